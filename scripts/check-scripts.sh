@@ -1,0 +1,14 @@
+#!/bin/sh
+# check-scripts.sh: shellcheck over every script, when there is one.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$root/scripts/lib/common.sh"
+PATH=$PATH:$tools/bin
+if ! have shellcheck; then
+  say "left out: no shellcheck here"
+  exit
+fi
+cd "$root"
+say "shellcheck over scripts/ and .ci/run"
+shellcheck -x -a scripts/*.sh .ci/run # and what they source

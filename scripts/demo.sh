@@ -1,0 +1,26 @@
+#!/bin/sh
+# demo.sh: builds the mini box's ISO with cbox and boots it until it is ready.
+# `make demo` runs it, after `demo.sh --setup` and a release build of cbox.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$root/scripts/lib/common.sh"
+
+case $(uname -m) in
+  aarch64) arch=aarch64 parts=parts-arm64 ;;
+  *) arch=x86_64 parts=parts-amd64 ;;
+esac
+if [ "${1-}" = --setup ]; then
+  exec "$root/scripts/setup.sh" nix "qemu-$arch" "$parts"
+fi
+
+# shellcheck source=/dev/null
+. "$tools/env"
+cd "$minibox"
+export XDG_CACHE_HOME="$tools/cache" # so that `make undo` leaves nothing behind
+say "building the ISO of examples/minibox: cbox appliance iso"
+cbox appliance iso
+image=$(find -L out/appliance-iso -name '*.iso' 2>/dev/null) || die "cbox made no out/appliance-iso in $minibox"
+"$root/scripts/boot.sh" "$image"
+say "the image is examples/minibox/$image"
+say "  and lies at $(readlink -f "$image")"

@@ -1,0 +1,27 @@
+# Shared by all scripts: messages, paths, small helpers. Sourced, never run;
+# the caller has set $root (the top of the repository) and runs with `set -eu`.
+# shellcheck shell=sh
+# shellcheck disable=SC2034 # used by those who source this
+
+tools=$root/.tools             # everything that setup.sh makes lives here
+minibox=$root/examples/minibox # the flake whose parts and image we handle
+
+# say TEXT…: one line on stderr about what is going on
+say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
+
+# die TEXT…: say why, and give up
+die() {
+  say "error: $*"
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# replace FILE: write stdin to FILE in one step, so that nobody sees half of it
+replace() {
+  cat >"$1.new.$$"
+  mv -f "$1.new.$$" "$1"
+}
+
+# without_dir DIR: $PATH less DIR
+without_dir() { printf '%s' "$PATH" | tr : '\n' | grep -vxF "$1" | paste -sd: -; }

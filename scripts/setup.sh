@@ -1,0 +1,119 @@
+#!/bin/sh
+# setup.sh: makes a bare machine ready to build, boot and test the mini box.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$root/scripts/lib/common.sh"
+# shellcheck source=scripts/lib/apt.sh
+. "$root/scripts/lib/apt.sh"
+# shellcheck source=scripts/lib/prefix.sh
+. "$root/scripts/lib/prefix.sh"
+# shellcheck source=scripts/lib/nix.sh
+. "$root/scripts/lib/nix.sh"
+# shellcheck source=scripts/lib/firmware.sh
+. "$root/scripts/lib/firmware.sh"
+# shellcheck source=scripts/lib/qemu.sh
+. "$root/scripts/lib/qemu.sh"
+# shellcheck source=scripts/lib/parts.sh
+. "$root/scripts/lib/parts.sh"
+# shellcheck source=scripts/lib/undo.sh
+. "$root/scripts/lib/undo.sh"
+
+usage() {
+  cat <<'USAGE'
+usage: scripts/setup.sh [STEP…]     make these ready (all, if none is named)
+       scripts/setup.sh --undo      take everything back
+
+steps:
+  nix                         Nix 2.26 or later
+  qemu-x86_64, qemu-aarch64   QEMU and UEFI firmware, to boot images (qemu: both)
+  parts-amd64, parts-arm64    the Debian packages that the mini box is made of,
+                              in the Nix store (parts: both)
+  shellcheck                  the checker of these scripts
+
+What the machine has already is used as it is. The rest is downloaded as Debian
+packages by apt and unpacked under .tools/, without root; nothing is installed
+into the system. The only folder outside the repository is /nix. Every step may be
+run again at any time, and says what it does. `. .tools/env` puts it all on PATH.
+
+environment:
+  DEBIAN_MIRROR       mirror to use instead of apt's own (has debian/ and
+                      debian-security/ under it)
+  DEBIAN_KEYRING      file with Debian's archive keys
+  CBOX_SUBSTITUTERS   binary caches of the private Nix (empty: none)
+USAGE
+}
+
+# setup_shellcheck: the step itself
+setup_shellcheck() {
+  if have shellcheck; then
+    say "shellcheck: $(command -v shellcheck), the machine's own"
+    return
+  fi
+  if ! prefix_have shellcheck; then
+    if ! prefix_sources >/dev/null; then
+      say "shellcheck: none here, and no Debian package to take it from: left out"
+      return
+    fi
+    prefix_install shellcheck
+    prefix_wrapper shellcheck
+  fi
+  say "shellcheck: in .tools, from a Debian package"
+}
+
+# write_env: .tools/env, which says in shell words where everything is
+write_env() {
+  {
+    echo "# Made by scripts/setup.sh. Use it as:  . .tools/env"
+    dirs=$root/target/release
+    [ ! -e "$tools/nix-dir" ] || dirs=$(cat "$tools/nix-dir"):$dirs
+    [ ! -d "$tools/bin" ] || dirs=$tools/bin:$dirs
+    printf "case :\$PATH: in *':%s:'*) ;; *) PATH='%s':\$PATH ;; esac\nexport PATH\n" "$dirs" "$dirs"
+    if [ -e "$tools/bin/nix" ]; then
+      printf "export NIX_CONF_DIR='%s'\n" "$nix_private/conf"
+      printf "export NIX_CACHE_HOME='%s' NIX_STATE_HOME='%s'\n" "$nix_private/cache" "$nix_private/state"
+    fi
+    if [ -d "$prefix/usr/share/OVMF" ] || [ -d "$prefix/usr/share/AAVMF" ]; then
+      printf "export CBOX_FIRMWARE_DIR='%s'\n" "$prefix/usr/share"
+    fi
+  } | replace "$tools/env"
+}
+
+case ${1-} in -h | --help) usage; exit ;; esac
+PATH=$(without_dir "$tools/bin") # to see what the machine itself has
+if [ "${1-}" = --undo ]; then
+  undo
+  exit
+fi
+
+wanted=
+for step in "${@:-all}"; do
+  case $step in
+    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck parts-amd64 parts-arm64" ;;
+    qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
+    parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
+    parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck) wanted="$wanted $step" ;;
+    *)
+      usage >&2
+      die "no such step: $step"
+      ;;
+  esac
+done
+wants() { case " $wanted " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+mkdir -p "$tools"
+if have flock; then # two at once would be in each other's way
+  exec 9>"$tools/lock"
+  flock 9
+fi
+if wants nix; then setup_nix; fi
+if wants qemu-x86_64; then setup_qemu x86_64; fi
+if wants qemu-aarch64; then setup_qemu aarch64; fi
+if wants shellcheck; then setup_shellcheck; fi
+write_env
+# shellcheck source=/dev/null
+. "$tools/env"
+if wants parts-amd64; then setup_parts amd64; fi
+if wants parts-arm64; then setup_parts arm64; fi
+say "ready; to have it all in a shell: . .tools/env"
