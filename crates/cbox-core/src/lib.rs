@@ -1,0 +1,20 @@
+//! The pure parts of `cbox`: names, values, formats and rules.
+//!
+//! Nothing here reads a file, starts a process or knows the time: the manifest
+//! of this crate holds no crate that could. What the other crates read is given
+//! to it as values, and every rule can be tested on literals.
+
+pub mod disk_image;
+pub mod expression;
+pub mod lock;
+pub mod manifest;
+pub mod memory_key;
+pub mod nar;
+pub mod nearest;
+pub mod nix_text;
+pub mod nixbase32;
+pub mod overrides;
+pub mod plan;
+pub mod store_path;
+pub mod system;
+pub mod target;

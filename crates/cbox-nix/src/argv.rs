@@ -1,0 +1,239 @@
+//! The arguments of each call of `nix`, made without calling it.
+
+use std::{ffi::OsString, path::Path};
+
+use cbox_core::nix_text::query_value;
+
+use crate::pass_through::PassThrough;
+
+/// Options that hold for every call of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `--store`.
+    pub store: Option<String>,
+    /// `--offline`.
+    pub offline: bool,
+    /// `--builders`.
+    pub builders: Option<String>,
+    /// Replaced inputs, by name, each with its reference.
+    pub override_inputs: Vec<(String, String)>,
+    /// What the user passes on.
+    pub pass_through: PassThrough,
+    /// Whether something may be built during evaluation.
+    pub import_from_derivation: bool,
+}
+
+impl Options {
+    /// A `nix` call of any kind: its words, then what holds for every call.
+    fn call(&self, words: &[&str]) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![
+            "--extra-experimental-features".into(),
+            "nix-command flakes".into(),
+        ];
+        arguments.extend(words.iter().map(OsString::from));
+        if let Some(store) = &self.store {
+            arguments.extend(["--store".into(), store.into()]);
+        }
+        if self.offline {
+            arguments.push("--offline".into());
+        }
+        arguments.extend(self.pass_through.everywhere.iter().map(OsString::from));
+        arguments
+    }
+
+    /// `nix config show --json`.
+    #[must_use]
+    pub fn show_config(&self) -> Vec<OsString> {
+        self.call(&["config", "show", "--json"])
+    }
+
+    /// `nix store add`: puts `folder` into the store under the name `source`.
+    #[must_use]
+    pub fn add(&self, folder: &Path) -> Vec<OsString> {
+        let mut arguments = self.call(&["store", "add", "--name", "source"]);
+        arguments.push(folder.into());
+        arguments
+    }
+
+    /// `nix path-info`: succeeds if all `paths` are valid.
+    #[must_use]
+    pub fn path_info(&self, paths: &[&str]) -> Vec<OsString> {
+        let mut arguments = self.call(&["path-info"]);
+        arguments.extend(paths.iter().map(OsString::from));
+        arguments
+    }
+
+    /// `nix flake metadata --json` of `reference`.
+    #[must_use]
+    pub fn metadata(&self, reference: &str) -> Vec<OsString> {
+        self.call(&[
+            "flake",
+            "metadata",
+            "--json",
+            "--no-write-lock-file",
+            reference,
+        ])
+    }
+
+    /// `nix eval` of an expression that takes nothing from outside.
+    #[must_use]
+    pub fn eval_expression(&self, expression: &str) -> Vec<OsString> {
+        self.call(&["eval", "--json", "--expr", expression])
+    }
+
+    /// `nix eval --apply` of an attribute of a staged flake.
+    #[must_use]
+    pub fn eval(&self, reference: &str, attribute: &str, expression: &str) -> Vec<OsString> {
+        let mut arguments =
+            self.call(&["eval", "--json", "--no-write-lock-file", "--no-eval-cache"]);
+        let allow = if self.import_from_derivation {
+            "true"
+        } else {
+            "false"
+        };
+        arguments.extend(["--option", "allow-import-from-derivation", allow].map(OsString::from));
+        for (name, reference) in &self.override_inputs {
+            arguments.extend(["--override-input", name, reference].map(OsString::from));
+        }
+        arguments.push(format!("{reference}#{attribute}").into());
+        arguments.extend(["--apply", expression].map(OsString::from));
+        arguments
+    }
+
+    /// `nix build`, with its events on standard error.
+    #[must_use]
+    pub fn build(&self, installables: &[String], link: Option<&Path>) -> Vec<OsString> {
+        let mut arguments = self.call(&["build", "--log-format", "internal-json", "--keep-going"]);
+        self.push_build_options(&mut arguments);
+        match link {
+            Some(link) => arguments.extend(["--out-link".into(), link.into()]),
+            None => arguments.push("--no-link".into()),
+        }
+        arguments.extend(installables.iter().map(OsString::from));
+        arguments
+    }
+
+    /// `nix build --dry-run`.
+    #[must_use]
+    pub fn dry_run(&self, installables: &[String]) -> Vec<OsString> {
+        let mut arguments = self.call(&["build", "--dry-run", "--no-link"]);
+        self.push_build_options(&mut arguments);
+        arguments.extend(installables.iter().map(OsString::from));
+        arguments
+    }
+
+    /// `nix build` of a path that is there already: makes `link`, replacing one that is
+    /// there in one step, and registers it as an indirect root of the garbage collector.
+    #[must_use]
+    pub fn link(&self, store_path: &str, link: &Path) -> Vec<OsString> {
+        let mut arguments = self.call(&["build"]);
+        arguments.extend(["--out-link".into(), link.into(), store_path.into()]);
+        arguments
+    }
+
+    fn push_build_options(&self, arguments: &mut Vec<OsString>) {
+        if let Some(builders) = &self.builders {
+            arguments.extend(["--builders".into(), builders.into()]);
+        }
+        arguments.extend(self.pass_through.build.iter().map(OsString::from));
+    }
+}
+
+/// The flake reference of a staged source: its store path, pinned by its hash, so that a
+/// pure evaluation may read it. `dir` is the folder of `flake.nix` below it, or empty.
+#[must_use]
+pub fn staged_reference(store_path: &str, dir: &str, nar_hash: &str) -> String {
+    let mut reference = format!("path:{store_path}?");
+    if !dir.is_empty() {
+        reference.push_str(&format!("dir={}&", query_value(dir)));
+    }
+    reference.push_str(&format!("narHash={}", query_value(nar_hash)));
+    reference
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(arguments: &[OsString]) -> String {
+        crate::process::Command::new("nix", arguments).to_shell()
+    }
+
+    const FEATURES: &str = "nix --extra-experimental-features 'nix-command flakes'";
+
+    #[test]
+    fn a_plain_run() {
+        let options = Options::default();
+        assert_eq!(
+            shown(&options.eval(
+                "path:/nix/store/a-source?narHash=x",
+                ".a.\"b\"",
+                "x: \"${x}\""
+            )),
+            format!(
+                "{FEATURES} eval --json --no-write-lock-file --no-eval-cache --option \
+                 allow-import-from-derivation false 'path:/nix/store/a-source?narHash=x#.a.\"b\"' \
+                 --apply 'x: \"${{x}}\"'"
+            )
+        );
+        assert_eq!(
+            shown(&options.build(&["/nix/store/a.drv^out".into()], None)),
+            format!(
+                "{FEATURES} build --log-format internal-json --keep-going --no-link /nix/store/a.drv^out"
+            )
+        );
+        assert_eq!(
+            shown(&options.add(Path::new("/tmp/x"))),
+            format!("{FEATURES} store add --name source /tmp/x")
+        );
+        assert_eq!(
+            shown(&options.link("/nix/store/a", Path::new("/w/out/a b"))),
+            format!("{FEATURES} build --out-link '/w/out/a b' /nix/store/a")
+        );
+    }
+
+    #[test]
+    fn options_reach_the_calls_that_they_are_for() {
+        let options = Options {
+            store: Some("/srv".into()),
+            offline: true,
+            builders: Some("ssh://b aarch64-linux".into()),
+            override_inputs: vec![("nixpkgs".into(), "path:/n?narHash=y".into())],
+            pass_through: PassThrough {
+                everywhere: vec!["--show-trace".into()],
+                build: vec!["-L".into()],
+                may_change_evaluation: false,
+            },
+            import_from_derivation: true,
+        };
+        let eval = shown(&options.eval("r", ".a", "x"));
+        assert!(
+            eval.contains("--store /srv --offline --show-trace"),
+            "{eval}"
+        );
+        assert!(
+            eval.contains("--override-input nixpkgs 'path:/n?narHash=y' 'r#.a'"),
+            "{eval}"
+        );
+        assert!(eval.contains("allow-import-from-derivation true"), "{eval}");
+        assert!(!eval.contains("-L") && !eval.contains("builders"), "{eval}");
+        let build = shown(&options.build(&["d^out".into()], Some(Path::new("/l"))));
+        assert!(
+            build.contains("--builders 'ssh://b aarch64-linux' -L --out-link /l d^out"),
+            "{build}"
+        );
+        assert!(!build.contains("override-input"), "{build}");
+    }
+
+    #[test]
+    fn references_are_pinned() {
+        assert_eq!(
+            staged_reference("/nix/store/a-source", "", "sha256-a+/="),
+            "path:/nix/store/a-source?narHash=sha256-a%2B/%3D"
+        );
+        assert_eq!(
+            staged_reference("/nix/store/a-source", "my flake", "sha256-a"),
+            "path:/nix/store/a-source?dir=my%20flake&narHash=sha256-a"
+        );
+    }
+}

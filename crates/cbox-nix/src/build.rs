@@ -1,0 +1,152 @@
+//! Building: the plan, the build itself, and links that keep its result.
+
+use std::path::Path;
+
+use cbox_core::plan::Plan;
+use thiserror::Error;
+
+use crate::{
+    NixError,
+    events::{Event, Reader},
+    nix::Nix,
+};
+
+/// A build that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", describe(self))]
+pub struct BuildFailure {
+    /// The derivations whose builders failed, each with the last lines of its log.
+    pub failed: Vec<(String, Vec<String>)>,
+    /// What Nix says.
+    pub errors: Vec<String>,
+}
+
+/// Asks Nix what building `installables` would do.
+///
+/// # Errors
+/// When Nix cannot tell.
+pub async fn plan(nix: &Nix, installables: &[String]) -> Result<Plan, NixError> {
+    let output = nix.run(nix.options.dry_run(installables)).await?;
+    Ok(Plan::parse(&output.stderr))
+}
+
+/// Builds `installables`. With a `link`, all results are kept from the garbage collector
+/// by links of that name, but only if every build succeeds; see [`link`] for the others.
+///
+/// # Errors
+/// [`NixError::Build`] when a build fails; the others have been tried all the same.
+pub async fn build(
+    nix: &Nix,
+    installables: &[String],
+    link: Option<&Path>,
+    mut on_event: impl FnMut(Event),
+) -> Result<(), NixError> {
+    let mut reader = Reader::default();
+    let command = nix.command(nix.options.build(installables, link));
+    let ended = command
+        .stream(nix.interrupt(), |line| {
+            if let Some(event) = reader.line(line) {
+                on_event(event);
+            }
+        })
+        .await;
+    match ended {
+        Ok(_) => Ok(()),
+        Err(NixError::Failed {
+            command,
+            status,
+            stderr,
+        }) => {
+            let errors = reader.errors().to_vec();
+            if errors.is_empty() {
+                Err(NixError::Failed {
+                    command,
+                    status,
+                    stderr,
+                })
+            } else {
+                Err(BuildFailure {
+                    failed: reader.failed_builds(),
+                    errors,
+                }
+                .into())
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes `link` point to a store path that is there, as a root of the garbage collector
+/// under its final name. A link that was there is replaced in one step.
+///
+/// # Errors
+/// When the path is gone or the link cannot be made.
+pub async fn link(nix: &Nix, store_path: &str, link: &Path) -> Result<(), NixError> {
+    nix.run(nix.options.link(store_path, link)).await.map(drop)
+}
+
+fn describe(failure: &BuildFailure) -> String {
+    let mut text = String::new();
+    for (drv, tail) in &failure.failed {
+        text.push_str(&format!("the build of {drv} failed"));
+        if tail.is_empty() {
+            text.push_str(", without a word in its log\n");
+        } else {
+            text.push_str(&format!(
+                "; the last {} of its log:\n",
+                count(tail.len(), "line")
+            ));
+            for line in tail {
+                text.push_str(&format!("  | {line}\n"));
+            }
+        }
+        text.push_str(&format!("  the whole log: nix log {drv}\n"));
+    }
+    if failure.failed.is_empty() {
+        text.push_str("nothing was built:\n");
+        for error in &failure.errors {
+            text.push_str(error.trim());
+            text.push('\n');
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        noun.to_owned()
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_shows_the_log_and_the_way_to_the_rest() {
+        let failure = BuildFailure {
+            failed: vec![
+                ("/nix/store/a.drv".into(), vec!["one".into(), "two".into()]),
+                ("/nix/store/b.drv".into(), vec![]),
+            ],
+            errors: vec!["error: x".into()],
+        };
+        assert_eq!(
+            failure.to_string(),
+            "the build of /nix/store/a.drv failed; the last 2 lines of its log:\n  | one\n  | two\n  \
+             the whole log: nix log /nix/store/a.drv\n\
+             the build of /nix/store/b.drv failed, without a word in its log\n  \
+             the whole log: nix log /nix/store/b.drv"
+        );
+        let other = BuildFailure {
+            failed: vec![],
+            errors: vec!["error: no space left".into()],
+        };
+        assert_eq!(
+            other.to_string(),
+            "nothing was built:\nerror: no space left"
+        );
+    }
+}

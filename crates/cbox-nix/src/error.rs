@@ -1,0 +1,101 @@
+//! What can go wrong with nix and git, each with the command or the file it is about.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+use cbox_core::{lock::LockError, overrides::OverrideError};
+use thiserror::Error;
+
+use crate::{build::BuildFailure, interrupt::Signal};
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NixError {
+    /// A program is not on the PATH.
+    #[error("`{0}` is not on the PATH")]
+    NotFound(String),
+    /// A program cannot be started.
+    #[error("cannot start `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A command ended with an error.
+    #[error("`{command}` {status}{}", if stderr.is_empty() { String::new() } else { format!(":\n{stderr}") })]
+    Failed {
+        /// The command, as a shell would take it.
+        command: String,
+        /// How it ended: `failed with exit code 1`.
+        status: String,
+        /// The last lines of what it wrote on its standard error.
+        stderr: String,
+    },
+    /// A command gave an answer that is not understood.
+    #[error("the answer of `{command}` is not understood: {reason}")]
+    Answer {
+        /// The command, as a shell would take it.
+        command: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// Nix is too old.
+    #[error("`{found}` is too old: cbox needs Nix {least} or newer")]
+    TooOld {
+        /// What `nix --version` says.
+        found: String,
+        /// The least version.
+        least: String,
+    },
+    /// A signal asked to stop.
+    #[error("stopped by {0}")]
+    Interrupted(Signal),
+    /// `flake.lock` is not good enough, or an override names no input.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Overrides contradict each other.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
+    /// A host does not evaluate. The message is Nix's own.
+    #[error("host `{host}` does not evaluate:\n{message}")]
+    Evaluation {
+        /// The entry of `nixosConfigurations`.
+        host: String,
+        /// What Nix says, positions in the staged copy.
+        message: String,
+    },
+    /// The flake has no such host.
+    #[error("the flake has no host `{0}`")]
+    NoHost(String),
+    /// The host's configuration has no such attribute.
+    #[error("host `{host}` has no `config.{attribute}`")]
+    NoAttribute {
+        /// The entry of `nixosConfigurations`.
+        host: String,
+        /// The option path.
+        attribute: String,
+    },
+    /// An override names an option that does not exist.
+    #[error("host `{host}` has no option `{option}`")]
+    NoOption {
+        /// The entry of `nixosConfigurations`.
+        host: String,
+        /// The option, as Nix names it.
+        option: String,
+    },
+    /// A build failed.
+    #[error(transparent)]
+    Build(#[from] BuildFailure),
+    /// A file of cbox's own cannot be read or written.
+    #[error("cannot {action} {path}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,153 @@
+//! What git is asked: the files of a working tree, and the commit it stands at.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Interrupt, NixError, process::Command};
+
+/// What git sets for its hooks, which would make it look at another repository.
+const FOREIGN: &[&str] = &[
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_CEILING_DIRECTORIES",
+];
+
+/// A repository with a working tree.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    top: PathBuf,
+}
+
+/// The commit that a working tree stands at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The commit; `None` before the first one.
+    pub revision: Option<String>,
+    /// The branch; `None` where the head is detached.
+    pub branch: Option<String>,
+    /// Whether tracked files differ from the commit.
+    pub dirty: bool,
+}
+
+impl Repository {
+    /// The repository that `folder` lies in: the nearest folder with a `.git`. Found by
+    /// looking, so that a tree without one needs no git.
+    #[must_use]
+    pub fn around(folder: &Path) -> Option<Self> {
+        folder
+            .ancestors()
+            .find(|folder| folder.join(".git").symlink_metadata().is_ok())
+            .map(|top| Self {
+                top: top.to_owned(),
+            })
+    }
+
+    /// The top of its working tree.
+    #[must_use]
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// The tracked files, and the files that are neither tracked nor ignored: the answers
+    /// of two `git ls-files -z`, as [`std::path::Path`]s relative to the top, each ended
+    /// by a NUL.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn files(&self, interrupt: &Interrupt) -> Result<(Vec<u8>, Vec<u8>), NixError> {
+        let cached = self.git(&["ls-files", "-z", "--cached"]);
+        let others = self.git(&["ls-files", "-z", "--others", "--exclude-standard"]);
+        let (cached, others) = tokio::try_join!(cached.run(interrupt), others.run(interrupt))?;
+        Ok((cached.stdout, others.stdout))
+    }
+
+    /// Where the working tree stands.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn head(&self, interrupt: &Interrupt) -> Result<Head, NixError> {
+        let command = self.git(&[
+            "status",
+            "--porcelain=v2",
+            "--branch",
+            "--untracked-files=no",
+        ]);
+        Ok(parse_status(&command.run(interrupt).await?.stdout))
+    }
+
+    fn git(&self, arguments: &[&str]) -> Command {
+        Command::new("git", arguments)
+            .in_folder(&self.top)
+            .without(FOREIGN)
+            // Only looking: no lock is taken that a commit at the same time would meet.
+            .with("GIT_OPTIONAL_LOCKS", "0")
+    }
+}
+
+/// Reads `git status --porcelain=v2 --branch` (git-status(1), "Porcelain Format Version 2").
+fn parse_status(answer: &[u8]) -> Head {
+    let mut head = Head::default();
+    for line in answer
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let line = String::from_utf8_lossy(line);
+        if let Some(revision) = line.strip_prefix("# branch.oid ") {
+            head.revision = (revision != "(initial)").then(|| revision.to_owned());
+        } else if let Some(branch) = line.strip_prefix("# branch.head ") {
+            head.branch = (branch != "(detached)").then(|| branch.to_owned());
+        } else if !line.starts_with('#') {
+            head.dirty = true;
+        }
+    }
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_read() {
+        let head = parse_status(
+            b"# branch.oid abc\n# branch.head main\n# branch.upstream o/main\n# branch.ab +0 -0\n",
+        );
+        assert_eq!(
+            head,
+            Head {
+                revision: Some("abc".into()),
+                branch: Some("main".into()),
+                dirty: false
+            }
+        );
+        let head = parse_status(
+            b"# branch.oid (initial)\n# branch.head (detached)\n1 A. N... 0 0 0 x y f\xff\n",
+        );
+        assert_eq!(
+            head,
+            Head {
+                revision: None,
+                branch: None,
+                dirty: true
+            }
+        );
+    }
+
+    #[test]
+    fn a_repository_is_found_above() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::create_dir(folder.path().join(".git")).unwrap();
+        assert_eq!(Repository::around(&inner).unwrap().top(), folder.path());
+        std::fs::write(folder.path().join("a/.git"), "gitdir: elsewhere").unwrap();
+        assert_eq!(
+            Repository::around(&inner).unwrap().top(),
+            folder.path().join("a")
+        );
+    }
+}

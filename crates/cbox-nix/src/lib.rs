@@ -1,0 +1,21 @@
+//! How cbox runs `nix` and `git`, and what it understands of their answers.
+//!
+//! Every process of cbox starts in [`process`], with arguments that [`argv`] or [`git`]
+//! made; every answer is read by a pure function that its tests feed with literals.
+
+mod error;
+
+pub mod argv;
+pub mod build;
+pub mod eval;
+pub mod events;
+pub mod git;
+pub mod interrupt;
+pub mod memory;
+pub mod nix;
+pub mod pass_through;
+pub mod process;
+pub mod store;
+
+pub use error::NixError;
+pub use interrupt::{Interrupt, Signal};

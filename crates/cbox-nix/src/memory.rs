@@ -1,0 +1,133 @@
+//! Evaluations that are remembered, so that an unchanged tree is evaluated once.
+//!
+//! One small JSON file for each, named by its key (see [`cbox_core::memory_key`]) and
+//! written in one step. A file that cannot be read counts as none: what is remembered
+//! can always be found out again.
+
+use std::{fs, io::Write as _, time::SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::expression::Evaluated;
+
+use crate::NixError;
+
+/// How many evaluations are kept; the oldest go when there are more.
+const MOST: usize = 2000;
+
+/// The folder of remembered evaluations.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    folder: Utf8PathBuf,
+}
+
+impl Memory {
+    /// The memory below `cache`, the folder of cbox's caches. Nothing is made yet.
+    #[must_use]
+    pub fn below(cache: &Utf8Path) -> Self {
+        Self {
+            folder: cache.join("evaluations"),
+        }
+    }
+
+    /// What was remembered under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Evaluated> {
+        let text = fs::read(self.file(key)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Remembers `evaluated` under `key`.
+    ///
+    /// # Errors
+    /// When the file cannot be written; nothing is lost but time.
+    pub fn put(&self, key: &str, evaluated: &Evaluated) -> Result<(), NixError> {
+        let file = self.file(key);
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(&self.folder)?;
+            let mut fresh = tempfile::NamedTempFile::new_in(&self.folder)?;
+            fresh.write_all(&serde_json::to_vec(evaluated)?)?;
+            fresh.persist(&file)?;
+            self.forget_oldest()
+        };
+        write().map_err(|source| NixError::File {
+            action: "write",
+            path: file.clone(),
+            source,
+        })
+    }
+
+    fn file(&self, key: &str) -> Utf8PathBuf {
+        self.folder.join(format!("{key}.json"))
+    }
+
+    /// Removes the oldest half once there are more than [`MOST`].
+    fn forget_oldest(&self) -> std::io::Result<()> {
+        let mut files: Vec<(SystemTime, std::path::PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // Another cbox may have removed it in between.
+            if let Ok(metadata) = entry.metadata() {
+                files.push((metadata.modified()?, entry.path()));
+            }
+        }
+        if files.len() > MOST {
+            files.sort();
+            for (_, file) in &files[..files.len() / 2] {
+                match fs::remove_file(file) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluated(name: &str) -> Evaluated {
+        Evaluated {
+            system: "x86_64-linux".parse().unwrap(),
+            host_name: Some(name.to_owned()),
+            artifact_name: None,
+            derivation: None,
+        }
+    }
+
+    #[test]
+    fn what_is_put_is_got() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::below(Utf8Path::from_path(folder.path()).unwrap());
+        assert_eq!(memory.get("a"), None);
+        memory.put("a", &evaluated("one")).unwrap();
+        memory.put("a", &evaluated("two")).unwrap();
+        assert_eq!(memory.get("a"), Some(evaluated("two")));
+        fs::write(memory.file("a"), "{").unwrap();
+        assert_eq!(memory.get("a"), None, "a broken entry counts as none");
+    }
+
+    #[test]
+    fn the_memory_does_not_grow_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::below(Utf8Path::from_path(folder.path()).unwrap());
+        fs::create_dir_all(&memory.folder).unwrap();
+        for number in 0..MOST {
+            fs::write(memory.file(&number.to_string()), "{}").unwrap();
+        }
+        memory.put("new", &evaluated("new")).unwrap();
+        assert!(fs::read_dir(&memory.folder).unwrap().count() < MOST * 2 / 3);
+        assert!(memory.get("new").is_some());
+    }
+
+    #[test]
+    fn a_memory_that_cannot_be_written_says_where() {
+        let folder = tempfile::NamedTempFile::new().unwrap();
+        let memory = Memory::below(Utf8Path::from_path(folder.path()).unwrap());
+        let error = memory.put("a", &evaluated("one")).unwrap_err();
+        assert!(error.to_string().contains("evaluations/a.json"), "{error}");
+    }
+}

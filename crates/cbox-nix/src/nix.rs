@@ -1,0 +1,332 @@
+//! The Nix of one run: its version and settings, and the small questions it answers.
+
+use std::{collections::BTreeMap, path::Path};
+
+use cbox_core::{nar::NarHash, store_path::StorePath, system::System};
+use serde::Deserialize;
+
+use crate::{
+    Interrupt, NixError,
+    argv::Options,
+    process::{Command, Output},
+    store::Store,
+};
+
+/// The least version: older ones lack `nix store add` in its form, or answer otherwise.
+pub const LEAST_VERSION: (u32, u32) = (2, 26);
+
+/// The settings that cbox looks at, from `nix config show --json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The builder's own system.
+    pub system: System,
+    /// What else it can run: `extra-platforms`.
+    pub extra_platforms: Vec<String>,
+    /// Whether other machines build for it.
+    pub has_builders: bool,
+    /// Whether there is a cache to fetch from.
+    pub has_substituters: bool,
+    /// The experimental features, sorted.
+    pub features: Vec<String>,
+    /// The setting `store`.
+    store: String,
+}
+
+/// A Nix that is there and new enough.
+#[derive(Debug, Clone)]
+pub struct Nix {
+    /// What `nix --version` says.
+    pub version: String,
+    /// Its settings, with the options of this run applied.
+    pub settings: Settings,
+    /// Its store.
+    pub store: Store,
+    /// What holds for every call.
+    pub options: Options,
+    interrupt: Interrupt,
+}
+
+impl Nix {
+    /// Asks Nix for its version and settings, at once.
+    ///
+    /// `store_dir` is the value of `NIX_STORE_DIR`.
+    ///
+    /// # Errors
+    /// When Nix is missing, too old, or does not take the options.
+    pub async fn find(
+        options: Options,
+        store_dir: Option<&str>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, NixError> {
+        let version = Command::new("nix", ["--version"]);
+        let config = Command::new("nix", options.show_config());
+        let (version, config) = tokio::join!(version.run(interrupt), config.run(interrupt));
+        // A Nix that is too old does not know the second question: the first answer counts.
+        let version = String::from_utf8_lossy(&version?.stdout).trim().to_owned();
+        check_version(&version)?;
+        let mut settings = parse_settings(&config?.stdout)?;
+        if let Some(builders) = &options.builders {
+            settings.has_builders = names_builders(builders);
+        }
+        let store = Store::from_uri(&settings.store, store_dir);
+        Ok(Self {
+            version,
+            settings,
+            store,
+            options,
+            interrupt: interrupt.clone(),
+        })
+    }
+
+    /// What ends this run early.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// Whether this machine can build for `system`, on its own or with others. A remote
+    /// builder is believed to be the right one; Nix says when it is not.
+    #[must_use]
+    pub fn can_build(&self, system: &System) -> bool {
+        let settings = &self.settings;
+        let platforms = &settings.extra_platforms;
+        *system == settings.system
+            || system.as_str() == "builtin"
+            || platforms.iter().any(|platform| platform == system.as_str())
+            || settings.has_builders
+    }
+
+    /// Puts `folder` into the store, and checks that it got the path that its hash gives
+    /// it: another path means that the tree changed while it was read.
+    ///
+    /// # Errors
+    /// When Nix fails. `Ok(false)` says that the path is another one.
+    pub async fn add(&self, folder: &Path, expected: &StorePath) -> Result<bool, NixError> {
+        let output = self.run(self.options.add(folder)).await?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim() == expected.as_str())
+    }
+
+    /// Whether all `paths` are valid in the store.
+    ///
+    /// # Errors
+    /// When Nix cannot be asked.
+    pub async fn is_valid(&self, paths: &[&str]) -> Result<bool, NixError> {
+        match self.run(self.options.path_info(paths)).await {
+            Ok(_) => Ok(true),
+            Err(NixError::Failed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Locks a flake reference: the reference that names the same content for ever, or
+    /// `None` for one that cannot be locked (a repository with uncommitted changes).
+    ///
+    /// # Errors
+    /// When the reference cannot be fetched.
+    pub async fn lock_reference(&self, reference: &str) -> Result<Option<String>, NixError> {
+        let command = self.command(self.options.metadata(reference));
+        let output = command.run(&self.interrupt).await?;
+        parse_metadata(&output.stdout).map_err(|reason| NixError::Answer {
+            command: command.to_shell(),
+            reason,
+        })
+    }
+
+    /// Runs `nix` with these arguments.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(crate) async fn run(&self, arguments: Vec<std::ffi::OsString>) -> Result<Output, NixError> {
+        self.command(arguments).run(&self.interrupt).await
+    }
+
+    /// The command `nix` with these arguments.
+    pub(crate) fn command(&self, arguments: Vec<std::ffi::OsString>) -> Command {
+        Command::new("nix", arguments)
+    }
+}
+
+/// The flake reference and store path of a source in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// Its path.
+    pub path: StorePath,
+    /// Its hash.
+    pub nar_hash: NarHash,
+    /// The folder of `flake.nix` below it; empty at the top.
+    pub dir: String,
+}
+
+impl Staged {
+    /// The flake reference.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        crate::argv::staged_reference(self.path.as_str(), &self.dir, &self.nar_hash.to_string())
+    }
+
+    /// A file of the flake, as a path behind the store path.
+    #[must_use]
+    pub fn file(&self, name: &str) -> String {
+        if self.dir.is_empty() {
+            format!("/{name}")
+        } else {
+            format!("/{}/{name}", self.dir)
+        }
+    }
+}
+
+fn check_version(line: &str) -> Result<(), NixError> {
+    // `nix (Nix) 2.26.3`, `nix (Lix, like Nix) 2.93.0`, `nix (Nix) 2.35pre20260101_abc`.
+    let number = line.rsplit(' ').next().unwrap_or_default();
+    let mut parts = number
+        .split(|character: char| !character.is_ascii_digit())
+        .map(|part| part.parse::<u32>().ok());
+    let version = (parts.next().flatten(), parts.next().flatten());
+    match version {
+        (Some(major), Some(minor)) if (major, minor) >= LEAST_VERSION => Ok(()),
+        _ => Err(NixError::TooOld {
+            found: line.to_owned(),
+            least: format!("{}.{}", LEAST_VERSION.0, LEAST_VERSION.1),
+        }),
+    }
+}
+
+/// Whether the setting `builders` names any: it is a list, or a file of lists behind `@`.
+fn names_builders(setting: &str) -> bool {
+    setting
+        .split([';', '\n'])
+        .map(str::trim)
+        .any(|entry| match entry.strip_prefix('@') {
+            Some(file) => std::fs::read_to_string(file).is_ok_and(|text| {
+                text.lines()
+                    .any(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
+            }),
+            None => !entry.is_empty(),
+        })
+}
+
+fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
+    #[derive(Deserialize)]
+    struct Setting {
+        value: serde_json::Value,
+    }
+    let unreadable = |reason: String| NixError::Answer {
+        command: "nix config show --json".to_owned(),
+        reason,
+    };
+    let all: BTreeMap<String, Setting> =
+        serde_json::from_slice(answer).map_err(|error| unreadable(error.to_string()))?;
+    let text = |name: &str| {
+        all.get(name)
+            .and_then(|setting| setting.value.as_str())
+            .ok_or_else(|| unreadable(format!("it has no `{name}`")))
+    };
+    let list = |name: &str| -> Vec<String> {
+        let items = all.get(name).and_then(|setting| setting.value.as_array());
+        let words = items
+            .into_iter()
+            .flatten()
+            .filter_map(serde_json::Value::as_str);
+        words.map(str::to_owned).collect()
+    };
+    let mut features = list("experimental-features");
+    features.sort();
+    Ok(Settings {
+        system: text("system")?
+            .parse()
+            .map_err(|error| unreadable(format!("{error}")))?,
+        extra_platforms: list("extra-platforms"),
+        has_builders: names_builders(text("builders")?),
+        has_substituters: !list("substituters").is_empty(),
+        features,
+        store: text("store")?.to_owned(),
+    })
+}
+
+/// The locked reference in the answer of `nix flake metadata --json`.
+fn parse_metadata(answer: &[u8]) -> Result<Option<String>, String> {
+    let answer: serde_json::Value =
+        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let url = answer["url"].as_str().ok_or("it has no `url`")?;
+    // A hash of the content, or of the commit, pins it; a dirty tree has neither.
+    let pinned = ["narHash", "rev"]
+        .iter()
+        .any(|field| answer["locked"][*field].is_string() && url.contains(&format!("{field}=")))
+        || answer["locked"]["rev"]
+            .as_str()
+            .is_some_and(|revision| url.contains(revision));
+    let dirty = answer["locked"]["dirtyRev"].is_string();
+    Ok((pinned && !dirty).then(|| url.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for good in [
+            "nix (Nix) 2.26.3",
+            "nix (Nix) 2.34.8",
+            "nix (Lix, like Nix) 2.93.0",
+            "nix (Nix) 2.35pre2026_x",
+            "nix (Nix) 3.0",
+        ] {
+            assert!(check_version(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "nix (Nix) 2.8.0",
+            "nix (Nix) 2.25.5",
+            "",
+            "nix",
+            "nix (Nix) x.y",
+        ] {
+            assert!(check_version(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let answer = br#"{"system":{"value":"x86_64-linux"},"extra-platforms":{"value":["i686-linux"]},
+            "builders":{"value":"@/no/such/file"},"substituters":{"value":[]},"store":{"value":"auto"},
+            "experimental-features":{"value":["nix-command","flakes"]},"other":{"value":null}}"#;
+        let settings = parse_settings(answer).unwrap();
+        assert_eq!(settings.system.as_str(), "x86_64-linux");
+        assert_eq!(settings.features, ["flakes", "nix-command"]);
+        assert!(!settings.has_builders && !settings.has_substituters);
+        assert!(parse_settings(b"{}").unwrap_err().to_string().contains("`"));
+        assert!(parse_settings(b"").is_err());
+    }
+
+    #[test]
+    fn builders_are_a_list_or_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let place = format!("@{}", file.path().display());
+        assert!(!names_builders(&place));
+        std::fs::write(file.path(), "# none\n\n").unwrap();
+        assert!(!names_builders(&place));
+        std::fs::write(file.path(), "ssh://b aarch64-linux\n").unwrap();
+        assert!(names_builders(&place));
+        assert!(names_builders("ssh://a x ; ssh://b"));
+        assert!(!names_builders(" ; "));
+    }
+
+    #[test]
+    fn only_pinned_references_are_locked() {
+        let parse = |text: &str| parse_metadata(text.as_bytes()).unwrap();
+        let path =
+            r#"{"locked":{"narHash":"sha256-x"},"url":"path:/a?lastModified=1&narHash=sha256-x"}"#;
+        assert_eq!(
+            parse(path).unwrap(),
+            "path:/a?lastModified=1&narHash=sha256-x"
+        );
+        let git = r#"{"locked":{"rev":"abc"},"url":"git+file:///a?ref=main&rev=abc"}"#;
+        assert!(parse(git).is_some());
+        let github = r#"{"locked":{"rev":"abc","narHash":"sha256-x"},"url":"github:o/r/abc"}"#;
+        assert!(parse(github).is_some());
+        let dirty =
+            r#"{"locked":{"dirtyRev":"abc-dirty","narHash":"sha256-x"},"url":"git+file:///a"}"#;
+        assert_eq!(parse(dirty), None);
+        assert!(parse_metadata(b"{}").is_err());
+    }
+}

@@ -1,0 +1,412 @@
+//! The one place where processes start.
+//!
+//! A child reads nothing, speaks English, leads a process group of its own and is
+//! always waited for. A signal to cbox reaches the whole group; what does not end is
+//! killed. Output is bounded: a child that writes without end fills no memory.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+
+use crate::{Interrupt, NixError};
+
+/// How long a child may take to end after a signal, before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How much of standard output is kept: no answer that cbox asks for comes near it.
+const STDOUT_LIMIT: u64 = 1 << 30;
+
+/// How much of standard error is kept: its last lines, up to this many bytes.
+const STDERR_KEPT: usize = 1 << 20;
+
+/// How long a line is passed on; what follows is cut off.
+const LINE_LIMIT: usize = 1 << 20;
+
+/// A command that is about to run.
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: OsString,
+    arguments: Vec<OsString>,
+    folder: Option<PathBuf>,
+    set: Vec<(&'static str, OsString)>,
+    unset: &'static [&'static str],
+}
+
+/// What a command gave that ended well.
+#[derive(Debug)]
+pub struct Output {
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// The last lines of its standard error.
+    pub stderr: String,
+}
+
+impl Command {
+    /// A command from its program and arguments.
+    pub fn new<A: Into<OsString>>(
+        program: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            folder: None,
+            set: vec![],
+            unset: &[],
+        }
+    }
+
+    /// Runs it in `folder`.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Sets an environment variable for it.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.set.push((name, value.into()));
+        self
+    }
+
+    /// Keeps environment variables from it.
+    #[must_use]
+    pub fn without(mut self, names: &'static [&'static str]) -> Self {
+        self.unset = names;
+        self
+    }
+
+    /// The command as a shell would take it.
+    #[must_use]
+    pub fn to_shell(&self) -> String {
+        std::iter::once(&self.program)
+            .chain(&self.arguments)
+            .map(|word| shell_word(word))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// When it cannot start, ends with an error, or a signal comes.
+    pub async fn run(&self, interrupt: &Interrupt) -> Result<Output, NixError> {
+        self.stream(interrupt, |_| {}).await
+    }
+
+    /// Runs it to its end, and passes each line of its standard error on as it comes,
+    /// without its line feed.
+    ///
+    /// # Errors
+    /// As [`Command::run`].
+    pub async fn stream(
+        &self,
+        interrupt: &Interrupt,
+        on_line: impl FnMut(&[u8]),
+    ) -> Result<Output, NixError> {
+        let (status, output) = self.stream_to_end(interrupt, on_line).await?;
+        if status.success() {
+            return Ok(output);
+        }
+        Err(NixError::Failed {
+            command: self.to_shell(),
+            status: ended(status),
+            stderr: output.stderr,
+        })
+    }
+
+    async fn stream_to_end(
+        &self,
+        interrupt: &Interrupt,
+        mut on_line: impl FnMut(&[u8]),
+    ) -> Result<(ExitStatus, Output), NixError> {
+        if let Some(signal) = interrupt.signal() {
+            return Err(NixError::Interrupted(signal));
+        }
+        tracing::debug!("{}", self.to_shell());
+        let started = std::time::Instant::now();
+        let mut child = self.spawn()?;
+        let failed = |source| NixError::Start {
+            program: self.program_name(),
+            source,
+        };
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let mut bytes = Vec::new();
+        let mut tail = Tail::default();
+        let work = async {
+            let read_stdout = async {
+                match stdout {
+                    Some(stdout) => stdout
+                        .take(STDOUT_LIMIT)
+                        .read_to_end(&mut bytes)
+                        .await
+                        .map(drop),
+                    None => Ok(()),
+                }
+            };
+            let read_stderr = async {
+                match stderr {
+                    Some(stderr) => {
+                        read_lines(stderr, |line| {
+                            tail.push(line);
+                            on_line(line);
+                        })
+                        .await
+                    }
+                    None => Ok(()),
+                }
+            };
+            let (read_out, read_err) = tokio::join!(read_stdout, read_stderr);
+            read_out.and(read_err)?;
+            child.wait().await
+        };
+        let status = tokio::select! {
+            status = work => status.map_err(failed)?,
+            signal = end_on_signal(interrupt.clone(), group) => {
+                // The group was killed if it did not end; the child is reaped either way.
+                child.wait().await.map_err(failed)?;
+                return Err(NixError::Interrupted(signal));
+            }
+        };
+        // A child that saw the terminal's own signal may end before cbox sees its own.
+        if let Some(signal) = interrupt.signal() {
+            return Err(NixError::Interrupted(signal));
+        }
+        tracing::debug!("{} ms: {}", started.elapsed().as_millis(), ended(status));
+        Ok((
+            status,
+            Output {
+                stdout: bytes,
+                stderr: tail.into_text(),
+            },
+        ))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one spawn point")]
+    fn spawn(&self) -> Result<tokio::process::Child, NixError> {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        for name in self.unset {
+            command.env_remove(name);
+        }
+        command.envs(self.set.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command.spawn().map_err(|source| {
+            let folder_is_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
+            if source.kind() == std::io::ErrorKind::NotFound && folder_is_there {
+                NixError::NotFound(self.program_name())
+            } else {
+                NixError::Start {
+                    program: self.program_name(),
+                    source,
+                }
+            }
+        })
+    }
+
+    fn program_name(&self) -> String {
+        self.program.to_string_lossy().into_owned()
+    }
+}
+
+/// Waits for a signal, passes it on to the group, and kills the group if the grace is
+/// over or a second signal comes. Returns when it is time to reap.
+async fn end_on_signal(mut interrupt: Interrupt, group: Option<Pid>) -> crate::Signal {
+    let signal = interrupt.next(0).await;
+    let Some(group) = group else { return signal };
+    // A failure means that the group is gone, which is what is wanted.
+    let _gone = kill_process_group(group, signal.for_child());
+    let gone = async {
+        while rustix::process::test_kill_process_group(group).is_ok() && !only_zombie(group) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = gone => {}
+        () = tokio::time::sleep(GRACE) => {}
+        _ = interrupt.next(1) => {}
+    }
+    let _gone = kill_process_group(group, rustix::process::Signal::KILL);
+    signal
+}
+
+/// Whether the group's leader has ended and waits to be reaped, so that the group looks
+/// alive while nothing in it runs.
+fn only_zombie(leader: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", leader.as_raw_nonzero()));
+    // The state follows the program's name, which stands in parentheses.
+    stat.is_ok_and(|stat| {
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    })
+}
+
+/// Reads lines of any length, at most [`LINE_LIMIT`] bytes of each.
+async fn read_lines(
+    source: impl AsyncRead + Unpin,
+    mut on_line: impl FnMut(&[u8]),
+) -> std::io::Result<()> {
+    let mut reader = BufReader::with_capacity(64 * 1024, source);
+    let mut line = Vec::new();
+    loop {
+        let available = reader.fill_buf().await?;
+        if available.is_empty() {
+            if !line.is_empty() {
+                on_line(&line);
+            }
+            return Ok(());
+        }
+        let end = available.iter().position(|&byte| byte == b'\n');
+        let part = &available[..end.unwrap_or(available.len())];
+        let room = LINE_LIMIT.saturating_sub(line.len());
+        line.extend_from_slice(&part[..part.len().min(room)]);
+        let used = part.len() + usize::from(end.is_some());
+        reader.consume(used);
+        if end.is_some() {
+            on_line(&line);
+            line.clear();
+        }
+    }
+}
+
+/// The last lines that fit into [`STDERR_KEPT`] bytes.
+#[derive(Debug, Default)]
+struct Tail {
+    lines: std::collections::VecDeque<Vec<u8>>,
+    size: usize,
+}
+
+impl Tail {
+    fn push(&mut self, line: &[u8]) {
+        // Events are read as they come; kept, they would be noise in an error.
+        if line.starts_with(crate::events::PREFIX) {
+            return;
+        }
+        self.size += line.len() + 1;
+        self.lines.push_back(line.to_owned());
+        while self.size > STDERR_KEPT {
+            let Some(first) = self.lines.pop_front() else {
+                break;
+            };
+            self.size -= first.len() + 1;
+        }
+    }
+
+    fn into_text(self) -> String {
+        let lines: Vec<_> = self
+            .lines
+            .iter()
+            .map(|line| String::from_utf8_lossy(line))
+            .collect();
+        lines.join("\n").trim_end().to_owned()
+    }
+}
+
+/// How a process ended, as a verb.
+fn ended(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "ended well".to_owned(),
+        (Some(code), _) => format!("failed with exit code {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    }
+}
+
+/// `word` as a shell takes it.
+fn shell_word(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,^".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    fn sh(script: &str) -> Command {
+        Command::new("sh", ["-c", script])
+    }
+
+    #[test]
+    fn commands_are_shown_as_a_shell_takes_them() {
+        let command = Command::new("nix", ["eval", "a b", "it's", "", "x^out", "$y"]);
+        assert_eq!(
+            command.to_shell(),
+            r"nix eval 'a b' 'it'\''s' '' x^out '$y'"
+        );
+    }
+
+    #[test]
+    fn a_child_reads_nothing_and_speaks_english() {
+        let output = run(sh("cat; echo $LC_ALL; echo aside >&2").run(&Interrupt::never())).unwrap();
+        assert_eq!(output.stdout, b"C\n");
+        assert_eq!(output.stderr, "aside");
+    }
+
+    #[test]
+    fn a_failure_says_all() {
+        let error =
+            run(sh("echo one >&2; echo two >&2; exit 3").run(&Interrupt::never())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`sh -c 'echo one >&2; echo two >&2; exit 3'` failed with exit code 3:\none\ntwo"
+        );
+        let killed = run(sh("kill -9 $$").run(&Interrupt::never())).unwrap_err();
+        assert!(
+            killed.to_string().contains("was ended by signal 9"),
+            "{killed}"
+        );
+        let missing = run(Command::new("cbox-no-such-program", [""; 0]).run(&Interrupt::never()))
+            .unwrap_err();
+        assert!(matches!(missing, NixError::NotFound(_)));
+    }
+
+    #[test]
+    fn lines_are_bounded_and_memory_with_them() {
+        let script = "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; printf '%s' last >&2";
+        let mut lengths = Vec::new();
+        let output =
+            run(sh(script).stream(&Interrupt::never(), |line| lengths.push(line.len()))).unwrap();
+        assert_eq!(lengths, [LINE_LIMIT, 4]);
+        assert_eq!(output.stderr, "last");
+    }
+
+    #[test]
+    fn both_outputs_are_read_at_once() {
+        let script =
+            "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero";
+        let output = run(sh(script).run(&Interrupt::never())).unwrap();
+        assert_eq!(output.stdout.len(), 2_000_000);
+    }
+}

@@ -1,0 +1,51 @@
+//! What can go wrong with a working tree, each with the file that it is about.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A file or folder cannot be read.
+    #[error("cannot {action} {}", path.display())]
+    Read {
+        /// What was tried: `read`, `look at`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The staged copy cannot be written.
+    #[error("cannot stage {}", path.display())]
+    Write {
+        /// The file in the copy.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A pipe, a socket or a device where a file should be.
+    #[error("{} is neither a file nor a symlink, so it cannot be staged", .0.display())]
+    Special(PathBuf),
+    /// A disk image would become a part of the image that is built from the tree.
+    #[error("{} holds {what}, and would be a part of every image built from this tree", path.display())]
+    DiskImage {
+        /// The file.
+        path: PathBuf,
+        /// What it was recognised as.
+        what: &'static str,
+    },
+    /// A pattern of `cbox.toml` cannot be used.
+    #[error("the pattern `{pattern}` cannot be used: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+}

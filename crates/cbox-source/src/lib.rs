@@ -1,0 +1,15 @@
+//! The working tree as cbox stages it: which files, in which form, with which hash.
+//!
+//! Git is the authority on what belongs to the tree; [`list`] reads its answer, and
+//! walks the tree itself only where there is no repository. [`rules`] adds what
+//! `cbox.toml` says, [`tree`] looks at each file once, and [`stage`] hashes what is
+//! left and copies it for the store. Nothing that git ignores is walked or read, so
+//! cost does not grow with it.
+
+mod error;
+pub mod list;
+pub mod rules;
+pub mod stage;
+pub mod tree;
+
+pub use error::SourceError;

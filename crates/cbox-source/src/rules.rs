@@ -1,0 +1,226 @@
+//! What `cbox.toml` says of the tree: files that are never staged, and local settings.
+
+use std::path::{Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::SourceError;
+
+/// What stands for the host's name in a pattern of local settings.
+const HOST: &str = "{host}";
+
+/// The rules of one flake.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The folder of the flake, relative to the top of the tree; patterns start there.
+    dir: PathBuf,
+    exclude: Gitignore,
+    local: Vec<LocalPattern>,
+    /// Where cbox puts its links, relative to the top of the tree, if it is in the tree.
+    out_dir: Option<PathBuf>,
+}
+
+impl Rules {
+    /// Makes the rules of the flake in `dir`.
+    ///
+    /// `exclude` are patterns as in `.gitignore`, `local` are paths in which `{host}` may
+    /// stand for a host's name. Untracked files in `out_dir` are left out, ignored or
+    /// not: what cbox made is no source.
+    ///
+    /// # Errors
+    /// When a pattern cannot be used, with the reason.
+    pub fn new(
+        dir: &Path,
+        exclude: &[String],
+        local: &[String],
+        out_dir: Option<PathBuf>,
+    ) -> Result<Self, SourceError> {
+        let mut builder = GitignoreBuilder::new("");
+        for pattern in exclude {
+            builder
+                .add_line(None, pattern)
+                .map_err(|error| refused(pattern, &error.to_string()))?;
+        }
+        let exclude = builder
+            .build()
+            .map_err(|error| refused("exclude", &error.to_string()))?;
+        let local = local
+            .iter()
+            .map(|pattern| LocalPattern::new(pattern))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            exclude,
+            local,
+            out_dir,
+        })
+    }
+
+    /// Whether the file at `path` is never staged.
+    #[must_use]
+    pub fn excludes(&self, path: &Path, tracked: bool) -> bool {
+        let made = |out_dir: &PathBuf| !tracked && path.starts_with(out_dir);
+        if self.out_dir.as_ref().is_some_and(made) {
+            return true;
+        }
+        path.strip_prefix(&self.dir).is_ok_and(|inside| {
+            self.exclude
+                .matched_path_or_any_parents(inside, false)
+                .is_ignore()
+        })
+    }
+
+    /// Whether `path` is a local setting, of whichever host.
+    #[must_use]
+    pub fn is_local(&self, path: &Path) -> bool {
+        path.strip_prefix(&self.dir)
+            .ok()
+            .and_then(Path::to_str)
+            .is_some_and(|inside| self.local.iter().any(|pattern| pattern.matches(inside)))
+    }
+
+    /// The places where local settings of `host` would be.
+    #[must_use]
+    pub fn local_of(&self, host: &str) -> Vec<PathBuf> {
+        self.local
+            .iter()
+            .map(|pattern| self.dir.join(pattern.with(host)))
+            .collect()
+    }
+}
+
+/// A path with at most one `{host}` in it.
+#[derive(Debug, Clone)]
+struct LocalPattern {
+    before: String,
+    /// What follows the host's name; `None` in a path that is the same for all hosts.
+    after: Option<String>,
+}
+
+impl LocalPattern {
+    fn new(pattern: &str) -> Result<Self, SourceError> {
+        let parts: Vec<&str> = pattern.split(HOST).collect();
+        let (before, after) = match parts.as_slice() {
+            [before] => (*before, None),
+            [before, after] => (*before, Some((*after).to_owned())),
+            _ => return Err(refused(pattern, "`{host}` can stand in it once")),
+        };
+        let relative = Path::new(pattern)
+            .components()
+            .all(|component| matches!(component, std::path::Component::Normal(_)));
+        if pattern.is_empty() || !relative {
+            return Err(refused(
+                pattern,
+                "it has to be a path below the flake, without `..`",
+            ));
+        }
+        if pattern.contains(['*', '?', '[']) {
+            return Err(refused(
+                pattern,
+                "it is a path with `{host}` in it, not a glob: what git ignores is looked for by name only",
+            ));
+        }
+        Ok(Self {
+            before: before.to_owned(),
+            after,
+        })
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match &self.after {
+            None => path == self.before,
+            Some(after) => path
+                .strip_prefix(self.before.as_str())
+                .and_then(|rest| rest.strip_suffix(after.as_str()))
+                .is_some_and(|host| !host.is_empty() && !host.contains('/')),
+        }
+    }
+
+    fn with(&self, host: &str) -> String {
+        match &self.after {
+            None => self.before.clone(),
+            Some(after) => format!("{}{host}{after}", self.before),
+        }
+    }
+}
+
+fn refused(pattern: &str, reason: &str) -> SourceError {
+    SourceError::Pattern {
+        pattern: pattern.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(dir: &str, exclude: &[&str], local: &[&str]) -> Result<Rules, SourceError> {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let out_dir = Some(Path::new(dir).join("out"));
+        Rules::new(Path::new(dir), &owned(exclude), &owned(local), out_dir)
+    }
+
+    #[test]
+    fn exclude_reads_as_gitignore_does() {
+        let rules = rules("", &["/crates/", "*.md", "!KEEP.md"], &[]).unwrap();
+        for (path, excluded) in [
+            ("crates/a/src/lib.rs", true),
+            ("nixos/crates/x", false),
+            ("docs/a.md", true),
+            ("docs/KEEP.md", false),
+            ("flake.nix", false),
+            ("out/x", false),
+        ] {
+            assert_eq!(rules.excludes(Path::new(path), true), excluded, "{path}");
+        }
+        assert!(rules.excludes(Path::new("out/x"), false));
+    }
+
+    #[test]
+    fn patterns_start_at_the_flake() {
+        let rules = rules("sub", &["/crates/"], &["hosts/{host}/local.nix"]).unwrap();
+        assert!(rules.excludes(Path::new("sub/crates/x"), true));
+        assert!(!rules.excludes(Path::new("crates/x"), true));
+        assert!(rules.is_local(Path::new("sub/hosts/a/local.nix")));
+        assert!(!rules.is_local(Path::new("hosts/a/local.nix")));
+        assert_eq!(
+            rules.local_of("b"),
+            [PathBuf::from("sub/hosts/b/local.nix")]
+        );
+    }
+
+    #[test]
+    fn local_patterns_name_one_host() {
+        let rules = rules("", &[], &["hosts/{host}/local.nix", "secrets.nix"]).unwrap();
+        for (path, local) in [
+            ("hosts/a/local.nix", true),
+            ("hosts/_a/local.nix", true),
+            ("hosts/local.nix", false),
+            ("hosts//local.nix", false),
+            ("hosts/a/b/local.nix", false),
+            ("secrets.nix", true),
+            ("a/secrets.nix", false),
+        ] {
+            assert_eq!(rules.is_local(Path::new(path)), local, "{path}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_used_say_why() {
+        for bad in [
+            "",
+            "/abs",
+            "../x",
+            "hosts/*/local.nix",
+            "{host}/{host}",
+            "a/./../b",
+        ] {
+            assert!(rules("", &[], &[bad]).is_err(), "{bad}");
+        }
+        assert!(
+            rules("", &["a{"], &[]).is_ok(),
+            "a brace is a plain character to git"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! Staging: the hash that a tree has in the store, and a copy of it to put there.
+//!
+//! The hash comes first and from the working tree itself. It names the store path, so
+//! an unchanged tree is neither copied nor added again.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::{ffi::OsStrExt as _, fs::symlink},
+    path::{Component, Path, PathBuf},
+};
+
+use cbox_core::{
+    disk_image,
+    nar::{Hasher, NarHash, Writer},
+};
+
+use crate::{
+    SourceError,
+    tree::{Kind, Tree},
+};
+
+/// Hashes the tree as Nix would after copying it, and refuses disk images on the way.
+///
+/// `stop` is asked before each file; once it says yes, the work ends.
+///
+/// # Errors
+/// When a file cannot be read, changes while it is read, or is a disk image, and when
+/// asked to stop.
+pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError> {
+    let mut writer = Writer::new(Hasher::default()).map_err(|source| failed(&tree.top, source))?;
+    for entry in &tree.entries {
+        if stop() {
+            return Err(SourceError::Stopped);
+        }
+        let path = tree.top.join(&entry.path);
+        let components: Vec<&[u8]> = components(&entry.path).collect();
+        match entry.kind {
+            Kind::Symlink => {
+                let target = fs::read_link(&path).map_err(|source| failed(&path, source))?;
+                writer.symlink(&components, target.as_os_str().as_bytes())
+            }
+            Kind::File { executable, size } => {
+                let mut file = File::open(&path).map_err(|source| failed(&path, source))?;
+                let head = read_head(&mut file, size).map_err(|source| failed(&path, source))?;
+                if let Some(what) = disk_image::detect(&head) {
+                    return Err(SourceError::DiskImage { path, what });
+                }
+                writer.file(
+                    &components,
+                    executable,
+                    size,
+                    &mut head.as_slice().chain(file),
+                )
+            }
+        }
+        .map_err(|source| failed(&path, source))?;
+    }
+    let hasher = writer
+        .finish()
+        .map_err(|source| failed(&tree.top, source))?;
+    Ok(hasher.finish())
+}
+
+/// Copies the tree into `folder`, which has to be empty.
+///
+/// File contents are shared with the working tree where the file system can do that
+/// (reflinks); they are never hard links, through which a later save could reach the copy.
+///
+/// # Errors
+/// When a file cannot be read or written, and when asked to stop.
+pub fn copy(tree: &Tree, folder: &Path, stop: &dyn Fn() -> bool) -> Result<(), SourceError> {
+    let mut made: Option<PathBuf> = None;
+    for entry in &tree.entries {
+        if stop() {
+            return Err(SourceError::Stopped);
+        }
+        let (from, to) = (tree.top.join(&entry.path), folder.join(&entry.path));
+        let unwritable = |source| SourceError::Write {
+            path: to.clone(),
+            source,
+        };
+        // Entries of one folder follow each other.
+        if let Some(parent) = to.parent()
+            && made.as_deref() != Some(parent)
+        {
+            fs::create_dir_all(parent).map_err(unwritable)?;
+            made = Some(parent.to_owned());
+        }
+        match entry.kind {
+            Kind::Symlink => {
+                let target = fs::read_link(&from).map_err(|source| failed(&from, source))?;
+                symlink(target, &to).map_err(unwritable)?;
+            }
+            Kind::File { .. } => {
+                fs::copy(&from, &to).map_err(unwritable)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first bytes of a file, as many as tell an image.
+fn read_head(file: &mut File, size: u64) -> io::Result<Vec<u8>> {
+    let wanted = size.min(disk_image::HEAD as u64);
+    let mut head = Vec::with_capacity(wanted as usize);
+    file.by_ref().take(wanted).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn components(path: &Path) -> impl Iterator<Item = &[u8]> {
+    path.components()
+        .map(Component::as_os_str)
+        .map(OsStr::as_bytes)
+}
+
+fn failed(path: &Path, source: io::Error) -> SourceError {
+    SourceError::Read {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    }
+}

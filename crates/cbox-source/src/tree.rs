@@ -1,0 +1,219 @@
+//! The tree that is staged: the listed files less those that the rules leave out,
+//! each looked at once.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, Metadata},
+    io::ErrorKind,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{SourceError, list::Listed, rules::Rules};
+
+/// What a staged entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    File {
+        /// Whether its owner may run it, which is all that git and Nix keep of a mode.
+        executable: bool,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A symlink, staged as one.
+    Symlink,
+}
+
+/// A staged entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path below the top.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether git tracks it.
+    pub tracked: bool,
+}
+
+/// The files to stage, in the order of a NAR: sorted component by component.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// The top of the working tree.
+    pub top: PathBuf,
+    /// The files.
+    pub entries: Vec<Entry>,
+}
+
+impl Tree {
+    /// Looks at the listed files below `top` and takes those that the rules leave in,
+    /// local settings never. With `tracked_only` it is the tree that somebody else's
+    /// clone would have.
+    ///
+    /// A listed file that is gone was deleted, on purpose; a listed folder is a
+    /// submodule or was a file once. Both are passed by, as git does.
+    ///
+    /// # Errors
+    /// When a file cannot be looked at, or is neither a file nor a symlink.
+    pub fn select(
+        top: &Path,
+        listed: Vec<Listed>,
+        rules: &Rules,
+        tracked_only: bool,
+    ) -> Result<Self, SourceError> {
+        let mut look = Look::below(top);
+        // A map, for the order, and because a merge conflict lists a file repeatedly.
+        let mut found = BTreeMap::new();
+        for Listed { path, tracked } in listed {
+            let wanted = (tracked || !tracked_only)
+                && !rules.excludes(&path, tracked)
+                && !rules.is_local(&path);
+            if wanted && let Some(kind) = look.at(&path)? {
+                found.insert(path, (kind, tracked));
+            }
+        }
+        let entries = found
+            .into_iter()
+            .map(|(path, (kind, tracked))| Entry {
+                path,
+                kind,
+                tracked,
+            })
+            .collect();
+        Ok(Self {
+            top: top.to_owned(),
+            entries,
+        })
+    }
+
+    /// The local settings of `host` that are there. Git may ignore them: they are looked
+    /// for by name.
+    ///
+    /// # Errors
+    /// As [`Tree::select`].
+    pub fn local_settings(&self, rules: &Rules, host: &str) -> Result<Vec<Entry>, SourceError> {
+        let mut look = Look::below(&self.top);
+        let mut found = Vec::new();
+        for path in rules.local_of(host) {
+            if let Some(kind) = look.at(&path)? {
+                found.push(Entry {
+                    path,
+                    kind,
+                    tracked: false,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// This tree and some local settings.
+    #[must_use]
+    pub fn with(&self, local: &[Entry]) -> Self {
+        let mut entries = self.entries.clone();
+        entries.extend_from_slice(local);
+        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        Self {
+            top: self.top.clone(),
+            entries,
+        }
+    }
+
+    /// The sum of the files' sizes in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| match entry.kind {
+                Kind::File { size, .. } => size,
+                Kind::Symlink => 0,
+            })
+            .sum()
+    }
+
+    /// Whether there is an entry at `path`.
+    #[must_use]
+    pub fn contains(&self, path: &Path) -> bool {
+        self.entries
+            .binary_search_by(|entry| entry.path.as_path().cmp(path))
+            .is_ok()
+    }
+}
+
+/// Looks at files without following a symlink, not even above them.
+struct Look<'a> {
+    top: &'a Path,
+    /// The folders seen, and whether each is a real one.
+    folders: HashMap<PathBuf, bool>,
+}
+
+impl<'a> Look<'a> {
+    fn below(top: &'a Path) -> Self {
+        Self {
+            top,
+            folders: HashMap::new(),
+        }
+    }
+
+    /// What is at `path`; `None` where nothing is, or a folder, or where the way there
+    /// leads through a symlink: git takes a file behind one for deleted.
+    fn at(&mut self, path: &Path) -> Result<Option<Kind>, SourceError> {
+        if let Some(parent) = path.parent()
+            && !self.is_real_folder(parent)?
+        {
+            return Ok(None);
+        }
+        let Some(metadata) = self.metadata(path)? else {
+            return Ok(None);
+        };
+        let kind = metadata.file_type();
+        if kind.is_file() {
+            let executable = metadata.permissions().mode() & 0o100 != 0;
+            Ok(Some(Kind::File {
+                executable,
+                size: metadata.len(),
+            }))
+        } else if kind.is_symlink() {
+            Ok(Some(Kind::Symlink))
+        } else if kind.is_dir() {
+            Ok(None)
+        } else {
+            Err(SourceError::Special(self.top.join(path)))
+        }
+    }
+
+    fn is_real_folder(&mut self, folder: &Path) -> Result<bool, SourceError> {
+        if folder.as_os_str().is_empty() {
+            return Ok(true);
+        }
+        if let Some(&known) = self.folders.get(folder) {
+            return Ok(known);
+        }
+        let above = match folder.parent() {
+            Some(parent) => self.is_real_folder(parent)?,
+            None => true,
+        };
+        let real = above
+            && self
+                .metadata(folder)?
+                .is_some_and(|metadata| metadata.is_dir());
+        self.folders.insert(folder.to_owned(), real);
+        Ok(real)
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>, SourceError> {
+        let path = self.top.join(path);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(source) => Err(SourceError::Read {
+                action: "look at",
+                path,
+                source,
+            }),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The command line: what can be typed, and its help.
+
+use camino::Utf8PathBuf;
+use cbox_core::overrides::Setting;
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox appliance iso                  build the ISO for this machine's architecture
+  cbox appliance qcow2 aarch64        build another architecture's disk image
+  cbox appliance raw --dry-run        show what would be built and fetched
+  cbox build appliance/iso hosts/box  build several targets in one run
+  cbox list                           show what there is to build
+";
+
+/// Builds, checks and records images of NixOS hosts.
+///
+/// `cbox <kind> <format> [system]` builds one of the targets in cbox.toml: it stages a
+/// clean copy of the flake, evaluates it purely, builds it with Nix and keeps the result
+/// under out/. `cbox <kind> <format> --help` shows the options.
+#[derive(Debug, Parser)]
+#[command(name = "cbox", version, after_help = EXAMPLES, after_long_help = long_after_help())]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    infer_subcommands = false
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+fn long_after_help() -> String {
+    format!("{EXAMPLES}\n{}", crate::exit::help())
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Common {
+    /// The folder of the flake [default: this one, or the nearest above with a flake.nix]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) flake: Option<Utf8PathBuf>,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show the logs of builds; twice: every command that is run
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Show results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Use another store, as Nix names it
+    #[arg(long, global = true, value_name = "URI", help_heading = "Nix")]
+    pub(crate) store: Option<String>,
+    /// Fetch nothing
+    #[arg(long, global = true, help_heading = "Nix")]
+    pub(crate) offline: bool,
+    /// Replace an input of the flake, for this run
+    #[arg(long, global = true, num_args = 2, value_names = ["NAME", "REF"], action = clap::ArgAction::Append, help_heading = "Nix")]
+    pub(crate) override_input: Vec<String>,
+}
+
+impl Common {
+    /// What was given before the command, with what was given behind it on top.
+    pub(crate) fn merge(self, behind: Self) -> Self {
+        Self {
+            flake: behind.flake.or(self.flake),
+            json: behind.json || self.json,
+            verbose: behind.verbose.saturating_add(self.verbose),
+            quiet: behind.quiet || self.quiet,
+            store: behind.store.or(self.store),
+            offline: behind.offline || self.offline,
+            override_input: [self.override_input, behind.override_input].concat(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build several targets in one run
+    #[command(after_help = "Example: cbox build appliance/iso appliance/raw/aarch64 hosts/box")]
+    Build(BuildArgs),
+    /// List the targets
+    #[command(after_help = "Example: cbox list --json")]
+    List,
+    /// List the hosts with kind, system and host name
+    #[command(after_help = "Example: cbox hosts")]
+    Hosts,
+    /// Show what is staged
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Show the links under out/
+    #[command(after_help = "Example: cbox status")]
+    Status {
+        /// Where the links are [default: out/ beside flake.nix]
+        #[arg(long, value_name = "DIR")]
+        out_dir: Option<Utf8PathBuf>,
+    },
+    /// Build a target of cbox.toml
+    #[command(external_subcommand)]
+    Image(Vec<String>),
+}
+
+/// `cbox build`
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// What to build: `<kind>/<format>[/<system>]` or `hosts/<name>`
+    #[arg(required = true, value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flags: BuildFlags,
+}
+
+/// `cbox <kind> <format> [system]`, parsed a second time since its first word is free.
+#[derive(Debug, Parser)]
+#[command(
+    disable_version_flag = true,
+    after_help = "Examples:\n  cbox appliance iso\n  cbox appliance qcow2 aarch64 --dry-run\n  cbox appliance iso --set networking.hostName=demo\n  cbox appliance iso -- --max-jobs 4"
+)]
+pub(crate) struct ImageArgs {
+    /// The format, as cbox.toml has it: `iso`
+    pub(crate) format: String,
+    /// The system: `x86_64-linux`, or short `x86_64`, `amd64`, `aarch64`, `arm64`
+    /// [default: this machine's]
+    pub(crate) system: Option<String>,
+    #[command(flatten)]
+    pub(crate) flags: BuildFlags,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options of every build.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BuildFlags {
+    /// Show what would be built and fetched, and stop
+    #[arg(long, conflicts_with = "drv")]
+    pub(crate) dry_run: bool,
+    /// Print the path of the derivation, and stop
+    #[arg(long)]
+    pub(crate) drv: bool,
+    /// Force an option: the value is JSON or a plain word
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting)]
+    pub(crate) set: Vec<Setting>,
+    /// Put the commit and the branch into the image
+    #[arg(long)]
+    pub(crate) stamp: bool,
+    /// Use an image host's local settings; their values enter the image
+    #[arg(long)]
+    pub(crate) with_local: bool,
+    /// Where the links go [default: out/ beside flake.nix]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out_dir: Option<Utf8PathBuf>,
+    /// Build, but link and record nothing
+    #[arg(long)]
+    pub(crate) no_link: bool,
+    /// Machines that build, as Nix names them
+    #[arg(long, value_name = "BUILDERS", help_heading = "Nix")]
+    pub(crate) builders: Option<String>,
+    /// Arguments for Nix
+    #[arg(last = true, value_name = "NIX ARGS", help_heading = "Nix")]
+    pub(crate) nix_args: Vec<String>,
+}
+
+fn parse_setting(text: &str) -> Result<Setting, String> {
+    text.parse()
+        .map_err(|error: cbox_core::overrides::OverrideError| error.to_string())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourceCommand {
+    /// List the staged files
+    #[command(after_help = "Example: cbox source list | grep nixos/")]
+    List(SourceArgs),
+    /// Print the hash of the staged tree, as flake references have it
+    #[command(after_help = "Example: cbox source hash")]
+    Hash(SourceArgs),
+    /// Put the staged tree into the store and print its flake reference
+    #[command(
+        after_help = "Example: nixos-rebuild switch --flake \"$(cbox source ref --host box)#box\""
+    )]
+    Ref(SourceArgs),
+}
+
+/// What of the tree is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SourceArgs {
+    /// With the local settings of this host
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Only what git tracks
+    #[arg(long)]
+    pub(crate) tracked: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_hold() {
+        Cli::command().debug_assert();
+        ImageArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn the_words_behind_a_kind_are_left_alone() {
+        let cli = Cli::parse_from([
+            "cbox",
+            "--flake",
+            "x",
+            "appliance",
+            "iso",
+            "--drv",
+            "--",
+            "-L",
+        ]);
+        let Command::Image(words) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(words, ["appliance", "iso", "--drv", "--", "-L"]);
+        let image = ImageArgs::parse_from(&words);
+        assert_eq!(image.format, "iso");
+        assert!(image.flags.drv);
+        assert_eq!(image.flags.nix_args, ["-L"]);
+    }
+
+    #[test]
+    fn options_count_on_either_side() {
+        let one = Common {
+            flake: Some("a".into()),
+            verbose: 1,
+            ..Common::default()
+        };
+        let other = Common {
+            json: true,
+            verbose: 1,
+            override_input: vec!["n".into(), "r".into()],
+            ..Common::default()
+        };
+        let merged = one.merge(other);
+        assert_eq!(merged.flake.unwrap(), "a");
+        assert!(merged.json && merged.verbose == 2 && merged.override_input.len() == 2);
+    }
+}

@@ -1,0 +1,18 @@
+//! The commands, a file each.
+
+pub(crate) mod build;
+pub(crate) mod hosts;
+pub(crate) mod image;
+pub(crate) mod list;
+pub(crate) mod source;
+pub(crate) mod status;
+
+use serde_json::{Value, json};
+
+/// The version of all JSON that the commands print.
+const SCHEMA: u32 = 1;
+
+/// A result as JSON: the schema and one named part.
+fn document(name: &str, value: Value) -> Value {
+    json!({ "schema": SCHEMA, name: value })
+}

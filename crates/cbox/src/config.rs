@@ -1,0 +1,318 @@
+//! `cbox.toml`: the targets of a flake, and what of its tree is staged.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::{
+    overrides::{OptionPath, Overrides},
+    system::System,
+    target::{HOSTS, TargetName, word},
+};
+use serde::Deserialize;
+
+use crate::{error::Error, exit::Kind};
+
+/// The file's name, beside `flake.nix`.
+pub(crate) const FILE: &str = "cbox.toml";
+
+/// The configuration of a flake.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// What is staged.
+    #[serde(default)]
+    pub(crate) source: SourceConfig,
+    /// How it is evaluated.
+    #[serde(default)]
+    pub(crate) evaluation: EvaluationConfig,
+    /// The options that `--stamp` sets.
+    pub(crate) stamp: Option<StampConfig>,
+    /// The images.
+    #[serde(default, rename = "target")]
+    pub(crate) targets: Vec<TargetConfig>,
+}
+
+/// `[source]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceConfig {
+    /// Patterns as in `.gitignore` of files that no host depends on: never staged.
+    #[serde(default)]
+    pub(crate) exclude: Vec<String>,
+    /// Local settings: paths with `{host}` in them, staged for that host alone.
+    #[serde(default)]
+    pub(crate) local: Vec<String>,
+}
+
+/// `[evaluation]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct EvaluationConfig {
+    /// Whether something may be built during evaluation.
+    #[serde(default)]
+    pub(crate) import_from_derivation: bool,
+}
+
+/// `[stamp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StampConfig {
+    /// The option that takes the commit.
+    pub(crate) revision: OptionPath,
+    /// The option that takes the branch.
+    pub(crate) branch: Option<OptionPath>,
+}
+
+/// `[[target]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TargetConfig {
+    /// The first part of its name.
+    pub(crate) kind: String,
+    /// The second part.
+    pub(crate) format: String,
+    /// The host that it is an image of.
+    pub(crate) host: String,
+    /// The option that holds its derivation, `system.build.isoImage` say.
+    pub(crate) attribute: OptionPath,
+    /// Which file of the output is the image: a path in which `*` and `?` stand for
+    /// anything but a slash. Exactly one file has to match.
+    pub(crate) artifact: String,
+    /// The option that holds the image's file name.
+    pub(crate) name: Option<OptionPath>,
+    /// The systems that it can be built for.
+    #[serde(default = "default_systems")]
+    pub(crate) systems: Vec<System>,
+    /// Whether another system's image can be built here by cross compilation.
+    #[serde(default)]
+    pub(crate) cross: bool,
+    /// Values to force on options.
+    #[serde(default)]
+    overrides: toml::Table,
+}
+
+fn default_systems() -> Vec<System> {
+    ["x86_64-linux", "aarch64-linux"]
+        .iter()
+        .filter_map(|system| system.parse().ok())
+        .collect()
+}
+
+impl TargetConfig {
+    /// Its name, without a system.
+    pub(crate) fn target(&self) -> String {
+        format!("{}/{}", self.kind, self.format)
+    }
+
+    /// Its overrides. Tables are ways to options, all else is a value.
+    pub(crate) fn overrides(&self) -> Result<Overrides, Error> {
+        let mut overrides = Overrides::default();
+        collect(&self.overrides, &[], &mut overrides).map_err(|message| {
+            Error::new(
+                Kind::Config,
+                format!("{FILE}: target {}: {message}", self.target()),
+            )
+        })?;
+        Ok(overrides)
+    }
+}
+
+/// Adds the values in `table`, whose own place is `above`. A key is an option path.
+fn collect(table: &toml::Table, above: &[String], overrides: &mut Overrides) -> Result<(), String> {
+    for (key, value) in table {
+        let path: OptionPath = key.parse().map_err(|error| format!("{error}"))?;
+        let parts = [above, path.parts()].concat();
+        match value {
+            toml::Value::Table(inner) => collect(inner, &parts, overrides)?,
+            value => {
+                let value =
+                    serde_json::to_value(value).map_err(|error| format!("`{key}`: {error}"))?;
+                if let Some(path) = OptionPath::from_parts(parts) {
+                    overrides.force(path, value);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Config {
+    /// Reads the file in `folder`; `None` where there is none.
+    pub(crate) fn read(folder: &Utf8Path) -> Result<Option<Self>, Error> {
+        let file = folder.join(FILE);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Self::parse(&text, &file).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(Kind::Config, "read", &file, &error)),
+        }
+    }
+
+    fn parse(text: &str, file: &Utf8PathBuf) -> Result<Self, Error> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or_else(String::new, |span| {
+                let (line, column) = position(text, span.start);
+                format!(":{line}:{column}")
+            });
+            let message = error.message().trim().replace('\n', ", ");
+            Error::new(Kind::Config, format!("{file}{place}: {message}"))
+                .hint("the README lists what can stand in cbox.toml")
+        })?;
+        config
+            .check()
+            .map_err(|message| Error::new(Kind::Config, format!("{file}: {message}")))?;
+        Ok(config)
+    }
+
+    /// What the types alone do not say.
+    fn check(&self) -> Result<(), String> {
+        let mut slugs = std::collections::BTreeMap::new();
+        for target in &self.targets {
+            let name = target.target();
+            for part in [&target.kind, &target.format, &target.host] {
+                word(part).map_err(|error| format!("target {name}: {error}"))?;
+            }
+            if target.kind == HOSTS {
+                return Err(format!(
+                    "target {name}: the kind `{HOSTS}` is taken by the install hosts"
+                ));
+            }
+            if target.systems.is_empty() {
+                return Err(format!("target {name}: `systems` is empty"));
+            }
+            check_artifact(&target.artifact)
+                .map_err(|reason| format!("target {name}: {reason}"))?;
+            target.overrides().map_err(|error| error.message)?;
+            for system in std::iter::once(None).chain(target.systems.iter().map(Some)) {
+                let full = TargetName::Image {
+                    kind: target.kind.clone(),
+                    format: target.format.clone(),
+                    system: system.cloned(),
+                };
+                match slugs.insert(full.slug(), full.to_string()) {
+                    Some(other) if other == full.to_string() => {
+                        return Err(format!("target {name} is there twice"));
+                    }
+                    Some(other) => {
+                        return Err(format!(
+                            "targets {other} and {full} would share the link out/{}",
+                            full.slug()
+                        ));
+                    }
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_artifact(pattern: &str) -> Result<(), String> {
+    let relative = Utf8Path::new(pattern)
+        .components()
+        .all(|component| matches!(component, camino::Utf8Component::Normal(_)));
+    if pattern.is_empty() || !relative || pattern.contains("**") {
+        return Err(format!(
+            "`artifact` is a path below the output, without `..` and `**`, and not `{pattern}`"
+        ));
+    }
+    globset::Glob::new(pattern)
+        .map(drop)
+        .map_err(|error| format!("`artifact`: {error}"))
+}
+
+/// Line and column of the byte at `offset`, both from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, &"cbox.toml".into()).map_err(|error| error.message)
+    }
+
+    const ISO: &str = "[[target]]\nkind = \"appliance\"\nformat = \"iso\"\nhost = \"_iso\"\n\
+        attribute = \"system.build.isoImage\"\nartifact = \"iso/*.iso\"\n";
+
+    #[test]
+    fn a_small_file_is_enough() {
+        let config = parse(ISO).unwrap();
+        let target = &config.targets[0];
+        assert_eq!(target.target(), "appliance/iso");
+        assert_eq!(target.systems.len(), 2);
+        assert!(!target.cross && target.name.is_none() && target.overrides().unwrap().is_empty());
+        assert!(parse("").unwrap().targets.is_empty());
+    }
+
+    #[test]
+    fn overrides_are_paths_and_values() {
+        let text = format!(
+            "{ISO}[target.overrides]\n\"disko.imageBuilder.imageFormat\" = \"qcow2\"\nbox.a.b = [1, true]\n"
+        );
+        let config = parse(&text).unwrap();
+        let overrides = config.targets[0].overrides().unwrap();
+        let found: Vec<_> = overrides
+            .iter()
+            .map(|(path, value)| (path.to_string(), value.clone()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("box.a.b".to_owned(), json!([1, true])),
+                ("disko.imageBuilder.imageFormat".to_owned(), json!("qcow2")),
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_shown_with_their_place() {
+        let unknown = parse(&format!("{ISO}artefact = \"x\"\n")).unwrap_err();
+        assert!(
+            unknown.starts_with("cbox.toml:7:1: unknown field `artefact`"),
+            "{unknown}"
+        );
+        let kind = parse("[source]\nexclude = \"x\"\n").unwrap_err();
+        assert!(kind.starts_with("cbox.toml:2:11: invalid type"), "{kind}");
+        let syntax = parse("[source\n").unwrap_err();
+        assert!(syntax.starts_with("cbox.toml:1:"), "{syntax}");
+        let missing = parse("[[target]]\nkind = \"a\"\n").unwrap_err();
+        assert!(missing.contains("missing field `format`"), "{missing}");
+        let system = parse(&format!("{ISO}systems = [\"x 86\"]\n")).unwrap_err();
+        assert!(system.contains("is not a system"), "{system}");
+    }
+
+    #[test]
+    fn targets_that_cannot_be_are_refused() {
+        let with = |from: &str, to: &str| parse(&ISO.replace(from, to)).unwrap_err();
+        assert!(parse(&format!("{ISO}{ISO}")).unwrap_err().contains("twice"));
+        assert!(with("\"appliance\"", "\"hosts\"").contains("taken"));
+        assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
+        assert!(with("iso/*.iso", "../x").contains("artifact"));
+        assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
+        assert!(with("iso/*.iso", "a[").contains("artifact"));
+        assert!(
+            parse(&format!("{ISO}systems = []\n"))
+                .unwrap_err()
+                .contains("empty")
+        );
+        let one = ISO.replace("\"iso\"", "\"b-c\"");
+        let other = ISO
+            .replace("\"appliance\"", "\"appliance-b\"")
+            .replace("\"iso\"", "\"c\"");
+        assert!(
+            parse(&format!("{one}{other}"))
+                .unwrap_err()
+                .contains("share the link")
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! The environment of the process, read once and passed on as values.
+
+use std::io::IsTerminal as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::{error::Error, exit::Kind};
+
+/// What the program takes from its environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// The working directory.
+    pub(crate) folder: Utf8PathBuf,
+    /// Where caches go: `$XDG_CACHE_HOME/cbox` or `~/.cache/cbox`.
+    pub(crate) cache: Utf8PathBuf,
+    /// `NIX_STORE_DIR`, which moves the store's directory.
+    pub(crate) nix_store_dir: Option<String>,
+    /// Whether standard error is a terminal that can show a live view.
+    pub(crate) live: bool,
+    /// Whether standard error is a terminal that wants colour.
+    pub(crate) colour: bool,
+    /// How many evaluations run side by side.
+    pub(crate) cores: usize,
+}
+
+impl Environment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub(crate) fn read() -> Result<Self, Error> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let folder = std::env::current_dir().map_err(|error| {
+            Error::file(Kind::Environment, "find", "the working directory", &error)
+        })?;
+        let folder = Utf8PathBuf::from_path_buf(folder).map_err(|folder| {
+            Error::new(
+                Kind::Environment,
+                format!(
+                    "the name of the working directory {} is not UTF-8",
+                    folder.display()
+                ),
+            )
+            .hint("Nix cannot name it either: rename it")
+        })?;
+        let cache = variable("XDG_CACHE_HOME")
+            .map(Utf8PathBuf::from)
+            .filter(|cache| cache.is_absolute())
+            .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache")))
+            .unwrap_or_else(|| folder.join(".cache"));
+        let terminal = std::io::stderr().is_terminal();
+        let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
+        Ok(Self {
+            folder,
+            cache: cache.join("cbox"),
+            nix_store_dir: variable("NIX_STORE_DIR"),
+            live: terminal && !dumb,
+            colour: terminal && !dumb && variable("NO_COLOR").is_none(),
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        })
+    }
+
+    /// What there is to go by when the environment cannot be read.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            folder: Utf8PathBuf::new(),
+            cache: Utf8PathBuf::new(),
+            nix_store_dir: None,
+            live: false,
+            colour: false,
+            cores: 1,
+        }
+    }
+
+    /// `path` as the user means it: relative to the working directory.
+    pub(crate) fn absolute(&self, path: &Utf8Path) -> Utf8PathBuf {
+        self.folder.join(path)
+    }
+
+    /// `path` as the user would write it: relative to the working directory where it is
+    /// below it or a few steps up, otherwise as it is.
+    pub(crate) fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
+        for (steps, above) in self.folder.ancestors().take(4).enumerate() {
+            if let Ok(inside) = path.strip_prefix(above)
+                && (steps == 0 || above.parent().is_some())
+            {
+                return Utf8PathBuf::from("../".repeat(steps)).join(inside);
+            }
+        }
+        path.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_from_where_the_user_stands() {
+        let environment = Environment {
+            folder: "/home/me/box/hosts".into(),
+            ..Environment::unknown()
+        };
+        for (path, shown) in [
+            ("/home/me/box/hosts/a", "a"),
+            ("/home/me/box/out/x", "../out/x"),
+            ("/home/me/box", "../"),
+            ("/home/me/box/hosts", ""),
+            ("/nix/store/a", "/nix/store/a"),
+        ] {
+            assert_eq!(environment.shown(path.into()).as_str(), shown, "{path}");
+        }
+    }
+}

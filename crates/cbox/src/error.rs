@@ -1,0 +1,131 @@
+//! The program's one error: what happened and where, what to do next, and its kind.
+
+use std::error::Error as _;
+
+use cbox_core::lock::LockError;
+use cbox_nix::NixError;
+use cbox_source::SourceError;
+
+use crate::exit::Kind;
+
+/// An error as the user sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Error {
+    pub(crate) kind: Kind,
+    /// What happened, and where.
+    pub(crate) message: String,
+    /// The way out.
+    pub(crate) hint: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds the way out; an empty one adds nothing.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        self.hint = (!hint.is_empty()).then_some(hint);
+        self
+    }
+
+    /// A file that cannot be read or written, with the system's reason.
+    pub(crate) fn file(
+        kind: Kind,
+        action: &str,
+        path: impl std::fmt::Display,
+        error: &std::io::Error,
+    ) -> Self {
+        Self::new(kind, format!("cannot {action} {path}: {error}"))
+    }
+}
+
+/// The error and what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        let (kind, hint) = match &error {
+            SourceError::DiskImage { .. } => (
+                Kind::Source,
+                "move it out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml",
+            ),
+            SourceError::Special(_) => (
+                Kind::Source,
+                "remove it, or name it under `exclude` in cbox.toml",
+            ),
+            SourceError::Pattern { .. } => (
+                Kind::Config,
+                "it stands in the [source] section of cbox.toml",
+            ),
+            _ if error
+                .source()
+                .is_some_and(|cause| cause.to_string().contains("changed while")) =>
+            {
+                (
+                    Kind::Source,
+                    "run cbox again when nothing writes to the tree",
+                )
+            }
+            _ => (Kind::Source, ""),
+        };
+        Self::new(kind, with_causes(&error)).hint(hint)
+    }
+}
+
+impl From<NixError> for Error {
+    fn from(error: NixError) -> Self {
+        let (kind, hint) = match &error {
+            NixError::NotFound(program) if program == "nix" => (
+                Kind::Environment,
+                "install Nix (see the README; on a Debian machine `scripts/setup.sh` makes one ready) and put it on the PATH",
+            ),
+            NixError::NotFound(_) => (Kind::Environment, "install it, or put it on the PATH"),
+            NixError::TooOld { .. } => (Kind::Environment, "put a newer Nix first on the PATH"),
+            NixError::Failed { stderr, .. } if stderr.contains("dubious ownership") => (
+                Kind::Environment,
+                "the repository belongs to another user: `git config --global --add safe.directory <its folder>` trusts it",
+            ),
+            NixError::Failed { .. } | NixError::Start { .. } | NixError::Answer { .. } => {
+                (Kind::Environment, "")
+            }
+            NixError::Interrupted(signal) => (Kind::Interrupted(*signal), ""),
+            NixError::Lock(LockError::UnknownInput { .. }) => (Kind::Lock, ""),
+            NixError::Lock(LockError::Version(_)) => (
+                Kind::Lock,
+                "lock it anew with a released Nix: `nix flake lock`",
+            ),
+            NixError::Lock(_) => (
+                Kind::Lock,
+                "run `nix flake lock` (it keeps what fits) and commit flake.lock",
+            ),
+            NixError::Override(_) => (Kind::Usage, ""),
+            NixError::NoOption { .. } => {
+                (Kind::Usage, "it was named by --set, --stamp or cbox.toml")
+            }
+            NixError::NoAttribute { .. } => (
+                Kind::Config,
+                "`attribute` and `name` of the target in cbox.toml have to name what the host has",
+            ),
+            NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
+            NixError::Evaluation { .. } => (Kind::Evaluation, ""),
+            NixError::Build(_) => (Kind::Build, ""),
+            NixError::File { .. } => (Kind::Output, ""),
+            _ => (Kind::Environment, ""),
+        };
+        Self::new(kind, with_causes(&error)).hint(hint)
+    }
+}

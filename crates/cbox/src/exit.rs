@@ -1,0 +1,132 @@
+//! Exit codes: one for each kind of trouble, the same in every command.
+
+use cbox_nix::Signal;
+
+/// A kind of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The command line asks for something that there is not.
+    Usage,
+    /// `cbox.toml` or `flake.nix` is missing or wrong.
+    Config,
+    /// `flake.lock` does not lock everything.
+    Lock,
+    /// Something is missing on this machine.
+    Environment,
+    /// The working tree cannot be staged.
+    Source,
+    /// The flake does not evaluate.
+    Evaluation,
+    /// A build failed.
+    Build,
+    /// The build gave another artifact than `cbox.toml` says.
+    Artifact,
+    /// The result cannot be written or linked.
+    Output,
+    /// The flake or this machine cannot do the system.
+    Unsupported,
+    /// A signal came.
+    Interrupted(Signal),
+}
+
+/// The table that `--help` and the README quote.
+pub(crate) const TABLE: &[(u8, &str)] = &[
+    (0, "done"),
+    (
+        2,
+        "usage: an unknown command, target, host, format or option",
+    ),
+    (3, "configuration: cbox.toml or flake.nix missing or wrong"),
+    (
+        4,
+        "lock: flake.lock missing, stale or open, or an override of no input",
+    ),
+    (5, "environment: nix or git missing, too old or refusing"),
+    (
+        6,
+        "source: the working tree cannot be staged, or holds a disk image",
+    ),
+    (7, "evaluation: a host does not evaluate"),
+    (8, "build: a build failed"),
+    (9, "artifact: none or several match the pattern"),
+    (10, "output: the result cannot be linked or written"),
+    (11, "system: the target or this machine cannot do it"),
+    (129, "stopped by SIGHUP"),
+    (130, "stopped by Ctrl-C"),
+    (143, "stopped by SIGTERM"),
+];
+
+impl Kind {
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::Lock => 4,
+            Self::Environment => 5,
+            Self::Source => 6,
+            Self::Evaluation => 7,
+            Self::Build => 8,
+            Self::Artifact => 9,
+            Self::Output => 10,
+            Self::Unsupported => 11,
+            Self::Interrupted(signal) => signal.exit_code(),
+        }
+    }
+
+    /// The name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Config => "configuration",
+            Self::Lock => "lock",
+            Self::Environment => "environment",
+            Self::Source => "source",
+            Self::Evaluation => "evaluation",
+            Self::Build => "build",
+            Self::Artifact => "artifact",
+            Self::Output => "output",
+            Self::Unsupported => "system",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+}
+
+/// The table as a help text.
+pub(crate) fn help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (code, meaning) in TABLE {
+        text.push_str(&format!("  {code:>3}  {meaning}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_in_the_table_once() {
+        let kinds = [
+            Kind::Usage,
+            Kind::Config,
+            Kind::Lock,
+            Kind::Environment,
+            Kind::Source,
+            Kind::Evaluation,
+            Kind::Build,
+            Kind::Artifact,
+            Kind::Output,
+            Kind::Unsupported,
+            Kind::Interrupted(Signal::HangUp),
+            Kind::Interrupted(Signal::Interrupt),
+            Kind::Interrupted(Signal::Terminate),
+        ];
+        let mut codes: Vec<u8> = kinds.iter().map(|kind| kind.code()).collect();
+        codes.insert(0, 0);
+        assert_eq!(
+            codes,
+            TABLE.iter().map(|(code, _)| *code).collect::<Vec<_>>()
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! The flake that a run is about: where it is, what git says of it, its configuration.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::git::Repository;
+use cbox_source::rules::Rules;
+
+use crate::{
+    config::{self, Config},
+    environment::Environment,
+    error::Error,
+    exit::Kind,
+};
+
+const FLAKE: &str = "flake.nix";
+
+/// A flake in the file system.
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    /// The folder of `flake.nix`.
+    pub(crate) folder: Utf8PathBuf,
+    /// The top of the working tree: of the repository, or the folder itself.
+    pub(crate) top: Utf8PathBuf,
+    /// The repository, if there is one.
+    pub(crate) repository: Option<Repository>,
+    /// Where the links go.
+    pub(crate) out_dir: Utf8PathBuf,
+    config: Option<Config>,
+}
+
+impl Project {
+    /// Finds the flake: in `flake`, or in the working directory or the nearest folder above.
+    pub(crate) fn find(
+        environment: &Environment,
+        flake: Option<&Utf8Path>,
+        out_dir: Option<&Utf8Path>,
+    ) -> Result<Self, Error> {
+        let folder = match flake {
+            Some(flake) => environment
+                .absolute(flake)
+                .canonicalize_utf8()
+                .map_err(|error| {
+                    Error::file(Kind::Config, "open the folder", flake, &error)
+                        .hint("`--flake` takes the folder of a flake.nix")
+                })?,
+            None => environment.folder.clone(),
+        };
+        let has_flake = |folder: &&Utf8Path| folder.join(FLAKE).is_file();
+        let found = match flake {
+            Some(_) => Some(folder.as_path()).filter(has_flake),
+            None => folder.ancestors().find(has_flake),
+        };
+        let Some(found) = found else {
+            let above = if flake.is_some() { "" } else { " or above it" };
+            return Err(Error::new(
+                Kind::Config,
+                format!("there is no {FLAKE} in {folder}{above}"),
+            )
+            .hint("go to the folder of a flake, or name it with `--flake DIR`"));
+        };
+        let repository = Repository::around(found.as_std_path());
+        let top = match &repository {
+            Some(repository) => Utf8PathBuf::try_from(repository.top().to_owned())
+                .map_err(|error| Error::new(Kind::Environment, error.to_string()))?,
+            None => found.to_owned(),
+        };
+        Ok(Self {
+            config: Config::read(found)?,
+            out_dir: out_dir.map_or_else(
+                || found.join("out"),
+                |out_dir| environment.absolute(out_dir),
+            ),
+            folder: found.to_owned(),
+            top,
+            repository,
+        })
+    }
+
+    /// The folder of the flake below the top; empty where they are the same.
+    pub(crate) fn dir(&self) -> &Utf8Path {
+        self.folder
+            .strip_prefix(&self.top)
+            .unwrap_or(Utf8Path::new(""))
+    }
+
+    /// The configuration, or an empty one.
+    pub(crate) fn config(&self) -> Config {
+        self.config.clone().unwrap_or_default()
+    }
+
+    /// The configuration, for commands that cannot do without.
+    pub(crate) fn required_config(&self) -> Result<&Config, Error> {
+        self.config.as_ref().ok_or_else(|| {
+            Error::new(
+                Kind::Config,
+                format!("there is no {} in {}", config::FILE, self.folder),
+            )
+            .hint("the targets of a flake stand there: the README shows one to start from")
+        })
+    }
+
+    /// The rules for its files.
+    pub(crate) fn rules(&self) -> Result<Rules, Error> {
+        let source = self.config().source;
+        let out_dir = self
+            .out_dir
+            .strip_prefix(&self.top)
+            .ok()
+            .map(|inside| inside.as_std_path().to_owned());
+        Ok(Rules::new(
+            self.dir().as_std_path(),
+            &source.exclude,
+            &source.local,
+            out_dir,
+        )?)
+    }
+
+    /// The hosts, as far as folders tell: `hosts/<name>/default.nix`. Empty for a flake
+    /// that keeps them elsewhere.
+    pub(crate) fn host_folders(&self) -> Vec<String> {
+        let Ok(folders) = self.folder.join("hosts").read_dir_utf8() else {
+            return vec![];
+        };
+        let mut hosts: Vec<String> = folders
+            .flatten()
+            .filter(|folder| folder.path().join("default.nix").is_file())
+            .map(|folder| folder.file_name().to_owned())
+            .collect();
+        hosts.sort();
+        hosts
+    }
+}
+
+/// Whether a host exists only to be built into an image.
+pub(crate) fn is_image_host(host: &str) -> bool {
+    host.starts_with('_')
+}

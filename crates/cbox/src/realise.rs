@@ -1,0 +1,336 @@
+//! From evaluated targets to links: build, check, hash, link, record.
+//!
+//! The order is what keeps the last good image: the new output is built and held by a
+//! temporary root, checked and hashed there, and only then does the link change, in one
+//! step, followed by its checksum and its manifest. Whatever fails before leaves
+//! everything as it was.
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::{
+    expression::{DerivationInfo, Evaluated},
+    manifest::{self, Artifact, Forced, Manifest},
+};
+use cbox_nix::{NixError, build};
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::{
+    artifact,
+    error::Error,
+    exit::Kind,
+    session::Evaluator,
+    staging::{Snapshot, Sources},
+    targets::Target,
+    view::size,
+};
+
+/// A target that has been evaluated.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) evaluated: Evaluated,
+    pub(crate) derivation: DerivationInfo,
+}
+
+/// What a built target left behind.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) manifest: Manifest,
+    /// The link, unless none was wanted.
+    pub(crate) link: Option<Utf8PathBuf>,
+}
+
+/// The folder of the links, known to be writable.
+#[derive(Debug)]
+pub(crate) struct OutDir {
+    folder: Utf8PathBuf,
+    /// Holds the temporary roots, and goes with this value.
+    roots: TempDir,
+}
+
+impl OutDir {
+    /// Makes the folder if need be, and checks what would keep a link from being made
+    /// before time is spent on a build.
+    pub(crate) fn open(folder: &Utf8Path, jobs: &[Job<'_>]) -> Result<Self, Error> {
+        let unwritable = |error: &std::io::Error| {
+            Error::file(Kind::Output, "write to", folder, error)
+                .hint("`--out-dir DIR` puts the links elsewhere, `--no-link` makes none")
+        };
+        if folder.symlink_metadata().is_ok() && !folder.is_dir() {
+            return Err(Error::new(
+                Kind::Output,
+                format!("{folder} is no folder, and the links go there"),
+            )
+            .hint("move it away, or name another folder with `--out-dir DIR`"));
+        }
+        std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+        let roots = tempfile::Builder::new()
+            .prefix(".cbox-")
+            .tempdir_in(folder)
+            .map_err(|error| unwritable(&error))?;
+        let out_dir = Self {
+            folder: folder.to_owned(),
+            roots,
+        };
+        for job in jobs {
+            let link = out_dir.link(job);
+            if link
+                .symlink_metadata()
+                .is_ok_and(|there| !there.is_symlink())
+            {
+                return Err(Error::new(
+                    Kind::Output,
+                    format!("{link} is in the way: it is no link, so cbox did not make it"),
+                )
+                .hint("move it away, or name another folder with `--out-dir DIR`"));
+            }
+        }
+        Ok(out_dir)
+    }
+
+    fn link(&self, job: &Job<'_>) -> Utf8PathBuf {
+        self.folder.join(job.target.name.slug())
+    }
+
+    fn record(&self, job: &Job<'_>, extension: &str) -> Utf8PathBuf {
+        self.folder
+            .join(format!("{}.{extension}", job.target.name.slug()))
+    }
+
+    /// The manifest that is there, if it can be read.
+    fn manifest(&self, job: &Job<'_>) -> Option<Manifest> {
+        let text = std::fs::read(self.record(job, "json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+/// Builds all jobs in one go. The answers are in the order of the jobs; those that
+/// succeed are linked even when others fail.
+pub(crate) async fn realise(
+    evaluator: &Evaluator<'_>,
+    sources: &Sources<'_>,
+    out_dir: Option<&OutDir>,
+    jobs: &[Job<'_>],
+) -> Vec<Result<Built, Error>> {
+    let failure = build_all(evaluator, out_dir, jobs).await.err();
+    let mut answers = Vec::new();
+    for job in jobs {
+        answers.push(match &failure {
+            Some(Failure::Stop(error)) => Err(error.clone()),
+            failure => finish(evaluator, sources, out_dir, job, failure.as_ref()).await,
+        });
+    }
+    answers
+}
+
+/// Why a build of several targets did not succeed as a whole.
+enum Failure {
+    /// Some derivations failed; the others were built.
+    Builds(Error),
+    /// Nothing more is to be done.
+    Stop(Error),
+}
+
+async fn build_all(
+    evaluator: &Evaluator<'_>,
+    out_dir: Option<&OutDir>,
+    jobs: &[Job<'_>],
+) -> Result<(), Failure> {
+    let view = evaluator.session.view;
+    let installables: Vec<String> = jobs
+        .iter()
+        .map(|job| job.derivation.installable())
+        .collect();
+    let root = out_dir.map(|out_dir| out_dir.roots.path().join("root"));
+    view.doing("building");
+    build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
+        view.build_event(event)
+    })
+    .await
+    .map_err(|error| match error {
+        error @ NixError::Build(_) => Failure::Builds(error.into()),
+        error => Failure::Stop(error.into()),
+    })
+}
+
+/// Checks, hashes, links and records one output.
+async fn finish(
+    evaluator: &Evaluator<'_>,
+    sources: &Sources<'_>,
+    out_dir: Option<&OutDir>,
+    job: &Job<'_>,
+    failure: Option<&Failure>,
+) -> Result<Built, Error> {
+    let nix = &evaluator.nix;
+    let out = job.derivation.out.as_str();
+    // With a failure among several builds Nix makes no root at all, so each output that
+    // is there gets one of its own. Between the build and this a garbage collection could
+    // take it; then the link cannot be made, and the next run builds it again.
+    if let Some(Failure::Builds(error)) = failure {
+        let root = out_dir.map(|out_dir| out_dir.roots.path().join(job.target.name.slug()));
+        let there = match &root {
+            _ if nix.store.holds(out) == Some(false) => false,
+            Some(root) => build::link(nix, out, root).await.is_ok(),
+            None => nix.is_valid(&[out]).await?,
+        };
+        if !there {
+            return Err(error.clone());
+        }
+    }
+    let output = nix.store.physical(out);
+    let artifact = match (&job.target.artifact, output) {
+        (Some(pattern), Some(output)) => {
+            Some(check(evaluator, out_dir, job, pattern, output).await?)
+        }
+        // The store is on another machine: its files cannot be looked at from here.
+        _ => None,
+    };
+    let manifest = manifest(evaluator, sources, job, artifact);
+    let link = match out_dir {
+        Some(out_dir) => Some(link(evaluator, out_dir, job, &manifest).await?),
+        None => None,
+    };
+    Ok(Built { manifest, link })
+}
+
+/// Finds and hashes the artifact, or takes the hash from the manifest of the same output.
+async fn check(
+    evaluator: &Evaluator<'_>,
+    out_dir: Option<&OutDir>,
+    job: &Job<'_>,
+    pattern: &str,
+    output: PathBuf,
+) -> Result<Artifact, Error> {
+    let name = job.evaluated.artifact_name.as_deref();
+    let (path, bytes) = artifact::find(&output, pattern, name)?;
+    let known = out_dir
+        .and_then(|out_dir| out_dir.manifest(job))
+        .filter(|manifest| {
+            manifest.schema == manifest::SCHEMA && manifest.out == job.derivation.out
+        })
+        .and_then(|manifest| manifest.artifact)
+        .filter(|artifact| artifact.path == path && artifact.size == bytes);
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let session = evaluator.session;
+    session
+        .view
+        .doing(&format!("hashing {path} ({})", size(bytes)));
+    let interrupt = session.interrupt.clone();
+    let hashing = tokio::task::spawn_blocking(move || {
+        artifact::hash(&output, path, bytes, &|| interrupt.signal().is_some())
+    });
+    match (hashing.await, session.interrupt.signal()) {
+        (Ok(Ok(Some(artifact))), _) => Ok(artifact),
+        (Ok(Err(error)), _) => Err(error),
+        (Ok(Ok(None)), Some(signal)) => Err(NixError::Interrupted(signal).into()),
+        (Ok(Ok(None)), None) => Err(Error::new(Kind::Artifact, "hashing stopped")),
+        (Err(panic), _) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Makes the link, then the checksum and the manifest.
+async fn link(
+    evaluator: &Evaluator<'_>,
+    out_dir: &OutDir,
+    job: &Job<'_>,
+    manifest: &Manifest,
+) -> Result<Utf8PathBuf, Error> {
+    let link = out_dir.link(job);
+    build::link(&evaluator.nix, &manifest.out, link.as_std_path())
+        .await
+        .map_err(|error| match error {
+            NixError::Failed { stderr, .. } => Error::new(
+                Kind::Output,
+                format!("cannot make the link {link}:\n{stderr}"),
+            ),
+            other => other.into(),
+        })?;
+    if let Some(artifact) = &manifest.artifact {
+        let file = format!("{}/{}", job.target.name.slug(), artifact.path);
+        let line = manifest::checksum_line(&artifact.sha256, &file);
+        write(out_dir, &out_dir.record(job, "sha256"), line.as_bytes())?;
+    }
+    let text = serde_json::to_string_pretty(manifest)
+        .map_err(|error| Error::new(Kind::Output, format!("cannot write the manifest: {error}")))?;
+    write(
+        out_dir,
+        &out_dir.record(job, "json"),
+        format!("{text}\n").as_bytes(),
+    )?;
+    Ok(link)
+}
+
+/// Writes a file in one step.
+fn write(out_dir: &OutDir, file: &Utf8Path, content: &[u8]) -> Result<(), Error> {
+    let write = || -> std::io::Result<()> {
+        let mut fresh = NamedTempFile::new_in(&out_dir.folder)?;
+        fresh.write_all(content)?;
+        // Readable as any file of the user's; temporary files are private.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fresh
+                .as_file()
+                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        fresh.persist(file)?;
+        Ok(())
+    };
+    write().map_err(|error| Error::file(Kind::Output, "write", file, &error))
+}
+
+fn manifest(
+    evaluator: &Evaluator<'_>,
+    sources: &Sources<'_>,
+    job: &Job<'_>,
+    artifact: Option<Artifact>,
+) -> Manifest {
+    let request = &job.target.request;
+    let overrides = request.overrides.iter();
+    Manifest {
+        schema: manifest::SCHEMA,
+        target: job.target.name.to_string(),
+        host: request.host.clone(),
+        host_name: job.evaluated.host_name.clone(),
+        system: job.evaluated.system.clone(),
+        drv: job.derivation.drv.clone(),
+        out: job.derivation.out.clone(),
+        output: job.derivation.output.clone(),
+        artifact,
+        overrides: overrides
+            .map(|(option, value)| Forced {
+                option: option.clone(),
+                value: value.clone(),
+            })
+            .collect(),
+        source: manifest::Source {
+            path: job.snapshot.staged.path.to_string(),
+            nar_hash: job.snapshot.staged.nar_hash.to_string(),
+            revision: sources.head.revision.clone(),
+            branch: sources.head.branch.clone(),
+            dirty: sources.is_dirty(),
+            local: job
+                .snapshot
+                .local
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+            overridden_inputs: evaluator.nix.options.override_inputs.clone(),
+        },
+        tools: manifest::Tools {
+            cbox: env!("CARGO_PKG_VERSION").to_owned(),
+            nix: evaluator.nix.version.clone(),
+        },
+        linked_at: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+    }
+}

@@ -1,0 +1,146 @@
+//! From the command line to an exit code.
+
+use std::process::ExitCode;
+
+use cbox_nix::Interrupt;
+use clap::{Parser as _, error::ErrorKind};
+
+use crate::{
+    cli::{Cli, Command, Common, ImageArgs},
+    commands,
+    environment::Environment,
+    error::Error,
+    exit::Kind,
+    session::Session,
+    targets,
+    view::{Loudness, View},
+};
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let environment = match Environment::read() {
+        Ok(environment) => environment,
+        Err(error) => {
+            // Without an environment there is no view yet: a plain one serves.
+            let environment = Environment::unknown();
+            return fail(&View::new(&environment, Loudness::Normal, false), &error);
+        }
+    };
+    let (image, common) = match &cli.command {
+        Command::Image(words) => {
+            let view = |json| View::new(&environment, Loudness::Normal, json);
+            if let Err(error) = commands::image::check_kind(&environment, &cli.common, words) {
+                return fail(&view(cli.common.json), &error);
+            }
+            match commands::image::parse(words) {
+                Ok(image) => {
+                    let common = cli.common.clone().merge(image.common.clone());
+                    (Some(image), common)
+                }
+                Err(error) => return usage(&error),
+            }
+        }
+        _ => (None, cli.common.clone()),
+    };
+    let loudness = match (common.quiet, common.verbose) {
+        (true, _) => Loudness::Quiet,
+        (false, 0) => Loudness::Normal,
+        (false, _) => Loudness::Verbose,
+    };
+    if common.verbose > 1 {
+        trace(&environment);
+    }
+    let view = View::new(&environment, loudness, common.json);
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Kind::Environment, format!("cannot start: {error}")))
+        .and_then(|runtime| {
+            runtime.block_on(dispatch(&environment, &view, cli.command, image, &common))
+        });
+    view.clear();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&view, &error),
+    }
+}
+
+async fn dispatch(
+    environment: &Environment,
+    view: &View,
+    command: Command,
+    image: Option<ImageArgs>,
+    common: &Common,
+) -> Result<(), Error> {
+    let interrupt = Interrupt::listen().map_err(|error| {
+        Error::new(
+            Kind::Environment,
+            format!("cannot take over signals: {error}"),
+        )
+    })?;
+    let open = |out_dir: Option<&camino::Utf8PathBuf>| {
+        Session::open(
+            environment,
+            view,
+            &interrupt,
+            common,
+            out_dir.map(camino::Utf8PathBuf::as_path),
+        )
+    };
+    match (command, image) {
+        (Command::Image(words), Some(args)) => {
+            let kind = words.first().map_or("", String::as_str);
+            commands::image::run(environment, view, &interrupt, kind, &args, common).await
+        }
+        (Command::Image(_), None) => Ok(()),
+        (Command::Build(args), _) => {
+            let names = targets::parse_names(&args.targets)?;
+            let session = open(args.flags.out_dir.as_ref())?;
+            commands::build::run(&session, common, &args.flags, &names).await
+        }
+        (Command::List, _) => commands::list::run(&open(None)?),
+        (Command::Hosts, _) => commands::hosts::run(&open(None)?, common).await,
+        (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,
+        (Command::Status { out_dir }, _) => commands::status::run(&open(out_dir.as_ref())?),
+    }
+}
+
+/// Shows an error and gives its exit code.
+fn fail(view: &View, error: &Error) -> ExitCode {
+    view.json(&serde_json::json!({
+        "schema": 1,
+        "error": {
+            "kind": error.kind.name(),
+            "exitCode": error.kind.code(),
+            "message": error.message,
+            "hint": error.hint,
+        },
+    }));
+    view.error(error);
+    ExitCode::from(error.kind.code())
+}
+
+/// What clap has to say: help and version on standard output, the rest is misuse.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no error.
+    let _gone = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(Kind::Usage.code()),
+    }
+}
+
+/// Shows every command that is run, on standard error.
+fn trace(environment: &Environment) {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(environment.colour)
+        .with_target(false)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,250 @@
+//! Staging: from the working tree to a source in the store.
+
+use std::{path::PathBuf, sync::Arc};
+
+use cbox_core::store_path::StorePath;
+use cbox_nix::{
+    NixError,
+    eval::check_lock,
+    git::Head,
+    nix::{Nix, Staged},
+};
+use cbox_source::{
+    SourceError,
+    list::{self, Listed},
+    rules::Rules,
+    stage,
+    tree::{Entry, Tree},
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    error::Error,
+    exit::Kind,
+    project::is_image_host,
+    session::{Evaluator, Session},
+    view::count,
+};
+
+/// The name that Nix itself gives to the source of a flake.
+const NAME: &str = "source";
+
+/// The working tree, looked at once.
+#[derive(Debug)]
+pub(crate) struct Sources<'a> {
+    session: &'a Session<'a>,
+    rules: Rules,
+    base: Tree,
+    /// Where git stands; nothing of it outside a repository.
+    pub(crate) head: Head,
+    /// The tree without local settings, hashed when it is first wanted.
+    plain: OnceCell<Arc<Snapshot>>,
+}
+
+/// A tree with its hash.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) tree: Tree,
+    pub(crate) local: Vec<PathBuf>,
+    pub(crate) staged: Staged,
+    /// Set once it is in the store and its lock file is found good.
+    ready: OnceCell<()>,
+}
+
+impl<'a> Sources<'a> {
+    /// Asks git (or the file system) for the files and looks at each.
+    pub(crate) async fn look(session: &'a Session<'a>, tracked_only: bool) -> Result<Self, Error> {
+        let rules = session.project.rules()?;
+        let (listed, head) = match &session.project.repository {
+            Some(repository) => {
+                let (files, head) = tokio::try_join!(
+                    repository.files(session.interrupt),
+                    repository.head(session.interrupt)
+                )?;
+                (Some(list::from_git(&files.0, &files.1)), head)
+            }
+            None => {
+                session.view.note(
+                    "no git repository here: every file that .gitignore does not name is staged",
+                );
+                (None, Head::default())
+            }
+        };
+        let top = session.project.top.as_std_path().to_owned();
+        let selecting = rules.clone();
+        let base = blocking(move || {
+            let listed: Vec<Listed> = match listed {
+                Some(listed) => listed,
+                None => list::from_walk(&top)?,
+            };
+            Tree::select(&top, listed, &selecting, tracked_only)
+        })
+        .await?;
+        let flake = session.project.dir().join("flake.nix");
+        if !base.contains(flake.as_std_path()) {
+            return Err(Error::new(
+                Kind::Config,
+                format!("{flake} is not staged, so Nix would find no flake"),
+            )
+            .hint("git ignores it, or `exclude` in cbox.toml names it"));
+        }
+        Ok(Self {
+            session,
+            rules,
+            base,
+            head,
+            plain: OnceCell::new(),
+        })
+    }
+
+    /// Whether the tree differs from the commit: changed or untracked files.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.head.dirty || self.base.entries.iter().any(|entry| !entry.tracked)
+    }
+
+    /// The tree for evaluating `host`: with its local settings if it is an install host,
+    /// or if they are asked for.
+    pub(crate) async fn snapshot(
+        &self,
+        host: Option<&str>,
+        with_local: bool,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let local = match host {
+            Some(host) => self.base.local_settings(&self.rules, host)?,
+            None => vec![],
+        };
+        if local.is_empty() {
+            return self.plain().await;
+        }
+        let names = local
+            .iter()
+            .map(|entry| entry.path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        if with_local || host.is_some_and(|host| !is_image_host(host)) {
+            self.session
+                .view
+                .note(&format!("with local settings: {names}"));
+            return self.hash(self.base.with(&local), local).await.map(Arc::new);
+        }
+        self.session.view.note(&format!(
+            "set aside: {names} (`--with-local` puts its values into the image)"
+        ));
+        self.plain().await
+    }
+
+    async fn plain(&self) -> Result<Arc<Snapshot>, Error> {
+        let snapshot = self
+            .plain
+            .get_or_try_init(|| async { self.hash(self.base.clone(), vec![]).await.map(Arc::new) });
+        snapshot.await.cloned()
+    }
+
+    async fn hash(&self, tree: Tree, local: Vec<Entry>) -> Result<Snapshot, Error> {
+        let interrupt = self.session.interrupt.clone();
+        let (tree, hash) = blocking(move || {
+            let hash = stage::hash(&tree, &|| interrupt.signal().is_some())?;
+            Ok((tree, hash))
+        })
+        .await
+        .map_err(|error| self.stopped(error))?;
+        let store_dir = self.session.environment.nix_store_dir.as_deref();
+        let store_dir = store_dir.unwrap_or(cbox_core::store_path::DEFAULT_STORE_DIR);
+        Ok(Snapshot {
+            staged: Staged {
+                path: StorePath::of_source(&hash, NAME, store_dir),
+                nar_hash: hash,
+                dir: self.session.project.dir().as_str().to_owned(),
+            },
+            tree,
+            local: local.into_iter().map(|entry| entry.path).collect(),
+            ready: OnceCell::new(),
+        })
+    }
+
+    /// A stop that came as an error of the tree is a stop.
+    fn stopped(&self, error: SourceError) -> Error {
+        stopped(self.session, error)
+    }
+}
+
+impl Snapshot {
+    /// Makes sure that the source is in the store, and that its lock file will do.
+    pub(crate) async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
+        let ready = self.ready.get_or_try_init(|| async {
+            self.add(evaluator.session, &evaluator.nix).await?;
+            let lock_file = self.read_lock(evaluator.session)?;
+            check_lock(&evaluator.nix, &self.staged, lock_file.as_deref())
+                .await
+                .map_err(|error| evaluator.located(error, self))
+        });
+        ready.await.copied()
+    }
+
+    /// Puts the tree into the store, unless it is there.
+    pub(crate) async fn add(&self, session: &Session<'_>, nix: &Nix) -> Result<(), Error> {
+        let path = self.staged.path.as_str();
+        // A look saves a process, and says no only when the answer is no.
+        if nix.store.holds(path) != Some(false) && nix.is_valid(&[path]).await? {
+            return Ok(());
+        }
+        session.view.doing(&format!(
+            "staging {}",
+            count(self.tree.entries.len(), "file")
+        ));
+        let folder = tempfile::Builder::new()
+            .prefix("cbox-")
+            .tempdir()
+            .map_err(|error| {
+                Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
+                    .hint("TMPDIR says where it goes")
+            })?;
+        let (tree, place, interrupt) = (
+            self.tree.clone(),
+            folder.path().join(NAME),
+            session.interrupt.clone(),
+        );
+        blocking(move || stage::copy(&tree, &place, &|| interrupt.signal().is_some()))
+            .await
+            .map_err(|error| stopped(session, error))?;
+        if nix
+            .add(&folder.path().join(NAME), &self.staged.path)
+            .await?
+        {
+            Ok(())
+        } else {
+            Err(
+                Error::new(Kind::Source, "the tree changed while it was staged")
+                    .hint("run cbox again when nothing writes to the tree"),
+            )
+        }
+    }
+
+    fn read_lock(&self, session: &Session<'_>) -> Result<Option<Vec<u8>>, Error> {
+        let path = session.project.dir().join("flake.lock");
+        if !self.tree.contains(path.as_std_path()) {
+            return Ok(None);
+        }
+        let file = session.project.top.join(path);
+        std::fs::read(&file)
+            .map(Some)
+            .map_err(|error| Error::file(Kind::Lock, "read", &file, &error))
+    }
+}
+
+fn stopped(session: &Session<'_>, error: SourceError) -> Error {
+    match (error, session.interrupt.signal()) {
+        (SourceError::Stopped, Some(signal)) => NixError::Interrupted(signal).into(),
+        (error, _) => error.into(),
+    }
+}
+
+/// Runs work that blocks beside the signal handlers, which must not wait for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}

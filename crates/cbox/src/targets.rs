@@ -1,0 +1,218 @@
+//! From a target's name to what is to be evaluated: the validated request.
+
+use cbox_core::{
+    expression::Request,
+    nearest::suggestion,
+    overrides::{OptionPath, OverrideError},
+    system::System,
+    target::{HOSTS, TargetName},
+};
+use cbox_nix::{NixError, git::Head};
+use serde_json::json;
+
+use crate::{
+    cli::BuildFlags,
+    config::TargetConfig,
+    error::Error,
+    exit::Kind,
+    project::{Project, is_image_host},
+};
+
+/// What every NixOS host is built as.
+const TOPLEVEL: &str = "system.build.toplevel";
+
+/// A target that exists, and can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) name: TargetName,
+    pub(crate) request: Request,
+    /// The pattern of its file; a host's system has none.
+    pub(crate) artifact: Option<String>,
+}
+
+/// Reads target names, each once.
+pub(crate) fn parse_names(texts: &[String]) -> Result<Vec<TargetName>, Error> {
+    let mut names: Vec<TargetName> = Vec::new();
+    for text in texts {
+        let name: TargetName =
+            text.parse()
+                .map_err(|error: cbox_core::target::TargetNameError| {
+                    Error::new(Kind::Usage, error.to_string()).hint("`cbox list` shows the targets")
+                })?;
+        if names.contains(&name) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the target {name} is given twice"),
+            ));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Finds the target called `name`, and checks it against what there is.
+///
+/// `native` is the builder's own system.
+pub(crate) fn resolve(
+    project: &Project,
+    name: &TargetName,
+    flags: &BuildFlags,
+    native: &System,
+    head: &Head,
+) -> Result<Target, Error> {
+    let (mut request, artifact) = match name {
+        TargetName::Host { name } => (host_request(project, name)?, None),
+        TargetName::Image {
+            kind,
+            format,
+            system,
+        } => {
+            let config = find(project, kind, format)?;
+            let wanted = system.as_ref().unwrap_or(native);
+            (
+                image_request(config, wanted, native)?,
+                Some(config.artifact.clone()),
+            )
+        }
+    };
+    if flags.stamp {
+        stamp(project, &mut request, head)?;
+    }
+    for setting in &flags.set {
+        request
+            .overrides
+            .force(setting.path.clone(), setting.value.clone());
+    }
+    request.overrides.check().map_err(NixError::from)?;
+    Ok(Target {
+        name: name.clone(),
+        request,
+        artifact,
+    })
+}
+
+/// Checks the words of an image's name before anything else is asked.
+pub(crate) fn find<'a>(
+    project: &'a Project,
+    kind: &str,
+    format: &str,
+) -> Result<&'a TargetConfig, Error> {
+    let targets = &project.required_config()?.targets;
+    let of_kind: Vec<&TargetConfig> = targets
+        .iter()
+        .filter(|target| target.kind == kind)
+        .collect();
+    if of_kind.is_empty() {
+        let mut kinds: Vec<&str> = targets.iter().map(|target| target.kind.as_str()).collect();
+        kinds.dedup();
+        return Err(
+            Error::new(Kind::Usage, format!("there is no kind of target `{kind}`"))
+                .hint(suggestion(kind, &kinds)),
+        );
+    }
+    of_kind
+        .iter()
+        .find(|target| target.format == format)
+        .copied()
+        .ok_or_else(|| {
+            let formats: Vec<&str> = of_kind
+                .iter()
+                .map(|target| target.format.as_str())
+                .collect();
+            Error::new(
+                Kind::Usage,
+                format!("the kind `{kind}` has no format `{format}`"),
+            )
+            .hint(suggestion(format, &formats))
+        })
+}
+
+fn image_request(
+    config: &TargetConfig,
+    wanted: &System,
+    native: &System,
+) -> Result<Request, Error> {
+    if !config.systems.contains(wanted) {
+        let systems: Vec<&str> = config.systems.iter().map(System::as_str).collect();
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("{} cannot be built for {wanted}", config.target()),
+        )
+        .hint(format!("cbox.toml offers {}", systems.join(" and "))));
+    }
+    let mut overrides = config.overrides()?;
+    overrides.force(option("nixpkgs.hostPlatform")?, json!(wanted));
+    if config.cross && wanted != native {
+        overrides.force(option("nixpkgs.buildPlatform")?, json!(native));
+    }
+    Ok(Request {
+        host: config.host.clone(),
+        attribute: Some(config.attribute.clone()),
+        name: config.name.clone(),
+        overrides,
+    })
+}
+
+fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
+    if is_image_host(host) {
+        let images = project.config().targets;
+        let name = images
+            .iter()
+            .find(|target| target.host == host)
+            .map(TargetConfig::target);
+        let hint = name.map_or_else(String::new, |name| format!("build {name}"));
+        return Err(Error::new(
+            Kind::Usage,
+            format!("{host} is no machine: it exists only to be built into an image"),
+        )
+        .hint(hint));
+    }
+    let folders = project.host_folders();
+    let hosts: Vec<&str> = folders
+        .iter()
+        .map(String::as_str)
+        .filter(|host| !is_image_host(host))
+        .collect();
+    if !hosts.is_empty() && !hosts.contains(&host) {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("there is no host `{host}` in {HOSTS}/"),
+        )
+        .hint(suggestion(host, &hosts)));
+    }
+    Ok(Request {
+        host: host.to_owned(),
+        attribute: Some(option(TOPLEVEL)?),
+        name: None,
+        overrides: cbox_core::overrides::Overrides::default(),
+    })
+}
+
+/// Forces the commit and the branch on the options that are there for them.
+fn stamp(project: &Project, request: &mut Request, head: &Head) -> Result<(), Error> {
+    let Some(stamp) = &project.required_config()?.stamp else {
+        return Err(Error::new(
+            Kind::Config,
+            "cbox.toml has no [stamp] section, so `--stamp` sets nothing",
+        )
+        .hint("it names the options: revision = \"system.configurationRevision\""));
+    };
+    let Some(revision) = &head.revision else {
+        return Err(
+            Error::new(Kind::Source, "`--stamp` has no commit to name").hint("commit first")
+        );
+    };
+    let dirty = if head.dirty { "-dirty" } else { "" };
+    request
+        .overrides
+        .force(stamp.revision.clone(), json!(format!("{revision}{dirty}")));
+    if let (Some(option), Some(branch)) = (&stamp.branch, &head.branch) {
+        request.overrides.force(option.clone(), json!(branch));
+    }
+    Ok(())
+}
+
+fn option(path: &str) -> Result<OptionPath, Error> {
+    path.parse()
+        .map_err(|error: OverrideError| NixError::from(error).into())
+}

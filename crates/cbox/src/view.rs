@@ -1,0 +1,281 @@
+//! The one place that prints: results on standard output, all else on standard error.
+
+use std::{
+    io::{self, Write},
+    sync::Mutex,
+    time::Duration,
+};
+
+use cbox_nix::events::Event;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{environment::Environment, error::Error};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loudness {
+    /// Results and errors.
+    Quiet,
+    /// And what is being done.
+    Normal,
+    /// And what builds print.
+    Verbose,
+}
+
+/// The user's window on a run.
+#[derive(Debug)]
+pub(crate) struct View {
+    loudness: Loudness,
+    colour: bool,
+    json: bool,
+    /// The line that shows what is being done, on a terminal.
+    live: Option<ProgressBar>,
+    builds: Mutex<Builds>,
+}
+
+/// What is known of the builds under way.
+#[derive(Debug, Default)]
+struct Builds {
+    running: Vec<String>,
+    done: u64,
+    expected: u64,
+}
+
+impl View {
+    pub(crate) fn new(environment: &Environment, loudness: Loudness, json: bool) -> Self {
+        let live = environment.live && loudness == Loudness::Normal;
+        Self {
+            loudness,
+            colour: environment.colour,
+            json,
+            live: live.then(|| {
+                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+                    bar.set_style(style);
+                }
+                bar
+            }),
+            builds: Mutex::default(),
+        }
+    }
+
+    /// Says what is being done now. On a terminal the next word replaces it.
+    pub(crate) fn doing(&self, text: &str) {
+        match &self.live {
+            Some(bar) => {
+                bar.set_message(text.to_owned());
+                bar.enable_steady_tick(Duration::from_millis(120));
+            }
+            None if self.loudness > Loudness::Quiet => self.stderr(text),
+            None => {}
+        }
+    }
+
+    /// Says something that stays.
+    pub(crate) fn note(&self, text: &str) {
+        if self.loudness > Loudness::Quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// Says something that the user should know even when all goes well.
+    pub(crate) fn warn(&self, text: &str) {
+        let word = self.paint("warning:", "33;1");
+        self.stderr(&format!("{word} {text}"));
+    }
+
+    /// Shows what a build does.
+    pub(crate) fn build_event(&self, event: Event) {
+        match event {
+            Event::Started { drv } => {
+                if self.live.is_none() {
+                    self.note(&format!("building {}", short(&drv)));
+                }
+                self.with_builds(|builds| builds.running.push(drv));
+            }
+            Event::Ended { drv } => {
+                self.with_builds(|builds| builds.running.retain(|running| *running != drv))
+            }
+            Event::Progress { done, expected } => self.with_builds(|builds| {
+                builds.done = done;
+                builds.expected = expected;
+            }),
+            Event::BuildLog { drv, line } => {
+                if self.loudness == Loudness::Verbose {
+                    self.stderr(&format!("{}> {line}", short(&drv)));
+                }
+            }
+            // Errors come back as the build's failure.
+            Event::Message { is_error, text } => {
+                if !is_error && self.loudness == Loudness::Verbose {
+                    self.stderr(&text);
+                }
+            }
+        }
+    }
+
+    fn with_builds(&self, change: impl FnOnce(&mut Builds)) {
+        let Ok(mut builds) = self.builds.lock() else {
+            return;
+        };
+        change(&mut builds);
+        if self.live.is_some()
+            && let Some(running) = builds.running.first()
+        {
+            let more = match builds.running.len() {
+                1 => String::new(),
+                number => format!(" and {} more", number - 1),
+            };
+            let text = format!(
+                "building {}/{}: {}{more}",
+                builds.done,
+                builds.expected,
+                short(running)
+            );
+            drop(builds);
+            self.doing(&text);
+        }
+    }
+
+    /// Prints a line of the result.
+    pub(crate) fn result(&self, line: &str) {
+        self.clear();
+        write_line(&mut io::stdout().lock(), line);
+    }
+
+    /// Prints a line of the result, if it is wanted for people.
+    pub(crate) fn plain(&self, line: &str) {
+        if !self.json {
+            self.result(line);
+        }
+    }
+
+    /// Prints the result, if it is wanted as JSON.
+    pub(crate) fn json(&self, value: &serde_json::Value) {
+        if self.json {
+            self.result(&format!("{value:#}"));
+        }
+    }
+
+    /// Shows an error: what happened, then the way out.
+    pub(crate) fn error(&self, error: &Error) {
+        let word = self.paint("error:", "31;1");
+        self.stderr(&format!("{word} {}", error.message));
+        if let Some(hint) = &error.hint {
+            let word = self.paint("hint:", "36;1");
+            self.stderr(&format!("{word} {hint}"));
+        }
+    }
+
+    /// Takes the live line away.
+    pub(crate) fn clear(&self) {
+        if let Some(bar) = &self.live {
+            bar.disable_steady_tick();
+            bar.finish_and_clear();
+            // It can be shown again.
+            bar.reset();
+        }
+    }
+
+    fn stderr(&self, text: &str) {
+        let write = || write_line(&mut io::stderr().lock(), text);
+        match &self.live {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn paint(&self, text: &str, code: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Writes a line. A reader that went away (`cbox list | head -1`) is no error, and there
+/// is nowhere left to report another one.
+fn write_line(stream: &mut dyn Write, line: &str) {
+    let _gone = writeln!(stream, "{line}");
+}
+
+/// A derivation's name without the store and the hash.
+fn short(drv: &str) -> &str {
+    let base = drv.rsplit('/').next().unwrap_or(drv);
+    let name = base.split_once('-').map_or(base, |(_, name)| name);
+    name.strip_suffix(".drv").unwrap_or(name)
+}
+
+/// A size for people: `22.7 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut number = bytes as f64;
+    let mut unit = 0;
+    while number >= 999.95 && unit + 1 < UNITS.len() {
+        number /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{number:.1} {}", UNITS[unit])
+    }
+}
+
+/// A number with its noun: `1 file`, `2 files`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Rows as columns, as wide as their widest cell.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (22_700_000, "22.7 MB"),
+            (999_960, "1.0 MB"),
+            (3 << 40, "3.3 TB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [
+            ["a".to_owned(), "bb".to_owned()],
+            ["ccc".to_owned(), String::new()],
+        ];
+        assert_eq!(columns(&rows), ["a    bb", "ccc"]);
+        assert_eq!(short("/nix/store/hash-name-1.0.drv"), "name-1.0");
+        assert_eq!(count(1, "file"), "1 file");
+    }
+}
