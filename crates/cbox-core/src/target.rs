@@ -75,6 +75,7 @@ impl FromStr for TargetName {
     fn from_str(text: &str) -> Result<Self, TargetNameError> {
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
+            parts if parts.contains(&"") => Err(TargetNameError::Shape(text.to_owned())),
             [HOSTS, name] => Ok(Self::Host { name: word(name)? }),
             [HOSTS, ..] => Err(TargetNameError::Shape(text.to_owned())),
             [kind, format] => Self::image(kind, format, None),
@@ -148,12 +149,20 @@ mod tests {
     #[test]
     fn what_is_no_name_says_why() {
         let error = |text: &str| text.parse::<TargetName>().unwrap_err();
-        for shape in ["iso", "", "hosts/a/b", "a/b/amd64/d", "hosts"] {
+        for shape in [
+            "iso",
+            "",
+            "hosts/a/b",
+            "a/b/amd64/d",
+            "hosts",
+            "a/",
+            "/b",
+            "a/b/",
+            "hosts/",
+        ] {
             assert!(matches!(error(shape), TargetNameError::Shape(_)), "{shape}");
         }
-        for bad in [
-            "a/", "/b", "a/..", "a/-x", "a/b c", "hosts/", "hosts/ü", "a/${x}", "a/b\n",
-        ] {
+        for bad in ["a/..", "a/-x", "a/b c", "hosts/ü", "a/${x}", "a/b\n"] {
             assert!(matches!(error(bad), TargetNameError::Word { .. }), "{bad}");
         }
         assert!(matches!(error("a/b/c d"), TargetNameError::System(_)));

@@ -84,8 +84,14 @@ impl Options {
     /// `nix eval --apply` of an attribute of a staged flake.
     #[must_use]
     pub fn eval(&self, reference: &str, attribute: &str, expression: &str) -> Vec<OsString> {
-        let mut arguments =
-            self.call(&["eval", "--json", "--no-write-lock-file", "--no-eval-cache"]);
+        let mut arguments = self.call(&[
+            "eval",
+            "--json",
+            "--no-write-lock-file",
+            "--no-eval-cache",
+            // Without it Nix may leave out the one place that is the user's own.
+            "--show-trace",
+        ]);
         let allow = if self.import_from_derivation {
             "true"
         } else {
@@ -171,7 +177,7 @@ mod tests {
                 "x: \"${x}\""
             )),
             format!(
-                "{FEATURES} eval --json --no-write-lock-file --no-eval-cache --option \
+                "{FEATURES} eval --json --no-write-lock-file --no-eval-cache --show-trace --option \
                  allow-import-from-derivation false 'path:/nix/store/a-source?narHash=x#.a.\"b\"' \
                  --apply 'x: \"${{x}}\"'"
             )

@@ -78,11 +78,13 @@ pub enum NixError {
         attribute: String,
     },
     /// An override names an option that does not exist.
-    #[error("host `{host}` has no option `{option}`")]
+    #[error("host `{host}` has no option `{set}`{}", if set == option { String::new() } else { format!(": already `{option}` does not exist") })]
     NoOption {
         /// The entry of `nixosConfigurations`.
         host: String,
-        /// The option, as Nix names it.
+        /// The option that was to be forced.
+        set: String,
+        /// The option as Nix names it, which may be only the first part.
         option: String,
     },
     /// A build failed.

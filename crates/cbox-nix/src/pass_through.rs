@@ -81,6 +81,14 @@ pub struct PassThrough {
 }
 
 impl PassThrough {
+    /// Whether errors are wanted with the whole way to them.
+    #[must_use]
+    pub fn wants_trace(&self) -> bool {
+        self.everywhere
+            .iter()
+            .any(|argument| argument == "--show-trace")
+    }
+
     /// Sorts `arguments`. What is not known is passed on everywhere, and taken for
     /// something that may change the evaluation.
     ///

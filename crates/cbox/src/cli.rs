@@ -121,7 +121,7 @@ pub(crate) struct BuildArgs {
 )]
 pub(crate) struct ImageArgs {
     /// The format, as cbox.toml has it: `iso`
-    pub(crate) format: String,
+    pub(crate) format: Option<String>,
     /// The system: `x86_64-linux`, or short `x86_64`, `amd64`, `aarch64`, `arm64`
     /// [default: this machine's]
     pub(crate) system: Option<String>,
@@ -222,7 +222,7 @@ mod tests {
         };
         assert_eq!(words, ["appliance", "iso", "--drv", "--", "-L"]);
         let image = ImageArgs::parse_from(&words);
-        assert_eq!(image.format, "iso");
+        assert_eq!(image.format.as_deref(), Some("iso"));
         assert!(image.flags.drv);
         assert_eq!(image.flags.nix_args, ["-L"]);
     }

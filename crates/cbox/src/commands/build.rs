@@ -72,8 +72,28 @@ pub(crate) async fn run(
             }
         }
         show_built(session, &built);
+        show_missing(session.view, names, &built);
     }
     first_of(session.view, failures)
+}
+
+/// Says which of several targets are not there, since their errors may be about
+/// derivations that many share.
+fn show_missing(view: &View, names: &[TargetName], built: &[Built]) {
+    let is_built = |name: &String| built.iter().any(|done| done.manifest.target == *name);
+    let missing: Vec<String> = names
+        .iter()
+        .map(TargetName::to_string)
+        .filter(|name| !is_built(name))
+        .collect();
+    if names.len() > 1 && !missing.is_empty() {
+        view.warn(&format!(
+            "{} of {} not built: {}",
+            missing.len(),
+            count(names.len(), "target"),
+            missing.join(", ")
+        ));
+    }
 }
 
 /// Evaluates all targets, as many at once as there are cores. Those that do not evaluate

@@ -1,6 +1,9 @@
 //! `cbox <kind> <format> [system]`: builds one target of `cbox.toml`.
 
-use cbox_core::{nearest::suggestion, target::TargetName};
+use cbox_core::{
+    nearest::{nearest, suggestion},
+    target::TargetName,
+};
 use cbox_nix::Interrupt;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
@@ -34,31 +37,25 @@ pub(crate) fn check_kind(
     words: &[String],
 ) -> Result<(), Error> {
     let kind = words.first().map_or("", String::as_str);
-    let command = Cli::command();
-    let mut known: Vec<String> = command
-        .get_subcommands()
-        .map(|command| command.get_name().to_owned())
-        .collect();
-    let config = match Project::find(environment, common.flake.as_deref(), None) {
-        Ok(project) => project.config(),
+    let cli = Cli::command();
+    let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+    let found = Project::find(environment, common.flake.as_deref(), None);
+    let config = match found.as_ref().map(Project::required_config) {
+        Ok(Ok(config)) => config,
         // A slip in a command's name is the nearer thought, where there is one.
-        Err(error) => {
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            return match cbox_core::nearest::nearest(kind, known.iter().copied()).as_slice() {
-                [] => Err(error),
-                _ => Err(unknown(kind, &known)),
-            };
+        _ if !nearest(kind, commands.iter().copied()).is_empty() => {
+            return Err(unknown(kind, &commands));
         }
+        Ok(Err(error)) => return Err(error),
+        Err(error) => return Err(error.clone()),
     };
-    if config.targets.iter().any(|target| target.kind == kind) {
+    let kinds = config.targets.iter().map(|target| target.kind.as_str());
+    if kinds.clone().any(|known| known == kind) {
         return Ok(());
     }
-    known.extend(config.targets.into_iter().map(|target| target.kind));
+    let mut known: Vec<&str> = commands.iter().copied().chain(kinds).collect();
     known.dedup();
-    Err(unknown(
-        kind,
-        &known.iter().map(String::as_str).collect::<Vec<_>>(),
-    ))
+    Err(unknown(kind, &known))
 }
 
 fn unknown(word: &str, known: &[&str]) -> Error {
@@ -67,6 +64,16 @@ fn unknown(word: &str, known: &[&str]) -> Error {
         format!("`{word}` is neither a command nor a kind of target"),
     )
     .hint(suggestion(word, known))
+}
+
+fn no_format(project: &Project, kind: &str) -> Error {
+    let config = project.config();
+    let targets = config.targets.iter().filter(|target| target.kind == kind);
+    let commands: Vec<String> = targets
+        .map(|target| format!("`cbox {kind} {}`", target.format))
+        .collect();
+    Error::new(Kind::Usage, format!("which format of `{kind}`?"))
+        .hint(format!("there are {}", commands.join(", ")))
 }
 
 /// Runs the command.
@@ -78,7 +85,11 @@ pub(crate) async fn run(
     args: &ImageArgs,
     common: &Common,
 ) -> Result<(), Error> {
-    let name = TargetName::image(kind, &args.format, args.system.as_deref())
+    let Some(format) = &args.format else {
+        let project = Project::find(environment, common.flake.as_deref(), None)?;
+        return Err(no_format(&project, kind));
+    };
+    let name = TargetName::image(kind, format, args.system.as_deref())
         .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     let session = Session::open(
         environment,
