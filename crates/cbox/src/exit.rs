@@ -129,4 +129,16 @@ mod tests {
             TABLE.iter().map(|(code, _)| *code).collect::<Vec<_>>()
         );
     }
+
+    /// The README's table is the one above.
+    #[test]
+    fn the_readme_tells_the_same() {
+        let readme = include_str!("../../../README.md");
+        for (code, meaning) in TABLE.iter().filter(|(code, _)| *code < 128) {
+            assert!(
+                readme.contains(&format!("| {code} | {meaning} |")),
+                "{code}"
+            );
+        }
+    }
 }

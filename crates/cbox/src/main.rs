@@ -18,6 +18,7 @@ mod run;
 mod session;
 mod staging;
 mod targets;
+mod terminal;
 mod view;
 
 fn main() -> std::process::ExitCode {

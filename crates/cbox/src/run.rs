@@ -62,7 +62,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|runtime| {
             runtime.block_on(dispatch(&environment, &view, cli.command, image, &common))
         });
-    view.clear();
+    view.close();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&view, &error),

@@ -9,7 +9,7 @@ use std::{
 use cbox_nix::events::Event;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{environment::Environment, error::Error};
+use crate::{environment::Environment, error::Error, terminal::Terminal};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +49,12 @@ impl View {
             colour: environment.colour,
             json,
             live: live.then(|| {
-                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+                let bar = ProgressBar::with_draw_target(
+                    None,
+                    ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::stderr()), 20),
+                );
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}")
+                {
                     bar.set_style(style);
                 }
                 bar
@@ -139,8 +143,7 @@ impl View {
 
     /// Prints a line of the result.
     pub(crate) fn result(&self, line: &str) {
-        self.clear();
-        write_line(&mut io::stdout().lock(), line);
+        self.beside(|| write_line(&mut io::stdout().lock(), line));
     }
 
     /// Prints a line of the result, if it is wanted for people.
@@ -167,21 +170,22 @@ impl View {
         }
     }
 
-    /// Takes the live line away.
-    pub(crate) fn clear(&self) {
+    /// Takes the live line away, for good.
+    pub(crate) fn close(&self) {
         if let Some(bar) = &self.live {
-            bar.disable_steady_tick();
             bar.finish_and_clear();
-            // It can be shown again.
-            bar.reset();
         }
     }
 
     fn stderr(&self, text: &str) {
-        let write = || write_line(&mut io::stderr().lock(), text);
+        self.beside(|| write_line(&mut io::stderr().lock(), text));
+    }
+
+    /// Writes while the live line is out of the way.
+    fn beside(&self, write: impl FnOnce()) {
         match &self.live {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+            Some(bar) if !bar.is_finished() => bar.suspend(write),
+            _ => write(),
         }
     }
 
