@@ -122,3 +122,81 @@ fn failed(path: &Path, source: io::Error) -> SourceError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{list::Listed, rules::Rules};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn tree(folder: &Path, paths: &[&str]) -> Tree {
+        let rules = Rules::new(Path::new(""), &[], &[], None).unwrap();
+        let listed = paths.iter().map(|path| Listed {
+            path: PathBuf::from(path),
+            tracked: true,
+        });
+        Tree::select(folder, listed.collect(), &rules, false).unwrap()
+    }
+
+    /// The tree whose hash `nix hash path` gave to the tests of `cbox_core::nar`.
+    fn known() -> (tempfile::TempDir, Tree) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::create_dir_all(at("z")).unwrap();
+        fs::write(at("a/b/c"), "c\n").unwrap();
+        fs::write(at("a/d"), "").unwrap();
+        fs::set_permissions(at("a/d"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(at("a-b"), "12345678").unwrap();
+        symlink("a/d", at("link")).unwrap();
+        fs::write(at("z/y"), "y").unwrap();
+        let tree = tree(folder.path(), &["z/y", "link", "a/d", "a-b", "a/b/c"]);
+        (folder, tree)
+    }
+
+    const KNOWN: &str = "sha256-ihvNEQ2jtT6wsDtGTQ4qQk2+ffgMU+fh4xkzQoIYxfE=";
+
+    #[test]
+    fn a_working_tree_hashes_as_nix_says() {
+        let (_folder, tree) = known();
+        assert_eq!(hash(&tree, &|| false).unwrap().to_string(), KNOWN);
+    }
+
+    #[test]
+    fn the_copy_has_the_same_hash() {
+        let (_folder, original) = known();
+        let place = tempfile::tempdir().unwrap();
+        let copy_place = place.path().join("source");
+        copy(&original, &copy_place, &|| false).unwrap();
+        let copied = Tree {
+            top: copy_place,
+            ..original
+        };
+        assert_eq!(hash(&copied, &|| false).unwrap().to_string(), KNOWN);
+    }
+
+    #[test]
+    fn disk_images_and_changes_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), b"QFI\xfb and more").unwrap();
+        let image = hash(&tree(folder.path(), &["notes.txt"]), &|| false).unwrap_err();
+        assert!(
+            image.to_string().contains("notes.txt holds a qcow2 image"),
+            "{image}"
+        );
+        fs::write(folder.path().join("a"), "before").unwrap();
+        let looked_at = tree(folder.path(), &["a"]);
+        fs::write(folder.path().join("a"), "afterwards").unwrap();
+        assert!(hash(&looked_at, &|| false).is_err());
+    }
+
+    #[test]
+    fn asked_to_stop_it_stops() {
+        let (_folder, tree) = known();
+        assert!(matches!(hash(&tree, &|| true), Err(SourceError::Stopped)));
+        assert!(matches!(
+            copy(&tree, Path::new("/nowhere"), &|| true),
+            Err(SourceError::Stopped)
+        ));
+    }
+}

@@ -217,3 +217,110 @@ impl<'a> Look<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn listed(paths: &[&str]) -> Vec<Listed> {
+        let entry = |path: &&str| Listed {
+            path: PathBuf::from(path),
+            tracked: !path.starts_with("new"),
+        };
+        paths.iter().map(entry).collect()
+    }
+
+    fn rules() -> Rules {
+        Rules::new(
+            Path::new(""),
+            &["/docs/".into()],
+            &["hosts/{host}/local.nix".into()],
+            None,
+        )
+        .unwrap()
+    }
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "text").unwrap();
+        }
+        folder
+    }
+
+    fn paths(tree: &Tree) -> Vec<String> {
+        tree.entries
+            .iter()
+            .map(|entry| entry.path.display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_not_a_file_of_the_tree_is_passed_by() {
+        let folder = folder(&[
+            "a/x",
+            "a-b",
+            "docs/x",
+            "hosts/h/local.nix",
+            "new",
+            "real/file",
+        ]);
+        symlink("real", folder.path().join("behind")).unwrap();
+        symlink("nowhere", folder.path().join("link")).unwrap();
+        let all = [
+            "a-b",
+            "a/x",
+            "a/x",
+            "deleted",
+            "real",
+            "docs/x",
+            "hosts/h/local.nix",
+            "new",
+            "behind/file",
+            "link",
+        ];
+        let tree = Tree::select(folder.path(), listed(&all), &rules(), false).unwrap();
+        assert_eq!(
+            paths(&tree),
+            ["a/x", "a-b", "link", "new"],
+            "in the order of a NAR"
+        );
+        assert_eq!(tree.size(), 12);
+        let tracked = Tree::select(folder.path(), listed(&all), &rules(), true).unwrap();
+        assert_eq!(paths(&tracked), ["a/x", "a-b", "link"]);
+        assert!(tracked.contains(Path::new("a/x")) && !tracked.contains(Path::new("a")));
+    }
+
+    #[test]
+    fn local_settings_are_found_by_name() {
+        let folder = folder(&[
+            "hosts/h/local.nix",
+            "hosts/h/default.nix",
+            "hosts/i/default.nix",
+        ]);
+        let tree = Tree::select(
+            folder.path(),
+            listed(&["hosts/h/default.nix"]),
+            &rules(),
+            false,
+        )
+        .unwrap();
+        let local = tree.local_settings(&rules(), "h").unwrap();
+        assert_eq!(
+            paths(&tree.with(&local)),
+            ["hosts/h/default.nix", "hosts/h/local.nix"]
+        );
+        assert!(tree.local_settings(&rules(), "i").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_socket_cannot_be_staged() {
+        let folder = folder(&[]);
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let error = Tree::select(folder.path(), listed(&["socket"]), &rules(), false).unwrap_err();
+        assert!(matches!(error, SourceError::Special(path) if path.ends_with("socket")));
+    }
+}
