@@ -58,6 +58,12 @@ pub enum NixError {
     /// Overrides contradict each other.
     #[error(transparent)]
     Override(#[from] OverrideError),
+    /// `flake.nix` cannot be read. The message is Nix's own.
+    #[error("flake.nix does not evaluate:\n{message}")]
+    Flake {
+        /// What Nix says, positions in the staged copy.
+        message: String,
+    },
     /// A host does not evaluate. The message is Nix's own.
     #[error("host `{host}` does not evaluate:\n{message}")]
     Evaluation {

@@ -121,7 +121,7 @@ impl From<NixError> for Error {
                 "`attribute` and `name` of the target in cbox.toml have to name what the host has",
             ),
             NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
-            NixError::Evaluation { .. } => (
+            NixError::Flake { .. } | NixError::Evaluation { .. } => (
                 Kind::Evaluation,
                 "`-- --show-trace` behind a build shows the whole way to the error",
             ),

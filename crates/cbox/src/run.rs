@@ -32,15 +32,17 @@ pub(crate) fn main() -> ExitCode {
     };
     let (image, common) = match &cli.command {
         Command::Image(words) => {
-            let view = |json| View::new(&environment, Loudness::Normal, json);
-            if let Err(error) = commands::image::check_kind(&environment, &cli.common, words) {
-                return fail(&view(cli.common.json), &error);
+            let parsed = commands::image::parse(words);
+            let behind = parsed.as_ref().map(|image| image.common.clone());
+            let common = cli.common.clone().merge(behind.unwrap_or_default());
+            if let Err(error) = commands::image::check_kind(&environment, &common, words) {
+                return fail(
+                    &View::new(&environment, Loudness::Normal, common.json),
+                    &error,
+                );
             }
-            match commands::image::parse(words) {
-                Ok(image) => {
-                    let common = cli.common.clone().merge(image.common.clone());
-                    (Some(image), common)
-                }
+            match parsed {
+                Ok(image) => (Some(image), common),
                 Err(error) => return usage(&error),
             }
         }

@@ -1,7 +1,7 @@
 //! A run: what every command needs, made once, in the order in which it can fail.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::nix_text::to_user_positions;
+use cbox_core::nix_text::{fold_trace, to_user_positions, without_escapes};
 use cbox_nix::{
     Interrupt, NixError,
     argv::Options,
@@ -109,7 +109,10 @@ impl<'a> Session<'a> {
         match error {
             NixError::Failed { stderr, .. } => Error::new(
                 Kind::Lock,
-                format!("the replacement of input `{name}` cannot be fetched:\n{stderr}"),
+                format!(
+                    "the replacement of input `{name}` cannot be fetched: {}",
+                    fold_trace(&without_escapes(&stderr), "")
+                ),
             ),
             other => other.into(),
         }

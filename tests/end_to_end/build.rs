@@ -1,0 +1,305 @@
+//! A build: the image, its link and root, its checksum, its manifest.
+
+use std::path::Path;
+
+use crate::support::{nix::native, place::Place, stand_in::count, unique};
+
+/// Builds an image and checks that it lies where cbox says, under the name that it should
+/// have.
+fn builds(format: &str, file: &str) {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let system = native();
+    let printed = place.ask(&["appliance", format]);
+    let file = file.replace("SYSTEM", &system);
+    assert_eq!(printed, format!("out/appliance-{format}/{file}"));
+    assert!(place.path(&printed).is_file(), "{printed}");
+    let link = place.link(&format!("appliance-{format}"));
+    assert!(link.starts_with("/nix/store/"), "{link}");
+}
+
+#[test]
+fn an_iso_is_built() {
+    builds("iso", "iso/coder-box-appliance-SYSTEM.iso");
+}
+
+#[test]
+fn a_qcow2_image_is_built() {
+    builds("qcow2", "coder-box-appliance-SYSTEM.qcow2");
+}
+
+#[test]
+fn a_raw_image_is_built() {
+    builds("raw", "coder-box-appliance-SYSTEM.raw");
+}
+
+#[test]
+fn a_host_is_built_as_its_system() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    // The minibox's machine for x86_64 can be put together on any machine.
+    let build = ["build", "hosts/mini-thinkcentre"];
+    let platform = format!("nixpkgs.buildPlatform={}", native());
+    let printed = place.ask(&[&build[..], &["--set", &platform]].concat());
+    assert_eq!(printed, "out/hosts-mini-thinkcentre");
+    assert_eq!(
+        place.read("out/hosts-mini-thinkcentre/system"),
+        "x86_64-linux\n"
+    );
+    assert!(place.manifest("hosts-mini-thinkcentre")["artifact"].is_null());
+    assert_eq!(
+        place.names("out"),
+        ["hosts-mini-thinkcentre", "hosts-mini-thinkcentre.json"]
+    );
+}
+
+#[test]
+fn a_named_system_is_part_of_the_links_name() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["appliance", "iso", "arm64"]);
+    assert_eq!(
+        place.names("out"),
+        [
+            "appliance-iso-aarch64-linux",
+            "appliance-iso-aarch64-linux.json",
+            "appliance-iso-aarch64-linux.sha256"
+        ]
+    );
+    let manifest = place.manifest("appliance-iso-aarch64-linux");
+    assert_eq!(manifest["system"], "aarch64-linux");
+    assert_eq!(manifest["target"], "appliance/iso/aarch64-linux");
+}
+
+#[test]
+fn short_names_of_systems_are_the_same_systems() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    for names in [
+        ["x86_64-linux", "x86_64", "amd64"],
+        ["aarch64-linux", "aarch64", "arm64"],
+    ] {
+        let drvs = names.map(|system| place.drv(&["appliance", "raw", system]));
+        assert_eq!([&drvs[0], &drvs[0]], [&drvs[1], &drvs[2]]);
+    }
+    assert_eq!(
+        place.drv(&["appliance", "raw"]),
+        place.drv(&["appliance", "raw", &native()])
+    );
+}
+
+#[test]
+fn the_final_link_is_the_one_root_of_the_image() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["appliance", "iso"]);
+    assert_eq!(
+        place.roots(&place.link("appliance-iso")),
+        [place.path("out/appliance-iso")]
+    );
+}
+
+#[test]
+fn a_new_image_replaces_the_link_and_its_root() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["appliance", "iso"]);
+    let before = place.link("appliance-iso");
+    place.ask(&["appliance", "iso", "--set", "system.nixos.version=v2"]);
+    let after = place.link("appliance-iso");
+    assert_ne!(before, after);
+    assert_eq!(place.manifest("appliance-iso")["out"], after.as_str());
+    assert_eq!(place.roots(&after), [place.path("out/appliance-iso")]);
+    assert!(
+        place.roots(&before).is_empty(),
+        "{:?}",
+        place.roots(&before)
+    );
+}
+
+#[test]
+fn sha256sum_accepts_the_checksum() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["build", "appliance/iso", "appliance/qcow2"]);
+    let check = place
+        .call("sha256sum")
+        .args(["-c", "appliance-iso.sha256", "appliance-qcow2.sha256"])
+        .folder(place.path("out"))
+        .run()
+        .ok();
+    assert_eq!(check.stdout.matches(": OK\n").count(), 2, "{check}");
+    let sum = place.manifest("appliance-iso")["artifact"]["sha256"].clone();
+    let file = place.read("out/appliance-iso.sha256");
+    assert!(file.starts_with(sum.as_str().unwrap()), "{file}");
+}
+
+#[test]
+fn the_manifest_says_what_was_built_from_what() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let drv = place.drv(&["appliance", "iso"]);
+    place.ask(&["appliance", "iso"]);
+    let manifest = place.manifest("appliance-iso");
+    let system = native();
+    let file = format!("iso/coder-box-appliance-{system}.iso");
+    let size = place.path(format!("out/appliance-iso/{file}")).metadata();
+    let revision = place.git(&["rev-parse", "HEAD"]);
+    let nix = place.nix(&["--version"]).run().ok();
+    for (pointer, value) in [
+        ("/schema", 1.into()),
+        ("/target", "appliance/iso".into()),
+        ("/host", "_appliance_iso".into()),
+        ("/hostName", "coder-box".into()),
+        ("/system", system.as_str().into()),
+        ("/drv", drv.into()),
+        ("/out", place.link("appliance-iso").into()),
+        ("/output", "out".into()),
+        ("/artifact/path", file.into()),
+        ("/artifact/size", size.unwrap().len().into()),
+        ("/overrides/0/option", "nixpkgs.hostPlatform".into()),
+        ("/overrides/0/value", system.as_str().into()),
+        ("/source/narHash", place.ask(&["source", "hash"]).into()),
+        ("/source/revision", revision.text().into()),
+        ("/source/branch", "main".into()),
+        ("/source/dirty", false.into()),
+        ("/source/local", serde_json::json!([])),
+        ("/tools/nix", nix.text().into()),
+    ] {
+        assert_eq!(manifest.pointer(pointer), Some(&value), "{pointer}");
+    }
+}
+
+#[test]
+fn the_manifest_says_when_the_tree_was_dirty() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.write("modules/new.txt", "not committed\n");
+    place.ask(&["appliance", "iso"]);
+    assert_eq!(place.manifest("appliance-iso")["source"]["dirty"], true);
+}
+
+#[test]
+fn a_second_run_evaluates_nothing_and_hashes_nothing() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let first = place.cbox(&["appliance", "iso"]).run().ok();
+    assert!(first.stderr.contains("hashing"), "{first}");
+    let log = place.log_nix();
+    let second = place.cbox(&["appliance", "iso"]).run().ok();
+    assert_eq!(second.stdout, first.stdout);
+    assert!(!second.stderr.contains("hashing"), "{second}");
+    let calls = log.take();
+    assert_eq!(count(&calls, " eval "), 0, "{calls:?}");
+    assert_eq!(count(&calls, " store add "), 0, "{calls:?}");
+}
+
+#[test]
+fn drv_prints_a_derivation_that_is_there_and_builds_nothing() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let set = format!("environment.etc.word.text={}", unique());
+    let run = place.cbox(&["appliance", "iso", "--drv", "--set", &set]);
+    let run = run.run().ok();
+    let drv = *run.lines().last().unwrap();
+    assert!(drv.ends_with(".drv") && Path::new(drv).is_file(), "{run}");
+    assert!(place.names("out").is_empty());
+}
+
+#[test]
+fn a_dry_run_shows_what_would_be_built_and_builds_nothing() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let set = format!("environment.etc.word.text={}", unique());
+    let run = place.cbox(&["appliance", "iso", "--dry-run", "--set", &set]);
+    let run = run.run().ok();
+    assert!(run.stdout.contains("to build:"), "{run}");
+    assert!(run.stdout.contains("root.squashfs.drv"), "{run}");
+    let built = run
+        .lines()
+        .iter()
+        .filter_map(|line| line.trim().strip_prefix("output"))
+        .any(|output| Path::new(output.trim()).exists());
+    assert!(!built, "{run}");
+    assert!(place.names("out").is_empty());
+}
+
+#[test]
+fn no_link_links_and_records_nothing() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let printed = place.ask(&["appliance", "iso", "--no-link"]);
+    assert!(printed.starts_with("/nix/store/"), "{printed}");
+    assert!(Path::new(&printed).is_file(), "{printed}");
+    assert!(place.names("out").is_empty());
+}
+
+#[test]
+fn out_dir_is_relative_to_where_the_user_stands() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let run = place.cbox(&["appliance", "iso", "--out-dir", "../../images"]);
+    run.folder(place.path("hosts")).run().ok();
+    assert!(place.beside("images/appliance-iso.json").is_file());
+    assert!(place.names("out").is_empty());
+}
+
+#[test]
+fn a_folder_below_the_flake_will_do() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let run = place.cbox(&["appliance", "iso"]);
+    let run = run.folder(place.path("hosts")).run().ok();
+    assert!(run.stdout.starts_with("../out/appliance-iso/"), "{run}");
+    assert!(place.path("out/appliance-iso.json").is_file());
+}
+
+#[test]
+fn a_flake_in_a_folder_of_its_repository_is_built() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let plain = place.drv(&["appliance", "iso"]);
+    place
+        .call("sh")
+        .args(["-c", "mkdir box && mv [!b.]* .gitignore box/"])
+        .run()
+        .ok();
+    place.commit("moved");
+    assert_eq!(place.drv(&["--flake", "box", "appliance", "iso"]), plain);
+    place.ask(&["--flake", "box", "appliance", "iso"]);
+    assert!(place.path("box/out/appliance-iso.json").is_file());
+}
+
+#[test]
+fn stamp_puts_commit_and_branch_into_the_image_and_nothing_else_does() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let plain = place.drv(&["appliance", "iso"]);
+    let stamped = ["appliance", "iso", "--stamp"];
+    let first = place.drv(&stamped);
+    place.git(&["commit", "--quiet", "--allow-empty", "--message", "empty"]);
+    assert_eq!(place.drv(&["appliance", "iso"]), plain);
+    assert_ne!(place.drv(&stamped), first);
+    let plan = place.cbox(&["appliance", "iso", "--stamp", "--dry-run", "--json"]);
+    let overrides = plan.run().ok().json()["targets"][0]["overrides"].clone();
+    let revision = place.git(&["rev-parse", "HEAD"]);
+    assert_eq!(overrides["system.configurationRevision"], revision.text());
+    assert_eq!(overrides["system.configurationBranch"], "main");
+}

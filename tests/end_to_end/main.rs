@@ -1,0 +1,28 @@
+//! End-to-end tests of `cbox` with a real Nix, on copies of `examples/minibox` and on
+//! flakes of a few lines.
+//!
+//! They need `nix` on the PATH (and for [`boots`] QEMU). Without it each test says on
+//! standard error that it was left out; with `CBOX_REQUIRE_NIX=1` it fails instead.
+//! [`support`] is the harness: start reading at [`support::place::Place`].
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, starts processes, and reads its own environment"
+)]
+
+mod bad_flakes;
+mod bad_lock;
+mod bad_words;
+mod boots;
+mod build;
+mod cost;
+mod interrupt;
+mod local_settings;
+mod memory;
+mod plain;
+mod purity;
+mod random_trees;
+mod several;
+mod source_list;
+mod support;
+mod values;

@@ -1,0 +1,119 @@
+//! `cbox build` with several targets: one build, and those that succeed are linked.
+
+use crate::support::{
+    place::Place,
+    stand_in::count,
+    tiny::{self, script_host},
+    unique,
+};
+
+/// A flake with the hosts `one` and `two`, new at each run, and `bad`.
+fn with(bad: &str) -> Option<Place> {
+    let script = |name: &str| script_host(name, &format!("echo {} >$out", unique()));
+    let (one, two) = (script("one"), script("two"));
+    let hosts = [("one", one.as_str()), ("bad", bad), ("two", two.as_str())];
+    Place::flake(&tiny::flake(&hosts))
+}
+
+const ALL: [&str; 4] = ["build", "hosts/one", "hosts/bad", "hosts/two"];
+const LINKED: [&str; 4] = ["hosts-one", "hosts-one.json", "hosts-two", "hosts-two.json"];
+
+#[test]
+fn one_nix_build_builds_them_all() {
+    let Some(place) = with(&script_host("bad", "echo fine >$out")) else {
+        return;
+    };
+    let log = place.log_nix();
+    let run = place.cbox(&ALL).run().ok();
+    assert_eq!(
+        run.lines(),
+        ["out/hosts-one", "out/hosts-bad", "out/hosts-two"],
+        "in the order in which they were named"
+    );
+    let calls = log.take();
+    assert_eq!(count(&calls, " build --log-format "), 1, "{calls:#?}");
+    for slug in ["hosts-one", "hosts-bad", "hosts-two"] {
+        let link = place.link(slug);
+        assert_eq!(place.manifest(slug)["out"], link.as_str());
+        assert_eq!(place.roots(&link), [place.path("out").join(slug)]);
+    }
+}
+
+#[test]
+fn one_that_fails_to_build_keeps_no_other_from_its_link() {
+    let Some(place) = with(&script_host("bad", "echo a last word; exit 3")) else {
+        return;
+    };
+    let log = place.log_nix();
+    let run = place.cbox(&ALL).run().code(8);
+    assert_eq!(run.lines(), ["out/hosts-one", "out/hosts-two"], "{run}");
+    assert_eq!(place.names("out"), LINKED);
+    assert_eq!(run.stderr.matches("error:").count(), 1, "{run}");
+    for slug in ["hosts-one", "hosts-two"] {
+        let root = place.path("out").join(slug);
+        assert_eq!(place.roots(&place.link(slug)), [root]);
+    }
+    run.says(&["a last word", "nix log"]);
+    assert_eq!(count(&log.take(), " build --log-format "), 1);
+}
+
+#[test]
+fn one_that_does_not_evaluate_keeps_no_other_from_its_link() {
+    let Some(place) = with("throw \"no such luck\"") else {
+        return;
+    };
+    let run = place.cbox(&ALL).run().code(7);
+    assert_eq!(place.names("out"), LINKED, "{run}");
+    run.says(&["no such luck"]);
+}
+
+#[test]
+fn one_that_fails_keeps_its_last_good_link() {
+    let Some(place) = with(&script_host("bad", &format!("echo {} >$out", unique()))) else {
+        return;
+    };
+    place.ask(&ALL);
+    let before = place.link("hosts-bad");
+    let one = place.link("hosts-one");
+    let text = tiny::scripts(&[
+        ("one", &format!("echo {} >$out", unique())),
+        ("bad", "exit 3"),
+        ("two", &format!("echo {} >$out", unique())),
+    ]);
+    place.write("flake.nix", text);
+    place.cbox(&ALL).run().code(8);
+    assert_eq!(place.link("hosts-bad"), before);
+    assert_eq!(place.manifest("hosts-bad")["out"], before.as_str());
+    assert_ne!(place.link("hosts-one"), one);
+}
+
+#[test]
+fn two_that_fail_are_both_reported() {
+    let Some(place) = Place::flake(&tiny::scripts(&[
+        ("one", "echo word of one; exit 1"),
+        ("two", "echo word of two; exit 1"),
+    ])) else {
+        return;
+    };
+    let run = place.cbox(&["build", "hosts/one", "hosts/two"]).run();
+    run.code(8).says(&["word of one", "word of two"]);
+}
+
+#[test]
+fn images_and_hosts_can_be_built_together() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["build", "appliance/iso", "appliance/raw/x86_64-linux"]);
+    assert_eq!(
+        place.names("out"),
+        [
+            "appliance-iso",
+            "appliance-iso.json",
+            "appliance-iso.sha256",
+            "appliance-raw-x86_64-linux",
+            "appliance-raw-x86_64-linux.json",
+            "appliance-raw-x86_64-linux.sha256"
+        ]
+    );
+}

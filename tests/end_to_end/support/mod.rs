@@ -1,0 +1,41 @@
+//! The harness of the end-to-end tests.
+//!
+//! [`place`] makes a folder in which one test works: a flake in a git repository, with an
+//! environment that has nothing of the user's in it. [`call`] runs programs there, with a
+//! bound on time. [`stand_in`] puts programs in front of the real ones, to see or change
+//! what cbox is told. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix.
+
+pub(crate) mod call;
+pub(crate) mod nix;
+pub(crate) mod place;
+pub(crate) mod processes;
+pub(crate) mod stand_in;
+pub(crate) mod tiny;
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up on it. It is a bound for what hangs,
+/// and no measure: nothing that works comes near it.
+pub(crate) const BOUND: Duration = Duration::from_secs(300);
+
+/// Waits until `holds` does, and fails the test with `what` when it never does.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + BOUND;
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A word that no other test, and no earlier run of this one, has used.
+pub(crate) fn unique() -> String {
+    static COUNTER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!(
+        "u{}-{}-{count}",
+        std::process::id(),
+        since.unwrap().as_nanos()
+    )
+}

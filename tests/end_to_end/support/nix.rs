@@ -1,0 +1,67 @@
+//! The real Nix: whether it is here, and what it says itself.
+
+use std::{io::Write as _, path::PathBuf, sync::OnceLock};
+
+use super::{
+    call::{Call, find_program},
+    place::Place,
+};
+
+const FEATURES: [&str; 2] = ["--extra-experimental-features", "nix-command flakes"];
+
+/// The real Nix; `None` where tests that need it are left out.
+pub(crate) fn real() -> Option<PathBuf> {
+    static REAL: OnceLock<Option<PathBuf>> = OnceLock::new();
+    REAL.get_or_init(|| find_program("nix"))
+        .clone()
+        .or_else(|| left_out("nix"))
+}
+
+/// Says that a test is left out for want of `program`, or fails it if that is not allowed.
+pub(crate) fn left_out<T>(program: &str) -> Option<T> {
+    let strict = std::env::var("CBOX_REQUIRE_NIX").is_ok_and(|value| value == "1");
+    assert!(!strict, "no {program} here, and CBOX_REQUIRE_NIX=1");
+    let test = std::thread::current();
+    let name = test.name().unwrap_or("a test");
+    let line = format!("LEFT OUT: {name} (no {program} here)\n");
+    // Not by eprintln, which the test runner would keep to itself.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    None
+}
+
+/// Nix's own name for this machine.
+pub(crate) fn native() -> String {
+    format!("{}-linux", std::env::consts::ARCH)
+}
+
+impl Place {
+    /// A call of the real Nix, past every stand-in.
+    pub(crate) fn nix(&self, args: &[&str]) -> Call {
+        self.call(real().unwrap()).args(FEATURES).args(args)
+    }
+
+    /// What `nix eval .#ATTRIBUTE` gives without cbox, as text.
+    #[track_caller]
+    pub(crate) fn plain_eval(&self, attribute: &str) -> String {
+        let flake = format!(".#{attribute}");
+        self.nix(&["eval", "--raw", &flake]).run().ok().stdout
+    }
+
+    /// Roots of the garbage collector that keep `store_path` and lie in this place.
+    pub(crate) fn roots(&self, store_path: &str) -> Vec<PathBuf> {
+        let answer = self
+            .call("nix-store")
+            .args(["--query", "--roots", store_path])
+            .run()
+            .ok();
+        let mut roots: Vec<PathBuf> = answer
+            .lines()
+            .iter()
+            .filter_map(|line| line.split(" -> ").next())
+            .map(PathBuf::from)
+            .filter(|root| root.starts_with(self.folder()))
+            .collect();
+        roots.sort();
+        roots
+    }
+}
