@@ -10,8 +10,9 @@ pub const HEAD: usize = 0x8006;
 /// ends earlier); `None` for everything else.
 ///
 /// The marks: ECMA-119 8.1.2 (the standard identifier of the first volume descriptor,
-/// in sector 16), the QCOW specification (magic), UEFI 5.3.2 (the signature in block
-/// 1, for blocks of 512 and of 4096 bytes) and the squashfs superblock.
+/// in sector 16); the specifications of QCOW, VMDK, VDI and VHDX (magic); UEFI 5.3.2 (the
+/// signature in block 1, for blocks of 512 and of 4096 bytes) and 5.2.1 (the partition
+/// records of an MBR); the superblocks of squashfs and ext4.
 #[must_use]
 pub fn detect(head: &[u8]) -> Option<&'static str> {
     let holds = |offset: usize, mark: &[u8]| head.get(offset..offset + mark.len()) == Some(mark);
@@ -19,13 +20,40 @@ pub fn detect(head: &[u8]) -> Option<&'static str> {
         Some("an ISO 9660 image")
     } else if holds(0, b"QFI\xfb") {
         Some("a qcow2 image")
+    } else if holds(0, b"KDMV") {
+        Some("a VMDK image")
+    } else if holds(0x40, &[0x7f, 0x10, 0xda, 0xbe]) {
+        Some("a VDI image")
+    } else if holds(0, b"vhdxfile") {
+        Some("a VHDX image")
     } else if holds(512, b"EFI PART") || holds(4096, b"EFI PART") {
         Some("a disk image with a GPT")
     } else if holds(0, b"hsqs") {
         Some("a squashfs image")
+    } else if has_partitions(head) {
+        Some("a disk image with an MBR")
+    } else if holds(0x438, &[0x53, 0xef]) && holds(0, &[0; 512]) {
+        Some("an ext4 image")
     } else {
         None
     }
+}
+
+/// Whether there is an MBR whose four partition records make sense and are not all empty.
+/// The signature alone stands in many a file that is no disk.
+fn has_partitions(head: &[u8]) -> bool {
+    let Some(sector) = head
+        .get(..512)
+        .filter(|sector| sector.ends_with(&[0x55, 0xaa]))
+    else {
+        return false;
+    };
+    let records = || sector[446..510].chunks_exact(16);
+    let empty = |record: &[u8]| record.iter().all(|&byte| byte == 0);
+    // Active or not, a type, and a size that is not zero.
+    let sound =
+        |record: &[u8]| matches!(record[0], 0 | 0x80) && record[4] != 0 && record[12..16] != [0; 4];
+    records().all(|record| empty(record) || sound(record)) && !records().all(empty)
 }
 
 #[cfg(test)]
@@ -46,6 +74,10 @@ mod tests {
             (512, b"EFI PART", "a disk image with a GPT"),
             (4096, b"EFI PART", "a disk image with a GPT"),
             (0, b"hsqs", "a squashfs image"),
+            (0, b"KDMV", "a VMDK image"),
+            (0x40, &[0x7f, 0x10, 0xda, 0xbe], "a VDI image"),
+            (0, b"vhdxfile", "a VHDX image"),
+            (0x438, &[0x53, 0xef], "an ext4 image"),
         ] {
             assert_eq!(detect(&with(offset, mark)), Some(name));
             assert_eq!(
@@ -57,5 +89,17 @@ mod tests {
         assert_eq!(detect(b""), None);
         assert_eq!(detect(b"hs"), None);
         assert_eq!(detect(&vec![0; HEAD]), None);
+    }
+
+    #[test]
+    fn an_mbr_is_more_than_its_signature() {
+        let mut sector = with(510, &[0x55, 0xaa]);
+        assert_eq!(detect(&sector), None, "no partition");
+        sector[446 + 4] = 0x83;
+        assert_eq!(detect(&sector), None, "a partition without a size");
+        sector[446 + 12] = 1;
+        assert_eq!(detect(&sector), Some("a disk image with an MBR"));
+        sector[462] = 7;
+        assert_eq!(detect(&sector), None, "a record that makes no sense");
     }
 }

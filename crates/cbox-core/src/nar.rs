@@ -93,8 +93,8 @@ impl<W: io::Write> Writer<W> {
     /// give exactly `size` bytes.
     ///
     /// # Errors
-    /// When the sink or `contents` fails, `contents` is of another size (the file
-    /// changed while it was read), or the entry is out of order.
+    /// When the sink or `contents` fails, the entry is out of order, or `contents` is of
+    /// another size, since the file changed while it was read: `UnexpectedEof`.
     pub fn file(
         &mut self,
         path: &[&[u8]],
@@ -111,7 +111,10 @@ impl<W: io::Write> Writer<W> {
         self.number(size)?;
         let copied = io::copy(&mut io::Read::take(&mut *contents, size), &mut self.sink)?;
         if copied != size || contents.read(&mut [0])? != 0 {
-            return Err(io::Error::other("its size changed while it was read"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "its size changed while it was read",
+            ));
         }
         self.pad(size)?;
         self.tokens(&[b")", b")"])

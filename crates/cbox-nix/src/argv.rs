@@ -101,6 +101,8 @@ impl Options {
         for (name, reference) in &self.override_inputs {
             arguments.extend(["--override-input", name, reference].map(OsString::from));
         }
+        // Behind whatever is passed on, so that nothing there can undo it.
+        arguments.extend(["--option", "pure-eval", "true"].map(OsString::from));
         arguments.push(format!("{reference}#{attribute}").into());
         arguments.extend(["--apply", expression].map(OsString::from));
         arguments
@@ -178,7 +180,7 @@ mod tests {
             )),
             format!(
                 "{FEATURES} eval --json --no-write-lock-file --no-eval-cache --show-trace --option \
-                 allow-import-from-derivation false 'path:/nix/store/a-source?narHash=x#.a.\"b\"' \
+                 allow-import-from-derivation false --option pure-eval true 'path:/nix/store/a-source?narHash=x#.a.\"b\"' \
                  --apply 'x: \"${{x}}\"'"
             )
         );
@@ -218,7 +220,9 @@ mod tests {
             "{eval}"
         );
         assert!(
-            eval.contains("--override-input nixpkgs 'path:/n?narHash=y' 'r#.a'"),
+            eval.contains(
+                "--override-input nixpkgs 'path:/n?narHash=y' --option pure-eval true 'r#.a'"
+            ),
             "{eval}"
         );
         assert!(eval.contains("allow-import-from-derivation true"), "{eval}");

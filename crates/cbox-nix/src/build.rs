@@ -85,16 +85,19 @@ pub async fn link(nix: &Nix, store_path: &str, link: &Path) -> Result<(), NixErr
     nix.run(nix.options.link(store_path, link)).await.map(drop)
 }
 
+/// How many failed builds are shown whole.
+const SHOWN: usize = 5;
+
 fn describe(failure: &BuildFailure) -> String {
     let mut text = String::new();
-    for (drv, tail) in &failure.failed {
+    for (drv, tail) in failure.failed.iter().take(SHOWN) {
         text.push_str(&format!("the build of {drv} failed"));
         if tail.is_empty() {
             text.push_str(", without a word in its log\n");
         } else {
             text.push_str(&format!(
                 "; the last {} of its log:\n",
-                count(tail.len(), "line")
+                last(tail.len(), "line")
             ));
             for line in tail {
                 text.push_str(&format!("  | {line}\n"));
@@ -102,8 +105,11 @@ fn describe(failure: &BuildFailure) -> String {
         }
         text.push_str(&format!("  the whole log: nix log {drv}\n"));
     }
+    if failure.failed.len() > SHOWN {
+        text.push_str(&format!("and {} more failed", failure.failed.len() - SHOWN));
+    }
     if failure.failed.is_empty() {
-        text.push_str("nothing was built:\n");
+        text.push_str("Nix could not build it:\n");
         for error in &failure.errors {
             text.push_str(error.trim());
             text.push('\n');
@@ -112,7 +118,7 @@ fn describe(failure: &BuildFailure) -> String {
     text.trim_end().to_owned()
 }
 
-fn count(number: usize, noun: &str) -> String {
+fn last(number: usize, noun: &str) -> String {
     if number == 1 {
         noun.to_owned()
     } else {
@@ -146,7 +152,7 @@ mod tests {
         };
         assert_eq!(
             other.to_string(),
-            "nothing was built:\nerror: no space left"
+            "Nix could not build it:\nerror: no space left"
         );
     }
 }

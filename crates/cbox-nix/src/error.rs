@@ -41,6 +41,9 @@ pub enum NixError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// Nix does not take the options of this run, or its own configuration.
+    #[error("Nix does not take its options: {0}")]
+    Options(String),
     /// Nix is too old.
     #[error("`{found}` is too old: cbox needs Nix {least} or newer")]
     TooOld {

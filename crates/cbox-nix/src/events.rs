@@ -4,7 +4,7 @@
 //! with names for those that cbox looks at, everything else is passed by, and a line that
 //! is no event is a line of log. Source: `src/libutil/logging.hh` of Nix.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use cbox_core::nix_text::without_escapes;
 use serde::Deserialize;
@@ -102,7 +102,7 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct Reader {
     builds: HashMap<u64, String>,
-    all_builds: HashMap<u64, ()>,
+    all_builds: HashSet<u64>,
     tails: HashMap<String, VecDeque<String>>,
     ended: VecDeque<String>,
     errors: Vec<String>,
@@ -151,7 +151,7 @@ impl Reader {
             Line::Start {
                 id, kind: BUILDS, ..
             } => {
-                self.all_builds.insert(id, ());
+                self.all_builds.insert(id);
                 None
             }
             Line::Start { .. } => None,
@@ -190,7 +190,7 @@ impl Reader {
                 id,
                 kind: PROGRESS,
                 fields,
-            } if self.all_builds.contains_key(&id) => Some(Event::Progress {
+            } if self.all_builds.contains(&id) => Some(Event::Progress {
                 done: fields.first()?.as_u64()?,
                 expected: fields.get(1)?.as_u64()?,
             }),
@@ -204,24 +204,26 @@ impl Reader {
         &self.errors
     }
 
-    /// The last lines of the builds that an error names, each with its `.drv` path.
+    /// The builds that an error names, by their `.drv` paths, each with the last lines of
+    /// its log, as far as they are still known.
     #[must_use]
     pub fn failed_builds(&self) -> Vec<(String, Vec<String>)> {
-        let mut failed: Vec<_> = self
-            .tails
-            .iter()
-            .filter(|(drv, _)| {
-                self.errors.iter().any(|error| {
-                    let reason = ["builder for '", "Cannot build '", "build of '"];
-                    reason
-                        .iter()
-                        .any(|words| error.contains(&format!("{words}{drv}'")))
-                })
+        let named = self.errors.iter().flat_map(|error| {
+            let reasons = ["builder for '", "Cannot build '", "build of '"];
+            reasons.into_iter().filter_map(|words| {
+                let (_, rest) = error.split_once(words)?;
+                let drv = rest.split('\'').next()?;
+                // An output may stand behind the path.
+                let drv = drv.split('^').next()?;
+                drv.ends_with(".drv").then(|| drv.to_owned())
             })
-            .map(|(drv, tail)| (drv.clone(), tail.iter().cloned().collect()))
-            .collect();
-        failed.sort();
+        });
+        let tail = |drv: &String| self.tails.get(drv).into_iter().flatten().cloned().collect();
+        let failed: BTreeSet<String> = named.collect();
         failed
+            .into_iter()
+            .map(|drv| (drv.clone(), tail(&drv)))
+            .collect()
     }
 }
 

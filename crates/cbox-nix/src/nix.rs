@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use cbox_core::{nar::NarHash, store_path::StorePath, system::System};
+use cbox_core::{nar::NarHash, nix_text::without_escapes, store_path::StorePath, system::System};
 use serde::Deserialize;
 
 use crate::{
@@ -24,8 +24,6 @@ pub struct Settings {
     pub extra_platforms: Vec<String>,
     /// Whether other machines build for it.
     pub has_builders: bool,
-    /// Whether there is a cache to fetch from.
-    pub has_substituters: bool,
     /// The experimental features, sorted.
     pub features: Vec<String>,
     /// The setting `store`.
@@ -64,7 +62,11 @@ impl Nix {
         // A Nix that is too old does not know the second question: the first answer counts.
         let version = String::from_utf8_lossy(&version?.stdout).trim().to_owned();
         check_version(&version)?;
-        let mut settings = parse_settings(&config?.stdout)?;
+        let config = config.map_err(|error| match error {
+            NixError::Failed { stderr, .. } => NixError::Options(without_escapes(&stderr)),
+            other => other,
+        })?;
+        let mut settings = parse_settings(&config.stdout)?;
         if let Some(builders) = &options.builders {
             settings.has_builders = names_builders(builders);
         }
@@ -106,10 +108,11 @@ impl Nix {
         Ok(String::from_utf8_lossy(&output.stdout).trim() == expected.as_str())
     }
 
-    /// Whether all `paths` are valid in the store.
+    /// Whether all `paths` are valid in the store. A store that does not answer counts as
+    /// one without them: the next call will say why.
     ///
     /// # Errors
-    /// When Nix cannot be asked.
+    /// When Nix cannot be started, or a signal comes.
     pub async fn is_valid(&self, paths: &[&str]) -> Result<bool, NixError> {
         match self.run(self.options.path_info(paths)).await {
             Ok(_) => Ok(true),
@@ -237,7 +240,6 @@ fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
             .map_err(|error| unreadable(format!("{error}")))?,
         extra_platforms: list("extra-platforms"),
         has_builders: names_builders(text("builders")?),
-        has_substituters: !list("substituters").is_empty(),
         features,
         store: text("store")?.to_owned(),
     })
@@ -293,7 +295,7 @@ mod tests {
         let settings = parse_settings(answer).unwrap();
         assert_eq!(settings.system.as_str(), "x86_64-linux");
         assert_eq!(settings.features, ["flakes", "nix-command"]);
-        assert!(!settings.has_builders && !settings.has_substituters);
+        assert!(!settings.has_builders);
         assert!(parse_settings(b"{}").unwrap_err().to_string().contains("`"));
         assert!(parse_settings(b"").is_err());
     }

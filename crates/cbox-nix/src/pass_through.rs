@@ -105,7 +105,7 @@ impl PassThrough {
                     .map(|(_, follow)| *follow)
             };
             let mut taken = vec![argument.clone()];
-            if argument == "--impure" {
+            if argument == "--impure" || argument == "--no-pure-eval" {
                 return Err(Refused(argument.clone()));
             } else if let Some(follow) = find(BUILD_ONLY) {
                 taken.extend(rest.by_ref().take(follow).cloned());
@@ -166,6 +166,7 @@ mod tests {
     #[test]
     fn impurity_is_refused() {
         assert!(sort("-L --impure").is_err());
+        assert!(sort("--no-pure-eval").is_err());
         assert!(sort("--option pure-eval false").is_err());
     }
 }

@@ -178,6 +178,9 @@ impl Command {
         };
         // A child that saw the terminal's own signal may end before cbox sees its own.
         if let Some(signal) = interrupt.signal() {
+            if let Some(group) = group {
+                let _gone = kill_process_group(group, rustix::process::Signal::KILL);
+            }
             return Err(NixError::Interrupted(signal));
         }
         tracing::debug!("{} ms: {}", started.elapsed().as_millis(), ended(status));

@@ -45,6 +45,9 @@ pub enum SourceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file changed while it was read.
+    #[error("{} changed while it was read", .0.display())]
+    Changed(PathBuf),
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,

@@ -16,16 +16,24 @@ pub struct Rules {
     dir: PathBuf,
     exclude: Gitignore,
     local: Vec<LocalPattern>,
-    /// Where cbox puts its links, relative to the top of the tree, if it is in the tree.
-    out_dir: Option<PathBuf>,
+    made: Made,
+}
+
+/// What cbox itself writes into the tree, as paths relative to its top: no source, even
+/// where git does not ignore it. Tracked files are never counted in.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// Folders that are cbox's own, with all that is in them.
+    pub folders: Vec<PathBuf>,
+    /// Single files and links in folders of others.
+    pub files: Vec<PathBuf>,
 }
 
 impl Rules {
     /// Makes the rules of the flake in `dir`.
     ///
     /// `exclude` are patterns as in `.gitignore`, `local` are paths in which `{host}` may
-    /// stand for a host's name. Untracked files in `out_dir` are left out, ignored or
-    /// not: what cbox made is no source.
+    /// stand for a host's name.
     ///
     /// # Errors
     /// When a pattern cannot be used, with the reason.
@@ -33,7 +41,7 @@ impl Rules {
         dir: &Path,
         exclude: &[String],
         local: &[String],
-        out_dir: Option<PathBuf>,
+        made: Made,
     ) -> Result<Self, SourceError> {
         let mut builder = GitignoreBuilder::new("");
         for pattern in exclude {
@@ -52,15 +60,20 @@ impl Rules {
             dir: dir.to_owned(),
             exclude,
             local,
-            out_dir,
+            made,
         })
     }
 
     /// Whether the file at `path` is never staged.
     #[must_use]
     pub fn excludes(&self, path: &Path, tracked: bool) -> bool {
-        let made = |out_dir: &PathBuf| !tracked && path.starts_with(out_dir);
-        if self.out_dir.as_ref().is_some_and(made) {
+        let made = self
+            .made
+            .folders
+            .iter()
+            .any(|folder| path.starts_with(folder))
+            || self.made.files.iter().any(|file| path == file);
+        if made && !tracked {
             return true;
         }
         path.strip_prefix(&self.dir).is_ok_and(|inside| {
@@ -82,10 +95,14 @@ impl Rules {
     /// The places where local settings of `host` would be.
     #[must_use]
     pub fn local_of(&self, host: &str) -> Vec<PathBuf> {
-        self.local
+        let places = self
+            .local
             .iter()
-            .map(|pattern| self.dir.join(pattern.with(host)))
-            .collect()
+            .map(|pattern| self.dir.join(pattern.with(host)));
+        let mut places: Vec<PathBuf> = places.collect();
+        places.sort();
+        places.dedup();
+        places
     }
 }
 
@@ -157,8 +174,11 @@ mod tests {
 
     fn rules(dir: &str, exclude: &[&str], local: &[&str]) -> Result<Rules, SourceError> {
         let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let out_dir = Some(Path::new(dir).join("out"));
-        Rules::new(Path::new(dir), &owned(exclude), &owned(local), out_dir)
+        let made = Made {
+            folders: vec![Path::new(dir).join("out")],
+            files: vec![Path::new(dir).join("images/a.json")],
+        };
+        Rules::new(Path::new(dir), &owned(exclude), &owned(local), made)
     }
 
     #[test]
@@ -175,6 +195,8 @@ mod tests {
             assert_eq!(rules.excludes(Path::new(path), true), excluded, "{path}");
         }
         assert!(rules.excludes(Path::new("out/x"), false));
+        assert!(rules.excludes(Path::new("images/a.json"), false));
+        assert!(!rules.excludes(Path::new("images/b.json"), false));
     }
 
     #[test]

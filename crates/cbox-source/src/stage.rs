@@ -5,9 +5,12 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Read},
-    os::unix::{ffi::OsStrExt as _, fs::symlink},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{OpenOptionsExt as _, symlink},
+    },
     path::{Component, Path, PathBuf},
 };
 
@@ -21,9 +24,12 @@ use crate::{
     tree::{Kind, Tree},
 };
 
+/// How much is copied between two looks at whether to stop.
+const CHUNK: u64 = 64 << 20;
+
 /// Hashes the tree as Nix would after copying it, and refuses disk images on the way.
 ///
-/// `stop` is asked before each file; once it says yes, the work ends.
+/// `stop` is asked again and again; once it says yes, the work ends.
 ///
 /// # Errors
 /// When a file cannot be read, changes while it is read, or is a disk image, and when
@@ -31,12 +37,9 @@ use crate::{
 pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError> {
     let mut writer = Writer::new(Hasher::default()).map_err(|source| failed(&tree.top, source))?;
     for entry in &tree.entries {
-        if stop() {
-            return Err(SourceError::Stopped);
-        }
         let path = tree.top.join(&entry.path);
         let components: Vec<&[u8]> = components(&entry.path).collect();
-        match entry.kind {
+        let written = match entry.kind {
             Kind::Symlink => {
                 let target = fs::read_link(&path).map_err(|source| failed(&path, source))?;
                 writer.symlink(&components, target.as_os_str().as_bytes())
@@ -47,6 +50,7 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError
                 if let Some(what) = disk_image::detect(&head) {
                     return Err(SourceError::DiskImage { path, what });
                 }
+                let file = Stoppable { file, stop };
                 writer.file(
                     &components,
                     executable,
@@ -54,13 +58,34 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError
                     &mut head.as_slice().chain(file),
                 )
             }
+        };
+        match written {
+            _ if stop() => return Err(SourceError::Stopped),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(SourceError::Changed(path));
+            }
+            written => written.map_err(|source| failed(&path, source))?,
         }
-        .map_err(|source| failed(&path, source))?;
     }
     let hasher = writer
         .finish()
         .map_err(|source| failed(&tree.top, source))?;
     Ok(hasher.finish())
+}
+
+/// A file that ends with an error once it is time to stop.
+struct Stoppable<'a> {
+    file: File,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.stop)() {
+            return Err(io::Error::other("stopped"));
+        }
+        self.file.read(buffer)
+    }
 }
 
 /// Copies the tree into `folder`, which has to be empty.
@@ -93,8 +118,22 @@ pub fn copy(tree: &Tree, folder: &Path, stop: &dyn Fn() -> bool) -> Result<(), S
                 let target = fs::read_link(&from).map_err(|source| failed(&from, source))?;
                 symlink(target, &to).map_err(unwritable)?;
             }
-            Kind::File { .. } => {
-                fs::copy(&from, &to).map_err(unwritable)?;
+            Kind::File { executable, .. } => {
+                let source = File::open(&from).map_err(|source| failed(&from, source))?;
+                let mode = if executable { 0o755 } else { 0o644 };
+                let mut copy = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(mode)
+                    .open(&to)
+                    .map_err(unwritable)?;
+                // The kernel copies between two files by itself, whole chunks at a time.
+                while io::copy(&mut (&source).take(CHUNK), &mut copy).map_err(unwritable)? == CHUNK
+                {
+                    if stop() {
+                        return Err(SourceError::Stopped);
+                    }
+                }
             }
         }
     }
@@ -126,11 +165,14 @@ fn failed(path: &Path, source: io::Error) -> SourceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{list::Listed, rules::Rules};
+    use crate::{
+        list::Listed,
+        rules::{Made, Rules},
+    };
     use std::os::unix::fs::PermissionsExt as _;
 
     fn tree(folder: &Path, paths: &[&str]) -> Tree {
-        let rules = Rules::new(Path::new(""), &[], &[], None).unwrap();
+        let rules = Rules::new(Path::new(""), &[], &[], Made::default()).unwrap();
         let listed = paths.iter().map(|path| Listed {
             path: PathBuf::from(path),
             tracked: true,
@@ -187,7 +229,8 @@ mod tests {
         fs::write(folder.path().join("a"), "before").unwrap();
         let looked_at = tree(folder.path(), &["a"]);
         fs::write(folder.path().join("a"), "afterwards").unwrap();
-        assert!(hash(&looked_at, &|| false).is_err());
+        let changed = hash(&looked_at, &|| false).unwrap_err();
+        assert!(matches!(changed, SourceError::Changed(_)), "{changed}");
     }
 
     #[test]

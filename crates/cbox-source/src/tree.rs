@@ -221,6 +221,7 @@ impl<'a> Look<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Made;
     use std::os::unix::fs::symlink;
 
     fn listed(paths: &[&str]) -> Vec<Listed> {
@@ -236,7 +237,7 @@ mod tests {
             Path::new(""),
             &["/docs/".into()],
             &["hosts/{host}/local.nix".into()],
-            None,
+            Made::default(),
         )
         .unwrap()
     }

@@ -21,6 +21,9 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "cbox", version, after_help = EXAMPLES, after_long_help = long_after_help())]
 #[command(
+    override_usage = "cbox [OPTIONS] <COMMAND>\n       cbox [OPTIONS] <KIND> <FORMAT> [SYSTEM]"
+)]
+#[command(
     subcommand_required = true,
     arg_required_else_help = true,
     infer_subcommands = false
@@ -140,7 +143,8 @@ pub(crate) struct BuildFlags {
     /// Print the path of the derivation, and stop
     #[arg(long)]
     pub(crate) drv: bool,
-    /// Force an option: the value is JSON or a plain word
+    /// Force an option: the value is JSON or a plain word, a text that looks like
+    /// something else stands in quotes: 'a.b="25.11"'
     #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting)]
     pub(crate) set: Vec<Setting>,
     /// Put the commit and the branch into the image

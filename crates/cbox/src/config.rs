@@ -213,9 +213,11 @@ fn check_artifact(pattern: &str) -> Result<(), String> {
             "`artifact` is a path below the output, without `..` and `**`, and not `{pattern}`"
         ));
     }
-    globset::Glob::new(pattern)
-        .map(drop)
-        .map_err(|error| format!("`artifact`: {error}"))
+    // Each part is matched on its own, so each has to be a pattern on its own.
+    pattern.split('/').try_for_each(|part| {
+        let glob = globset::Glob::new(part).map(drop);
+        glob.map_err(|error| format!("`artifact`: {error}"))
+    })
 }
 
 /// Line and column of the byte at `offset`, both from 1.
@@ -300,6 +302,7 @@ mod tests {
         assert!(with("iso/*.iso", "../x").contains("artifact"));
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
         assert!(with("iso/*.iso", "a[").contains("artifact"));
+        assert!(with("iso/*.iso", "a{b/c,d}").contains("artifact"));
         assert!(
             parse(&format!("{ISO}systems = []\n"))
                 .unwrap_err()

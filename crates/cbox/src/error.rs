@@ -1,7 +1,5 @@
 //! The program's one error: what happened and where, what to do next, and its kind.
 
-use std::error::Error as _;
-
 use cbox_core::lock::LockError;
 use cbox_nix::NixError;
 use cbox_source::SourceError;
@@ -32,6 +30,16 @@ impl Error {
         let hint = hint.into();
         self.hint = (!hint.is_empty()).then_some(hint);
         self
+    }
+
+    /// The error as the JSON results hold it.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kind": self.kind.name(),
+            "exitCode": self.kind.code(),
+            "message": self.message,
+            "hint": self.hint,
+        })
     }
 
     /// A file that cannot be read or written, with the system's reason.
@@ -71,15 +79,10 @@ impl From<SourceError> for Error {
                 Kind::Config,
                 "it stands in the [source] section of cbox.toml",
             ),
-            _ if error
-                .source()
-                .is_some_and(|cause| cause.to_string().contains("changed while")) =>
-            {
-                (
-                    Kind::Source,
-                    "run cbox again when nothing writes to the tree",
-                )
-            }
+            SourceError::Changed(_) => (
+                Kind::Source,
+                "run cbox again when nothing writes to the tree",
+            ),
             _ => (Kind::Source, ""),
         };
         Self::new(kind, with_causes(&error)).hint(hint)
@@ -113,6 +116,10 @@ impl From<NixError> for Error {
                 "run `nix flake lock` (it keeps what fits) and commit flake.lock",
             ),
             NixError::Override(_) => (Kind::Usage, ""),
+            NixError::Options(_) => (
+                Kind::Usage,
+                "they come from --store, from behind `--`, or from nix.conf",
+            ),
             NixError::NoOption { .. } => {
                 (Kind::Usage, "it was named by --set, --stamp or cbox.toml")
             }

@@ -1,8 +1,12 @@
 //! The flake that a run is about: where it is, what git says of it, its configuration.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::{
+    nearest::suggestion,
+    target::{HOSTS, TargetName, word},
+};
 use cbox_nix::git::Repository;
-use cbox_source::rules::Rules;
+use cbox_source::rules::{Made, Rules};
 
 use crate::{
     config::{self, Config},
@@ -12,6 +16,9 @@ use crate::{
 };
 
 const FLAKE: &str = "flake.nix";
+
+/// The folder of the links, beside it.
+const OUT: &str = "out";
 
 /// A flake in the file system.
 #[derive(Debug, Clone)]
@@ -66,8 +73,8 @@ impl Project {
         Ok(Self {
             config: Config::read(found)?,
             out_dir: out_dir.map_or_else(
-                || found.join("out"),
-                |out_dir| environment.absolute(out_dir),
+                || found.join(OUT),
+                |out_dir| normal(&environment.absolute(out_dir)),
             ),
             folder: found.to_owned(),
             top,
@@ -101,17 +108,72 @@ impl Project {
     /// The rules for its files.
     pub(crate) fn rules(&self) -> Result<Rules, Error> {
         let source = self.config().source;
-        let out_dir = self
-            .out_dir
-            .strip_prefix(&self.top)
-            .ok()
-            .map(|inside| inside.as_std_path().to_owned());
         Ok(Rules::new(
             self.dir().as_std_path(),
             &source.exclude,
             &source.local,
-            out_dir,
+            self.made(),
         )?)
+    }
+
+    /// What cbox writes into the tree: `out/` is its own, but a folder that was named may
+    /// hold other things, so there only the links and records of known targets count.
+    fn made(&self) -> Made {
+        let own = self.folder.join(OUT);
+        let inside =
+            |path: &Utf8Path| Some(path.strip_prefix(&self.top).ok()?.as_std_path().to_owned());
+        let mut made = Made {
+            folders: inside(&own).into_iter().collect(),
+            files: vec![],
+        };
+        if self.out_dir != own {
+            let files = self.slugs().into_iter().flat_map(|slug| {
+                ["", ".json", ".sha256"]
+                    .map(|extension| self.out_dir.join(format!("{slug}{extension}")))
+            });
+            made.files = files.filter_map(|file| inside(&file)).collect();
+        }
+        made
+    }
+
+    /// The names of all links that there can be.
+    fn slugs(&self) -> Vec<String> {
+        let targets = self.config().targets;
+        let images = targets.iter().flat_map(|target| {
+            let name = target.target();
+            let systems = target
+                .systems
+                .iter()
+                .map(move |system| format!("{name}/{system}"));
+            std::iter::once(target.target()).chain(systems)
+        });
+        let hosts = self
+            .host_folders()
+            .into_iter()
+            .map(|host| format!("{HOSTS}/{host}"));
+        let names = images
+            .chain(hosts)
+            .filter_map(|name| name.parse::<TargetName>().ok());
+        names.map(|name| name.slug()).collect()
+    }
+
+    /// Checks that `host` is one of the hosts, as far as folders tell.
+    pub(crate) fn check_host(&self, host: &str) -> Result<(), Error> {
+        self.check_host_among(host, &self.host_folders())
+    }
+
+    /// Checks that `host` is a word, and one of `hosts` if there are any.
+    pub(crate) fn check_host_among(&self, host: &str, hosts: &[String]) -> Result<(), Error> {
+        word(host).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+        if hosts.is_empty() || hosts.iter().any(|known| known == host) {
+            return Ok(());
+        }
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        Err(Error::new(
+            Kind::Usage,
+            format!("there is no host `{host}` in {HOSTS}/"),
+        )
+        .hint(suggestion(host, &hosts)))
     }
 
     /// The hosts, as far as folders tell: `hosts/<name>/default.nix`. Empty for a flake
@@ -124,6 +186,7 @@ impl Project {
             .flatten()
             .filter(|folder| folder.path().join("default.nix").is_file())
             .map(|folder| folder.file_name().to_owned())
+            .filter(|host| word(host).is_ok())
             .collect();
         hosts.sort();
         hosts
@@ -133,4 +196,15 @@ impl Project {
 /// Whether a host exists only to be built into an image.
 pub(crate) fn is_image_host(host: &str) -> bool {
     host.starts_with('_')
+}
+
+/// `path` without `.`, `..` and symlinks, as far as it is there.
+fn normal(path: &Utf8Path) -> Utf8PathBuf {
+    if let Ok(there) = path.canonicalize_utf8() {
+        return there;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => normal(parent).join(name),
+        _ => path.to_owned(),
+    }
 }

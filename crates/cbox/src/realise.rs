@@ -2,12 +2,14 @@
 //!
 //! The order is what keeps the last good image: the new output is built and held by a
 //! temporary root, checked and hashed there, and only then does the link change, in one
-//! step, followed by its checksum and its manifest. Whatever fails before leaves
+//! step, together with its checksum and its manifest. Whatever fails before leaves
 //! everything as it was.
 
 use std::{
-    io::Write as _,
-    path::PathBuf,
+    fs::{File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -52,6 +54,30 @@ pub(crate) struct OutDir {
     folder: Utf8PathBuf,
     /// Holds the temporary roots, and goes with this value.
     roots: TempDir,
+    /// The lock that tells other runs that `roots` is in use.
+    _alive: File,
+}
+
+/// What the folders of temporary roots begin with.
+const ROOTS: &str = ".cbox-";
+
+/// Locks a folder, waiting for whoever has it. The lock goes with the value.
+fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Removes the temporary roots of runs that were killed: nobody holds their lock, and
+/// they would keep what they point to for ever.
+fn remove_leftovers(folder: &Utf8Path) {
+    for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+        let is_free = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if entry.file_name().starts_with(ROOTS) && is_free() {
+            // Another run may be at it too; what stays is tried again next time.
+            let _gone = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 impl OutDir {
@@ -70,13 +96,16 @@ impl OutDir {
             .hint("move it away, or name another folder with `--out-dir DIR`"));
         }
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+        remove_leftovers(folder);
         let roots = tempfile::Builder::new()
-            .prefix(".cbox-")
+            .prefix(ROOTS)
             .tempdir_in(folder)
             .map_err(|error| unwritable(&error))?;
+        let alive = lock(roots.path()).map_err(|error| unwritable(&error))?;
         let out_dir = Self {
             folder: folder.to_owned(),
             roots,
+            _alive: alive,
         };
         for job in jobs {
             let link = out_dir.link(job);
@@ -148,7 +177,7 @@ async fn build_all(
         .map(|job| job.derivation.installable())
         .collect();
     let root = out_dir.map(|out_dir| out_dir.roots.path().join("root"));
-    view.doing("building");
+    view.briefly("building");
     build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
         view.build_event(event)
     })
@@ -236,7 +265,10 @@ async fn check(
     }
 }
 
-/// Makes the link, then the checksum and the manifest.
+/// Makes the link and writes its records.
+///
+/// The records are written beforehand under other names, so that nothing but two renames
+/// comes behind the link; and one run at a time does it, so that the three belong together.
 async fn link(
     evaluator: &Evaluator<'_>,
     out_dir: &OutDir,
@@ -244,47 +276,70 @@ async fn link(
     manifest: &Manifest,
 ) -> Result<Utf8PathBuf, Error> {
     let link = out_dir.link(job);
-    build::link(&evaluator.nix, &manifest.out, link.as_std_path())
-        .await
-        .map_err(|error| match error {
-            NixError::Failed { stderr, .. } => Error::new(
-                Kind::Output,
-                format!("cannot make the link {link}:\n{stderr}"),
-            ),
-            other => other.into(),
-        })?;
+    let unlinked = |error| Error::file(Kind::Output, "write", &out_dir.folder, &error);
+    let _turn = lock(out_dir.folder.as_std_path()).map_err(unlinked)?;
+    let mut records = Vec::new();
     if let Some(artifact) = &manifest.artifact {
         let file = format!("{}/{}", job.target.name.slug(), artifact.path);
         let line = manifest::checksum_line(&artifact.sha256, &file);
-        write(out_dir, &out_dir.record(job, "sha256"), line.as_bytes())?;
+        records.push(Record::prepare(
+            out_dir,
+            out_dir.record(job, "sha256"),
+            &line,
+        )?);
     }
     let text = serde_json::to_string_pretty(manifest)
         .map_err(|error| Error::new(Kind::Output, format!("cannot write the manifest: {error}")))?;
-    write(
+    records.push(Record::prepare(
         out_dir,
-        &out_dir.record(job, "json"),
-        format!("{text}\n").as_bytes(),
-    )?;
-    Ok(link)
+        out_dir.record(job, "json"),
+        &format!("{text}\n"),
+    )?);
+    let made = build::link(&evaluator.nix, &manifest.out, link.as_std_path()).await;
+    // A signal can come when the link is made already; then its records have to follow.
+    let is_made = link
+        .read_link_utf8()
+        .is_ok_and(|target| target == manifest.out);
+    if made.is_ok() || is_made {
+        records.into_iter().try_for_each(Record::put)?;
+    }
+    match made {
+        Ok(()) => Ok(link),
+        Err(NixError::Failed { stderr, .. }) => Err(Error::new(
+            Kind::Output,
+            format!("cannot make the link {link}:\n{stderr}"),
+        )),
+        Err(other) => Err(other.into()),
+    }
 }
 
-/// Writes a file in one step.
-fn write(out_dir: &OutDir, file: &Utf8Path, content: &[u8]) -> Result<(), Error> {
-    let write = || -> std::io::Result<()> {
-        let mut fresh = NamedTempFile::new_in(&out_dir.folder)?;
-        fresh.write_all(content)?;
-        // Readable as any file of the user's; temporary files are private.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fresh
+/// A file that is written and has yet to get its name.
+struct Record {
+    file: Utf8PathBuf,
+    content: NamedTempFile,
+}
+
+impl Record {
+    fn prepare(out_dir: &OutDir, file: Utf8PathBuf, text: &str) -> Result<Self, Error> {
+        let write = || -> io::Result<NamedTempFile> {
+            let mut content = NamedTempFile::new_in(out_dir.roots.path())?;
+            content.write_all(text.as_bytes())?;
+            // Readable as any file of the user's; temporary files are private.
+            content
                 .as_file()
-                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+                .set_permissions(Permissions::from_mode(0o644))?;
+            Ok(content)
+        };
+        match write() {
+            Ok(content) => Ok(Self { file, content }),
+            Err(error) => Err(Error::file(Kind::Output, "write", &file, &error)),
         }
-        fresh.persist(file)?;
-        Ok(())
-    };
-    write().map_err(|error| Error::file(Kind::Output, "write", file, &error))
+    }
+
+    fn put(self) -> Result<(), Error> {
+        let put = self.content.persist(&self.file).map(drop);
+        put.map_err(|error| Error::file(Kind::Output, "write", &self.file, &error.error))
+    }
 }
 
 fn manifest(

@@ -18,21 +18,29 @@ use crate::{
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage(&error),
-    };
-    let environment = match Environment::read() {
-        Ok(environment) => environment,
-        Err(error) => {
+    let cli = Cli::try_parse();
+    // Help needs no environment, and is wanted most where something is wrong with it.
+    let environment = match (Environment::read(), &cli) {
+        (Ok(environment), _) => environment,
+        (Err(_), Err(error)) => return usage(&Environment::unknown(), error),
+        (Err(error), Ok(_)) => {
             // Without an environment there is no view yet: a plain one serves.
             let environment = Environment::unknown();
             return fail(&View::new(&environment, Loudness::Normal, false), &error);
         }
     };
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => return usage(&environment, &error),
+    };
     let (image, common) = match &cli.command {
         Command::Image(words) => {
-            let parsed = commands::image::parse(words);
+            let parsed = match commands::image::parse(words) {
+                Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+                    return usage(&environment, &error);
+                }
+                parsed => parsed,
+            };
             let behind = parsed.as_ref().map(|image| image.common.clone());
             let common = cli.common.clone().merge(behind.unwrap_or_default());
             if let Err(error) = commands::image::check_kind(&environment, &common, words) {
@@ -43,7 +51,7 @@ pub(crate) fn main() -> ExitCode {
             }
             match parsed {
                 Ok(image) => (Some(image), common),
-                Err(error) => return usage(&error),
+                Err(error) => return usage(&environment, &error),
             }
         }
         _ => (None, cli.common.clone()),
@@ -65,7 +73,7 @@ pub(crate) fn main() -> ExitCode {
             runtime.block_on(dispatch(&environment, &view, cli.command, image, &common))
         });
     view.close();
-    match ended {
+    match ended.and_then(|()| view.written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&view, &error),
     }
@@ -113,27 +121,32 @@ async fn dispatch(
 
 /// Shows an error and gives its exit code.
 fn fail(view: &View, error: &Error) -> ExitCode {
-    view.json(&serde_json::json!({
-        "schema": 1,
-        "error": {
-            "kind": error.kind.name(),
-            "exitCode": error.kind.code(),
-            "message": error.message,
-            "hint": error.hint,
-        },
-    }));
+    view.json_error(&serde_json::json!({ "schema": 1, "error": error.to_json() }));
     view.error(error);
     ExitCode::from(error.kind.code())
 }
 
 /// What clap has to say: help and version on standard output, the rest is misuse.
-fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no error.
-    let _gone = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(Kind::Usage.code()),
+fn usage(environment: &Environment, error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // A closed pipe is no error.
+        let _gone = error.print();
+        return ExitCode::SUCCESS;
     }
+    // Nothing is parsed, so the wish for JSON has to be looked for.
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let message = text.trim().trim_start_matches("error: ").to_owned();
+        return fail(
+            &View::new(environment, Loudness::Normal, true),
+            &Error::new(Kind::Usage, message),
+        );
+    }
+    let _gone = error.print();
+    ExitCode::from(Kind::Usage.code())
 }
 
 /// Shows every command that is run, on standard error.

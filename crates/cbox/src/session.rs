@@ -1,7 +1,10 @@
 //! A run: what every command needs, made once, in the order in which it can fail.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::nix_text::{fold_trace, to_user_positions, without_escapes};
+use cbox_core::{
+    lock::Lock,
+    nix_text::{fold_trace, to_user_positions, without_escapes},
+};
 use cbox_nix::{
     Interrupt, NixError,
     argv::Options,
@@ -68,12 +71,19 @@ impl<'a> Session<'a> {
         let store_dir = self.environment.nix_store_dir.as_deref();
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
         let mut all_locked = true;
+        let lock = match common.override_input.as_slice() {
+            [] => None,
+            _ => std::fs::read(self.project.folder.join("flake.lock")).ok(),
+        };
         for pair in common.override_input.chunks_exact(2) {
             let (name, reference) = (&pair[0], &pair[1]);
+            // Before anything is fetched for an input that there is not.
+            let known = Lock::parse(lock.as_deref()).and_then(|lock| lock.check_override(name));
+            known.map_err(NixError::from)?;
             let locked = nix
                 .lock_reference(reference)
                 .await
-                .map_err(|error| self.no_such_input(name, error))?;
+                .map_err(|error| self.not_fetched(name, error))?;
             if locked.is_none() {
                 all_locked = false;
                 self.view.note(&format!(
@@ -105,7 +115,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn no_such_input(&self, name: &str, error: NixError) -> Error {
+    fn not_fetched(&self, name: &str, error: NixError) -> Error {
         match error {
             NixError::Failed { stderr, .. } => Error::new(
                 Kind::Lock,

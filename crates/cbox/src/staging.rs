@@ -14,7 +14,7 @@ use cbox_source::{
     list::{self, Listed},
     rules::Rules,
     stage,
-    tree::{Entry, Tree},
+    tree::Tree,
 };
 use tokio::sync::OnceCell;
 
@@ -103,34 +103,25 @@ impl<'a> Sources<'a> {
     }
 
     /// The tree for evaluating `host`: with its local settings if it is an install host,
-    /// or if they are asked for.
+    /// or if they are asked for. Also says which local settings were set aside.
     pub(crate) async fn snapshot(
         &self,
         host: Option<&str>,
         with_local: bool,
-    ) -> Result<Arc<Snapshot>, Error> {
+    ) -> Result<(Arc<Snapshot>, Vec<PathBuf>), Error> {
         let local = match host {
             Some(host) => self.base.local_settings(&self.rules, host)?,
             None => vec![],
         };
+        let paths = || local.iter().map(|entry| entry.path.clone()).collect();
         if local.is_empty() {
-            return self.plain().await;
+            Ok((self.plain().await?, vec![]))
+        } else if with_local || host.is_some_and(|host| !is_image_host(host)) {
+            let snapshot = self.hash(self.base.with(&local), paths()).await?;
+            Ok((Arc::new(snapshot), vec![]))
+        } else {
+            Ok((self.plain().await?, paths()))
         }
-        let names = local
-            .iter()
-            .map(|entry| entry.path.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
-        if with_local || host.is_some_and(|host| !is_image_host(host)) {
-            self.session
-                .view
-                .note(&format!("with local settings: {names}"));
-            return self.hash(self.base.with(&local), local).await.map(Arc::new);
-        }
-        self.session.view.note(&format!(
-            "set aside: {names} (`--with-local` puts its values into the image)"
-        ));
-        self.plain().await
     }
 
     async fn plain(&self) -> Result<Arc<Snapshot>, Error> {
@@ -140,7 +131,7 @@ impl<'a> Sources<'a> {
         snapshot.await.cloned()
     }
 
-    async fn hash(&self, tree: Tree, local: Vec<Entry>) -> Result<Snapshot, Error> {
+    async fn hash(&self, tree: Tree, local: Vec<PathBuf>) -> Result<Snapshot, Error> {
         let interrupt = self.session.interrupt.clone();
         let (tree, hash) = blocking(move || {
             let hash = stage::hash(&tree, &|| interrupt.signal().is_some())?;
@@ -157,7 +148,7 @@ impl<'a> Sources<'a> {
                 dir: self.session.project.dir().as_str().to_owned(),
             },
             tree,
-            local: local.into_iter().map(|entry| entry.path).collect(),
+            local,
             ready: OnceCell::new(),
         })
     }

@@ -5,9 +5,9 @@ use cbox_core::{
     nearest::suggestion,
     overrides::{OptionPath, OverrideError},
     system::System,
-    target::{HOSTS, TargetName},
+    target::TargetName,
 };
-use cbox_nix::{NixError, git::Head};
+use cbox_nix::NixError;
 use serde_json::json;
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     exit::Kind,
     project::{Project, is_image_host},
+    staging::Sources,
 };
 
 /// What every NixOS host is built as.
@@ -58,7 +59,7 @@ pub(crate) fn resolve(
     name: &TargetName,
     flags: &BuildFlags,
     native: &System,
-    head: &Head,
+    sources: &Sources<'_>,
 ) -> Result<Target, Error> {
     let (mut request, artifact) = match name {
         TargetName::Host { name } => (host_request(project, name)?, None),
@@ -76,7 +77,7 @@ pub(crate) fn resolve(
         }
     };
     if flags.stamp {
-        stamp(project, &mut request, head)?;
+        stamp(project, &mut request, sources)?;
     }
     for setting in &flags.set {
         request
@@ -104,6 +105,7 @@ pub(crate) fn find<'a>(
         .collect();
     if of_kind.is_empty() {
         let mut kinds: Vec<&str> = targets.iter().map(|target| target.kind.as_str()).collect();
+        kinds.sort_unstable();
         kinds.dedup();
         return Err(
             Error::new(Kind::Usage, format!("there is no kind of target `{kind}`"))
@@ -167,19 +169,12 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
         )
         .hint(hint));
     }
-    let folders = project.host_folders();
-    let hosts: Vec<&str> = folders
-        .iter()
-        .map(String::as_str)
+    let hosts = project.host_folders();
+    let hosts: Vec<String> = hosts
+        .into_iter()
         .filter(|host| !is_image_host(host))
         .collect();
-    if !hosts.is_empty() && !hosts.contains(&host) {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("there is no host `{host}` in {HOSTS}/"),
-        )
-        .hint(suggestion(host, &hosts)));
-    }
+    project.check_host_among(host, &hosts)?;
     Ok(Request {
         host: host.to_owned(),
         attribute: Some(option(TOPLEVEL)?),
@@ -189,7 +184,7 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
 }
 
 /// Forces the commit and the branch on the options that are there for them.
-fn stamp(project: &Project, request: &mut Request, head: &Head) -> Result<(), Error> {
+fn stamp(project: &Project, request: &mut Request, sources: &Sources<'_>) -> Result<(), Error> {
     let Some(stamp) = &project.required_config()?.stamp else {
         return Err(Error::new(
             Kind::Config,
@@ -197,16 +192,16 @@ fn stamp(project: &Project, request: &mut Request, head: &Head) -> Result<(), Er
         )
         .hint("it names the options: revision = \"system.configurationRevision\""));
     };
-    let Some(revision) = &head.revision else {
+    let Some(revision) = &sources.head.revision else {
         return Err(
             Error::new(Kind::Source, "`--stamp` has no commit to name").hint("commit first")
         );
     };
-    let dirty = if head.dirty { "-dirty" } else { "" };
+    let dirty = if sources.is_dirty() { "-dirty" } else { "" };
     request
         .overrides
         .force(stamp.revision.clone(), json!(format!("{revision}{dirty}")));
-    if let (Some(option), Some(branch)) = (&stamp.branch, &head.branch) {
+    if let (Some(option), Some(branch)) = (&stamp.branch, &sources.head.branch) {
         request.overrides.force(option.clone(), json!(branch));
     }
     Ok(())

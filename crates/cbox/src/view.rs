@@ -2,14 +2,17 @@
 
 use std::{
     io::{self, Write},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use cbox_nix::events::Event;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{environment::Environment, error::Error, terminal::Terminal};
+use crate::{environment::Environment, error::Error, exit::Kind, terminal::Terminal};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +34,10 @@ pub(crate) struct View {
     /// The line that shows what is being done, on a terminal.
     live: Option<ProgressBar>,
     builds: Mutex<Builds>,
+    /// Why a result could not be written.
+    lost: Mutex<Option<io::Error>>,
+    /// Whether the JSON document is out: there is one in a run.
+    told: AtomicBool,
 }
 
 /// What is known of the builds under way.
@@ -60,6 +67,8 @@ impl View {
                 bar
             }),
             builds: Mutex::default(),
+            lost: Mutex::default(),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -72,6 +81,13 @@ impl View {
             }
             None if self.loudness > Loudness::Quiet => self.stderr(text),
             None => {}
+        }
+    }
+
+    /// Says what is being done now on the live line alone: it is not worth one that stays.
+    pub(crate) fn briefly(&self, text: &str) {
+        if self.live.is_some() {
+            self.doing(text);
         }
     }
 
@@ -141,9 +157,37 @@ impl View {
         }
     }
 
-    /// Prints a line of the result.
+    /// Prints a line of the result. A reader that went away (`cbox list | head -1`) is no
+    /// error; what else goes wrong comes out of [`View::written`].
     pub(crate) fn result(&self, line: &str) {
-        self.beside(|| write_line(&mut io::stdout().lock(), line));
+        self.beside(|| match writeln!(io::stdout().lock(), "{line}") {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                if let Ok(mut lost) = self.lost.lock() {
+                    lost.get_or_insert(error);
+                }
+            }
+            _ => {}
+        });
+    }
+
+    /// Whether all results were written.
+    pub(crate) fn written(&self) -> Result<(), Error> {
+        let flushed = io::stdout().flush().err();
+        let lost = self
+            .lost
+            .lock()
+            .ok()
+            .and_then(|mut lost| lost.take())
+            .or(flushed);
+        match lost {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::file(
+                Kind::Output,
+                "write the result to",
+                "standard output",
+                &error,
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Prints a line of the result, if it is wanted for people.
@@ -156,7 +200,15 @@ impl View {
     /// Prints the result, if it is wanted as JSON.
     pub(crate) fn json(&self, value: &serde_json::Value) {
         if self.json {
+            self.told.store(true, Ordering::Relaxed);
             self.result(&format!("{value:#}"));
+        }
+    }
+
+    /// Prints an error as JSON, unless the result, which names it, is out.
+    pub(crate) fn json_error(&self, value: &serde_json::Value) {
+        if !self.told.load(Ordering::Relaxed) {
+            self.json(value);
         }
     }
 
@@ -178,7 +230,8 @@ impl View {
     }
 
     fn stderr(&self, text: &str) {
-        self.beside(|| write_line(&mut io::stderr().lock(), text));
+        // Where standard error is gone, there is nowhere left to say so.
+        self.beside(|| drop(writeln!(io::stderr().lock(), "{text}")));
     }
 
     /// Writes while the live line is out of the way.
@@ -196,12 +249,6 @@ impl View {
             text.to_owned()
         }
     }
-}
-
-/// Writes a line. A reader that went away (`cbox list | head -1`) is no error, and there
-/// is nowhere left to report another one.
-fn write_line(stream: &mut dyn Write, line: &str) {
-    let _gone = writeln!(stream, "{line}");
 }
 
 /// A derivation's name without the store and the hash.

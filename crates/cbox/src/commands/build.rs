@@ -1,13 +1,12 @@
 //! `cbox build TARGET…`: evaluates the targets side by side and builds them in one go.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use cbox_core::{expression::Evaluated, plan::Plan, target::TargetName};
-use cbox_nix::build;
+use cbox_core::target::TargetName;
+use cbox_nix::NixError;
 use futures_util::{StreamExt as _, stream};
-use serde_json::{Value, json};
 
-use super::document;
+use super::report;
 use crate::{
     cli::{BuildFlags, Common},
     error::Error,
@@ -16,7 +15,6 @@ use crate::{
     session::{Evaluator, Session},
     staging::{Snapshot, Sources},
     targets::{self, Target},
-    view::{View, columns, count, size},
 };
 
 /// Runs the command for `names`.
@@ -39,61 +37,96 @@ pub(crate) async fn run(
     let native = &evaluator.nix.settings.system;
     let targets = names
         .iter()
-        .map(|name| targets::resolve(&session.project, name, flags, native, &sources.head))
+        .map(|name| targets::resolve(&session.project, name, flags, native, &sources))
         .collect::<Result<Vec<Target>, Error>>()?;
-    let mut snapshots = Vec::new();
-    for target in &targets {
-        snapshots.push(
-            sources
-                .snapshot(Some(&target.request.host), flags.with_local)
-                .await?,
-        );
-    }
+    let snapshots = snapshots(session, &sources, &targets, flags.with_local).await?;
     let (jobs, mut failures) = evaluate(&evaluator, &targets, &snapshots).await?;
     if flags.drv {
-        show_derivations(session.view, &jobs);
+        report::derivations(session.view, &jobs, &failures);
     } else if flags.dry_run {
-        show_plan(&evaluator, &jobs).await?;
-    } else if !jobs.is_empty() {
-        for job in &jobs {
-            check_builder(&evaluator, job).await?;
-        }
-        let out_dir = match flags.no_link {
-            true => None,
-            false => Some(OutDir::open(&session.project.out_dir, &jobs)?),
-        };
-        let answers = realise(&evaluator, &sources, out_dir.as_ref(), &jobs).await;
-        let mut built = Vec::new();
-        for answer in answers {
-            match answer {
-                Ok(done) => built.push(done),
-                Err(error) if failures.contains(&error) => {}
-                Err(error) => failures.push(error),
-            }
-        }
-        show_built(session, &built);
-        show_missing(session.view, names, &built);
+        report::plan(&evaluator, &jobs, &failures).await?;
+    } else {
+        let built = build(&evaluator, &sources, flags, jobs, &mut failures).await?;
+        report::built(session, names, &built, &failures);
     }
-    first_of(session.view, failures)
+    report::first_of(session.view, failures)
 }
 
-/// Says which of several targets are not there, since their errors may be about
-/// derivations that many share.
-fn show_missing(view: &View, names: &[TargetName], built: &[Built]) {
-    let is_built = |name: &String| built.iter().any(|done| done.manifest.target == *name);
-    let missing: Vec<String> = names
-        .iter()
-        .map(TargetName::to_string)
-        .filter(|name| !is_built(name))
-        .collect();
-    if names.len() > 1 && !missing.is_empty() {
-        view.warn(&format!(
-            "{} of {} not built: {}",
-            missing.len(),
-            count(names.len(), "target"),
-            missing.join(", ")
-        ));
+/// The tree of each target, and a word on the local settings in it.
+async fn snapshots(
+    session: &Session<'_>,
+    sources: &Sources<'_>,
+    targets: &[Target],
+    with_local: bool,
+) -> Result<Vec<Arc<Snapshot>>, Error> {
+    let mut snapshots: Vec<Arc<Snapshot>> = Vec::new();
+    let mut said: Vec<&str> = Vec::new();
+    for target in targets {
+        let host = target.request.host.as_str();
+        let (snapshot, set_aside) = sources.snapshot(Some(host), with_local).await?;
+        if !said.contains(&host) {
+            said.push(host);
+            if !snapshot.local.is_empty() {
+                session
+                    .view
+                    .note(&format!("with local settings: {}", listed(&snapshot.local)));
+            }
+            if !set_aside.is_empty() {
+                session.view.note(&format!(
+                    "set aside: {} (`--with-local` puts its values into the image)",
+                    listed(&set_aside)
+                ));
+            }
+        }
+        snapshots.push(snapshot);
     }
+    Ok(snapshots)
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Builds what can be built here, and adds what cannot to `failures`.
+async fn build(
+    evaluator: &Evaluator<'_>,
+    sources: &Sources<'_>,
+    flags: &BuildFlags,
+    jobs: Vec<Job<'_>>,
+    failures: &mut Vec<Error>,
+) -> Result<Vec<Built>, Error> {
+    let mut possible = Vec::new();
+    for job in jobs {
+        match check_builder(evaluator, &job).await {
+            Ok(()) => possible.push(job),
+            Err(error) => failures.push(error),
+        }
+    }
+    if possible.is_empty() {
+        return Ok(vec![]);
+    }
+    let session = evaluator.session;
+    let out_dir = match flags.no_link {
+        true => None,
+        false => Some(OutDir::open(&session.project.out_dir, &possible)?),
+    };
+    let mut built = Vec::new();
+    for answer in realise(evaluator, sources, out_dir.as_ref(), &possible).await {
+        match answer {
+            Ok(done) => built.push(done),
+            // Several targets can fail of one derivation, and once is enough.
+            Err(error) if failures.contains(&error) => {}
+            Err(error) => failures.push(error),
+        }
+    }
+    if let Some(signal) = session.interrupt.signal() {
+        return Err(NixError::Interrupted(signal).into());
+    }
+    Ok(built)
 }
 
 /// Evaluates all targets, as many at once as there are cores. Those that do not evaluate
@@ -135,16 +168,6 @@ async fn evaluate<'a>(
     Ok((jobs, failures))
 }
 
-/// Shows all failures but the first, which becomes the run's own.
-pub(super) fn first_of(view: &View, failures: Vec<Error>) -> Result<(), Error> {
-    let mut failures = failures.into_iter();
-    let Some(first) = failures.next() else {
-        return Ok(());
-    };
-    failures.for_each(|error| view.error(&error));
-    Err(first)
-}
-
 /// Refuses a build that no builder here can do, unless there is nothing to build.
 async fn check_builder(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), Error> {
     let nix = &evaluator.nix;
@@ -152,7 +175,7 @@ async fn check_builder(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), E
     if nix.can_build(system) || nix.store.holds(&job.derivation.out) == Some(true) {
         return Ok(());
     }
-    let plan = build::plan(nix, &[job.derivation.installable()]).await?;
+    let plan = cbox_nix::build::plan(nix, &[job.derivation.installable()]).await?;
     if plan.build.is_empty() && plan.unknown.is_empty() {
         return Ok(());
     }
@@ -160,143 +183,14 @@ async fn check_builder(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), E
         "{} has to be built on {system}, and this machine builds for {} only",
         job.target.name, nix.settings.system
     );
-    Err(Error::new(Kind::Unsupported, message).hint(
-        "name a remote builder with `--builders`, emulate the architecture (boot.binfmt.emulatedSystems and \
-         extra-platforms), or set `cross = true` in cbox.toml if the flake can cross-compile",
-    ))
-}
-
-fn show_derivations(view: &View, jobs: &[Job<'_>]) {
-    view.json(&document("targets", jobs.iter().map(evaluated).collect()));
-    for job in jobs {
-        view.plain(&job.derivation.drv);
-    }
-}
-
-async fn show_plan(evaluator: &Evaluator<'_>, jobs: &[Job<'_>]) -> Result<(), Error> {
-    let view = evaluator.session.view;
-    let installables: Vec<String> = jobs
-        .iter()
-        .map(|job| job.derivation.installable())
-        .collect();
-    let plan = if installables.is_empty() {
-        Plan::default()
-    } else {
-        build::plan(&evaluator.nix, &installables).await?
+    let cross = match job.target.name {
+        TargetName::Image { .. } => {
+            ", or set `cross = true` in cbox.toml if the flake can cross-compile"
+        }
+        TargetName::Host { .. } => "",
     };
-    view.json(&json!({
-        "schema": super::SCHEMA,
-        "targets": jobs.iter().map(evaluated).collect::<Value>(),
-        "plan": plan,
-    }));
-    for job in jobs {
-        let (info, name) = (&job.derivation, &job.target.name);
-        view.plain(&format!("{name} ({})", job.evaluated.system));
-        let mut rows = vec![
-            [
-                "  host".to_owned(),
-                host_line(&job.target.request.host, job.evaluated.host_name.as_deref()),
-            ],
-            ["  derivation".to_owned(), info.drv.clone()],
-            ["  output".to_owned(), info.out.clone()],
-        ];
-        if let Some(artifact) = job
-            .evaluated
-            .artifact_name
-            .as_ref()
-            .or(job.target.artifact.as_ref())
-        {
-            rows.push(["  artifact".to_owned(), artifact.clone()]);
-        }
-        for (option, value) in job.target.request.overrides.iter() {
-            rows.push(["  forced".to_owned(), format!("{option} = {value}")]);
-        }
-        columns(&rows).iter().for_each(|row| view.plain(row));
-    }
-    let list = |title: String, paths: &[String]| {
-        if !paths.is_empty() {
-            view.plain(&title);
-            paths
-                .iter()
-                .for_each(|path| view.plain(&format!("  {path}")));
-        }
-    };
-    list(
-        format!("{} to build:", count(plan.build.len(), "derivation")),
-        &plan.build,
-    );
-    let sizes = format!(
-        "{} to download, {} unpacked",
-        size(plan.download_bytes),
-        size(plan.unpacked_bytes)
-    );
-    list(
-        format!("{} to fetch ({sizes}):", count(plan.fetch.len(), "path")),
-        &plan.fetch,
-    );
-    list(
-        format!("{} that cannot be had:", count(plan.unknown.len(), "path")),
-        &plan.unknown,
-    );
-    if plan.is_empty() && !jobs.is_empty() {
-        view.plain("nothing to build or fetch: everything is there");
-    }
-    Ok(())
-}
-
-fn show_built(session: &Session<'_>, built: &[Built]) {
-    let view = session.view;
-    let shown = |path: &camino::Utf8Path| session.environment.shown(path).into_string();
-    let document = built
-        .iter()
-        .map(|done| json!({ "link": done.link, "manifest": done.manifest }));
-    view.json(&super::document("targets", document.collect()));
-    for done in built {
-        let manifest = &done.manifest;
-        let place = done
-            .link
-            .as_deref()
-            .map_or_else(|| manifest.out.clone(), shown);
-        match &manifest.artifact {
-            Some(artifact) => {
-                view.note(&format!(
-                    "{}: {}, sha256 {}",
-                    manifest.target,
-                    size(artifact.size),
-                    artifact.sha256
-                ));
-                view.plain(&format!("{place}/{}", artifact.path));
-            }
-            None => view.plain(&place),
-        }
-    }
-}
-
-fn host_line(host: &str, name: Option<&str>) -> String {
-    match name {
-        Some(name) if name != host => format!("{host}, named {name}"),
-        _ => host.to_owned(),
-    }
-}
-
-fn evaluated(job: &Job<'_>) -> Value {
-    let Evaluated {
-        system,
-        host_name,
-        artifact_name,
-        ..
-    } = &job.evaluated;
-    json!({
-        "target": job.target.name.to_string(),
-        "host": job.target.request.host,
-        "hostName": host_name,
-        "system": system,
-        "drv": job.derivation.drv,
-        "out": job.derivation.out,
-        "output": job.derivation.output,
-        "builder": job.derivation.builder,
-        "artifactName": artifact_name,
-        "overrides": job.target.request.overrides,
-        "source": job.snapshot.staged.reference(),
-    })
+    Err(Error::new(Kind::Unsupported, message).hint(format!(
+        "name a remote builder with `--builders`, or emulate the architecture \
+         (boot.binfmt.emulatedSystems and extra-platforms){cross}"
+    )))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn run(session: &Session<'_>, common: &Common) -> Result<(), Er
             name: None,
             overrides: Overrides::default(),
         };
-        let snapshot = sources.snapshot(Some(host), false).await?;
+        let (snapshot, _) = sources.snapshot(Some(host), false).await?;
         evaluator.evaluate(&snapshot, &request, host).await
     });
     let answers: Vec<Result<Evaluated, Error>> = stream::iter(all)
@@ -80,7 +80,8 @@ fn show(
                     name,
                 ]);
             }
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+            // What keeps every host from being evaluated is said once.
+            Err(error) if error.kind != Kind::Evaluation => return Err(error),
             Err(error) => {
                 items.push(json!({ "host": host, "kind": kind, "error": error.message }));
                 rows.push([
@@ -99,5 +100,5 @@ fn show(
     columns(&rows)
         .iter()
         .for_each(|row| session.view.plain(row));
-    super::build::first_of(session.view, failures)
+    super::report::first_of(session.view, failures)
 }

@@ -54,6 +54,7 @@ pub(crate) fn check_kind(
         return Ok(());
     }
     let mut known: Vec<&str> = commands.iter().copied().chain(kinds).collect();
+    known.sort_unstable();
     known.dedup();
     Err(unknown(kind, &known))
 }

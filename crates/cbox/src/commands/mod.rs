@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod list;
+mod report;
 pub(crate) mod source;
 pub(crate) mod status;
 

@@ -21,9 +21,12 @@ pub(crate) async fn run(
         command;
     let SourceArgs { host, tracked } = args;
     let view = session.view;
+    if let Some(host) = host {
+        session.project.check_host(host)?;
+    }
     let sources = Sources::look(session, *tracked).await?;
     // Asked for by name, so an image host's local settings are wanted too.
-    let snapshot = sources.snapshot(host.as_deref(), true).await?;
+    let (snapshot, _) = sources.snapshot(host.as_deref(), true).await?;
     let staged = &snapshot.staged;
     match command {
         SourceCommand::List(_) => {

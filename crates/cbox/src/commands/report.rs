@@ -1,0 +1,199 @@
+//! What a build command shows: derivations, a plan, or what was built.
+
+use cbox_core::{expression::Evaluated, plan::Plan, target::TargetName};
+use cbox_nix::build;
+use serde_json::{Value, json};
+
+use crate::{
+    error::Error,
+    realise::{Built, Job},
+    session::{Evaluator, Session},
+    view::{View, columns, count, size},
+};
+
+/// Shows the derivations, the last line of all being the last one.
+pub(super) fn derivations(view: &View, jobs: &[Job<'_>], failures: &[Error]) {
+    view.json(&targets(jobs.iter().map(evaluated).collect(), failures));
+    for job in jobs {
+        view.plain(&job.derivation.drv);
+    }
+}
+
+/// Shows what would be done.
+pub(super) async fn plan(
+    evaluator: &Evaluator<'_>,
+    jobs: &[Job<'_>],
+    failures: &[Error],
+) -> Result<(), Error> {
+    let view = evaluator.session.view;
+    let installables: Vec<String> = jobs
+        .iter()
+        .map(|job| job.derivation.installable())
+        .collect();
+    let plan = if installables.is_empty() {
+        Plan::default()
+    } else {
+        build::plan(&evaluator.nix, &installables).await?
+    };
+    view.json(&json!({
+        "schema": super::SCHEMA,
+        "targets": jobs.iter().map(evaluated).collect::<Value>(),
+        "plan": plan,
+        "errors": errors(failures),
+    }));
+    for job in jobs {
+        let (info, name) = (&job.derivation, &job.target.name);
+        view.plain(&format!("{name} ({})", job.evaluated.system));
+        let mut rows = vec![
+            [
+                "  host".to_owned(),
+                host_line(&job.target.request.host, job.evaluated.host_name.as_deref()),
+            ],
+            ["  derivation".to_owned(), info.drv.clone()],
+            ["  output".to_owned(), info.out.clone()],
+        ];
+        if let Some(artifact) = job
+            .evaluated
+            .artifact_name
+            .as_ref()
+            .or(job.target.artifact.as_ref())
+        {
+            rows.push(["  artifact".to_owned(), artifact.clone()]);
+        }
+        for (option, value) in job.target.request.overrides.iter() {
+            rows.push(["  forced".to_owned(), format!("{option} = {value}")]);
+        }
+        columns(&rows).iter().for_each(|row| view.plain(row));
+    }
+    let list = |title: String, paths: &[String]| {
+        if !paths.is_empty() {
+            view.plain(&title);
+            paths
+                .iter()
+                .for_each(|path| view.plain(&format!("  {path}")));
+        }
+    };
+    list(
+        format!("{} to build:", count(plan.build.len(), "derivation")),
+        &plan.build,
+    );
+    let sizes = format!(
+        "{} to download, {} unpacked",
+        size(plan.download_bytes),
+        size(plan.unpacked_bytes)
+    );
+    list(
+        format!("{} to fetch ({sizes}):", count(plan.fetch.len(), "path")),
+        &plan.fetch,
+    );
+    list(
+        format!("{} that cannot be had:", count(plan.unknown.len(), "path")),
+        &plan.unknown,
+    );
+    if plan.is_empty() && !jobs.is_empty() {
+        view.plain("nothing to build or fetch: everything is there");
+    }
+    Ok(())
+}
+
+/// Shows what was built, and names what was not.
+pub(super) fn built(
+    session: &Session<'_>,
+    names: &[TargetName],
+    built: &[Built],
+    failures: &[Error],
+) {
+    let view = session.view;
+    let shown = |path: &camino::Utf8Path| session.environment.shown(path).into_string();
+    let items = built
+        .iter()
+        .map(|done| json!({ "link": done.link, "manifest": done.manifest }));
+    view.json(&targets(items.collect(), failures));
+    for done in built {
+        let manifest = &done.manifest;
+        let place = done
+            .link
+            .as_deref()
+            .map_or_else(|| manifest.out.clone(), shown);
+        match &manifest.artifact {
+            Some(artifact) => {
+                view.note(&format!(
+                    "{}: {}, sha256 {}",
+                    manifest.target,
+                    size(artifact.size),
+                    artifact.sha256
+                ));
+                view.plain(&format!("{place}/{}", artifact.path));
+            }
+            None => view.plain(&place),
+        }
+    }
+    missing(view, names, built);
+}
+
+/// Says which of several targets are not there, since their errors may be about
+/// derivations that many share.
+fn missing(view: &View, names: &[TargetName], built: &[Built]) {
+    let is_built = |name: &String| built.iter().any(|done| done.manifest.target == *name);
+    let missing: Vec<String> = names
+        .iter()
+        .map(TargetName::to_string)
+        .filter(|name| !is_built(name))
+        .collect();
+    if names.len() > 1 && !missing.is_empty() {
+        view.warn(&format!(
+            "{} of {} not built: {}",
+            missing.len(),
+            count(names.len(), "target"),
+            missing.join(", ")
+        ));
+    }
+}
+
+/// Shows all failures but the first, which becomes the run's own.
+pub(super) fn first_of(view: &View, failures: Vec<Error>) -> Result<(), Error> {
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else {
+        return Ok(());
+    };
+    failures.for_each(|error| view.error(&error));
+    Err(first)
+}
+
+/// The document of a build: its targets, and what went wrong with the others.
+fn targets(items: Value, failures: &[Error]) -> Value {
+    json!({ "schema": super::SCHEMA, "targets": items, "errors": errors(failures) })
+}
+
+fn errors(failures: &[Error]) -> Vec<Value> {
+    failures.iter().map(Error::to_json).collect()
+}
+
+fn host_line(host: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) if name != host => format!("{host}, named {name}"),
+        _ => host.to_owned(),
+    }
+}
+
+fn evaluated(job: &Job<'_>) -> Value {
+    let Evaluated {
+        system,
+        host_name,
+        artifact_name,
+        ..
+    } = &job.evaluated;
+    json!({
+        "target": job.target.name.to_string(),
+        "host": job.target.request.host,
+        "hostName": host_name,
+        "system": system,
+        "drv": job.derivation.drv,
+        "out": job.derivation.out,
+        "output": job.derivation.output,
+        "builder": job.derivation.builder,
+        "artifactName": artifact_name,
+        "overrides": job.target.request.overrides,
+        "source": job.snapshot.staged.reference(),
+    })
+}
