@@ -7,6 +7,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=scripts/lib/firmware.sh
 . "$root/scripts/lib/firmware.sh"
 
+build_one="Build one first: \`make appliance/iso\` in $root; its last line is the image"
+
 usage() {
   cat <<'USAGE'
 usage: scripts/boot.sh IMAGE [option…]
@@ -28,10 +30,11 @@ exit codes: 0 the line appeared; 1 time was up, or QEMU ended before; 2 wrong us
 USAGE
 }
 
-wrong() {
-  say "error: $* (see scripts/boot.sh --help)"
+die_usage() {
+  say "error: $*"
   exit 2
 }
+wrong() { die_usage "$* (see scripts/boot.sh --help)"; }
 
 image='' arch='' firmware='' bus='' accel=tcg memory=1024 timeout=300 until='^cbox-ready ' log=''
 while [ $# -gt 0 ]; do
@@ -62,11 +65,11 @@ done
 [ -n "$image" ] || wrong "no image named"
 if [ -d "$image" ]; then
   found=$(find -L "$image" -maxdepth 2 -type f \( -name '*.iso' -o -name '*.raw' -o -name '*.qcow2' \))
-  [ -n "$found" ] || wrong "no image in the folder $image"
+  [ -n "$found" ] || die_usage "no image in the folder $image. $build_one"
   [ "$(printf '%s\n' "$found" | wc -l)" = 1 ] || wrong "several images in the folder $image"
   image=$found
 fi
-[ -r "$image" ] || wrong "no such image: $image"
+[ -r "$image" ] || die_usage "no such image: $image. $build_one"
 case $timeout in *[!0-9]* | '') wrong "--timeout takes whole seconds, not '$timeout'" ;; esac
 
 # What was not said, from the file's name.

@@ -6,18 +6,16 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$root/scripts/lib/common.sh"
 
-case $(uname -m) in
-  aarch64) arch=aarch64 parts=parts-arm64 ;;
-  *) arch=x86_64 parts=parts-amd64 ;;
-esac
 if [ "${1-}" = --setup ]; then
-  exec "$root/scripts/setup.sh" nix "qemu-$arch" "$parts"
+  case $(uname -m) in aarch64) arch=aarch64 ;; *) arch=x86_64 ;; esac
+  exec "$root/scripts/setup.sh" nix "qemu-$arch" parts
 fi
 
+{ [ -r "$tools/env" ] && [ -x "$root/target/release/cbox" ]; } ||
+  die "Nix, QEMU or cbox is not made ready yet: run \`make demo\` in $root, which does it all"
 # shellcheck source=/dev/null
 . "$tools/env"
 cd "$minibox"
-export XDG_CACHE_HOME="$tools/cache" # so that `make undo` leaves nothing behind
 say "building the ISO of examples/minibox: cbox appliance iso"
 cbox appliance iso
 image=$(find -L out/appliance-iso -name '*.iso' 2>/dev/null) || die "cbox made no out/appliance-iso in $minibox"

@@ -30,6 +30,7 @@ steps:
   parts-amd64, parts-arm64    the Debian packages that the mini box is made of,
                               in the Nix store (parts: both)
   shellcheck                  the checker of these scripts
+  curl, jq                    what the tests of the first boot run
 
 What the machine has already is used as it is. The rest is downloaded as Debian
 packages by apt and unpacked under .tools/, without root; nothing is installed
@@ -44,21 +45,21 @@ environment:
 USAGE
 }
 
-# setup_shellcheck: the step itself
-setup_shellcheck() {
-  if have shellcheck; then
-    say "shellcheck: $(command -v shellcheck), the machine's own"
+# setup_tool NAME: a program from the Debian package of its name
+setup_tool() {
+  if have "$1"; then
+    say "$1: $(command -v "$1"), the machine's own"
     return
   fi
-  if ! prefix_have shellcheck; then
+  if ! prefix_have "$1"; then
     if ! prefix_sources >/dev/null; then
-      say "shellcheck: none here, and no Debian package to take it from: left out"
+      say "$1: none here, and no Debian package to take it from: left out"
       return
     fi
-    prefix_install shellcheck
-    prefix_wrapper shellcheck
+    prefix_install "$1"
+    prefix_wrapper "$1"
   fi
-  say "shellcheck: in .tools, from a Debian package"
+  say "$1: in .tools, from a Debian package"
 }
 
 # write_env: .tools/env, which says in shell words where everything is
@@ -89,11 +90,11 @@ fi
 wanted=
 for step in "${@:-all}"; do
   case $step in
-    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck parts-amd64 parts-arm64" ;;
+    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck curl jq parts-amd64 parts-arm64" ;;
     qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
     parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
     parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
-    nix | qemu-x86_64 | qemu-aarch64 | shellcheck) wanted="$wanted $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq) wanted="$wanted $step" ;;
     *)
       usage >&2
       die "no such step: $step"
@@ -110,7 +111,9 @@ fi
 if wants nix; then setup_nix; fi
 if wants qemu-x86_64; then setup_qemu x86_64; fi
 if wants qemu-aarch64; then setup_qemu aarch64; fi
-if wants shellcheck; then setup_shellcheck; fi
+for tool in shellcheck curl jq; do
+  if wants "$tool"; then setup_tool "$tool"; fi
+done
 write_env
 # shellcheck source=/dev/null
 . "$tools/env"

@@ -7,7 +7,7 @@ prefix_apt=$tools/apt # apt's lists, and a status file that knows what is unpack
 
 # Depended on only by install scripts, which are never run, or by helpers that
 # are never called: apt is told that they are there, which saves a third.
-prefix_assumed="adduser bash-static curl debconf libdbd-sqlite3-perl libwww-curl-perl
+prefix_assumed="adduser bash-static debconf libdbd-sqlite3-perl libwww-curl-perl
   openssl-provider-legacy passwd perl"
 
 # prefix_sources: the sources.list of the prefix, or the end of the script where

@@ -44,8 +44,7 @@ rec {
       ];
       message = ''
         The Debian part ${name}.deb is not in the Nix store.
-        `scripts/setup.sh parts` of the cbox repository fetches the locked parts; should the mirror no longer
-        have this version, `scripts/lock-parts.sh` renews debs.lock.json.'';
+        To fetch all parts, run `scripts/setup.sh parts` in the cbox repository.'';
       outputHashMode = "flat";
       outputHashAlgo = "sha256";
       outputHash = sha256;
