@@ -5,18 +5,23 @@
 # What a bare machine lacks is made ready by scripts/setup.sh, and put on PATH here.
 with_tools = . ./.tools/env &&
 
+# Images are those of this repository's own flake; while it has none, the mini box's.
+flake = $(if $(wildcard flake.nix),.,examples/minibox)
+flake_needs = $(if $(wildcard flake.nix),nix,nix parts)
+
 help: ## this list
-	@sed -n 's/^\([a-z%/-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z%/-]*\):.*## /\1\t/p' Makefile | sed 's/%/iso/' | awk -F '\t' '{ printf "make %-18s %s\n", $$1, $$2 }'
 
 demo: ## set up, build the mini box's ISO, boot it until it says that it is ready
 	@$(MAKE) --no-print-directory -j2 build setup-demo
 	@scripts/demo.sh
 
-test: setup ## set up, then every check: format, lints, scripts, unit and end-to-end tests
+test: setup ## set up, then every check: format, lints, scripts, unit and end-to-end tests, The Box
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@scripts/check-scripts.sh
-	$(with_tools) CBOX_REQUIRE_NIX=1 cargo test --workspace --locked
+	$(with_tools) CBOX_REQUIRE_NIX=1 CBOX_REQUIRE_TOOLS=1 cargo test --workspace --locked
+	@$(with_tools) scripts/check-box.sh
 
 build: ## the program, as target/release/cbox
 	cargo build --release --locked
@@ -24,20 +29,20 @@ build: ## the program, as target/release/cbox
 setup: ## make ready what building, booting and testing needs (see scripts/setup.sh --help)
 	@scripts/setup.sh
 
-appliance/%: build setup-nix ## build one image: make appliance/iso, make appliance/qcow2/aarch64-linux
-	$(with_tools) cbox $(subst /, ,$@)
+appliance/%: build setup-flake ## set up, build one image; others: appliance/raw, appliance/qcow2/aarch64
+	$(with_tools) cbox --flake $(flake) $(subst /, ,$@)
 
 clean: ## remove what was built
 	cargo clean
 	rm -rf out examples/minibox/out
 
-undo: ## take back all that setup did
+undo: ## take back all that set-up did
 	@scripts/setup.sh --undo
 
-setup-nix:
-	@scripts/setup.sh nix
+setup-flake:
+	@scripts/setup.sh $(flake_needs)
 
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test build setup appliance clean undo setup-nix setup-demo
+.PHONY: help demo test build setup clean undo setup-flake setup-demo

@@ -10,5 +10,8 @@ if ! have shellcheck; then
   exit
 fi
 cd "$root"
-say "shellcheck over scripts/ and .ci/run"
+say "shellcheck over every script"
 shellcheck -x -a scripts/*.sh .ci/run # and what they source
+shellcheck -x packages/first-boot/coder-first-boot nixos/tests/*.sh .github/*.sh
+# Texts of programs that Nix writes, which have no first line of their own.
+shellcheck -s bash nixos/modules/*/*.sh nixos/images/*.sh

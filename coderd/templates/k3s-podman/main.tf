@@ -1,0 +1,179 @@
+terraform {
+  required_providers {
+    coder = {
+      source  = "coder/coder"
+      version = "~> 2.5"
+    }
+    kubernetes = {
+      source  = "hashicorp/kubernetes"
+      version = "~> 2.36"
+    }
+  }
+}
+
+variable "kubeconfig" {
+  type        = string
+  description = "How this machine's Coder reaches its k3s"
+  default     = "/run/coder-k3s/kubeconfig"
+}
+
+variable "namespace" {
+  type        = string
+  description = "The namespace of workspaces; it exists already"
+  default     = "coder-workspaces"
+}
+
+provider "kubernetes" {
+  config_path = var.kubeconfig
+}
+
+data "coder_provisioner" "me" {}
+data "coder_workspace" "me" {}
+
+data "coder_parameter" "home_gb" {
+  name         = "home_gb"
+  display_name = "Home"
+  description  = "Size of the home folder in GB; Podman's images lie there too."
+  type         = "number"
+  default      = "10"
+  # k3s' storage cannot grow a volume.
+  mutable = false
+
+  validation {
+    min = 2
+    max = 100
+  }
+}
+
+locals {
+  name       = "coder-${data.coder_workspace.me.id}"
+  home       = "/home/podman"
+  access_url = trimsuffix(data.coder_workspace.me.access_url, "/")
+
+  # A name that only this machine or mDNS knows means nothing inside a pod; the
+  # address of its node does, and that is known when the pod starts.
+  only_here = can(regex("^https?://(localhost|127\\.[0-9.]+|[^/:]+\\.local)(:|$)", local.access_url))
+  coder_url = local.only_here ? "http://$(NODE_IP):${data.coder_workspace.me.access_port}" : local.access_url
+
+  labels = {
+    "app.kubernetes.io/part-of"    = "coder"
+    "app.kubernetes.io/instance"   = local.name
+    "app.kubernetes.io/managed-by" = "coder"
+  }
+}
+
+resource "coder_agent" "main" {
+  arch = data.coder_provisioner.me.arch
+  os   = "linux"
+  dir  = local.home
+
+  metadata {
+    key          = "memory"
+    display_name = "Memory"
+    script       = "coder stat mem"
+    interval     = 10
+    timeout      = 1
+  }
+
+  metadata {
+    key          = "disk"
+    display_name = "Home"
+    script       = "coder stat disk --path ${local.home}"
+    interval     = 60
+    timeout      = 1
+  }
+}
+
+resource "kubernetes_persistent_volume_claim_v1" "home" {
+  metadata {
+    name      = "${local.name}-home"
+    namespace = var.namespace
+    labels    = local.labels
+  }
+
+  # k3s' storage binds a claim only when a pod wants it.
+  wait_until_bound = false
+
+  spec {
+    access_modes = ["ReadWriteOnce"]
+
+    resources {
+      requests = {
+        storage = "${data.coder_parameter.home_gb.value}Gi"
+      }
+    }
+  }
+}
+
+resource "kubernetes_pod_v1" "workspace" {
+  # None while the workspace is stopped.
+  count = data.coder_workspace.me.start_count
+
+  metadata {
+    name      = local.name
+    namespace = var.namespace
+    labels    = local.labels
+  }
+
+  spec {
+    # Nothing in a workspace has business with k3s itself.
+    automount_service_account_token = false
+    hostname                        = lower(data.coder_workspace.me.name)
+
+    security_context {
+      run_as_user = "1000"
+      fs_group    = "1000"
+    }
+
+    container {
+      name    = "workspace"
+      image   = "quay.io/podman/stable:v5"
+      command = ["sh", "-c", replace(coder_agent.main.init_script, local.access_url, "$CODER_BOX_URL")]
+
+      # See "Trust" in README.md.
+      security_context {
+        privileged  = true
+        run_as_user = "1000"
+      }
+
+      # Before CODER_BOX_URL: Kubernetes fills in what is already defined.
+      env {
+        name = "NODE_IP"
+
+        value_from {
+          field_ref {
+            field_path = "status.hostIP"
+          }
+        }
+      }
+
+      env {
+        name  = "CODER_BOX_URL"
+        value = local.coder_url
+      }
+
+      env {
+        name  = "CODER_AGENT_TOKEN"
+        value = coder_agent.main.token
+      }
+
+      env {
+        name  = "HOME"
+        value = local.home
+      }
+
+      volume_mount {
+        name       = "home"
+        mount_path = local.home
+      }
+    }
+
+    volume {
+      name = "home"
+
+      persistent_volume_claim {
+        claim_name = kubernetes_persistent_volume_claim_v1.home.metadata[0].name
+      }
+    }
+  }
+}

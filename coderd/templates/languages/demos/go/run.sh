@@ -1,0 +1,2 @@
+go build -o "$PWD/demo" "$PWD/main.go"
+exec "$PWD/demo"

@@ -1,0 +1,1 @@
+exec java "$PWD/Main.java"

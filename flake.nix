@@ -1,0 +1,74 @@
+{
+  description = "The Box: a NixOS machine that comes up as a Coder demo and workshop server";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    disko.url = "github:nix-community/disko";
+    disko.inputs.nixpkgs.follows = "nixpkgs";
+  };
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      disko,
+    }:
+    let
+      inherit (nixpkgs) lib;
+      box = import ./nixos/lib { inherit lib disko; };
+      tests = import ./nixos/tests {
+        inherit lib box;
+        inherit (self) nixosConfigurations;
+      };
+
+      forEachSystem = f: lib.genAttrs box.systems (system: f nixpkgs.legacyPackages.${system});
+    in
+    {
+      nixosConfigurations = box.configurations ./hosts;
+
+      nixosModules = box.modules;
+
+      overlays.default = import ./packages;
+
+      packages = forEachSystem (
+        pkgs:
+        let
+          packages = import ./packages pkgs pkgs;
+        in
+        packages // lib.optionalAttrs (packages ? cbox) { default = packages.cbox; }
+      );
+
+      apps = forEachSystem (
+        pkgs:
+        let
+          inherit (pkgs.stdenv.hostPlatform) system;
+        in
+        lib.optionalAttrs (self.packages.${system} ? cbox) rec {
+          default = cbox;
+          cbox = {
+            type = "app";
+            program = lib.getExe self.packages.${system}.cbox;
+            meta.description = "Builds, checks, explains and boots the images of this flake";
+          };
+        }
+      );
+
+      devShells = forEachSystem (pkgs: {
+        default = import ./packages/dev-shell.nix { inherit pkgs; };
+      });
+
+      # `nix fmt` formats every Nix file below the folder it is given.
+      formatter = forEachSystem (pkgs: pkgs.nixfmt-tree);
+
+      checks = forEachSystem tests.checks;
+
+      # What `nixos/tests/evaluate.sh` asks for, one evaluation a host.
+      lib = {
+        inherit (tests)
+          answer
+          refusalsText
+          aloneText
+          ;
+      };
+    };
+}

@@ -1,0 +1,84 @@
+# Passwords that a machine makes for itself, and the two places where they are
+# shown: the local console and the desktop. What `first-boot` and `accounts`
+# have in common; both run `coder-first-boot`.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.box.credentials;
+  runtimeDirectory = "/run/coder-first-boot";
+in
+{
+  options.box.credentials = {
+    enable = lib.mkEnableOption "showing passwords made on this machine; on wherever one is made";
+
+    package = lib.mkOption {
+      type = lib.types.package;
+      default = pkgs.callPackage ../../../packages/first-boot/package.nix { };
+      defaultText = lib.literalMD "`coder-first-boot` of this repository";
+      description = "The program that makes and shows the passwords.";
+    };
+
+    desktopUser = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = ''
+        Who sees the passwords on the desktop: the user that is logged in automatically.
+      '';
+    };
+
+    firstUserFlag = lib.mkOption {
+      type = lib.types.path;
+      internal = true;
+      readOnly = true;
+      default = "${runtimeDirectory}/first-user-exists";
+      description = "Exists once Coder has said, in this boot, that it has a user.";
+    };
+
+    unit = lib.mkOption {
+      type = lib.types.attrs;
+      internal = true;
+      readOnly = true;
+      description = "Settings that every unit running the program shares.";
+      default = {
+        environment = lib.optionalAttrs (cfg.desktopUser != null) {
+          FIRST_BOOT_DESKTOP_USER = cfg.desktopUser;
+        };
+        serviceConfig = {
+          Type = "oneshot";
+          StateDirectory = "coder-first-boot";
+          StateDirectoryMode = "0700";
+          RuntimeDirectory = "coder-first-boot";
+          # Its folders and files say who may read what.
+          RuntimeDirectoryMode = "0755";
+          RuntimeDirectoryPreserve = true;
+        };
+      };
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    # agetty looks at /etc/issue.d because NixOS has an /etc/issue; with that it
+    # never looks below /run. sshd shows neither.
+    environment.etc."issue.d".source = "${runtimeDirectory}/console";
+
+    systemd.paths.show-credentials = {
+      description = "Wait for passwords to show on the console";
+      wantedBy = [ "multi-user.target" ];
+      pathConfig.PathChanged = "${runtimeDirectory}/console";
+    };
+
+    systemd.services.show-credentials = {
+      description = "Show passwords on the console";
+      # Several files appear within a second.
+      unitConfig.StartLimitIntervalSec = 0;
+      serviceConfig = {
+        Type = "oneshot";
+        ExecStart = "${lib.getExe' pkgs.util-linux "agetty"} --reload";
+      };
+    };
+  };
+}

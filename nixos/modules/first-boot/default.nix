@@ -1,0 +1,171 @@
+# From a Coder server that has just come up to one that people can use: the
+# first user, a session token, the templates. The work is done by the program
+# `coder-first-boot`; what it promises is in packages/first-boot/README.md.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.box.firstBoot;
+  inherit (config.box) coder credentials;
+
+  hasPasswordFile = cfg.admin.passwordFile != null;
+
+  hardening = {
+    NoNewPrivileges = true;
+    PrivateTmp = true;
+    ProtectHome = true;
+    ProtectSystem = "strict";
+  };
+
+  program = lib.getExe credentials.package;
+in
+{
+  imports = [
+    ../coder
+    ../credentials
+  ];
+
+  options.box.firstBoot = {
+    enable = lib.mkEnableOption "the first boot: Coder's first user, token and templates";
+
+    unit = lib.mkOption {
+      type = lib.types.attrs;
+      internal = true;
+      readOnly = true;
+      description = "What every unit needs that runs the program for Coder's first user.";
+      default = {
+        environment =
+          credentials.unit.environment
+          // {
+            FIRST_BOOT_CODER_URL = "http://127.0.0.1:${toString coder.port}";
+            FIRST_BOOT_ADMIN_USER = cfg.admin.user;
+            FIRST_BOOT_ADMIN_EMAIL = cfg.admin.email;
+            FIRST_BOOT_TEMPLATES = cfg.templates;
+          }
+          // lib.optionalAttrs (coder.accessUrl != null) {
+            FIRST_BOOT_ACCESS_URL = coder.accessUrl;
+          }
+          // lib.optionalAttrs hasPasswordFile {
+            FIRST_BOOT_ADMIN_PASSWORD_FILE = "%d/admin-password";
+          };
+        serviceConfig =
+          credentials.unit.serviceConfig
+          // lib.optionalAttrs (coder.accessUrl == null) {
+            EnvironmentFile = "-${coder.addressFile}";
+          }
+          // lib.optionalAttrs hasPasswordFile {
+            LoadCredential = [ "admin-password:${cfg.admin.passwordFile}" ];
+          };
+      };
+    };
+
+    templates = lib.mkOption {
+      type = lib.types.path;
+      default = pkgs.emptyDirectory;
+      defaultText = lib.literalMD "an empty folder";
+      description = "Folder of template folders to deploy.";
+    };
+
+    admin = {
+      user = lib.mkOption {
+        type = lib.types.strMatching "[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*";
+        default = "admin";
+        description = "User name of Coder's first user.";
+      };
+
+      email = lib.mkOption {
+        type = lib.types.strMatching "[^@[:space:]]+@[^@[:space:]]+";
+        default = "admin@coder-box.local";
+        description = ''
+          Mail address of Coder's first user, which is the log-in name of the dashboard.
+        '';
+      };
+
+      passwordFile = lib.mkOption {
+        type = lib.types.nullOr lib.types.str;
+        default = null;
+        example = "/etc/secrets/coder-admin";
+        description = ''
+          File on the machine that holds the owner's password. Unset, the
+          machine makes one. A string, not a Nix path, which would copy the
+          password to the store for all to read.
+        '';
+      };
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = coder.enable;
+        message = ''
+          box.firstBoot.enable is true, but box.coder.enable is false: there is no server
+          to set up.
+        '';
+      }
+      {
+        assertion = !(lib.hasPrefix builtins.storeDir (toString cfg.admin.passwordFile));
+        message = ''
+          box.firstBoot.admin.passwordFile is in ${builtins.storeDir}, which everybody on
+          the machine can read.
+        '';
+      }
+    ];
+
+    box.credentials.enable = true;
+
+    systemd.services.coder-first-boot = {
+      description = "First user, session token and templates of Coder";
+      wantedBy = [ "multi-user.target" ];
+      wants = [ "coder.service" ];
+      # Templates are planned against Podman and k3s when they are imported. Not
+      # after the network: the first user needs none, the templates are retried.
+      after = [
+        "coder.service"
+        "coder-k3s-kubeconfig.service"
+      ];
+      inherit (cfg.unit) environment;
+      unitConfig.StartLimitIntervalSec = 0;
+      serviceConfig =
+        cfg.unit.serviceConfig
+        // hardening
+        // {
+          ExecStart = "${program} run";
+          RemainAfterExit = true;
+          # It bounds its own waiting; several templates take their time.
+          TimeoutStartSec = "infinity";
+          Restart = "on-failure";
+          # Exit codes that no second try mends.
+          RestartPreventExitStatus = "64 65 77 78";
+          RestartSec = 30;
+          RestartSteps = 5;
+          RestartMaxDelaySec = 600;
+        };
+    };
+
+    # Coder caps the life of a token (7 days for owners), so it is replaced when
+    # half of that is over.
+    systemd.services.coder-first-boot-renew = {
+      description = "Renew Coder's session token";
+      after = [ "coder-first-boot.service" ];
+      inherit (cfg.unit) environment;
+      serviceConfig =
+        cfg.unit.serviceConfig
+        // hardening
+        // {
+          ExecStart = "${program} renew";
+        };
+    };
+    systemd.timers.coder-first-boot-renew = {
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnCalendar = "daily";
+        Persistent = true;
+        RandomizedDelaySec = "1h";
+      };
+    };
+  };
+}

@@ -1,0 +1,121 @@
+# Kubernetes on one node, for workspaces that are pods. Coder gets rights in one
+# namespace, not the cluster administrator's: /run/coder-k3s/kubeconfig.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.box.k3s;
+  k3s = config.services.k3s.package;
+  namespace = "coder-workspaces";
+  account = "coder";
+  coderUser = config.services.coder.user;
+
+  metadata = {
+    name = account;
+    inherit namespace;
+  };
+
+  kubeconfig = pkgs.writeShellApplication {
+    name = "coder-k3s-kubeconfig";
+    runtimeInputs = [
+      k3s
+      pkgs.jq
+    ];
+    text = lib.readFile ./kubeconfig.sh;
+  };
+in
+{
+  options.box.k3s.enable = lib.mkEnableOption "single-node k3s for workspaces";
+
+  config = lib.mkIf cfg.enable {
+    services.k3s = {
+      enable = true;
+      role = "server";
+      # Nothing here is published through an ingress, and a laptop has better
+      # use for the memory.
+      extraFlags = [
+        "--disable=traefik"
+        "--disable=servicelb"
+        "--disable=metrics-server"
+      ];
+
+      manifests.coder-workspaces.content = [
+        {
+          apiVersion = "v1";
+          kind = "Namespace";
+          metadata = {
+            name = namespace;
+            # Workspaces that build containers need more than the restricted
+            # profile; the boundary is the namespace.
+            labels."pod-security.kubernetes.io/enforce" = "privileged";
+          };
+        }
+        {
+          apiVersion = "v1";
+          kind = "ServiceAccount";
+          inherit metadata;
+        }
+        {
+          apiVersion = "rbac.authorization.k8s.io/v1";
+          kind = "RoleBinding";
+          inherit metadata;
+          roleRef = {
+            apiGroup = "rbac.authorization.k8s.io";
+            kind = "ClusterRole";
+            name = "admin";
+          };
+          subjects = [ ({ kind = "ServiceAccount"; } // metadata) ];
+        }
+        {
+          apiVersion = "v1";
+          kind = "Secret";
+          type = "kubernetes.io/service-account-token";
+          metadata = {
+            name = "${account}-token";
+            inherit namespace;
+            annotations."kubernetes.io/service-account.name" = account;
+          };
+        }
+      ];
+    };
+
+    # Pods reach Coder and the API server on the host's side of their bridge.
+    networking.firewall.trustedInterfaces = [
+      "cni0"
+      "flannel.1"
+    ];
+
+    users.users.${coderUser} = {
+      isSystemUser = true;
+      group = lib.mkDefault config.services.coder.group;
+    };
+    users.groups.${config.services.coder.group} = { };
+
+    systemd.services.coder-k3s-kubeconfig = {
+      description = "Kubeconfig for Coder";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "k3s.service" ];
+      requires = [ "k3s.service" ];
+      environment = {
+        KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
+        NAMESPACE = namespace;
+        ACCOUNT = account;
+        OWNER = coderUser;
+      };
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = lib.getExe kubeconfig;
+        RuntimeDirectory = "coder-k3s";
+        RuntimeDirectoryMode = "0711";
+        # The namespace appears some time after k3s says that it is up.
+        TimeoutStartSec = 600;
+        Restart = "on-failure";
+        RestartSec = 30;
+      };
+    };
+  };
+}

@@ -1,0 +1,25 @@
+# The machine's name on the local network: `<host>.local`. Avahi renames a
+# machine whose name is taken (`coder-box-2`), so each box has a unique one.
+{ config, lib, ... }:
+{
+  options.box.mdns.enable = lib.mkEnableOption "a `.local` name, unique on the network";
+
+  config = lib.mkIf config.box.mdns.enable {
+    services.avahi = {
+      enable = true;
+      openFirewall = true;
+      nssmdns4 = true;
+      # Addresses of the bridges of k3s and Podman lead nowhere from outside.
+      denyInterfaces = [
+        "cni0"
+        "flannel.1"
+        "podman0"
+      ];
+      publish = {
+        enable = true;
+        addresses = true;
+        workstation = true;
+      };
+    };
+  };
+}

@@ -1,0 +1,72 @@
+# `systemctl start coder-reset`: back to a freshly installed Coder.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.box.reset;
+  inherit (config.box) credentials firstBoot;
+
+  reset = pkgs.writeShellApplication {
+    name = "coder-reset";
+    runtimeInputs = [
+      config.systemd.package
+      config.services.postgresql.finalPackage
+      credentials.package
+      pkgs.getent
+      pkgs.util-linux
+    ]
+    ++ lib.optional config.box.k3s.enable config.services.k3s.package;
+    text = lib.readFile ./coder-reset.sh;
+  };
+in
+{
+  imports = [
+    ../coder
+    ../credentials
+    ../first-boot
+    ../k3s
+    ../podman
+  ];
+
+  options.box.reset.enable = lib.mkEnableOption "the unit that starts Coder over";
+
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = config.box.coder.enable;
+        message = ''
+          box.reset.enable is true, but box.coder.enable is false: there is nothing to
+          reset.
+        '';
+      }
+      {
+        assertion = config.services.coder.database.createLocally;
+        message = ''
+          box.reset.enable is true, but services.coder.database.createLocally is false: a
+          database elsewhere is not dropped from here.
+        '';
+      }
+    ];
+
+    systemd.services.coder-reset = {
+      description = "Back to a freshly installed Coder: database, data, tokens and workspaces go";
+      # Started by hand only.
+      requires = [ "postgresql.service" ];
+      after = [ "postgresql.service" ];
+      environment = {
+        DATABASE = config.services.coder.database.database;
+        CODER_HOME = config.services.coder.homeDir;
+        # Empty where that kind of workspace is not in use.
+        KUBECONFIG = lib.optionalString config.box.k3s.enable "/etc/rancher/k3s/k3s.yaml";
+        PODMAN_USER = lib.optionalString config.box.podman.enable "coder-podman";
+      }
+      // firstBoot.unit.environment;
+      serviceConfig = firstBoot.unit.serviceConfig // {
+        ExecStart = lib.getExe reset;
+      };
+    };
+  };
+}

@@ -1,0 +1,152 @@
+# Settings that contradict each other are refused with a sentence that names
+# both of them. Contradictions that do not touch share an evaluation.
+{ lib, nixosConfigurations }:
+let
+  failures =
+    host: module:
+    map (assertion: assertion.message) (
+      lib.filter (assertion: !assertion.assertion)
+        (nixosConfigurations.${host}.extendModules { modules = [ module ]; }).config.assertions
+    );
+
+  # One row for each pair of words that some message must hold together.
+  refuses =
+    host: module: pairs:
+    let
+      messages = failures host module;
+      names = pair: message: lib.all (word: lib.hasInfix word message) pair;
+    in
+    map (pair: {
+      name = lib.concatStringsSep " and " pair;
+      have = lib.any (names pair) messages;
+      want = true;
+    }) pairs;
+in
+lib.concatLists [
+  (refuses "coder-thinkcentre"
+    {
+      box.coder.enable = false;
+    }
+    [
+      [
+        "box.firstBoot.enable"
+        "box.coder.enable"
+      ]
+      [
+        "box.reset.enable"
+        "box.coder.enable"
+      ]
+    ]
+  )
+
+  (refuses "coder-thinkcentre"
+    {
+      box.firstBoot.enable = false;
+    }
+    [
+      [
+        "box.exposure.coder"
+        "box.firstBoot.enable"
+      ]
+      [
+        "box.templates.enable"
+        "box.firstBoot.enable"
+      ]
+    ]
+  )
+
+  (refuses "coder-thinkcentre"
+    {
+      box = {
+        desktop.autologin = true;
+        desktop.enable = false;
+        firstBoot.admin.passwordFile = "/nix/store/x-password";
+        k3s.enable = false;
+        mdns.enable = false;
+        podman.enable = false;
+      };
+      networking.firewall.enable = lib.mkForce false;
+      services.coder.database.createLocally = false;
+      services.openssh.settings.PasswordAuthentication = lib.mkForce true;
+      users.mutableUsers = false;
+    }
+    [
+      [
+        "box.desktop.autologin"
+        "box.desktop.enable"
+      ]
+      [
+        "box.firstBoot.admin.passwordFile"
+        "/nix/store"
+      ]
+      [
+        "box.templates.enable"
+        "box.k3s.enable"
+      ]
+      [
+        "box.templates.enable"
+        "box.podman.enable"
+      ]
+      [
+        "box.coder.accessUrl"
+        "box.mdns.enable"
+      ]
+      [
+        "box.exposure.enable"
+        "networking.firewall.enable"
+      ]
+      [
+        "box.reset.enable"
+        "services.coder.database.createLocally"
+      ]
+      [
+        "box.ssh.enable"
+        "services.openssh.settings.PasswordAuthentication"
+      ]
+      [
+        "users.mutableUsers"
+        "box.accounts.hashedPassword"
+      ]
+    ]
+  )
+
+  (refuses "coder-thinkcentre"
+    {
+      box.accounts = {
+        enable = true;
+        hashedPassword = "$y$j9T$example$example";
+        hashedPasswordFile = "/etc/secrets/box";
+      };
+    }
+    [
+      [
+        "box.accounts.hashedPassword and"
+        "box.accounts.hashedPasswordFile"
+      ]
+    ]
+  )
+
+  (refuses "_appliance_iso"
+    {
+      box.diskLayout.enable = true;
+    }
+    [
+      [
+        "box.diskLayout.enable"
+        "isoImage"
+      ]
+    ]
+  )
+
+  (refuses "_appliance-disk"
+    {
+      box.image.sizeGiB = 4;
+    }
+    [
+      [
+        "box.image.sizeGiB"
+        "box.image.headroomMiB"
+      ]
+    ]
+  )
+]

@@ -1,0 +1,57 @@
+# cbox, the driver that builds, checks, explains and boots the images.
+{
+  lib,
+  rustPlatform,
+  makeBinaryWrapper,
+  git,
+}:
+let
+  manifest = lib.importTOML ../../Cargo.toml;
+  root = ../..;
+in
+rustPlatform.buildRustPackage {
+  pname = "cbox";
+  inherit (manifest.workspace.package) version;
+
+  # The workspace and nothing else: a change to a host does not rebuild cbox.
+  src = lib.fileset.toSource {
+    inherit root;
+    fileset = lib.fileset.unions [
+      (root + "/Cargo.toml")
+      (root + "/Cargo.lock")
+      (root + "/crates")
+      # Members of the workspace, and a document that a test compares with.
+      (lib.fileset.maybeMissing (root + "/tests"))
+      (lib.fileset.maybeMissing (root + "/README.md"))
+    ];
+  };
+
+  cargoLock.lockFile = root + "/Cargo.lock";
+  cargoBuildFlags = [
+    "--package"
+    "cbox"
+  ];
+
+  # Unit tests, some of which compare with git itself. The end-to-end tests need
+  # a real Nix store, which a build has none of.
+  nativeCheckInputs = [ git ];
+  cargoTestFlags = [
+    "--workspace"
+    "--lib"
+    "--bins"
+  ];
+
+  nativeBuildInputs = [ makeBinaryWrapper ];
+
+  # Nix comes from the machine, so that cbox talks to the version that runs
+  # there; git is needed to list the files of the working tree.
+  postInstall = ''
+    wrapProgram $out/bin/cbox --suffix PATH : ${lib.makeBinPath [ git ]}
+  '';
+
+  meta = {
+    description = "Builds, checks, explains and boots the images of a NixOS flake";
+    mainProgram = "cbox";
+    platforms = lib.platforms.unix;
+  };
+}

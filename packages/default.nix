@@ -1,0 +1,13 @@
+# The packages of this repository, as an overlay.
+final: _:
+let
+  # cbox stages the repository without its Rust code, which no host depends on.
+  # Evaluated from there, or from the source in an image, there is no cbox.
+  hasCrates = builtins.pathExists ../crates && builtins.pathExists ../Cargo.lock;
+in
+{
+  coder-first-boot = final.callPackage ./first-boot/package.nix { };
+}
+// final.lib.optionalAttrs hasCrates {
+  cbox = final.callPackage ./cbox/package.nix { };
+}

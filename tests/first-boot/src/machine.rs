@@ -1,0 +1,317 @@
+//! The machine that boots: systemd's folders, a clean environment, and only the
+//! tools that the program declares.
+//!
+//! Each tool is a small wrapper that records its arguments (other users read
+//! those in `/proc`) and can pull the plug: SIGKILL to the whole process group
+//! before or after the n-th command that changes something.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::coder::Coder;
+
+/// What `packages/first-boot/package.nix` puts in the program's PATH, and bash.
+const TOOLS: &[&str] = &[
+    "bash",
+    "cat",
+    "chmod",
+    "chown",
+    "curl",
+    "date",
+    "dirname",
+    "env",
+    "flock",
+    "grep",
+    "head",
+    "id",
+    "jq",
+    "mkdir",
+    "mv",
+    "readlink",
+    "rm",
+    "sed",
+    "sha256sum",
+    "sleep",
+    "sync",
+    "tar",
+    "tr",
+];
+
+/// Stand-ins, see `unix_accounts.rs`.
+const FAKES: &[&str] = &["chpasswd", "getent"];
+
+/// The tools that change something outside of the process.
+const PLUGS: &[&str] = &["chmod", "chpasswd", "curl", "mv", "rm"];
+
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    Before,
+    After,
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub killed: bool,
+    /// stdout and stderr.
+    pub log: String,
+}
+
+pub struct Machine {
+    dir: TempDir,
+    pub env: BTreeMap<String, String>,
+    coder: Coder,
+}
+
+impl Machine {
+    /// `None`, and a line that no test harness swallows, where a tool is missing.
+    pub fn new(coder: &Coder) -> Option<Self> {
+        let missing: Vec<_> = TOOLS.iter().filter(|tool| find(tool).is_none()).collect();
+        if !missing.is_empty() {
+            let required = std::env::var_os("CBOX_REQUIRE_TOOLS").is_some_and(|set| set == "1");
+            assert!(
+                !required,
+                "CBOX_REQUIRE_TOOLS=1, but there is no {missing:?}"
+            );
+            let line = format!("SKIPPED, not passed: a first-boot test needs {missing:?}\n");
+            // eprint! would be captured and never seen.
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            return None;
+        }
+        let dir = temporary_folder();
+        let machine = Self {
+            env: BTreeMap::new(),
+            coder: coder.clone(),
+            dir,
+        };
+        for folder in ["tools", "templates"] {
+            fs::create_dir(machine.path(folder)).expect("create");
+        }
+        machine.wrap_tools();
+        Some(machine.with_defaults())
+    }
+
+    fn with_defaults(mut self) -> Self {
+        let path = |name: &str| self.path(name).display().to_string();
+        let mut env = BTreeMap::from([
+            ("PATH".to_owned(), path("tools")),
+            ("STATE_DIRECTORY".to_owned(), path("state")),
+            ("RUNTIME_DIRECTORY".to_owned(), path("run")),
+            ("FIRST_BOOT_TEMPLATES".to_owned(), path("templates")),
+            ("FIRST_BOOT_CODER_URL".to_owned(), self.coder.url()),
+        ]);
+        for (name, value) in [
+            ("FIRST_BOOT_ACCESS_URL", "http://box.local:3000"),
+            ("FIRST_BOOT_BACKOFF_MS", "5"),
+            ("FIRST_BOOT_WAIT_SECONDS", "5"),
+            ("FIRST_BOOT_IMPORT_SECONDS", "5"),
+            ("FIRST_BOOT_PROBE_URL", ""),
+            // A proxy that would swallow everything, if it were asked.
+            ("http_proxy", "http://127.0.0.1:9"),
+        ] {
+            env.insert(name.into(), value.into());
+        }
+        self.env = env;
+        self
+    }
+
+    fn wrap_tools(&self) {
+        let (argv, count) = (self.path("argv"), self.path("count"));
+        let (argv, count) = (argv.display(), count.display());
+        for tool in TOOLS.iter().chain(FAKES) {
+            let real = if FAKES.contains(tool) {
+                self.path(&format!("fake-{tool}"))
+            } else {
+                find(tool).expect("looked for before")
+            };
+            let real = real.display();
+            let plug = if PLUGS.contains(tool) {
+                format!(
+                    "n=0; read -r n <'{count}'; n=$((n + 1)); echo $n >'{count}'\n\
+                     if [ $n = \"$KILL_AT\" ]; then\n\
+                     [ $KILL_WHEN = Before ] || '{real}' \"$@\"\n\
+                     kill -9 0\n\
+                     fi\n"
+                )
+            } else {
+                String::new()
+            };
+            let script = format!(
+                "#!/bin/sh\nprintf '%s\\n' {tool} \"$@\" >>'{argv}'\n{plug}exec '{real}' \"$@\"\n"
+            );
+            write_script(&self.path("tools").join(tool), &script);
+        }
+    }
+
+    /// A stand-in for one of the tools that change the system.
+    pub fn fake_tool(&self, tool: &str, body: &str) {
+        write_script(
+            &self.path(&format!("fake-{tool}")),
+            &format!("#!/bin/sh\n{body}\n"),
+        );
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.env.insert(name.into(), value.into());
+    }
+
+    pub fn add_template(&self, name: &str, main_tf: &str) {
+        let dir = self.path("templates").join(name);
+        fs::create_dir_all(&dir).expect("create");
+        fs::write(dir.join("main.tf"), main_tf).expect("write");
+        let readme = "---\ndisplay_name: A title\ndescription: About it\n---\n\n# It\n";
+        fs::write(dir.join("README.md"), readme).expect("write");
+    }
+
+    /// The owner's own password.
+    pub fn owner_password(&mut self, password: &str) {
+        let file = self.path("owner-password");
+        fs::write(&file, format!("{password}\n")).expect("write");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("chmod");
+        self.set("FIRST_BOOT_ADMIN_PASSWORD_FILE", file.display().to_string());
+    }
+
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        self.start(args, &[])
+    }
+
+    /// Pulls the plug at the n-th command that changes something.
+    pub fn run_killed(&self, args: &[&str], at: usize, when: When) -> Outcome {
+        let (at, when) = (at.to_string(), format!("{when:?}"));
+        self.start(args, &[("KILL_AT", &at), ("KILL_WHEN", &when)])
+    }
+
+    /// How many such commands the last start ran.
+    pub fn plugs(&self) -> usize {
+        fs::read_to_string(self.path("count"))
+            .expect("a start")
+            .trim()
+            .parse()
+            .expect("a number")
+    }
+
+    fn start(&self, args: &[&str], more: &[(&str, &str)]) -> Outcome {
+        fs::write(self.path("count"), "0\n").expect("write");
+        let program = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../packages/first-boot/coder-first-boot")
+            .canonicalize()
+            .expect("the program");
+        let output = Command::new(self.path("tools").join("bash"))
+            .arg(program)
+            .args(args)
+            .env_clear()
+            .envs(&self.env)
+            .envs(more.iter().copied())
+            .stdin(Stdio::null())
+            .process_group(0)
+            .output()
+            .expect("bash starts");
+        let mut log = String::from_utf8_lossy(&output.stdout).into_owned();
+        log.push_str(&String::from_utf8_lossy(&output.stderr));
+        let outcome = Outcome {
+            code: output.status.code(),
+            killed: output.status.signal() == Some(9),
+            log,
+        };
+        self.assert_no_leak(&outcome);
+        outcome
+    }
+
+    /// Every secret that the server or this machine knows.
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.coder.state().secrets.clone();
+        let files = [
+            self.path("state/admin-password"),
+            self.path("owner-password"),
+        ];
+        let unix = fs::read_dir(self.path("state/unix"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        for file in files.into_iter().chain(unix.map(|entry| entry.path())) {
+            secrets.extend(
+                fs::read_to_string(file)
+                    .ok()
+                    .map(|text| text.trim().to_owned()),
+            );
+        }
+        // A file may be there and still be empty after a kill.
+        secrets.retain(|secret| !secret.is_empty());
+        secrets
+    }
+
+    fn assert_no_leak(&self, outcome: &Outcome) {
+        let argv = fs::read_to_string(self.path("argv")).unwrap_or_default();
+        for secret in self.secrets() {
+            assert!(
+                !outcome.log.contains(&secret),
+                "a secret in the log: {}",
+                outcome.log
+            );
+            assert!(!argv.contains(&secret), "a secret in an argument list");
+            for top in ["state", "run"] {
+                assert_private(&self.path(top), &secret);
+            }
+        }
+    }
+
+    pub fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+
+    pub fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name))
+            .expect(name)
+            .permissions()
+            .mode()
+            & 0o7777
+    }
+}
+
+/// In memory where there is a place for it: the program writes through to the
+/// disk after each file, and the tests start it hundreds of times.
+fn temporary_folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary folder")
+}
+
+/// Whoever may read a file that holds the secret owns it.
+fn assert_private(path: &Path, secret: &str) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).expect("a folder").flatten() {
+            assert_private(&entry.path(), secret);
+        }
+    } else if fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(secret)) {
+        let mode = fs::metadata(path).expect("a file").permissions().mode();
+        assert_eq!(
+            mode & 0o077,
+            0,
+            "{} holds a secret and is open to others",
+            path.display()
+        );
+    }
+}
+
+fn find(tool: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(tool))
+        .find(|file| file.is_file())
+}
+
+fn write_script(path: &Path, text: &str) {
+    fs::write(path, text).expect("write");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("chmod");
+}

@@ -1,0 +1,352 @@
+//! The workspace templates: parsed as HCL, every reference followed, every
+//! provider declared and bounded. Where a terraform binary is at hand it checks
+//! the format too, and validates if it can get the providers.
+//!
+//! What this cannot see without the providers: attribute names and types.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hcl_edit::expr::{Expression, ForIntro, Traversal, TraversalOperator};
+use hcl_edit::structure::{Attribute, Block, Body};
+use hcl_edit::visit::{self, Visit};
+
+fn templates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../coderd/templates")
+}
+
+fn folders() -> Vec<PathBuf> {
+    let entries = fs::read_dir(templates()).expect("the templates").flatten();
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// All `.tf` files of a folder as one, as Terraform sees them.
+fn parse(folder: &Path) -> Body {
+    let text: String = fs::read_dir(folder)
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "tf"))
+        .map(|path| fs::read_to_string(path).expect("text") + "\n")
+        .collect();
+    text.parse()
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
+/// What a configuration declares and what it refers to, as Terraform writes it:
+/// `var.x`, `local.x`, `data.type.name`, `type.name`.
+#[derive(Default)]
+struct Names {
+    declared: BTreeSet<String>,
+    used: BTreeSet<String>,
+    /// By `for` and `dynamic`.
+    bound: BTreeSet<String>,
+    /// `provider` blocks and the types of resources and data.
+    needs_provider: BTreeSet<String>,
+    providers: BTreeSet<String>,
+}
+
+impl Names {
+    fn of(body: &Body) -> Self {
+        let mut names = Self::default();
+        names.visit_body(body);
+        names
+    }
+
+    fn declare(&mut self, block: &Block) {
+        let labels: Vec<&str> = block.labels.iter().map(|label| label.as_str()).collect();
+        let provider_of = |kind: &str| kind.split('_').next().expect("not empty").to_owned();
+        match (block.ident.as_str(), labels.as_slice()) {
+            ("variable", [name]) => self.add(format!("var.{name}")),
+            ("resource", [kind, name]) => {
+                self.needs_provider.insert(provider_of(kind));
+                self.add(format!("{kind}.{name}"));
+            }
+            ("data", [kind, name]) => {
+                self.needs_provider.insert(provider_of(kind));
+                self.add(format!("data.{kind}.{name}"));
+            }
+            ("provider", [name]) => {
+                self.needs_provider.insert((*name).to_owned());
+            }
+            ("locals", []) => {
+                for attribute in block.body.attributes() {
+                    self.add(format!("local.{}", attribute.key.as_str()));
+                }
+            }
+            ("required_providers", []) => {
+                let names = block
+                    .body
+                    .attributes()
+                    .map(|attribute| attribute.key.as_str().to_owned());
+                self.providers.extend(names);
+            }
+            ("dynamic", [name]) => {
+                self.bound.insert((*name).to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, name: String) {
+        assert!(
+            self.declared.insert(name.clone()),
+            "{name} is declared twice"
+        );
+    }
+}
+
+impl Visit for Names {
+    fn visit_block(&mut self, block: &Block) {
+        self.declare(block);
+        visit::visit_block(self, block);
+    }
+
+    fn visit_attr(&mut self, attribute: &Attribute) {
+        // `ignore_changes = all` is a keyword, `type = string` a type.
+        if !["ignore_changes", "type"].contains(&attribute.key.as_str()) {
+            visit::visit_attr(self, attribute);
+        }
+    }
+
+    fn visit_for_intro(&mut self, intro: &ForIntro) {
+        let names = intro.key_var.iter().chain([&intro.value_var]);
+        self.bound
+            .extend(names.map(|name| name.as_str().to_owned()));
+        visit::visit_for_intro(self, intro);
+    }
+
+    fn visit_traversal(&mut self, traversal: &Traversal) {
+        let Expression::Variable(root) = &traversal.expr else {
+            return visit::visit_traversal(self, traversal);
+        };
+        let mut path = vec![root.as_str().to_owned()];
+        for operator in &traversal.operators {
+            match operator.value() {
+                TraversalOperator::GetAttr(name) => path.push(name.as_str().to_owned()),
+                _ => break,
+            }
+        }
+        path.truncate(if path[0] == "data" { 3 } else { 2 });
+        self.used.insert(path.join("."));
+        for operator in &traversal.operators {
+            self.visit_traversal_operator(operator.value());
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &Expression) {
+        // A name on its own: only something bound here.
+        if let Expression::Variable(name) = expr {
+            self.used.insert(name.as_str().to_owned());
+        }
+        visit::visit_expr(self, expr);
+    }
+}
+
+fn resolves(names: &Names, used: &str) -> bool {
+    let root = used.split('.').next().expect("not empty");
+    names.declared.contains(used) || names.bound.contains(root) || root == "path"
+}
+
+#[test]
+fn the_three_are_there() {
+    let names: Vec<_> = folders().iter().map(|folder| name_of(folder)).collect();
+    assert_eq!(names, ["command-line", "k3s-podman", "languages"]);
+}
+
+#[test]
+fn every_reference_is_declared_and_every_declaration_used() {
+    for folder in folders() {
+        let names = Names::of(&parse(&folder));
+        let lost: Vec<_> = names
+            .used
+            .iter()
+            .filter(|used| !resolves(&names, used))
+            .collect();
+        assert!(lost.is_empty(), "{}: undeclared {lost:?}", folder.display());
+        let idle: Vec<_> = names
+            .declared
+            .difference(&names.used)
+            // Things that are made are there for their own sake.
+            .filter(|name| {
+                ["var.", "local.", "data."]
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
+            })
+            .collect();
+        assert!(idle.is_empty(), "{}: unused {idle:?}", folder.display());
+    }
+}
+
+#[test]
+fn the_check_of_references_sees_what_it_should() {
+    let body: Body = r#"
+        variable "here" {}
+        locals { a = "${var.here}-${var.gone}" }
+        resource "x_y" "z" { b = [for k, v in local.a : "${v}${q}"] }
+        resource "x_y" "w" { c = x_y.z.id == data.x_d.e[local.f].id }
+    "#
+    .parse()
+    .expect("HCL");
+    let names = Names::of(&body);
+    let lost: Vec<_> = names
+        .used
+        .iter()
+        .filter(|used| !resolves(&names, used))
+        .collect();
+    assert_eq!(lost, ["data.x_d.e", "local.f", "q", "var.gone"]);
+}
+
+#[test]
+fn providers_are_declared_with_a_source_and_a_bound() {
+    for folder in folders() {
+        let body = parse(&folder);
+        let names = Names::of(&body);
+        assert_eq!(
+            names.needs_provider,
+            names.providers,
+            "{}",
+            folder.display()
+        );
+        let required = body
+            .get_blocks("terraform")
+            .find_map(|block| block.body.get_blocks("required_providers").next())
+            .expect("required_providers");
+        for attribute in required.body.attributes() {
+            let text = attribute.value.to_string();
+            assert!(text.contains("source"), "{text}");
+            assert!(
+                text.contains("\"~> "),
+                "{}: no upper bound: {text}",
+                folder.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn each_has_a_readme_that_the_dashboard_can_show() {
+    for folder in folders() {
+        let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
+        let (head, text) = readme
+            .strip_prefix("---\n")
+            .and_then(|rest| rest.split_once("\n---\n"))
+            .unwrap_or_else(|| panic!("{}: no head", folder.display()));
+        for key in ["display_name: ", "description: ", "icon: /icon/"] {
+            assert!(
+                head.lines().any(|line| line.starts_with(key)),
+                "{}: {key}",
+                folder.display()
+            );
+        }
+        // Coder's bound on a description.
+        assert!(
+            head.lines().all(|line| line.len() < 128),
+            "{}",
+            folder.display()
+        );
+        assert!(text.contains("\n# "), "{}: no title", folder.display());
+    }
+}
+
+#[test]
+fn each_language_has_its_demo() {
+    let folder = templates().join("languages");
+    let body = parse(&folder);
+    let locals = body.get_blocks("locals").next().expect("locals");
+    let Expression::Object(languages) = &locals
+        .body
+        .get_attribute("languages")
+        .expect("languages")
+        .value
+    else {
+        panic!("languages is an object");
+    };
+    let listed: BTreeSet<String> = languages
+        .iter()
+        .map(|(key, _)| key.as_ident().expect("a name").as_str().to_owned())
+        .collect();
+    let entries = fs::read_dir(folder.join("demos")).expect("demos").flatten();
+    let demos: BTreeSet<String> = entries.map(|entry| name_of(&entry.path())).collect();
+    assert_eq!(listed, demos);
+    assert_eq!(
+        listed,
+        ["go", "java", "nodejs", "python", "rust"]
+            .map(String::from)
+            .into()
+    );
+    for demo in demos {
+        assert!(
+            folder.join("demos").join(&demo).join("run.sh").is_file(),
+            "{demo}"
+        );
+    }
+}
+
+fn terraform(folder: &Path, args: &[&str]) -> Option<(bool, String)> {
+    let output = Command::new("terraform")
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    Some((
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    ))
+}
+
+/// Past the test harness, which keeps the output of a test that passes.
+fn skip(why: &str) {
+    let _ = std::io::stderr().write_all(format!("SKIPPED, not passed: {why}\n").as_bytes());
+}
+
+#[test]
+fn terraform_itself_agrees() {
+    let Some((formatted, diff)) =
+        terraform(&templates(), &["fmt", "-check", "-diff", "-recursive"])
+    else {
+        return skip("no terraform: neither fmt nor validate ran");
+    };
+    assert!(formatted, "{diff}");
+    for folder in folders() {
+        // A copy: init writes into the folder.
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        let data = copy.path().join("data");
+        let main = fs::read(folder.join("main.tf")).expect("main.tf");
+        fs::write(copy.path().join("main.tf"), main).expect("write");
+        let init = Command::new("terraform")
+            .args(["init", "-backend=false", "-input=false"])
+            .env("TF_DATA_DIR", &data)
+            .current_dir(copy.path())
+            .output()
+            .expect("it ran a moment ago");
+        if !init.status.success() {
+            skip("terraform cannot get the providers: validate did not run");
+            return;
+        }
+        let validate = Command::new("terraform")
+            .arg("validate")
+            .env("TF_DATA_DIR", &data)
+            .current_dir(copy.path())
+            .output()
+            .expect("it ran a moment ago");
+        let text = String::from_utf8_lossy(&validate.stderr).into_owned();
+        assert!(validate.status.success(), "{}: {text}", folder.display());
+    }
+}
