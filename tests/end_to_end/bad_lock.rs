@@ -3,7 +3,7 @@
 
 use crate::{
     bad_words::fails,
-    support::{place::Place, tiny},
+    support::{place::Place, stand_in::count, tiny},
 };
 
 const BUILD: [&str; 2] = ["build", "hosts/box"];
@@ -138,4 +138,22 @@ fn an_override_that_cannot_be_fetched_is_an_error() {
         "path:/no/such/folder",
     ];
     fails(&place, &args, 4, &["`word`", "/no/such/folder"]);
+}
+
+#[test]
+fn for_an_override_of_no_input_nothing_is_fetched() {
+    let Some(place) = with_input() else {
+        return;
+    };
+    lock(&place);
+    let log = place.log_nix();
+    let args = ["build", "hosts/box", "--override-input", "nosuch"];
+    let there = format!("path:{}", place.beside("other").display());
+    for reference in [there.as_str(), "path:/no/such/folder"] {
+        let args = [&args[..], &[reference]].concat();
+        fails(&place, &args, 4, &["`nosuch`", "`word`"]);
+    }
+    let calls = log.take();
+    assert!(!calls.is_empty(), "nix was not called at all");
+    assert_eq!(count(&calls, " flake metadata "), 0, "{calls:#?}");
 }

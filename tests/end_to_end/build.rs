@@ -303,3 +303,33 @@ fn stamp_puts_commit_and_branch_into_the_image_and_nothing_else_does() {
     assert_eq!(overrides["system.configurationRevision"], revision.text());
     assert_eq!(overrides["system.configurationBranch"], "main");
 }
+
+#[test]
+fn stamp_says_when_the_tree_is_not_the_commit() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let revision = place.git(&["rev-parse", "HEAD"]);
+    let forced = |mark: &str| {
+        let run = place.cbox(&["appliance", "iso", "--stamp", "--dry-run"]);
+        let run = run.run().ok();
+        let value = format!(
+            "system.configurationRevision = \"{}{mark}\"",
+            revision.text()
+        );
+        let row = run
+            .lines()
+            .into_iter()
+            .filter_map(|line| line.trim().strip_prefix("forced"))
+            .any(|row| row.trim() == value);
+        assert!(row, "no `{value}` in {run}");
+    };
+    forced("");
+    place.write("modules/new.txt", "not committed\n");
+    forced("-dirty");
+    place.git(&["add", "--all"]);
+    forced("-dirty");
+    std::fs::remove_file(place.path("modules/new.txt")).unwrap();
+    place.git(&["reset", "--quiet"]);
+    forced("");
+}

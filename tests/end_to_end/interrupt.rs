@@ -2,7 +2,10 @@
 //! no process left behind.
 
 use rustix::process::Signal;
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use crate::support::{call::Running, place::Place, processes, tiny, unique, wait_until};
 
@@ -183,6 +186,61 @@ fn in_the_middle_of_hashing_the_tree() {
         processes::has_open(running.pid(), &big)
     });
     before.stop(running, Signal::INT, 130);
+}
+
+#[test]
+fn in_the_middle_of_one_huge_file() {
+    let Some(before) = Interrupted::after_a_good_build() else {
+        return;
+    };
+    // Its hashing would last for minutes, and it needs no space on the disk.
+    let huge = before.place.path("huge");
+    let file = fs::File::create(&huge).unwrap();
+    file.set_len(200 << 30).unwrap();
+    let mut running = before.start();
+    wait_until("the file is read", || {
+        assert!(!running.has_ended(), "cbox ended before");
+        processes::has_open(running.pid(), &huge)
+    });
+    let sent = Instant::now();
+    before.stop(running, Signal::INT, 130);
+    let lasted = sent.elapsed();
+    assert!(lasted < Duration::from_secs(30), "it lasted {lasted:?}");
+}
+
+#[test]
+fn behind_the_link_its_records_still_follow() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["appliance", "iso"]);
+    let before = place.link("appliance-iso");
+    let reached = place.stall_behind("nix", "*' build --out-link '*");
+    let set = format!("system.nixos.version={}", unique());
+    let running = place.cbox(&["appliance", "iso", "--set", &set]).start();
+    wait_until("the link is made", || reached.exists());
+    running.signal(Signal::INT);
+    running.wait().code(130);
+    fs::remove_file(place.beside("bin/nix")).unwrap();
+
+    let after = place.link("appliance-iso");
+    assert_ne!(after, before);
+    assert_eq!(place.manifest("appliance-iso")["out"], after.as_str());
+    let check = place
+        .call("sha256sum")
+        .args(["-c", "appliance-iso.sha256"])
+        .folder(place.path("out"));
+    check.run().ok();
+    let status = place.cbox(&["status", "--json"]).run().ok().json();
+    assert_eq!(status["links"][0]["state"], "built", "{status:#}");
+    assert_eq!(
+        place.names("out"),
+        [
+            "appliance-iso",
+            "appliance-iso.json",
+            "appliance-iso.sha256"
+        ]
+    );
 }
 
 #[test]

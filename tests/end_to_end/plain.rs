@@ -143,6 +143,22 @@ fn a_reader_that_went_away_is_no_error() {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    for args in [&["list"][..], &["source", "list"], &["list", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let run = place.cbox(args).stdout(full.unwrap()).run().code(10);
+        assert_eq!(run.stderr.matches("error:").count(), 1, "{run}");
+        run.says(&[
+            "cannot write the result to standard output",
+            "No space left",
+        ]);
+    }
+}
+
+#[test]
 fn quiet_says_nothing_but_the_result() {
     let Some(place) = Place::minibox() else {
         return;
@@ -224,6 +240,17 @@ fn every_command_has_help_with_an_example() {
     let run = place.cbox(&["appliance", "--help"]).run().ok();
     assert!(run.stdout.contains("Examples:"), "{run}");
     assert!(run.stdout.contains("--dry-run"), "{run}");
+}
+
+#[test]
+fn a_kind_has_help_where_there_is_no_flake() {
+    for args in [
+        &["appliance", "--help"][..],
+        &["appliance", "-h"],
+        &["appliance", "iso", "--help"],
+    ] {
+        assert!(help(args).stdout.contains("--dry-run"), "{args:?}");
+    }
 }
 
 #[test]

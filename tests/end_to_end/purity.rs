@@ -134,6 +134,38 @@ fn every_kind_of_image_is_known_by_its_content() {
 }
 
 #[test]
+fn images_of_other_tools_are_known_by_their_content() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let with = |marks: &[(usize, &[u8])]| {
+        let mut content = vec![0; 1 << 16];
+        for (offset, mark) in marks {
+            content[*offset..offset + mark.len()].copy_from_slice(mark);
+        }
+        content
+    };
+    // A Linux partition of 1 MiB behind the first one, and the signature.
+    let partition = [0x80, 0, 2, 0, 0x83, 0, 34, 0, 0, 8, 0, 0, 0, 8, 0, 0];
+    let signature: (usize, &[u8]) = (510, &[0x55, 0xaa]);
+    for (name, content, kind) in [
+        ("a.md", with(&[(446, &partition), signature]), "MBR"),
+        ("b.nix", with(&[(0, b"KDMV")]), "VMDK"),
+        ("c", with(&[(0x40, &[0x7f, 0x10, 0xda, 0xbe])]), "VDI"),
+        ("modules/d.lock", with(&[(0, b"vhdxfile")]), "VHDX"),
+        ("hosts/e.txt", with(&[(0x438, &[0x53, 0xef])]), "ext4"),
+    ] {
+        place.write(name, content);
+        let run = place.cbox(&["source", "hash"]).run().code(6);
+        run.says(&[name, kind, "hint:"]);
+        std::fs::remove_file(place.path(name)).unwrap();
+    }
+    // The signature alone is no disk.
+    place.write("boot-sector", with(&[signature]));
+    place.ask(&["source", "hash"]);
+}
+
+#[test]
 fn an_empty_commit_changes_nothing() {
     changes_nothing(|place| place.commit("empty"));
 }

@@ -1,6 +1,7 @@
 //! `cbox build` with several targets: one build, and those that succeed are linked.
 
 use crate::support::{
+    nix,
     place::Place,
     stand_in::count,
     tiny::{self, script_host},
@@ -116,4 +117,59 @@ fn images_and_hosts_can_be_built_together() {
             "appliance-raw-x86_64-linux.sha256"
         ]
     );
+}
+
+#[test]
+fn one_that_this_machine_cannot_build_keeps_no_other_from_its_link() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let foreign = match std::env::consts::ARCH {
+        "aarch64" => "hosts/mini-thinkcentre",
+        _ => "hosts/mini-arm64",
+    };
+    let set = format!("environment.etc.word.text={}", unique());
+    let build = ["build", foreign, "appliance/iso", "--set", &set];
+    let run = place.cbox(&[&build[..], &["--builders", ""]].concat());
+    let run = run.env("NIX_CONFIG", "extra-platforms =").run().code(11);
+    assert_eq!(
+        place.names("out"),
+        [
+            "appliance-iso",
+            "appliance-iso.json",
+            "appliance-iso.sha256"
+        ],
+        "{run}"
+    );
+    assert_eq!(run.lines().len(), 1, "{run}");
+    run.says(&[foreign, "--builders"]);
+}
+
+#[test]
+fn all_that_fail_are_counted() {
+    const MANY: usize = 70;
+    let word = unique();
+    let system = nix::native();
+    // The ends of builds that lie far back are forgotten, and their failure is not.
+    let toplevel = format!(
+        r#"let bad = n: derivation {{
+          name = "bad-${{toString n}}"; system = "{system}"; builder = "/bin/sh";
+          args = [ "-c" ": {word}; echo word ${{toString n}}; exit 1" ];
+        }}; in derivation {{
+          name = "all"; system = "{system}"; builder = "/bin/sh"; args = [ "-c" ": >$out" ];
+          many = builtins.genList bad {MANY};
+        }}"#
+    );
+    let Some(place) = Place::flake(&tiny::flake(&[("box", &toplevel)])) else {
+        return;
+    };
+    let run = place.cbox(&["build", "hosts/box"]).run().code(8);
+    let shown = run.stderr.matches("the whole log: nix log ").count();
+    let more = run.stderr.lines().find_map(|line| {
+        let number = line.strip_prefix("and ")?.strip_suffix(" more failed")?;
+        number.parse::<usize>().ok()
+    });
+    // A Nix may count in the one that depends on them all.
+    let all = shown + more.unwrap_or_default();
+    assert!((MANY..=MANY + 1).contains(&all), "{all} in {run}");
 }

@@ -1,6 +1,9 @@
 //! What `cbox.toml` says of the tree: files that are never staged, and local settings.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
@@ -27,6 +30,8 @@ pub struct Made {
     pub folders: Vec<PathBuf>,
     /// Single files and links in folders of others.
     pub files: Vec<PathBuf>,
+    /// What the paths of temporary files begin with.
+    pub temporary: Vec<PathBuf>,
 }
 
 impl Rules {
@@ -72,7 +77,11 @@ impl Rules {
             .folders
             .iter()
             .any(|folder| path.starts_with(folder))
-            || self.made.files.iter().any(|file| path == file);
+            || self.made.files.iter().any(|file| path == file)
+            || self.made.temporary.iter().any(|beginning| {
+                let (path, beginning) = (path.as_os_str(), beginning.as_os_str());
+                path.as_bytes().starts_with(beginning.as_bytes())
+            });
         if made && !tracked {
             return true;
         }
@@ -177,6 +186,7 @@ mod tests {
         let made = Made {
             folders: vec![Path::new(dir).join("out")],
             files: vec![Path::new(dir).join("images/a.json")],
+            temporary: vec![Path::new(dir).join("images/.cbox-")],
         };
         Rules::new(Path::new(dir), &owned(exclude), &owned(local), made)
     }
@@ -197,6 +207,8 @@ mod tests {
         assert!(rules.excludes(Path::new("out/x"), false));
         assert!(rules.excludes(Path::new("images/a.json"), false));
         assert!(!rules.excludes(Path::new("images/b.json"), false));
+        assert!(rules.excludes(Path::new("images/.cbox-x/root"), false));
+        assert!(!rules.excludes(Path::new("images/.cbox-x/root"), true));
     }
 
     #[test]

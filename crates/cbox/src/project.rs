@@ -20,6 +20,9 @@ const FLAKE: &str = "flake.nix";
 /// The folder of the links, beside it.
 const OUT: &str = "out";
 
+/// What the names of temporary folders beside the links begin with.
+pub(crate) const TEMPORARY: &str = ".cbox-";
+
 /// A flake in the file system.
 #[derive(Debug, Clone)]
 pub(crate) struct Project {
@@ -124,7 +127,7 @@ impl Project {
             |path: &Utf8Path| Some(path.strip_prefix(&self.top).ok()?.as_std_path().to_owned());
         let mut made = Made {
             folders: inside(&own).into_iter().collect(),
-            files: vec![],
+            ..Made::default()
         };
         if self.out_dir != own {
             let files = self.slugs().into_iter().flat_map(|slug| {
@@ -132,6 +135,7 @@ impl Project {
                     .map(|extension| self.out_dir.join(format!("{slug}{extension}")))
             });
             made.files = files.filter_map(|file| inside(&file)).collect();
+            made.temporary = inside(&self.out_dir.join(TEMPORARY)).into_iter().collect();
         }
         made
     }

@@ -25,6 +25,7 @@ use crate::{
     artifact,
     error::Error,
     exit::Kind,
+    project::TEMPORARY,
     session::Evaluator,
     staging::{Snapshot, Sources},
     targets::Target,
@@ -58,9 +59,6 @@ pub(crate) struct OutDir {
     _alive: File,
 }
 
-/// What the folders of temporary roots begin with.
-const ROOTS: &str = ".cbox-";
-
 /// Locks a folder, waiting for whoever has it. The lock goes with the value.
 fn lock(folder: &Path) -> io::Result<File> {
     let file = File::open(folder)?;
@@ -73,7 +71,7 @@ fn lock(folder: &Path) -> io::Result<File> {
 fn remove_leftovers(folder: &Utf8Path) {
     for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
         let is_free = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if entry.file_name().starts_with(ROOTS) && is_free() {
+        if entry.file_name().starts_with(TEMPORARY) && is_free() {
             // Another run may be at it too; what stays is tried again next time.
             let _gone = std::fs::remove_dir_all(entry.path());
         }
@@ -98,7 +96,7 @@ impl OutDir {
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
         remove_leftovers(folder);
         let roots = tempfile::Builder::new()
-            .prefix(ROOTS)
+            .prefix(TEMPORARY)
             .tempdir_in(folder)
             .map_err(|error| unwritable(&error))?;
         let alive = lock(roots.path()).map_err(|error| unwritable(&error))?;

@@ -21,12 +21,17 @@ pub(crate) fn real() -> Option<PathBuf> {
 pub(crate) fn left_out<T>(program: &str) -> Option<T> {
     let strict = std::env::var("CBOX_REQUIRE_NIX").is_ok_and(|value| value == "1");
     assert!(!strict, "no {program} here, and CBOX_REQUIRE_NIX=1");
+    say_left_out(&format!("no {program} here"));
+    None
+}
+
+/// Says that a test is left out, where the machine and not its set-up is the reason.
+pub(crate) fn say_left_out(reason: &str) {
     let test = std::thread::current();
     let name = test.name().unwrap_or("a test");
-    let line = format!("LEFT OUT: {name} (no {program} here)\n");
+    let line = format!("LEFT OUT: {name} ({reason})\n");
     // Not by eprintln, which the test runner would keep to itself.
     std::io::stderr().write_all(line.as_bytes()).unwrap();
-    None
 }
 
 /// Nix's own name for this machine.

@@ -57,6 +57,20 @@ impl Place {
         reached
     }
 
+    /// The same, but only when the real program has done what it was told.
+    pub(crate) fn stall_behind(&self, program: &str, pattern: &str) -> PathBuf {
+        let reached = self.beside("stalled");
+        let real = find_program(program).unwrap();
+        let script = format!(
+            "'{1}' \"$@\" || exit\n\
+             case \" $* \" in {pattern}) : >'{0}'; while :; do sleep 1; done ;; esac",
+            reached.display(),
+            real.display()
+        );
+        self.stand_in(program, &script);
+        reached
+    }
+
     /// From now on `nix --version` says this, and all else is as it was.
     pub(crate) fn claim_nix_version(&self, version: &str) {
         let script = format!(
