@@ -1,6 +1,7 @@
 //! Each demo of the `languages` template answers, where its language is
 //! installed; the run says which were left out.
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -23,8 +24,10 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let group = format!("-{}", self.0.id());
-        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        // Not by the program `kill`, which a bare machine does not have.
+        if let Some(group) = Pid::from_raw(self.0.id().cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.0.wait();
     }
 }
@@ -45,6 +48,7 @@ fn start(demo: &Path, port: u16) -> Running {
 
 fn ask(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .ok()?;
