@@ -73,7 +73,7 @@ in
   (row "Coder" config.services.coder.enable true)
   (row "Coder: database first" (lib.elem "postgresql.target" (unit "coder").after) true)
   (row "Coder: address found at run time" (unit "coder").serviceConfig.EnvironmentFile
-    "-/run/box-address/coder.env"
+    [ "-/run/box-address/coder.env" ]
   )
   (row "Coder: address" config.services.coder.accessUrl
     "http://${config.networking.hostName}.local:3000"

@@ -9,6 +9,7 @@
 }:
 let
   cfg = config.box.coder;
+  environmentFile = config.services.coder.environment.file;
   directory = "/run/box-address";
 
   address = pkgs.writeShellApplication {
@@ -69,7 +70,10 @@ in
       after = [ "box-address.service" ];
       # It wins over the address in the unit. `-`: a first start without Avahi
       # still works, under the configured host name.
-      serviceConfig.EnvironmentFile = "-${cfg.addressFile}";
+      # Forced, since nixpkgs sets the same for its own option, which stays in force.
+      serviceConfig.EnvironmentFile = lib.mkForce (
+        lib.optional (environmentFile != null) environmentFile ++ [ "-${cfg.addressFile}" ]
+      );
     };
   };
 }

@@ -7,7 +7,12 @@
 }:
 let
   cfg = config.box.desktop;
-  inherit (config.box) accounts coder credentials;
+  inherit (config.box)
+    accounts
+    coder
+    credentials
+    firstBoot
+    ;
 
   # By the loopback address: it is right under every name the network gives
   # this machine, and before there is a network.
@@ -19,6 +24,11 @@ let
       pkgs.coreutils
       pkgs.kdePackages.kdialog
     ];
+    runtimeEnv.AWAITED =
+      if firstBoot.enable && firstBoot.admin.passwordFile == null then
+        "coder.txt"
+      else
+        "account-${accounts.user}.txt";
     text = lib.readFile ./show-passwords.sh;
   };
 
@@ -34,6 +44,7 @@ in
     ../accounts
     ../coder
     ../credentials
+    ../first-boot
   ];
 
   options.box.desktop = {

@@ -2,8 +2,10 @@
 # first start this is before there is anything to show.
 directory=/run/coder-first-boot/desktop
 
+# AWAITED is what comes last: the others are there long before the desktop is.
+shopt -s nullglob
 for _ in $(seq 300); do
-  if ls "$directory"/*.txt >/dev/null 2>&1; then
+  if [ -e "$directory/$AWAITED" ]; then
     break
   fi
   sleep 2

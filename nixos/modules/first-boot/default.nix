@@ -121,12 +121,9 @@ in
       description = "First user, session token and templates of Coder";
       wantedBy = [ "multi-user.target" ];
       wants = [ "coder.service" ];
-      # Templates are planned against Podman and k3s when they are imported. Not
-      # after the network: the first user needs none, the templates are retried.
-      after = [
-        "coder.service"
-        "coder-k3s-kubeconfig.service"
-      ];
+      # Neither after the network nor after k3s, which waits for it: the first user
+      # needs none of them, and templates that come too early are retried.
+      after = [ "coder.service" ];
       inherit (cfg.unit) environment;
       unitConfig.StartLimitIntervalSec = 0;
       serviceConfig =

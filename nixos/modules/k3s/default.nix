@@ -98,7 +98,9 @@ in
       description = "Kubeconfig for Coder";
       wantedBy = [ "multi-user.target" ];
       after = [ "k3s.service" ];
-      requires = [ "k3s.service" ];
+      # Not `requires`: without a network k3s fails and starts again, each time taking
+      # this unit with it. The script waits for what it needs.
+      wants = [ "k3s.service" ];
       environment = {
         KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
         NAMESPACE = namespace;

@@ -15,11 +15,7 @@ in
   options.box.podman.enable = lib.mkEnableOption "rootless Podman for workspaces";
 
   config = lib.mkIf cfg.enable {
-    virtualisation.podman = {
-      enable = true;
-      # Workspaces find each other by name.
-      defaultNetwork.settings.dns_enabled = true;
-    };
+    virtualisation.podman.enable = true;
 
     # Who may use the socket.
     users.groups.${user}.members = lib.optional coder.enable coder.user;

@@ -1,15 +1,27 @@
 # Each step may be repeated, so after an interruption the reset is started again.
 
 echo "Stopping Coder"
-# The port needs no closing first: behind it nothing listens any more.
 systemctl stop coder-first-boot.service coder.service
 
-if [ -n "$KUBECONFIG" ] && systemctl is-active --quiet k3s.service; then
+# Before anything goes: whatever fails below, a Coder without its users is never
+# within reach of the network.
+rm -f "$FIRST_USER_FLAG"
+if systemctl is-active --quiet coder-port.service; then
+  echo "Closing Coder's port to the network"
+  systemctl stop coder-port.service
+  systemctl reload firewall.service
+fi
+
+# Pods outlive k3s itself, and reach Coder from inside the machine.
+if [ -n "$KUBECONFIG" ]; then
   echo "Removing workspaces in Kubernetes"
+  systemctl start k3s.service
   k3s kubectl --namespace coder-workspaces delete \
     deployments,statefulsets,jobs,pods,services,persistentvolumeclaims,configmaps \
-    --all --ignore-not-found --timeout=120s ||
-    echo "Some workspaces in Kubernetes are left; a reset later removes them" >&2
+    --all --ignore-not-found --timeout=120s || {
+    echo "Workspaces in Kubernetes are left, so Coder was not reset: start coder-reset again" >&2
+    exit 1
+  }
 fi
 
 if [ -n "$PODMAN_USER" ]; then
@@ -29,13 +41,6 @@ for directory in "$CODER_HOME" /var/cache/coder; do
   fi
 done
 coder-first-boot forget
-
-# The flag that says "there is a first user" went with that.
-if systemctl is-active --quiet coder-port.service; then
-  echo "Closing Coder's port to the network"
-  systemctl stop coder-port.service
-  systemctl reload firewall.service
-fi
 
 echo "Starting over"
 systemctl restart postgresql-setup.service

@@ -56,7 +56,10 @@ in
       # Started by hand only.
       requires = [ "postgresql.service" ];
       after = [ "postgresql.service" ];
+      # A renewal holds the lock that `forget` needs.
+      conflicts = [ "coder-first-boot-renew.service" ];
       environment = {
+        FIRST_USER_FLAG = config.box.credentials.firstUserFlag;
         DATABASE = config.services.coder.database.database;
         CODER_HOME = config.services.coder.homeDir;
         # Empty where that kind of workspace is not in use.

@@ -8,7 +8,7 @@
 
 # What Terraform, and the providers on their first call, say when something
 # outside is not there yet. Anything else is the template's own fault.
-readonly not_there_yet='no such host|network is unreachable|no route to host|connection refused|connection reset|i/o timeout|handshake timeout|deadline exceeded|could not connect to|failed to request discovery document|cannot connect to the docker daemon|temporary failure in name resolution'
+readonly not_there_yet='no such host|network is unreachable|no route to host|connection refused|connection reset|i/o timeout|handshake timeout|deadline exceeded|could not connect to|failed to request discovery document|cannot connect to the docker daemon|temporary failure in name resolution|refers to an invalid path'
 
 deploy_templates() {
   local dir name later='' broken=''

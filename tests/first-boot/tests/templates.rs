@@ -28,6 +28,9 @@ const OFFLINE: &str = "\
 ";
 
 /// Podman's socket is not there yet; no line holds what it looks for.
+/// What the `kubernetes` provider says before k3s has given Coder its kubeconfig.
+const NO_K3S: &str = "Error: 'config_path' refers to an invalid path: \
+    \"/run/coder-k3s/kubeconfig\": stat /run/coder-k3s/kubeconfig: no such file or directory";
 const NO_PODMAN: &str = "\
 │ Error: Error pinging Docker server, please make sure that it is reachable: Cannot
 │ connect to the Docker daemon at unix:///run/coder-podman/podman.sock.
@@ -182,7 +185,7 @@ fn without_a_network_everything_else_is_done_and_the_rest_later() {
 
 #[test]
 fn what_is_missing_outside_during_the_import_is_later_too() {
-    for log in [OFFLINE, NO_PODMAN] {
+    for log in [OFFLINE, NO_PODMAN, NO_K3S] {
         let coder = Coder::start();
         let Some(machine) = ready(&coder) else { return };
         coder.state().import = fails(log);
