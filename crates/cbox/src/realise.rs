@@ -27,7 +27,7 @@ use crate::{
     exit::Kind,
     project::TEMPORARY,
     session::Evaluator,
-    staging::{Snapshot, Sources},
+    staging::{Snapshot, Sources, blocking},
     targets::Target,
     view::size,
 };
@@ -251,15 +251,12 @@ async fn check(
         .view
         .doing(&format!("hashing {path} ({})", size(bytes)));
     let interrupt = session.interrupt.clone();
-    let hashing = tokio::task::spawn_blocking(move || {
-        artifact::hash(&output, path, bytes, &|| interrupt.signal().is_some())
-    });
-    match (hashing.await, session.interrupt.signal()) {
-        (Ok(Ok(Some(artifact))), _) => Ok(artifact),
-        (Ok(Err(error)), _) => Err(error),
-        (Ok(Ok(None)), Some(signal)) => Err(NixError::Interrupted(signal).into()),
-        (Ok(Ok(None)), None) => Err(Error::new(Kind::Artifact, "hashing stopped")),
-        (Err(panic), _) => std::panic::resume_unwind(panic.into_panic()),
+    let hashed =
+        blocking(move || artifact::hash(&output, path, bytes, &|| interrupt.signal().is_some()));
+    match (hashed.await?, session.interrupt.signal()) {
+        (Some(artifact), _) => Ok(artifact),
+        (None, Some(signal)) => Err(NixError::Interrupted(signal).into()),
+        (None, None) => Err(Error::new(Kind::Artifact, "hashing stopped")),
     }
 }
 

@@ -121,7 +121,7 @@ async fn dispatch(
 
 /// Shows an error and gives its exit code.
 fn fail(view: &View, error: &Error) -> ExitCode {
-    view.json_error(&serde_json::json!({ "schema": 1, "error": error.to_json() }));
+    view.json_error(&commands::document("error", error.to_json()));
     view.error(error);
     ExitCode::from(error.kind.code())
 }

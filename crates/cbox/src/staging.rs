@@ -138,7 +138,7 @@ impl<'a> Sources<'a> {
             Ok((tree, hash))
         })
         .await
-        .map_err(|error| self.stopped(error))?;
+        .map_err(|error| stopped(self.session, error))?;
         let store_dir = self.session.environment.nix_store_dir.as_deref();
         let store_dir = store_dir.unwrap_or(cbox_core::store_path::DEFAULT_STORE_DIR);
         Ok(Snapshot {
@@ -151,11 +151,6 @@ impl<'a> Sources<'a> {
             local,
             ready: OnceCell::new(),
         })
-    }
-
-    /// A stop that came as an error of the tree is a stop.
-    fn stopped(&self, error: SourceError) -> Error {
-        stopped(self.session, error)
     }
 }
 
@@ -223,6 +218,7 @@ impl Snapshot {
     }
 }
 
+/// `error`, or the signal if it was one that ended the work.
 fn stopped(session: &Session<'_>, error: SourceError) -> Error {
     match (error, session.interrupt.signal()) {
         (SourceError::Stopped, Some(signal)) => NixError::Interrupted(signal).into(),
@@ -231,9 +227,9 @@ fn stopped(session: &Session<'_>, error: SourceError) -> Error {
 }
 
 /// Runs work that blocks beside the signal handlers, which must not wait for it.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
-) -> Result<T, SourceError> {
+pub(crate) async fn blocking<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),

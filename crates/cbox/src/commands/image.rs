@@ -86,12 +86,6 @@ pub(crate) async fn run(
     args: &ImageArgs,
     common: &Common,
 ) -> Result<(), Error> {
-    let Some(format) = &args.format else {
-        let project = Project::find(environment, common.flake.as_deref(), None)?;
-        return Err(no_format(&project, kind));
-    };
-    let name = TargetName::image(kind, format, args.system.as_deref())
-        .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     let session = Session::open(
         environment,
         view,
@@ -99,5 +93,10 @@ pub(crate) async fn run(
         common,
         args.flags.out_dir.as_deref(),
     )?;
+    let Some(format) = &args.format else {
+        return Err(no_format(&session.project, kind));
+    };
+    let name = TargetName::image(kind, format, args.system.as_deref())
+        .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     build::run(&session, common, &args.flags, &[name]).await
 }

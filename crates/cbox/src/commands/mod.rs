@@ -14,6 +14,6 @@ use serde_json::{Value, json};
 const SCHEMA: u32 = 1;
 
 /// A result as JSON: the schema and one named part.
-fn document(name: &str, value: Value) -> Value {
+pub(crate) fn document(name: &str, value: Value) -> Value {
     json!({ "schema": SCHEMA, name: value })
 }
