@@ -24,6 +24,12 @@ pub fn encode(input: &[u8]) -> String {
         .collect()
 }
 
+/// Whether `character` is a digit.
+#[must_use]
+pub fn is_digit(character: u8) -> bool {
+    matches!(character, b'0'..=b'9' | b'a'..=b'd' | b'f'..=b'n' | b'p'..=b's' | b'v'..=b'z')
+}
+
 /// Reads what [`encode`] wrote. `None` for a character outside the alphabet, a
 /// length that no number of whole bytes gives, or leftover bits that are not zero.
 #[must_use]
@@ -65,6 +71,12 @@ mod tests {
             "07qy3lf1n6hr30bic58l2c91240g1q6hq2qa1440f1h50h1h4080"
         );
         assert_eq!(encode(&[]), "");
+    }
+
+    #[test]
+    fn the_digits_are_the_alphabet() {
+        let digits: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_digit(byte)).collect();
+        assert_eq!(digits, ALPHABET);
     }
 
     #[test]
