@@ -4,6 +4,7 @@
 //! of this crate holds no crate that could. What the other crates read is given
 //! to it as values, and every rule can be tested on literals.
 
+pub mod causes;
 pub mod derivation;
 pub mod disk_image;
 pub mod expression;
@@ -15,6 +16,7 @@ pub mod nearest;
 pub mod nix_text;
 pub mod nixbase32;
 pub mod overrides;
+pub mod package_name;
 pub mod plan;
 pub mod store_path;
 pub mod system;

@@ -1,0 +1,102 @@
+//! The shortest way from the root to a cause, in the words of NixOS.
+
+use std::collections::VecDeque;
+
+use super::walk::Walked;
+use crate::package_name::PackageName;
+
+/// For each pair the one above it on the shortest way from the root; `None` for the root.
+pub(super) fn above(walked: &Walked) -> Vec<Option<usize>> {
+    let mut above = vec![None; walked.pairs.len()];
+    let mut seen = vec![false; walked.pairs.len()];
+    let mut queue = VecDeque::new();
+    if !walked.pairs.is_empty() {
+        seen[0] = true;
+        queue.push_back(0);
+    }
+    while let Some(number) = queue.pop_front() {
+        for &input in &walked.pairs[number].inputs {
+            if !seen[input] {
+                seen[input] = true;
+                above[input] = Some(number);
+                queue.push_back(input);
+            }
+        }
+    }
+    above
+}
+
+/// The names on the way from below the root to the pair, itself the last. Empty for the
+/// root.
+pub(super) fn way(walked: &Walked, above: &[Option<usize>], number: usize) -> Vec<String> {
+    let mut way = Vec::new();
+    let mut here = number;
+    while let Some(next) = above[here] {
+        way.push(word(walked.graph.name(walked.pairs[here].new)));
+        here = next;
+    }
+    way.reverse();
+    way
+}
+
+/// What NixOS calls a derivation of this name.
+///
+/// The names are those that the modules of nixpkgs give: `nixos/lib/systemd-lib.nix` for
+/// units, `system/etc`, `config/system-path.nix`, `system/activation` and so on.
+pub(super) fn word(name: &str) -> String {
+    let known = match name {
+        "system-units" => "systemd units",
+        "user-units" => "systemd user units",
+        "initrd-units" => "units of the initrd",
+        "system-path" => "system packages",
+        "activate" => "activation script",
+        "dry-activate" => "activation script (dry)",
+        "boot.json" => "boot specification",
+        "stage-1-init.sh" => "boot stage 1",
+        "stage-2-init.sh" => "boot stage 2",
+        "users-groups.json" => "users and groups",
+        "dbus-1" => "D-Bus configuration",
+        "udev-rules" => "udev rules",
+        "hwdb.bin" => "udev hardware database",
+        "user-environment" => "user packages",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    if let Some(script) = name.strip_prefix("unit-script-") {
+        return format!("script {script}");
+    }
+    if let Some(unit) = name.strip_prefix("unit-") {
+        return unit.strip_suffix("-disabled").unwrap_or(unit).to_owned();
+    }
+    let package = PackageName::parse(name);
+    if package.package == "initrd-linux" {
+        return "initrd".to_owned();
+    }
+    if package.package == "linux" && package.part.starts_with("modules") {
+        return "kernel modules".to_owned();
+    }
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_as_nixos_has_them() {
+        for (name, expected) in [
+            ("unit-coder.service", "coder.service"),
+            ("unit-coder.service-disabled", "coder.service"),
+            ("unit-script-coder-start", "script coder-start"),
+            ("system-units", "systemd units"),
+            ("initrd-linux-6.12.1", "initrd"),
+            ("linux-6.12.1-modules-shrunk", "kernel modules"),
+            ("linux-6.12.1", "linux-6.12.1"),
+            ("etc", "etc"),
+        ] {
+            assert_eq!(word(name), expected);
+        }
+    }
+}
