@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use cbox_core::{lock::LockError, overrides::OverrideError};
 use thiserror::Error;
 
-use crate::{build::BuildFailure, interrupt::Signal};
+use crate::{build::BuildFailure, derivations::DerivationFault, interrupt::Signal};
 
 /// An error of this crate.
 #[derive(Debug, Error)]
@@ -95,6 +95,15 @@ pub enum NixError {
         set: String,
         /// The option as Nix names it, which may be only the first part.
         option: String,
+    },
+    /// A derivation cannot be read.
+    #[error("the derivation {path} cannot be used: {fault}")]
+    Derivation {
+        /// The path of its `.drv` file, as Nix names it.
+        path: String,
+        /// Why not.
+        #[source]
+        fault: DerivationFault,
     },
     /// A build failed.
     #[error(transparent)]

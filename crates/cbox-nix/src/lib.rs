@@ -7,6 +7,7 @@ mod error;
 
 pub mod argv;
 pub mod build;
+pub mod derivations;
 pub mod eval;
 pub mod events;
 pub mod git;
