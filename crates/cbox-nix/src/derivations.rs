@@ -105,8 +105,13 @@ mod tests {
         (folder, store, paths)
     }
 
+    fn with_cause(error: &NixError) -> String {
+        let cause = std::error::Error::source(error).unwrap();
+        format!("{error}: {cause}")
+    }
+
     fn fault(store: &Store, path: &str) -> String {
-        read(store, &[path]).unwrap_err().to_string()
+        with_cause(&read(store, &[path]).unwrap_err())
     }
 
     #[test]
@@ -139,7 +144,7 @@ mod tests {
         fs::remove_file(store.physical(last).unwrap()).unwrap();
         fs::write(store.physical(first).unwrap(), EMPTY).unwrap();
         let all: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let error = read(&store, &all).unwrap_err().to_string();
+        let error = with_cause(&read(&store, &all).unwrap_err());
         assert_eq!(
             error,
             format!("the derivation {last} cannot be used: it is not in the store (any more)")

@@ -97,7 +97,7 @@ pub enum NixError {
         option: String,
     },
     /// A derivation cannot be read.
-    #[error("the derivation {path} cannot be used: {fault}")]
+    #[error("the derivation {path} cannot be used")]
     Derivation {
         /// The path of its `.drv` file, as Nix names it.
         path: String,

@@ -6,6 +6,7 @@
 //! left and copies it for the store. Nothing that git ignores is walked or read, so
 //! cost does not grow with it.
 
+pub mod compare;
 mod error;
 pub mod list;
 pub mod rules;
