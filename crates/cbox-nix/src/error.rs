@@ -108,6 +108,24 @@ pub enum NixError {
     /// A build failed.
     #[error(transparent)]
     Build(#[from] BuildFailure),
+    /// Git knows no such commit.
+    #[error("there is no commit `{revision}` in this repository{}", if *shallow { ", which is a shallow clone" } else { "" })]
+    Revision {
+        /// The commit, branch or tag as it was asked for.
+        revision: String,
+        /// Whether the repository holds only a part of its history.
+        shallow: bool,
+    },
+    /// Two commits have no commit in common that they both come from.
+    #[error("`{one}` and `{other}` have no common ancestor{}", if *shallow { " in this repository, which is a shallow clone" } else { "" })]
+    MergeBase {
+        /// One commit as it was asked for.
+        one: String,
+        /// The other.
+        other: String,
+        /// Whether the repository holds only a part of its history.
+        shallow: bool,
+    },
     /// A file of cbox's own cannot be read or written.
     #[error("cannot {action} {path}")]
     File {

@@ -122,6 +122,24 @@ impl Command {
         })
     }
 
+    /// Runs a command to its end that says no with exit code 1, as git's questions do;
+    /// `None` is that no.
+    ///
+    /// # Errors
+    /// As [`Command::run`], for every other exit code.
+    pub async fn ask(&self, interrupt: &Interrupt) -> Result<Option<Output>, NixError> {
+        let (status, output) = self.stream_to_end(interrupt, |_| {}).await?;
+        match status.code() {
+            Some(0) => Ok(Some(output)),
+            Some(1) => Ok(None),
+            _ => Err(NixError::Failed {
+                command: self.to_shell(),
+                status: ended(status),
+                stderr: output.stderr,
+            }),
+        }
+    }
+
     async fn stream_to_end(
         &self,
         interrupt: &Interrupt,

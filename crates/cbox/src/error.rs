@@ -127,6 +127,11 @@ impl From<NixError> for Error {
                 Kind::Config,
                 "`attribute` and `name` of the target in cbox.toml have to name what the host has",
             ),
+            NixError::Revision { .. } => (Kind::Usage, "`git log` shows the commits"),
+            NixError::MergeBase { .. } => (
+                Kind::Usage,
+                "name the commit to compare with: any commit will do",
+            ),
             NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
             NixError::Flake { .. } | NixError::Evaluation { .. } => (
                 Kind::Evaluation,
@@ -136,6 +141,47 @@ impl From<NixError> for Error {
             NixError::File { .. } => (Kind::Output, ""),
             _ => (Kind::Environment, ""),
         };
-        Self::new(kind, with_causes(&error)).hint(hint)
+        let fetch = missing_history(&error);
+        Self::new(kind, with_causes(&error)).hint(fetch.unwrap_or_else(|| hint.to_owned()))
+    }
+}
+
+/// How to get the commits that a shallow clone lacks, where that is what is wrong.
+fn missing_history(error: &NixError) -> Option<String> {
+    match error {
+        NixError::Revision {
+            revision,
+            shallow: true,
+        } => {
+            let name = revision.strip_prefix("origin/").unwrap_or(revision);
+            Some(format!(
+                "`git fetch --depth=1 origin {name}` brings that commit, `git fetch --unshallow` \
+                 all of them; in GitHub Actions `fetch-depth: 0` of actions/checkout does"
+            ))
+        }
+        NixError::MergeBase { shallow: true, .. } => Some(
+            "`git fetch --unshallow` brings the history; in GitHub Actions `fetch-depth: 0` of \
+             actions/checkout does"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_commit_says_how_to_get_it() {
+        let missing = |shallow| {
+            let revision = "origin/main".to_owned();
+            Error::from(NixError::Revision { revision, shallow })
+        };
+        assert_eq!(missing(false).kind, Kind::Usage);
+        assert_eq!(missing(false).hint.unwrap(), "`git log` shows the commits");
+        let hint = missing(true).hint.unwrap();
+        assert!(hint.starts_with("`git fetch --depth=1 origin main` brings"));
+        assert!(hint.contains("fetch-depth: 0"));
     }
 }

@@ -1,10 +1,24 @@
-//! What git is asked: the files of a working tree, and the commit it stands at.
+//! What git is asked: the files of a working tree, the commit it stands at, and (in the
+//! modules below) other commits, what is not committed, and what was added since.
 
-use std::path::{Path, PathBuf};
+mod changes;
+mod diff;
+#[cfg(test)]
+mod real_repositories;
+mod revision;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+pub use changes::Change;
+pub use diff::AddedLine;
 
 use crate::{Interrupt, NixError, process::Command};
 
-/// What git sets for its hooks, which would make it look at another repository.
+/// What git sets for its hooks, which would make it look at another repository, and what
+/// changes the form of its answers behind the back of the options.
 const FOREIGN: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -14,6 +28,8 @@ const FOREIGN: &[&str] = &[
     "GIT_COMMON_DIR",
     "GIT_NAMESPACE",
     "GIT_CEILING_DIRECTORIES",
+    "GIT_ATTR_SOURCE",
+    "GIT_DIFF_OPTS",
 ];
 
 /// A repository with a working tree.
@@ -59,8 +75,8 @@ impl Repository {
     /// # Errors
     /// When git is missing or refuses.
     pub async fn files(&self, interrupt: &Interrupt) -> Result<(Vec<u8>, Vec<u8>), NixError> {
-        let cached = self.git(&["ls-files", "-z", "--cached"]);
-        let others = self.git(&["ls-files", "-z", "--others", "--exclude-standard"]);
+        let cached = self.git(["ls-files", "-z", "--cached"]);
+        let others = self.git(["ls-files", "-z", "--others", "--exclude-standard"]);
         let (cached, others) = tokio::try_join!(cached.run(interrupt), others.run(interrupt))?;
         Ok((cached.stdout, others.stdout))
     }
@@ -70,7 +86,7 @@ impl Repository {
     /// # Errors
     /// When git is missing or refuses.
     pub async fn head(&self, interrupt: &Interrupt) -> Result<Head, NixError> {
-        let command = self.git(&[
+        let command = self.git([
             "status",
             "--porcelain=v2",
             "--branch",
@@ -79,12 +95,14 @@ impl Repository {
         Ok(parse_status(&command.run(interrupt).await?.stdout))
     }
 
-    fn git(&self, arguments: &[&str]) -> Command {
+    fn git<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         Command::new("git", arguments)
             .in_folder(&self.top)
             .without(FOREIGN)
             // Only looking: no lock is taken that a commit at the same time would meet.
             .with("GIT_OPTIONAL_LOCKS", "0")
+            // A partial clone fetches what it lacks. Nobody could answer a question.
+            .with("GIT_TERMINAL_PROMPT", "0")
     }
 }
 
