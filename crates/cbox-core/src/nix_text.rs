@@ -47,6 +47,8 @@ pub fn to_user_positions(text: &str, root: &str, staged: &str, top: &str) -> Str
         ("", "") => ".".to_owned(),
         ("", inside) => inside.to_owned(),
         (top, "") => top.to_owned(),
+        // The way git names a file of a commit: `main:hosts/a.nix`.
+        (top, inside) if top.ends_with(':') => format!("{top}{inside}"),
         (top, inside) => format!("{top}/{inside}"),
     };
     let mut shown = String::with_capacity(text.len());
@@ -179,6 +181,10 @@ mod tests {
                 ".."
             ),
             "«../a b» '..'"
+        );
+        assert_eq!(
+            show("at /nix/store/aaaa-source/hosts/x.nix:12:3:", "v1:"),
+            "at v1:hosts/x.nix:12:3:"
         );
         assert_eq!(
             show("/nix/store/aaaa-source-2/x", ""),

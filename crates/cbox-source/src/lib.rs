@@ -3,14 +3,15 @@
 //! Git is the authority on what belongs to the tree; [`list`] reads its answer, and
 //! walks the tree itself only where there is no repository. [`rules`] adds what
 //! `cbox.toml` says, [`tree`] looks at each file once, and [`stage`] hashes what is
-//! left and copies it for the store. Nothing that git ignores is walked or read, so
-//! cost does not grow with it.
+//! left, finding every [`stand_in`] on the way, and copies it for the store. Nothing that
+//! git ignores is walked or read, so cost does not grow with it.
 
 pub mod compare;
 mod error;
 pub mod list;
 pub mod rules;
 pub mod stage;
+pub mod stand_in;
 pub mod tree;
 
 pub use error::SourceError;

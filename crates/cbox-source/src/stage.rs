@@ -21,11 +21,21 @@ use cbox_core::{
 
 use crate::{
     SourceError,
+    stand_in::StandIn,
     tree::{Kind, Tree},
 };
 
 /// How much is copied between two looks at whether to stop.
 const CHUNK: u64 = 64 << 20;
+
+/// What reading a whole tree gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashed {
+    /// The hash that the tree has in the store.
+    pub hash: NarHash,
+    /// The files that only stand in for others, in the order of the tree.
+    pub stand_ins: Vec<(PathBuf, StandIn)>,
+}
 
 /// Hashes the tree as Nix would after copying it, and refuses disk images on the way.
 ///
@@ -34,7 +44,8 @@ const CHUNK: u64 = 64 << 20;
 /// # Errors
 /// When a file cannot be read, changes while it is read, or is a disk image, and when
 /// asked to stop.
-pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError> {
+pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError> {
+    let mut stand_ins = Vec::new();
     let mut writer = Writer::new(Hasher::default()).map_err(|source| failed(&tree.top, source))?;
     for entry in &tree.entries {
         let path = tree.top.join(&entry.path);
@@ -50,6 +61,8 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError
                 if let Some(what) = disk_image::detect(&head) {
                     return Err(SourceError::DiskImage { path, what });
                 }
+                let stand_in = StandIn::detect(&head, size);
+                stand_ins.extend(stand_in.map(|kind| (entry.path.clone(), kind)));
                 let file = Stoppable { file, stop };
                 writer.file(
                     &components,
@@ -70,7 +83,10 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<NarHash, SourceError
     let hasher = writer
         .finish()
         .map_err(|source| failed(&tree.top, source))?;
-    Ok(hasher.finish())
+    Ok(Hashed {
+        hash: hasher.finish(),
+        stand_ins,
+    })
 }
 
 /// A file that ends with an error once it is time to stop.
@@ -201,7 +217,9 @@ mod tests {
     #[test]
     fn a_working_tree_hashes_as_nix_says() {
         let (_folder, tree) = known();
-        assert_eq!(hash(&tree, &|| false).unwrap().to_string(), KNOWN);
+        let hashed = hash(&tree, &|| false).unwrap();
+        assert_eq!(hashed.hash.to_string(), KNOWN);
+        assert_eq!(hashed.stand_ins, []);
     }
 
     #[test]
@@ -214,7 +232,7 @@ mod tests {
             top: copy_place,
             ..original
         };
-        assert_eq!(hash(&copied, &|| false).unwrap().to_string(), KNOWN);
+        assert_eq!(hash(&copied, &|| false).unwrap().hash.to_string(), KNOWN);
     }
 
     #[test]
@@ -231,6 +249,18 @@ mod tests {
         fs::write(folder.path().join("a"), "afterwards").unwrap();
         let changed = hash(&looked_at, &|| false).unwrap_err();
         assert!(matches!(changed, SourceError::Changed(_)), "{changed}");
+    }
+
+    #[test]
+    fn stand_ins_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("key"), b"\0GITCRYPT\0x").unwrap();
+        fs::write(folder.path().join("text"), "").unwrap();
+        let hashed = hash(&tree(folder.path(), &["text", "key"]), &|| false).unwrap();
+        assert_eq!(
+            hashed.stand_ins,
+            [(PathBuf::from("key"), StandIn::GitCryptLocked)]
+        );
     }
 
     #[test]

@@ -21,6 +21,26 @@ pub(crate) struct Environment {
     pub(crate) colour: bool,
     /// How many evaluations run side by side.
     pub(crate) cores: usize,
+    /// What GitHub Actions says of a run in it.
+    pub(crate) github: GitHub,
+}
+
+/// What GitHub Actions tells the programs that it runs (its documentation, "Variables
+/// reference"); nothing of it elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GitHub {
+    /// Whether the program runs there.
+    pub(crate) actions: bool,
+    /// What started the run: `pull_request`, `push`.
+    pub(crate) event_name: Option<String>,
+    /// The branch that a pull request is for.
+    pub(crate) base_ref: Option<String>,
+    /// The branch that a pull request comes from.
+    pub(crate) head_ref: Option<String>,
+    /// The file that takes the summary of the job.
+    pub(crate) step_summary: Option<Utf8PathBuf>,
+    /// The file that takes the outputs of the step.
+    pub(crate) output: Option<Utf8PathBuf>,
 }
 
 impl Environment {
@@ -57,6 +77,14 @@ impl Environment {
             live: terminal && !dumb,
             colour: terminal && !dumb && variable("NO_COLOR").is_none(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            github: GitHub {
+                actions: variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+                event_name: variable("GITHUB_EVENT_NAME"),
+                base_ref: variable("GITHUB_BASE_REF"),
+                head_ref: variable("GITHUB_HEAD_REF"),
+                step_summary: variable("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from),
+                output: variable("GITHUB_OUTPUT").map(Utf8PathBuf::from),
+            },
         })
     }
 
@@ -69,6 +97,7 @@ impl Environment {
             live: false,
             colour: false,
             cores: 1,
+            github: GitHub::default(),
         }
     }
 

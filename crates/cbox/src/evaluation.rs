@@ -100,6 +100,9 @@ impl Evaluator<'_> {
     pub(crate) fn located(&self, error: NixError, snapshot: &Snapshot) -> Error {
         let root =
             camino::Utf8Path::from_path(self.nix.store.root()).unwrap_or(camino::Utf8Path::new(""));
-        self.session.located(error, &snapshot.staged, root)
+        let environment = self.session.environment;
+        snapshot
+            .origin
+            .located(environment, error, &snapshot.staged, root)
     }
 }

@@ -1,10 +1,13 @@
 //! `cbox` builds, checks and records images of NixOS hosts.
 //!
 //! Arguments become a validated request ([`cli`], [`targets`]), the tree becomes a staged
-//! source ([`staging`]), both become a derivation ([`evaluation`]), and that becomes a
+//! source ([`staging`]; [`origin`] names its files, [`state`] is one that others have too),
+//! both become a derivation ([`evaluation`]), and that becomes a
 //! link with a record beside it ([`realise`]). [`view`] is the only place that prints.
 
 mod artifact;
+#[expect(dead_code, reason = "for `verify-hosts` and `accept`")]
+mod baseline_file;
 mod cli;
 mod commands;
 mod config;
@@ -12,11 +15,14 @@ mod environment;
 mod error;
 mod evaluation;
 mod exit;
+mod origin;
 mod project;
 mod realise;
 mod run;
 mod session;
 mod staging;
+#[expect(dead_code, reason = "for `verify-hosts` and `accept`")]
+mod state;
 mod targets;
 mod terminal;
 mod view;

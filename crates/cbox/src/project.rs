@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
+    baseline,
     nearest::suggestion,
     target::{HOSTS, TargetName, word},
 };
@@ -20,7 +21,8 @@ const FLAKE: &str = "flake.nix";
 /// The folder of the links, beside it.
 const OUT: &str = "out";
 
-/// What the names of temporary folders beside the links begin with.
+/// What the names of temporary folders beside the links, and of temporary files beside
+/// the flake, begin with.
 pub(crate) const TEMPORARY: &str = ".cbox-";
 
 /// A flake in the file system.
@@ -85,6 +87,26 @@ impl Project {
         })
     }
 
+    /// The same flake as a commit has it, laid out below `top`.
+    pub(crate) fn laid_out(&self, top: &Utf8Path) -> Result<Self, Error> {
+        let folder = match self.dir().as_str() {
+            "" => top.to_owned(),
+            dir => top.join(dir),
+        };
+        if !folder.join(FLAKE).is_file() {
+            let file = folder.join(FLAKE);
+            return Err(Error::new(Kind::Config, format!("there is no {file}"))
+                .hint("the flake was somewhere else at that commit, or was none yet"));
+        }
+        Ok(Self {
+            config: Config::read(&folder)?,
+            folder,
+            top: top.to_owned(),
+            repository: self.repository.clone(),
+            out_dir: self.out_dir.clone(),
+        })
+    }
+
     /// The folder of the flake below the top; empty where they are the same.
     pub(crate) fn dir(&self) -> &Utf8Path {
         self.folder
@@ -111,9 +133,12 @@ impl Project {
     /// The rules for its files.
     pub(crate) fn rules(&self) -> Result<Rules, Error> {
         let source = self.config().source;
+        // What a host builds must not depend on what it was said to build.
+        let mut exclude = vec![format!("/{}", baseline::FILE)];
+        exclude.extend(source.exclude);
         Ok(Rules::new(
             self.dir().as_std_path(),
-            &source.exclude,
+            &exclude,
             &source.local,
             self.made(),
         )?)
@@ -127,6 +152,8 @@ impl Project {
             |path: &Utf8Path| Some(path.strip_prefix(&self.top).ok()?.as_std_path().to_owned());
         let mut made = Made {
             folders: inside(&own).into_iter().collect(),
+            // What becomes the baseline.
+            temporary: inside(&self.folder.join(TEMPORARY)).into_iter().collect(),
             ..Made::default()
         };
         if self.out_dir != own {
@@ -135,7 +162,7 @@ impl Project {
                     .map(|extension| self.out_dir.join(format!("{slug}{extension}")))
             });
             made.files = files.filter_map(|file| inside(&file)).collect();
-            made.temporary = inside(&self.out_dir.join(TEMPORARY)).into_iter().collect();
+            made.temporary.extend(inside(&self.out_dir.join(TEMPORARY)));
         }
         made
     }

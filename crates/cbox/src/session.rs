@@ -1,16 +1,12 @@
 //! A run: what every command needs, made once, in the order in which it can fail.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use cbox_core::{
     lock::Lock,
-    nix_text::{fold_trace, to_user_positions, without_escapes},
+    nix_text::{fold_trace, without_escapes},
 };
 use cbox_nix::{
-    Interrupt, NixError,
-    argv::Options,
-    memory::Memory,
-    nix::{Nix, Staged},
-    pass_through::PassThrough,
+    Interrupt, NixError, argv::Options, memory::Memory, nix::Nix, pass_through::PassThrough,
 };
 
 use crate::{
@@ -94,13 +90,14 @@ impl<'a> Session<'a> {
                 .override_inputs
                 .push((name.clone(), locked.unwrap_or_else(|| reference.clone())));
         }
-        let remember = all_locked && !may_change && !import_from_derivation;
-        let memory = remember.then(|| Memory::below(&self.environment.cache));
-        Ok(Evaluator {
+        let repeatable = all_locked && !may_change;
+        let evaluator = Evaluator {
             session: self,
             nix,
-            memory,
-        })
+            repeatable,
+            memory: None,
+        };
+        Ok(evaluator.under(&self.project))
     }
 
     /// A store that is a folder, as an absolute path: Nix runs elsewhere at times.
@@ -127,30 +124,28 @@ impl<'a> Session<'a> {
             other => other.into(),
         }
     }
-
-    /// `error`, with places in the staged copy told as places in the user's tree.
-    pub(crate) fn located(&self, error: NixError, staged: &Staged, store_root: &Utf8Path) -> Error {
-        let mut error = Error::from(error);
-        let shown = |path: &Utf8PathBuf| {
-            let shown = self.environment.shown(path).into_string();
-            shown.trim_end_matches('/').to_owned()
-        };
-        let (store, root) = (staged.path.as_str(), store_root.as_str());
-        if !staged.dir.is_empty() {
-            let flake = format!("{store}/{}", staged.dir);
-            error.message =
-                to_user_positions(&error.message, root, &flake, &shown(&self.project.folder));
-        }
-        error.message = to_user_positions(&error.message, root, store, &shown(&self.project.top));
-        error
-    }
 }
 
 /// A session that has found its Nix.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evaluator<'a> {
     pub(crate) session: &'a Session<'a>,
     pub(crate) nix: Nix,
+    /// Whether the command line lets an evaluation give the same again.
+    repeatable: bool,
     /// Where evaluations are remembered; `None` where this one must not be.
     pub(crate) memory: Option<Memory>,
+}
+
+impl Evaluator<'_> {
+    /// This evaluator for another version of the flake, whose own `cbox.toml` says whether
+    /// something may be built during evaluation. Such an evaluation is not remembered.
+    pub(crate) fn under(&self, project: &Project) -> Self {
+        let import_from_derivation = project.config().evaluation.import_from_derivation;
+        let remember = self.repeatable && !import_from_derivation;
+        let mut evaluator = self.clone();
+        evaluator.nix.options.import_from_derivation = import_from_derivation;
+        evaluator.memory = remember.then(|| Memory::below(&self.session.environment.cache));
+        evaluator
+    }
 }

@@ -1,8 +1,9 @@
-//! Staging: from the working tree to a source in the store.
+//! Staging: from the working tree, or a commit, to a source in the store.
 
 use std::{path::PathBuf, sync::Arc};
 
-use cbox_core::store_path::StorePath;
+use camino::Utf8Path;
+use cbox_core::{baseline, store_path::StorePath};
 use cbox_nix::{
     NixError,
     eval::check_lock,
@@ -14,6 +15,7 @@ use cbox_source::{
     list::{self, Listed},
     rules::Rules,
     stage,
+    stand_in::StandIn,
     tree::Tree,
 };
 use tokio::sync::OnceCell;
@@ -21,6 +23,7 @@ use tokio::sync::OnceCell;
 use crate::{
     error::Error,
     exit::Kind,
+    origin::Origin,
     project::is_image_host,
     session::{Evaluator, Session},
     view::count,
@@ -29,12 +32,15 @@ use crate::{
 /// The name that Nix itself gives to the source of a flake.
 const NAME: &str = "source";
 
-/// The working tree, looked at once.
+/// The working tree or a commit, looked at once.
 #[derive(Debug)]
 pub(crate) struct Sources<'a> {
     session: &'a Session<'a>,
-    rules: Rules,
-    base: Tree,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) rules: Rules,
+    pub(crate) base: Tree,
+    /// Whether git tracks the baseline, which is never staged.
+    pub(crate) baseline_tracked: bool,
     /// Where git stands; nothing of it outside a repository.
     pub(crate) head: Head,
     /// The tree without local settings, hashed when it is first wanted.
@@ -44,6 +50,9 @@ pub(crate) struct Sources<'a> {
 /// A tree with its hash.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
+    pub(crate) origin: Arc<Origin>,
+    /// The files in it that only stand in for others.
+    pub(crate) stand_ins: Vec<(PathBuf, StandIn)>,
     pub(crate) tree: Tree,
     pub(crate) local: Vec<PathBuf>,
     pub(crate) staged: Staged,
@@ -54,7 +63,6 @@ pub(crate) struct Snapshot {
 impl<'a> Sources<'a> {
     /// Asks git (or the file system) for the files and looks at each.
     pub(crate) async fn look(session: &'a Session<'a>, tracked_only: bool) -> Result<Self, Error> {
-        let rules = session.project.rules()?;
         let (listed, head) = match &session.project.repository {
             Some(repository) => {
                 let (files, head) = tokio::try_join!(
@@ -70,7 +78,67 @@ impl<'a> Sources<'a> {
                 (None, Head::default())
             }
         };
-        let top = session.project.top.as_std_path().to_owned();
+        let origin = Origin::working_tree(session.project.clone());
+        Self::select(session, origin, listed, head, tracked_only).await
+    }
+
+    /// Lays `revision` out in a folder of its own and looks at each of its files. The
+    /// `cbox.toml` that counts is the one of that commit.
+    pub(crate) async fn of_revision(
+        session: &'a Session<'a>,
+        revision: &str,
+    ) -> Result<Self, Error> {
+        let Some(repository) = &session.project.repository else {
+            let folder = &session.project.folder;
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{folder} is in no git repository, so there is no revision `{revision}`"),
+            )
+            .hint("without a repository there is the working tree only"));
+        };
+        let commit = repository.resolve(revision, session.interrupt).await?;
+        let unwritable = |error: &std::io::Error| {
+            Error::file(Kind::Source, "make", "a folder for another commit", error)
+                .hint("TMPDIR says where it goes")
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("cbox-")
+            .tempdir()
+            .map_err(|error| unwritable(&error))?;
+        session.view.doing(&format!("laying out {revision}"));
+        let files = repository
+            .materialise(&commit, folder.path(), session.interrupt)
+            .await?;
+        let origin = Origin::commit(&session.project, revision, &commit, folder)?;
+        let head = Head {
+            revision: Some(commit),
+            ..Head::default()
+        };
+        Self::select(
+            session,
+            origin,
+            Some(list::from_git(&files, b"")),
+            head,
+            true,
+        )
+        .await
+    }
+
+    /// Looks at the files of `listed`, or at all there are.
+    async fn select(
+        session: &'a Session<'a>,
+        origin: Arc<Origin>,
+        listed: Option<Vec<Listed>>,
+        head: Head,
+        tracked_only: bool,
+    ) -> Result<Self, Error> {
+        let project = &origin.project;
+        let rules = project.rules().map_err(|error| origin.named(error))?;
+        let baseline = project.dir().join(baseline::FILE);
+        let baseline_tracked = listed.iter().flatten().any(|listed| {
+            listed.tracked && Utf8Path::from_path(&listed.path) == Some(baseline.as_path())
+        });
+        let top = project.top.as_std_path().to_owned();
         let selecting = rules.clone();
         let base = blocking(move || {
             let listed: Vec<Listed> = match listed {
@@ -79,19 +147,27 @@ impl<'a> Sources<'a> {
             };
             Tree::select(&top, listed, &selecting, tracked_only)
         })
-        .await?;
-        let flake = session.project.dir().join("flake.nix");
+        .await
+        .map_err(|error: SourceError| origin.named(error.into()))?;
+        let flake = project.dir().join("flake.nix");
         if !base.contains(flake.as_std_path()) {
+            let why = if tracked_only {
+                "git does not track it (`git add` does), or `exclude` in cbox.toml names it"
+            } else {
+                "git ignores it, or `exclude` in cbox.toml names it"
+            };
             return Err(Error::new(
                 Kind::Config,
                 format!("{flake} is not staged, so Nix would find no flake"),
             )
-            .hint("git ignores it, or `exclude` in cbox.toml names it"));
+            .hint(why));
         }
         Ok(Self {
             session,
+            origin,
             rules,
             base,
+            baseline_tracked,
             head,
             plain: OnceCell::new(),
         })
@@ -124,7 +200,8 @@ impl<'a> Sources<'a> {
         }
     }
 
-    async fn plain(&self) -> Result<Arc<Snapshot>, Error> {
+    /// The tree without local settings, hashed once.
+    pub(crate) async fn plain(&self) -> Result<Arc<Snapshot>, Error> {
         let snapshot = self
             .plain
             .get_or_try_init(|| async { self.hash(self.base.clone(), vec![]).await.map(Arc::new) });
@@ -133,20 +210,22 @@ impl<'a> Sources<'a> {
 
     async fn hash(&self, tree: Tree, local: Vec<PathBuf>) -> Result<Snapshot, Error> {
         let interrupt = self.session.interrupt.clone();
-        let (tree, hash) = blocking(move || {
-            let hash = stage::hash(&tree, &|| interrupt.signal().is_some())?;
-            Ok((tree, hash))
+        let (tree, hashed) = blocking(move || {
+            let hashed = stage::hash(&tree, &|| interrupt.signal().is_some())?;
+            Ok((tree, hashed))
         })
         .await
-        .map_err(|error| stopped(self.session, error))?;
+        .map_err(|error| self.origin.named(stopped(self.session, error)))?;
         let store_dir = self.session.environment.nix_store_dir.as_deref();
         let store_dir = store_dir.unwrap_or(cbox_core::store_path::DEFAULT_STORE_DIR);
         Ok(Snapshot {
             staged: Staged {
-                path: StorePath::of_source(&hash, NAME, store_dir),
-                nar_hash: hash,
-                dir: self.session.project.dir().as_str().to_owned(),
+                path: StorePath::of_source(&hashed.hash, NAME, store_dir),
+                nar_hash: hashed.hash,
+                dir: self.origin.project.dir().as_str().to_owned(),
             },
+            origin: self.origin.clone(),
+            stand_ins: hashed.stand_ins,
             tree,
             local,
             ready: OnceCell::new(),
@@ -159,7 +238,7 @@ impl Snapshot {
     pub(crate) async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
         let ready = self.ready.get_or_try_init(|| async {
             self.add(evaluator.session, &evaluator.nix).await?;
-            let lock_file = self.read_lock(evaluator.session)?;
+            let lock_file = self.read_lock()?;
             check_lock(&evaluator.nix, &self.staged, lock_file.as_deref())
                 .await
                 .map_err(|error| evaluator.located(error, self))
@@ -192,7 +271,7 @@ impl Snapshot {
         );
         blocking(move || stage::copy(&tree, &place, &|| interrupt.signal().is_some()))
             .await
-            .map_err(|error| stopped(session, error))?;
+            .map_err(|error| self.origin.named(stopped(session, error)))?;
         if nix
             .add(&folder.path().join(NAME), &self.staged.path)
             .await?
@@ -206,15 +285,18 @@ impl Snapshot {
         }
     }
 
-    fn read_lock(&self, session: &Session<'_>) -> Result<Option<Vec<u8>>, Error> {
-        let path = session.project.dir().join("flake.lock");
+    /// The lock file as it is staged; `None` where there is none.
+    pub(crate) fn read_lock(&self) -> Result<Option<Vec<u8>>, Error> {
+        let project = &self.origin.project;
+        let path = project.dir().join("flake.lock");
         if !self.tree.contains(path.as_std_path()) {
             return Ok(None);
         }
-        let file = session.project.top.join(path);
-        std::fs::read(&file)
-            .map(Some)
-            .map_err(|error| Error::file(Kind::Lock, "read", &file, &error))
+        let file = project.top.join(path);
+        std::fs::read(&file).map(Some).map_err(|error| {
+            self.origin
+                .named(Error::file(Kind::Lock, "read", &file, &error))
+        })
     }
 }
 

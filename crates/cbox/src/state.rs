@@ -1,0 +1,321 @@
+//! States: versions of the flake that somebody else would have, which are the tracked
+//! files of the working tree, or a commit. Local settings are no part of either.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use cbox_core::{
+    baseline::{self, Baseline},
+    target::{HOSTS, word},
+};
+use cbox_nix::{NixError, git::Change};
+use cbox_source::{stand_in, tree::Tree};
+use tokio::sync::OnceCell;
+
+use crate::{
+    baseline_file::BaselineFile,
+    environment::GitHub,
+    error::Error,
+    project::is_image_host,
+    session::{Evaluator, Session},
+    staging::{Snapshot, Sources},
+};
+
+/// One version of the flake.
+#[derive(Debug)]
+pub(crate) struct State<'a> {
+    session: &'a Session<'a>,
+    sources: Sources<'a>,
+    /// Set once the stand-ins in it have been named.
+    warned: OnceCell<()>,
+}
+
+/// What of the working tree is not committed, less the baseline. Paths are relative to
+/// the top of the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Uncommitted {
+    /// Tracked files that differ from the commit.
+    pub(crate) files: Vec<PathBuf>,
+    /// Submodules at another commit, or with changes of their own. They are not staged.
+    pub(crate) submodules: Vec<PathBuf>,
+}
+
+/// The commit that a run compares with unless it is told another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub(crate) commit: String,
+    /// The branch that it is the merge base with, as git knows it: `origin/main`.
+    pub(crate) branch: String,
+}
+
+impl<'a> State<'a> {
+    /// The tracked files of the working tree; outside a repository, where nothing is
+    /// tracked, all that would be staged.
+    pub(crate) async fn working_tree(session: &'a Session<'a>) -> Result<Self, Error> {
+        let tracked_only = session.project.repository.is_some();
+        Ok(Self::of(
+            session,
+            Sources::look(session, tracked_only).await?,
+        ))
+    }
+
+    /// The commit that `revision` stands for.
+    pub(crate) async fn of_revision(
+        session: &'a Session<'a>,
+        revision: &str,
+    ) -> Result<Self, Error> {
+        Ok(Self::of(
+            session,
+            Sources::of_revision(session, revision).await?,
+        ))
+    }
+
+    fn of(session: &'a Session<'a>, sources: Sources<'a>) -> Self {
+        Self {
+            session,
+            sources,
+            warned: OnceCell::new(),
+        }
+    }
+
+    /// What it is called in a sentence: `the working tree`, `main (0123456789)`.
+    pub(crate) fn label(&self) -> &str {
+        self.sources.origin.label()
+    }
+
+    /// Its files.
+    pub(crate) fn sources(&self) -> &Sources<'a> {
+        &self.sources
+    }
+
+    /// The commit; of the working tree, the one that it stands at, if there is one.
+    pub(crate) fn revision(&self) -> Option<&str> {
+        self.sources.head.revision.as_deref()
+    }
+
+    /// `evaluator`, with what this state's own `cbox.toml` says of evaluation.
+    pub(crate) fn evaluator<'b>(&self, evaluator: &Evaluator<'b>) -> Evaluator<'b> {
+        evaluator.under(&self.sources.origin.project)
+    }
+
+    /// The hosts that run on machines.
+    pub(crate) fn install_hosts(&self) -> Vec<String> {
+        self.hosts().filter(|host| !is_image_host(host)).collect()
+    }
+
+    /// The hosts that exist only to be built into images.
+    pub(crate) fn image_hosts(&self) -> Vec<String> {
+        self.hosts().filter(|host| is_image_host(host)).collect()
+    }
+
+    /// The hosts whose folders are in the working tree and not in this state: not yet
+    /// tracked, or added since. Only install hosts.
+    pub(crate) fn hosts_set_aside(&self) -> Vec<String> {
+        let known: BTreeSet<String> = self.hosts().collect();
+        let there = self.session.project.host_folders().into_iter();
+        there
+            .filter(|host| !known.contains(host) && !is_image_host(host))
+            .collect()
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = String> {
+        let dir = self.sources.origin.project.dir().as_std_path();
+        let entries = self.sources.base.entries.iter();
+        entries.filter_map(|entry| host_of(dir, &entry.path))
+    }
+
+    /// The tree, hashed. The first time, files that only stand in for others are named.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let snapshot = self.sources.plain().await?;
+        let warn = || async {
+            if let Some(warning) = stand_in::warning(&snapshot.stand_ins) {
+                let view = self.session.view;
+                view.warn(&format!("in {}: {warning}", self.label()));
+            }
+        };
+        self.warned.get_or_init(warn).await;
+        Ok(snapshot)
+    }
+
+    /// The local settings of its install hosts that are on disk, and that a build here
+    /// would use: this state does not.
+    pub(crate) fn set_aside(&self) -> Result<Vec<PathBuf>, Error> {
+        // Git may track some of them in spite of all, so a commit can have its own.
+        let mut tops = vec![&self.sources.base.top];
+        let here = self.session.project.top.as_std_path().to_owned();
+        tops.push(&here);
+        let mut found = BTreeSet::new();
+        for top in tops {
+            let tree = Tree {
+                top: top.clone(),
+                entries: vec![],
+            };
+            for host in self.install_hosts() {
+                let settings = tree.local_settings(&self.sources.rules, &host);
+                let settings = settings.map_err(|error| self.sources.origin.named(error.into()))?;
+                found.extend(settings.into_iter().map(|entry| entry.path));
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// The hash of its `flake.lock`, as a baseline holds it; `None` where there is none.
+    pub(crate) async fn flake_lock_hash(&self) -> Result<Option<String>, Error> {
+        let lock = self.sources.plain().await?.read_lock()?;
+        Ok(lock.as_deref().map(baseline::lock_hash))
+    }
+
+    /// Its `baseline.json`: of the working tree, the file on disk.
+    pub(crate) fn baseline_file(&self) -> Result<BaselineFile, Error> {
+        let origin = &self.sources.origin;
+        let folder = &origin.project.folder;
+        let shown = origin.shown(self.session.environment, &folder.join(baseline::FILE));
+        let tracked = self.sources.baseline_tracked;
+        BaselineFile::read(folder, shown, origin.is_commit(), tracked)
+    }
+
+    /// What its `baseline.json` says; `None` where there is none.
+    pub(crate) fn baseline(&self) -> Result<Option<Baseline>, Error> {
+        self.baseline_file()?.parse()
+    }
+
+    /// What is not committed; of a commit, nothing.
+    pub(crate) async fn uncommitted(&self) -> Result<Uncommitted, Error> {
+        let origin = &self.sources.origin;
+        match &origin.project.repository {
+            Some(repository) if !origin.is_commit() => {
+                let changes = repository.changes(self.session.interrupt).await?;
+                let baseline = origin.project.dir().join(baseline::FILE);
+                Ok(sort(changes, baseline.as_std_path()))
+            }
+            _ => Ok(Uncommitted::default()),
+        }
+    }
+
+    /// The revision as a baseline that is accepted now holds it.
+    pub(crate) fn recorded_revision(&self, uncommitted: &Uncommitted) -> Option<String> {
+        let dirty = !uncommitted.files.is_empty();
+        self.revision()
+            .map(|commit| baseline::recorded_revision(commit, dirty))
+    }
+}
+
+/// The host that the file at `path` makes, in a flake in `dir`.
+fn host_of(dir: &Path, path: &Path) -> Option<String> {
+    let inside = path.strip_prefix(dir).ok()?.to_str()?;
+    let host = inside
+        .strip_prefix(HOSTS)?
+        .strip_prefix('/')?
+        .strip_suffix("/default.nix")?;
+    word(host).ok()
+}
+
+fn sort(changes: Vec<Change>, baseline: &Path) -> Uncommitted {
+    let mut sorted = Uncommitted::default();
+    for change in changes {
+        if change.submodule {
+            sorted.submodules.push(change.path);
+        } else if change.path != baseline {
+            sorted.files.push(change.path);
+        }
+    }
+    sorted
+}
+
+/// The commit to explain against where none is named: for a pull request on GitHub, the
+/// last one that it shares with the branch it is for. Where that is not to be found, a
+/// warning says why, and there is none.
+pub(crate) async fn default_base(session: &Session<'_>) -> Result<Option<Base>, Error> {
+    let Some(repository) = &session.project.repository else {
+        return Ok(None);
+    };
+    let mut first = None;
+    for branch in candidates(&session.environment.github) {
+        match repository
+            .merge_base("HEAD", &branch, session.interrupt)
+            .await
+        {
+            Ok(commit) => return Ok(Some(Base { commit, branch })),
+            Err(error @ (NixError::Revision { .. } | NixError::MergeBase { .. })) => {
+                first.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if let Some(error) = first {
+        session.view.warn(&format!(
+            "the commit that this pull request starts from is not here, so nothing is explained \
+             against it: {error} (`fetch-depth: 0` of actions/checkout brings it)"
+        ));
+    }
+    Ok(None)
+}
+
+/// What the branch that a pull request is for can be called here.
+fn candidates(github: &GitHub) -> Vec<String> {
+    match (&github.event_name, &github.base_ref) {
+        (Some(event), Some(branch)) if event == "pull_request" => {
+            vec![format!("origin/{branch}"), branch.clone()]
+        }
+        _ => vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_folders_with_a_default_nix() {
+        let of = |dir: &str, path: &str| host_of(Path::new(dir), Path::new(path));
+        assert_eq!(of("", "hosts/a/default.nix").as_deref(), Some("a"));
+        assert_eq!(of("", "hosts/_a/default.nix").as_deref(), Some("_a"));
+        assert_eq!(of("sub", "sub/hosts/a/default.nix").as_deref(), Some("a"));
+        for (dir, path) in [
+            ("", "hosts/default.nix"),
+            ("", "hosts/a/b/default.nix"),
+            ("", "hosts/a/local.nix"),
+            ("", "hosts/a b/default.nix"),
+            ("", "nixos/hosts/a/default.nix"),
+            ("", "hostsa/default.nix"),
+            ("sub", "hosts/a/default.nix"),
+        ] {
+            assert_eq!(of(dir, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_baseline_is_no_change() {
+        let change = |path: &str, submodule: bool| Change {
+            path: path.into(),
+            submodule,
+        };
+        let changes = vec![
+            change("sub/baseline.json", false),
+            change("baseline.json", false),
+            change("module", true),
+        ];
+        let sorted = sort(changes, Path::new("sub/baseline.json"));
+        assert_eq!(sorted.files, [PathBuf::from("baseline.json")]);
+        assert_eq!(sorted.submodules, [PathBuf::from("module")]);
+    }
+
+    #[test]
+    fn only_pull_requests_have_a_base() {
+        let github = |event: &str, branch: Option<&str>| GitHub {
+            event_name: Some(event.to_owned()),
+            base_ref: branch.map(str::to_owned),
+            ..GitHub::default()
+        };
+        assert_eq!(
+            candidates(&github("pull_request", Some("main"))),
+            ["origin/main", "main"]
+        );
+        assert!(candidates(&github("pull_request", None)).is_empty());
+        assert!(candidates(&github("push", Some("main"))).is_empty());
+        assert!(candidates(&GitHub::default()).is_empty());
+    }
+}
