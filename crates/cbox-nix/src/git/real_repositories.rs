@@ -348,6 +348,26 @@ fn changes_are_told_with_their_names() {
 }
 
 #[test]
+fn a_submodule_is_told_from_a_file() {
+    let place = Place::new();
+    place.write("module/a", "1\n");
+    let inner = place.folder.path().join("module");
+    git(&inner, &["init", "-q", "-b", "main", "--template=", "."]);
+    git(&inner, &["add", "a"]);
+    git(&inner, &["commit", "-q", "-m", "inner"]);
+    place.commit("a submodule");
+    place.write("module/a", "2\n");
+    let expected = Change {
+        path: "module".into(),
+        submodule: true,
+    };
+    let changes = || run(place.repository.changes(&Interrupt::never())).unwrap();
+    assert_eq!(changes().first(), Some(&expected));
+    git(&inner, &["commit", "-q", "-a", "-m", "inner"]);
+    assert_eq!(changes(), [expected]);
+}
+
+#[test]
 fn added_lines_are_those_of_a_configured_git_too() {
     let place = Place::new();
     place.write("a file", "1\n2\n3\n4\n5\n6\n7\n");
