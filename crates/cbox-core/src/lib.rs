@@ -11,6 +11,7 @@ pub mod disk_image;
 pub mod expression;
 pub mod lock;
 pub mod manifest;
+pub mod memory_budget;
 pub mod memory_key;
 pub mod nar;
 pub mod nearest;
