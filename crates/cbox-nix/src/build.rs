@@ -55,6 +55,7 @@ pub async fn build(
         Err(NixError::Failed {
             command,
             status,
+            signal,
             stderr,
         }) => {
             let errors = reader.errors().to_vec();
@@ -62,6 +63,7 @@ pub async fn build(
                 Err(NixError::Failed {
                     command,
                     status,
+                    signal,
                     stderr,
                 })
             } else {

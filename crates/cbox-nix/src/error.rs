@@ -30,6 +30,8 @@ pub enum NixError {
         command: String,
         /// How it ended: `failed with exit code 1`.
         status: String,
+        /// The signal that ended it, if one did.
+        signal: Option<i32>,
         /// The last lines of what it wrote on its standard error.
         stderr: String,
     },
@@ -74,6 +76,16 @@ pub enum NixError {
         host: String,
         /// What Nix says, positions in the staged copy.
         message: String,
+    },
+    /// There was too little memory to evaluate a host.
+    #[error("there is too little memory to evaluate host `{host}`: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said `{said}`") })]
+    Memory {
+        /// The entry of `nixosConfigurations`.
+        host: String,
+        /// How Nix ended: `was ended by signal 9`.
+        status: String,
+        /// What it said about it; empty where it could say nothing.
+        said: String,
     },
     /// The flake has no such host.
     #[error("the flake has no host `{0}`")]

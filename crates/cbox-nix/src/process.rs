@@ -118,6 +118,7 @@ impl Command {
         Err(NixError::Failed {
             command: self.to_shell(),
             status: ended(status),
+            signal: ended_by(status),
             stderr: output.stderr,
         })
     }
@@ -352,6 +353,16 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
+/// The signal that ended a process, also where a shell in front of it only passed that on
+/// as an exit code, which is 128 and its number.
+fn ended_by(status: ExitStatus) -> Option<i32> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let passed_on = status.code().map(|code| code - 128);
+    status
+        .signal()
+        .or(passed_on.filter(|signal| (1..=64).contains(signal)))
+}
+
 /// `word` as a shell takes it.
 fn shell_word(word: &OsStr) -> String {
     let text = word.to_string_lossy();
@@ -408,6 +419,19 @@ mod tests {
             killed.to_string().contains("was ended by signal 9"),
             "{killed}"
         );
+        for (script, wanted) in [
+            ("kill -9 $$", Some(9)),
+            ("exit 134", Some(6)),
+            ("exit 128", None),
+            ("exit 3", None),
+            ("exit 255", None),
+        ] {
+            let error = run(sh(script).run(&Interrupt::never())).unwrap_err();
+            assert!(
+                matches!(error, NixError::Failed { signal, .. } if signal == wanted),
+                "{script}: {error:?}"
+            );
+        }
         let missing = run(Command::new("cbox-no-such-program", [""; 0]).run(&Interrupt::never()))
             .unwrap_err();
         assert!(matches!(missing, NixError::NotFound(_)));
@@ -421,6 +445,18 @@ mod tests {
             run(sh(script).stream(&Interrupt::never(), |line| lengths.push(line.len()))).unwrap();
         assert_eq!(lengths, [LINE_LIMIT, 4]);
         assert_eq!(output.stderr, "last");
+    }
+
+    #[test]
+    fn of_many_lines_the_last_are_kept() {
+        let line = [b'x'; 1000];
+        let mut tail = Tail::default();
+        for _ in 0..100_000 {
+            tail.push(&line);
+        }
+        assert!(tail.size <= STDERR_KEPT && tail.lines.len() > 1000);
+        tail.push(b"last");
+        assert!(tail.into_text().ends_with("\nlast"));
     }
 
     #[test]
