@@ -26,6 +26,7 @@ mod plain;
 mod purity;
 mod random_trees;
 mod several;
+mod side_by_side;
 mod source_list;
 mod support;
 mod values;

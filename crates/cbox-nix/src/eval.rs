@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cbox_core::{
     expression::{self, Evaluated, Request},
     lock::{Declared, Lock},
+    memory_budget::died_of_memory,
     nix_text::{fold_trace, without_escapes},
     overrides::OptionPath,
 };
@@ -12,10 +13,14 @@ use cbox_core::{
 use crate::{
     NixError,
     nix::{Nix, Staged},
+    said::Said,
 };
 
 /// The word with which the expression says that an attribute is missing.
 const NO_ATTRIBUTE: &str = "cbox-no-attribute: ";
+
+/// The size that the heap of Nix's collector starts with, in bytes.
+pub const HEAP_VARIABLE: &str = "GC_INITIAL_HEAP_SIZE";
 
 /// Checks that `lock_file` (the content of `flake.lock`, if it is there) locks what the
 /// staged flake declares, and that every replaced input exists.
@@ -36,7 +41,12 @@ pub async fn check_lock(
         .run(nix.interrupt())
         .await
         .map_err(|error| match error {
-            NixError::Failed { stderr, .. } => NixError::Flake {
+            // What a signal ended says nothing about the flake.
+            NixError::Failed {
+                stderr,
+                signal: None,
+                ..
+            } => NixError::Flake {
                 message: shown(nix, staged, &without_escapes(&stderr)),
             },
             other => other,
@@ -57,37 +67,78 @@ pub async fn check_lock(
     Ok(())
 }
 
-/// Evaluates one host of a staged flake, and writes its derivation to the store.
+/// Evaluates one host of a staged flake, and writes its derivation to the store. Nix's
+/// collector starts with `heap` bytes, or as it would anyway. What Nix says besides its
+/// answer and its error goes to `said`.
 ///
 /// # Errors
-/// When the flake has no such host, the host no such attribute or option, or when it does
-/// not evaluate.
+/// When the flake has no such host, the host no such attribute or option, when it does
+/// not evaluate, or when the memory does not suffice.
 pub async fn evaluate(
     nix: &Nix,
     staged: &Staged,
     request: &Request,
+    heap: Option<u64>,
+    said: &mut Said,
 ) -> Result<Evaluated, NixError> {
     let arguments = nix.options.eval(
         &staged.reference(),
         &request.attribute_path(),
         &request.expression()?,
     );
-    let command = nix.command(arguments);
+    let mut command = nix.command(arguments);
+    if let Some(bytes) = heap {
+        command = command.with(HEAP_VARIABLE, bytes.to_string());
+    }
     let output = command
-        .run(nix.interrupt())
+        .stream(nix.interrupt(), |line| said.push(line))
         .await
-        .map_err(|error| match error {
-            NixError::Failed { stderr, .. } => {
-                explain(request, &without_escapes(&stderr), |message| {
-                    shown(nix, staged, message)
-                })
-            }
-            other => other,
-        })?;
+        .map_err(|error| failed(nix, staged, request, error))?;
     serde_json::from_slice(&output.stdout).map_err(|error| NixError::Answer {
         command: command.to_shell(),
         reason: error.to_string(),
     })
+}
+
+/// What it means that the evaluation of a host failed.
+fn failed(nix: &Nix, staged: &Staged, request: &Request, error: NixError) -> NixError {
+    let NixError::Failed {
+        status,
+        signal,
+        stderr,
+        ..
+    } = error
+    else {
+        return error;
+    };
+    let stderr = without_escapes(&stderr);
+    match died_of_memory(signal, &stderr) {
+        Some(said) => NixError::Memory {
+            host: request.host.clone(),
+            status,
+            said,
+        },
+        None => explain(request, error_part(&stderr), |message| {
+            shown(nix, staged, message)
+        }),
+    }
+}
+
+/// Nix's error alone, without the traces and warnings before it, which can be megabytes.
+/// Where there is no error, the last lines.
+fn error_part(stderr: &str) -> &str {
+    const LINES: usize = 20;
+    if stderr.starts_with("error:") {
+        return stderr;
+    }
+    let start = match stderr.rfind("\nerror:") {
+        Some(before) => before + 1,
+        None => stderr
+            .rmatch_indices('\n')
+            .nth(LINES)
+            .map_or(0, |(before, _)| before + 1),
+    };
+    &stderr[start..]
 }
 
 /// `message` as the user wants it: whole with `--show-trace`, otherwise folded.
@@ -183,6 +234,17 @@ mod tests {
             explain(&request(&[]), message, str::to_owned),
             NixError::NoAttribute { attribute, .. } if attribute == "system.build.x"
         ));
+    }
+
+    #[test]
+    fn warnings_are_no_part_of_an_error() {
+        let error = "error:\n  … while\n\n  error: nope";
+        assert_eq!(error_part(error), error);
+        assert_eq!(error_part(&format!("warning: a\ntrace: b\n{error}")), error);
+        let lines: Vec<String> = (0..100).map(|number| format!("{number}")).collect();
+        assert!(error_part(&lines.join("\n")).starts_with("79\n80\n"));
+        assert_eq!(error_part("one\ntwo"), "one\ntwo");
+        assert_eq!(error_part(""), "");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod nix;
 pub mod pass_through;
 pub mod process;
+pub mod said;
 pub mod store;
 
 pub use error::NixError;

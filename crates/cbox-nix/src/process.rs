@@ -115,12 +115,7 @@ impl Command {
         if status.success() {
             return Ok(output);
         }
-        Err(NixError::Failed {
-            command: self.to_shell(),
-            status: ended(status),
-            signal: ended_by(status),
-            stderr: output.stderr,
-        })
+        Err(self.failed(status, output))
     }
 
     /// Runs a command to its end that says no with exit code 1, as git's questions do;
@@ -133,11 +128,16 @@ impl Command {
         match status.code() {
             Some(0) => Ok(Some(output)),
             Some(1) => Ok(None),
-            _ => Err(NixError::Failed {
-                command: self.to_shell(),
-                status: ended(status),
-                stderr: output.stderr,
-            }),
+            _ => Err(self.failed(status, output)),
+        }
+    }
+
+    fn failed(&self, status: ExitStatus, output: Output) -> NixError {
+        NixError::Failed {
+            command: self.to_shell(),
+            status: ended(status),
+            signal: ended_by(status),
+            stderr: output.stderr,
         }
     }
 

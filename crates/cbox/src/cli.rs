@@ -1,7 +1,9 @@
 //! The command line: what can be typed, and its help.
 
+use std::num::NonZeroUsize;
+
 use camino::Utf8PathBuf;
-use cbox_core::overrides::Setting;
+use cbox_core::{memory_budget::parse_size, overrides::Setting};
 use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
@@ -48,7 +50,7 @@ pub(crate) struct Common {
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Show the logs of builds; twice: every command that is run
+    /// Show the logs of builds and the warnings of evaluations; twice: every command that is run
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Show results and errors only
@@ -90,7 +92,10 @@ pub(crate) enum Command {
     List,
     /// List the hosts with kind, system and host name
     #[command(after_help = "Example: cbox hosts")]
-    Hosts,
+    Hosts {
+        #[command(flatten)]
+        limits: Limits,
+    },
     /// Show what is staged
     #[command(subcommand)]
     Source(SourceCommand),
@@ -134,6 +139,22 @@ pub(crate) struct ImageArgs {
     pub(crate) common: Common,
 }
 
+/// How much is evaluated at once.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Limits {
+    /// Make N evaluations at once [default: as many as cores and free memory allow]
+    #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "Evaluation")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Let all evaluations together take this much memory, as 4G or 1500M [default: what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Evaluation")]
+    pub(crate) max_memory: Option<u64>,
+}
+
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse()
+        .map_err(|_| "it is a whole number from 1 on: how many evaluations go at once")
+}
+
 /// Options of every build.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct BuildFlags {
@@ -159,6 +180,8 @@ pub(crate) struct BuildFlags {
     /// Build, but link and record nothing
     #[arg(long)]
     pub(crate) no_link: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Machines that build, as Nix names them
     #[arg(long, value_name = "BUILDERS", help_heading = "Nix")]
     pub(crate) builders: Option<String>,

@@ -19,8 +19,10 @@ pub(crate) struct Environment {
     pub(crate) live: bool,
     /// Whether standard error is a terminal that wants colour.
     pub(crate) colour: bool,
-    /// How many evaluations run side by side.
+    /// How many processors this process may use.
     pub(crate) cores: usize,
+    /// Whether the user has set the heap that Nix starts with.
+    pub(crate) heap_is_set: bool,
     /// What GitHub Actions says of a run in it.
     pub(crate) github: GitHub,
 }
@@ -77,6 +79,7 @@ impl Environment {
             live: terminal && !dumb,
             colour: terminal && !dumb && variable("NO_COLOR").is_none(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
             github: GitHub {
                 actions: variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
                 event_name: variable("GITHUB_EVENT_NAME"),
@@ -97,6 +100,7 @@ impl Environment {
             live: false,
             colour: false,
             cores: 1,
+            heap_is_set: false,
             github: GitHub::default(),
         }
     }

@@ -132,6 +132,7 @@ impl From<NixError> for Error {
                 Kind::Usage,
                 "name the commit to compare with: any commit will do",
             ),
+            NixError::Memory { .. } => (Kind::Environment, "add memory or swap"),
             NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
             NixError::Flake { .. } | NixError::Evaluation { .. } => (
                 Kind::Evaluation,

@@ -1,39 +1,66 @@
 //! Evaluation with a memory: what is known is not found out again.
+//!
+//! These are the steps; [`crate::side_by_side`] takes them, for one evaluation as for many.
 
+use camino::Utf8Path;
 use cbox_core::{
     expression::{DerivationInfo, Evaluated, Request},
     memory_key::KeyParts,
+    nix_text::to_user_positions,
 };
-use cbox_nix::{NixError, eval::evaluate};
+use cbox_nix::{NixError, eval::evaluate, said::Said};
 
-use crate::{error::Error, exit::Kind, session::Evaluator, staging::Snapshot};
+use crate::{error::Error, exit::Kind, session::Evaluator, staging::Snapshot, view::count};
+
+/// Why an evaluation gave nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There was too little memory, which another try may have.
+    Memory(NixError),
+    /// All else.
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
 
 impl Evaluator<'_> {
-    /// Evaluates `request` on `snapshot`, or remembers what it gave.
-    pub(crate) async fn evaluate(
+    /// What is remembered under `key`, unless its derivation is gone.
+    pub(crate) async fn remembered(
         &self,
+        key: &str,
+        what: &str,
+    ) -> Result<Option<Evaluated>, Error> {
+        let known = self.memory.as_ref().and_then(|memory| memory.get(key));
+        match known {
+            Some(known) if self.is_still_there(&known).await? => {
+                tracing::debug!("{what}: remembered as {key}");
+                Ok(Some(known))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Evaluates `request` on `snapshot`, which is ready, and remembers the answer as `key`.
+    pub(crate) async fn find_out(
+        &self,
+        key: &str,
         snapshot: &Snapshot,
         request: &Request,
+        heap: Option<u64>,
         what: &str,
-    ) -> Result<Evaluated, Error> {
-        let key = self.key(snapshot, request)?;
-        if let Some(memory) = &self.memory
-            && let Some(known) = memory.get(&key)
-            && self.is_still_there(&known).await?
-        {
-            tracing::debug!("{what}: remembered as {key}");
-            return Ok(known);
-        }
-        snapshot.ready(self).await?;
-        self.session.view.doing(&format!("evaluating {what}"));
-        let mut evaluated = self.ask(snapshot, request).await?;
+    ) -> Result<Evaluated, Failure> {
+        let mut evaluated = self.ask(snapshot, request, heap, what).await?;
         // Nothing roots a derivation yet, so a garbage collection can take it at once.
-        if !self.is_still_there(&evaluated).await? {
+        if !self.is_still_there(&evaluated).await.map_err(Error::from)? {
             snapshot.add(self.session, &self.nix).await?;
-            evaluated = self.ask(snapshot, request).await?;
+            evaluated = self.ask(snapshot, request, heap, what).await?;
         }
         if let Some(memory) = &self.memory
-            && let Err(error) = memory.put(&key, &evaluated)
+            && let Err(error) = memory.put(key, &evaluated)
         {
             let error = Error::from(error);
             self.session.view.warn(&format!(
@@ -44,27 +71,35 @@ impl Evaluator<'_> {
         Ok(evaluated)
     }
 
-    /// Evaluates `request`, which has to give a derivation.
-    pub(crate) async fn derivation(
+    async fn ask(
         &self,
         snapshot: &Snapshot,
         request: &Request,
+        heap: Option<u64>,
         what: &str,
-    ) -> Result<(Evaluated, DerivationInfo), Error> {
-        let evaluated = self.evaluate(snapshot, request, what).await?;
-        let derivation = evaluated.derivation.clone().ok_or_else(|| {
-            Error::new(
-                Kind::Evaluation,
-                format!("host `{}` gave no derivation for {what}", request.host),
-            )
-        })?;
-        Ok((evaluated, derivation))
+    ) -> Result<Evaluated, Failure> {
+        let mut said = Said::default();
+        let answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
+        self.tell(&said, snapshot, what);
+        answer.map_err(|error| match error {
+            NixError::Memory { .. } => Failure::Memory(error),
+            error => Failure::Other(self.located(error, snapshot)),
+        })
     }
 
-    async fn ask(&self, snapshot: &Snapshot, request: &Request) -> Result<Evaluated, Error> {
-        evaluate(&self.nix, &snapshot.staged, request)
-            .await
-            .map_err(|error| self.located(error, snapshot))
+    /// Shows what Nix said while it evaluated `what` to those who want to know all.
+    fn tell(&self, said: &Said, snapshot: &Snapshot, what: &str) {
+        let (view, session) = (self.session.view, self.session);
+        let top = session.environment.shown(&session.project.top);
+        let top = top.as_str().trim_end_matches('/');
+        let staged = snapshot.staged.path.as_str();
+        for line in said.lines() {
+            let line = to_user_positions(&line, self.store_root().as_str(), staged, top);
+            view.aside(&format!("{what}> {line}"));
+        }
+        if said.more() > 0 {
+            view.aside(&format!("{what}> and {}", count(said.more(), "more line")));
+        }
     }
 
     /// Whether the derivation, if there is one, has not been collected.
@@ -78,7 +113,9 @@ impl Evaluator<'_> {
         }
     }
 
-    fn key(&self, snapshot: &Snapshot, request: &Request) -> Result<String, Error> {
+    /// The name under which the answer to `request` on `snapshot` is remembered: the same
+    /// for all that gives the same answer.
+    pub(crate) fn key(&self, snapshot: &Snapshot, request: &Request) -> Result<String, Error> {
         let expression = request.expression().map_err(NixError::from)?;
         let nix = &self.nix;
         Ok(KeyParts {
@@ -98,11 +135,27 @@ impl Evaluator<'_> {
 
     /// `error`, with its places told as places in the user's tree.
     pub(crate) fn located(&self, error: NixError, snapshot: &Snapshot) -> Error {
-        let root =
-            camino::Utf8Path::from_path(self.nix.store.root()).unwrap_or(camino::Utf8Path::new(""));
         let environment = self.session.environment;
         snapshot
             .origin
-            .located(environment, error, &snapshot.staged, root)
+            .located(environment, error, &snapshot.staged, self.store_root())
     }
+
+    fn store_root(&self) -> &Utf8Path {
+        Utf8Path::from_path(self.nix.store.root()).unwrap_or(Utf8Path::new(""))
+    }
+}
+
+/// The derivation of `evaluated`, the answer to a request that asked for one.
+pub(crate) fn derivation_of(
+    evaluated: &Evaluated,
+    request: &Request,
+    what: &str,
+) -> Result<DerivationInfo, Error> {
+    evaluated.derivation.clone().ok_or_else(|| {
+        Error::new(
+            Kind::Evaluation,
+            format!("host `{}` gave no derivation for {what}", request.host),
+        )
+    })
 }

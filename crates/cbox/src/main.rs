@@ -15,11 +15,13 @@ mod environment;
 mod error;
 mod evaluation;
 mod exit;
+mod machine;
 mod origin;
 mod project;
 mod realise;
 mod run;
 mod session;
+mod side_by_side;
 mod staging;
 #[expect(dead_code, reason = "for `verify-hosts` and `accept`")]
 mod state;

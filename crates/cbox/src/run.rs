@@ -113,7 +113,7 @@ async fn dispatch(
             commands::build::run(&session, common, &args.flags, &names).await
         }
         (Command::List, _) => commands::list::run(&open(None)?),
-        (Command::Hosts, _) => commands::hosts::run(&open(None)?, common).await,
+        (Command::Hosts { limits }, _) => commands::hosts::run(&open(None)?, common, &limits).await,
         (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,
         (Command::Status { out_dir }, _) => commands::status::run(&open(out_dir.as_ref())?),
     }

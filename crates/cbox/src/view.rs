@@ -21,7 +21,7 @@ pub(crate) enum Loudness {
     Quiet,
     /// And what is being done.
     Normal,
-    /// And what builds print.
+    /// And what builds and evaluations print.
     Verbose,
 }
 
@@ -88,6 +88,19 @@ impl View {
     pub(crate) fn briefly(&self, text: &str) {
         if self.live.is_some() {
             self.doing(text);
+        }
+    }
+
+    /// Says what is being done now beside other things: `all` of them on the live line,
+    /// elsewhere the `latest` alone, since the others were said before.
+    pub(crate) fn under_way(&self, latest: &str, all: &str) {
+        self.doing(if self.live.is_some() { all } else { latest });
+    }
+
+    /// Says something for those only who want to know all.
+    pub(crate) fn aside(&self, text: &str) {
+        if self.loudness == Loudness::Verbose {
+            self.stderr(text);
         }
     }
 

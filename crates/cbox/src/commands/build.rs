@@ -4,15 +4,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use cbox_core::target::TargetName;
 use cbox_nix::NixError;
-use futures_util::{StreamExt as _, stream};
 
 use super::report;
 use crate::{
-    cli::{BuildFlags, Common},
+    cli::{BuildFlags, Common, Limits},
     error::Error,
     exit::Kind,
     realise::{Built, Job, OutDir, realise},
     session::{Evaluator, Session},
+    side_by_side::{self, Item},
     staging::{Snapshot, Sources},
     targets::{self, Target},
 };
@@ -40,7 +40,7 @@ pub(crate) async fn run(
         .map(|name| targets::resolve(&session.project, name, flags, native, &sources))
         .collect::<Result<Vec<Target>, Error>>()?;
     let snapshots = snapshots(session, &sources, &targets, flags.with_local).await?;
-    let (jobs, mut failures) = evaluate(&evaluator, &targets, &snapshots).await?;
+    let (jobs, mut failures) = evaluate(&evaluator, &flags.limits, &targets, &snapshots).await?;
     if flags.drv {
         report::derivations(session.view, &jobs, &failures);
     } else if flags.dry_run {
@@ -129,39 +129,35 @@ async fn build(
     Ok(built)
 }
 
-/// Evaluates all targets, as many at once as there are cores. Those that do not evaluate
-/// do not keep the others from being built.
+/// Evaluates all targets, side by side. Those that do not evaluate do not keep the others
+/// from being built.
 async fn evaluate<'a>(
     evaluator: &Evaluator<'_>,
+    limits: &Limits,
     targets: &'a [Target],
     snapshots: &'a [Arc<Snapshot>],
 ) -> Result<(Vec<Job<'a>>, Vec<Error>), Error> {
-    let all = targets
+    let items = targets
         .iter()
         .zip(snapshots)
-        .map(|(target, snapshot)| async move {
-            let what = target.name.to_string();
-            let (evaluated, derivation) = evaluator
-                .derivation(snapshot, &target.request, &what)
-                .await?;
-            Ok(Job {
+        .map(|(target, snapshot)| Item {
+            snapshot: Arc::clone(snapshot),
+            request: target.request.clone(),
+            name: target.name.to_string(),
+        });
+    let items: Vec<Item> = items.collect();
+    let answers = side_by_side::derivations(evaluator, limits, &items).await?;
+    let (mut jobs, mut failures) = (Vec::new(), Vec::new());
+    for ((target, snapshot), answer) in targets.iter().zip(snapshots).zip(answers) {
+        match answer {
+            Ok((evaluated, derivation)) => jobs.push(Job {
                 target,
                 snapshot,
                 evaluated,
                 derivation,
-            })
-        });
-    let answers: Vec<Result<Job<'_>, Error>> = stream::iter(all)
-        .buffered(evaluator.session.environment.cores)
-        .collect()
-        .await;
-    let (mut jobs, mut failures) = (Vec::new(), Vec::new());
-    for answer in answers {
-        match answer {
-            Ok(job) => jobs.push(job),
+            }),
             // Several targets of one host fail alike, and once is enough.
             Err(error) if failures.contains(&error) => {}
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
             Err(error) => failures.push(error),
         }
     }

@@ -4,23 +4,28 @@ use cbox_core::{
     expression::{Evaluated, Request},
     overrides::Overrides,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
 use super::document;
 use crate::{
-    cli::{BuildFlags, Common},
+    cli::{BuildFlags, Common, Limits},
     error::Error,
     exit::Kind,
     project::is_image_host,
     session::Session,
+    side_by_side::{self, Item},
     staging::Sources,
     view::columns,
 };
 
 /// Runs the command. A host that does not evaluate is shown with its error, and does not
 /// keep the others from being shown.
-pub(crate) async fn run(session: &Session<'_>, common: &Common) -> Result<(), Error> {
+pub(crate) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    limits: &Limits,
+) -> Result<(), Error> {
     let hosts = session.project.host_folders();
     if hosts.is_empty() {
         return Err(Error::new(
@@ -37,21 +42,25 @@ pub(crate) async fn run(session: &Session<'_>, common: &Common) -> Result<(), Er
         session.evaluator(common, &flags),
         Sources::look(session, false)
     )?;
-    let (evaluator, sources) = (&evaluator, &sources);
-    let all = hosts.iter().map(|host| async move {
-        let request = Request {
-            host: host.clone(),
-            attribute: None,
-            name: None,
-            overrides: Overrides::default(),
-        };
+    let sources = &sources;
+    let items = hosts.iter().map(|host| async move {
         let (snapshot, _) = sources.snapshot(Some(host), false).await?;
-        evaluator.evaluate(&snapshot, &request, host).await
+        Ok::<_, Error>(Item {
+            snapshot,
+            request: Request {
+                host: host.clone(),
+                attribute: None,
+                name: None,
+                overrides: Overrides::default(),
+            },
+            name: host.clone(),
+        })
     });
-    let answers: Vec<Result<Evaluated, Error>> = stream::iter(all)
+    let items: Vec<Item> = stream::iter(items)
         .buffered(session.environment.cores)
-        .collect()
-        .await;
+        .try_collect()
+        .await?;
+    let answers = side_by_side::evaluate(&evaluator, limits, &items).await?;
     show(session, &hosts, answers)
 }
 
@@ -63,6 +72,15 @@ fn show(
     let mut items = Vec::new();
     let mut rows = vec![["HOST", "KIND", "SYSTEM", "HOST NAME"].map(str::to_owned)];
     let mut failures: Vec<Error> = Vec::new();
+    // What keeps every host from being evaluated is said once.
+    if let Some(Err(error)) = answers.first()
+        && error.kind != Kind::Evaluation
+        && answers
+            .iter()
+            .all(|answer| answer.as_ref().err() == Some(error))
+    {
+        return Err(error.clone());
+    }
     for (host, answer) in hosts.iter().zip(answers) {
         let kind = if is_image_host(host) {
             "image"
@@ -80,16 +98,13 @@ fn show(
                     name,
                 ]);
             }
-            // What keeps every host from being evaluated is said once.
-            Err(error) if error.kind != Kind::Evaluation => return Err(error),
             Err(error) => {
                 items.push(json!({ "host": host, "kind": kind, "error": error.message }));
-                rows.push([
-                    host.clone(),
-                    kind.to_owned(),
-                    "does not evaluate".to_owned(),
-                    String::new(),
-                ]);
+                let why = match error.kind {
+                    Kind::Evaluation => "does not evaluate",
+                    _ => "not evaluated",
+                };
+                rows.push([host.clone(), kind.to_owned(), why.to_owned(), String::new()]);
                 if !failures.contains(&error) {
                     failures.push(error);
                 }

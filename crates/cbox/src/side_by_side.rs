@@ -1,0 +1,300 @@
+//! Evaluations side by side: as many at once as cores and memory allow.
+//!
+//! What is remembered is looked up first, and takes no slot and no memory. What is left
+//! shares the machine as [`cbox_core::memory_budget`] says. An evaluation that ends for want
+//! of memory is tried once more when all others are done, alone and with a small heap.
+
+use std::{cell::RefCell, sync::Arc};
+
+use cbox_core::{
+    expression::{DerivationInfo, Evaluated, Request},
+    memory_budget::{Given, LEAST_NEED, Share, share},
+};
+use cbox_nix::{NixError, eval::HEAP_VARIABLE};
+use futures_util::{StreamExt as _, stream};
+
+use crate::{
+    cli::Limits,
+    error::Error,
+    evaluation::{Failure, derivation_of},
+    exit::Kind,
+    machine,
+    session::Evaluator,
+    staging::Snapshot,
+    view::{View, size},
+};
+
+/// How many names the live line shows.
+const NAMES_SHOWN: usize = 3;
+
+/// One evaluation to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// The tree.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// What is asked of it.
+    pub(crate) request: Request,
+    /// Its name for people: a host or a target.
+    pub(crate) name: String,
+}
+
+/// Evaluates all `items`, each of which has to give a derivation.
+///
+/// As [`evaluate`] otherwise.
+pub(crate) async fn derivations(
+    evaluator: &Evaluator<'_>,
+    limits: &Limits,
+    items: &[Item],
+) -> Result<Vec<Result<(Evaluated, DerivationInfo), Error>>, Error> {
+    let answers = evaluate(evaluator, limits, items).await?;
+    let answers = items.iter().zip(answers).map(|(item, answer)| {
+        let evaluated = answer?;
+        let derivation = derivation_of(&evaluated, &item.request, &item.name)?;
+        Ok((evaluated, derivation))
+    });
+    Ok(answers.collect())
+}
+
+/// Evaluates all `items` and gives an answer for each, in their order. One that fails does
+/// not stop the others; items that ask the same are evaluated once.
+///
+/// # Errors
+/// When a signal comes: then all end, and no answer is of use.
+pub(crate) async fn evaluate(
+    evaluator: &Evaluator<'_>,
+    limits: &Limits,
+    items: &[Item],
+) -> Result<Vec<Result<Evaluated, Error>>, Error> {
+    // The questions, each once, and where each item finds its own among them.
+    let mut questions: Vec<(String, &Item)> = Vec::new();
+    let mut places: Vec<Result<usize, Error>> = Vec::new();
+    for item in items {
+        places.push(evaluator.key(&item.snapshot, &item.request).map(|key| {
+            let known = questions.iter().position(|(known, _)| *known == key);
+            known.unwrap_or_else(|| {
+                questions.push((key, item));
+                questions.len() - 1
+            })
+        }));
+    }
+    let remembered = remembered(evaluator, &questions).await;
+    let open = remembered
+        .iter()
+        .filter(|look| matches!(look, Ok(None)))
+        .count();
+    let share = share_for(evaluator, limits, open);
+    let outcomes = all_at_once(evaluator, share, &questions, remembered, open).await?;
+    let mut answers: Vec<Result<Evaluated, Error>> = Vec::new();
+    for ((key, item), outcome) in questions.iter().zip(outcomes) {
+        answers.push(match outcome {
+            Ok(evaluated) => Ok(evaluated),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::Memory(error)) => once_more(evaluator, key, item, &error).await?,
+        });
+    }
+    let answers = places
+        .into_iter()
+        .map(|place| answers[place?].clone())
+        .collect();
+    Ok(answers)
+}
+
+/// What is known of each question. A remote store is asked whether the derivation is still
+/// there, so that they are looked up side by side too.
+async fn remembered(
+    evaluator: &Evaluator<'_>,
+    questions: &[(String, &Item)],
+) -> Vec<Result<Option<Evaluated>, Error>> {
+    let looks = questions
+        .iter()
+        .map(|(key, item)| evaluator.remembered(key, &item.name));
+    stream::iter(looks)
+        .buffered(evaluator.session.environment.cores)
+        .collect()
+        .await
+}
+
+fn share_for(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> Share {
+    let environment = evaluator.session.environment;
+    let given = Given {
+        evaluations,
+        cores: environment.cores,
+        available: machine::available_memory(),
+        jobs: limits.jobs,
+        max_memory: limits.max_memory,
+        heap_is_set: environment.heap_is_set,
+    };
+    let share = share(&given);
+    if evaluations > 0 {
+        tracing::debug!("{given:?} gives {share:?}");
+    }
+    share
+}
+
+/// The outcome of each question, in their order; what is remembered is one already.
+async fn all_at_once(
+    evaluator: &Evaluator<'_>,
+    share: Share,
+    questions: &[(String, &Item)],
+    remembered: Vec<Result<Option<Evaluated>, Error>>,
+    open: usize,
+) -> Result<Vec<Result<Evaluated, Failure>>, Error> {
+    let under_way = UnderWay::new(evaluator.session.view, open);
+    let all = questions.iter().zip(remembered).enumerate();
+    let all = all.map(|(place, ((key, item), remembered))| {
+        let under_way = &under_way;
+        async move {
+            let outcome = match remembered {
+                Ok(Some(known)) => Ok(known),
+                Ok(None) => under_way.evaluate(evaluator, key, item, share.heap).await,
+                Err(error) => Err(Failure::Other(error)),
+            };
+            (place, outcome)
+        }
+    });
+    // All are waited for, also after a signal: each ends its own child and reaps it.
+    let mut outcomes: Vec<_> = stream::iter(all)
+        .buffer_unordered(share.at_once)
+        .collect()
+        .await;
+    stop_if_interrupted(evaluator)?;
+    outcomes.sort_by_key(|(place, _)| *place);
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+/// Evaluates what ended for want of memory once more: alone, and with as little as can be.
+async fn once_more(
+    evaluator: &Evaluator<'_>,
+    key: &str,
+    item: &Item,
+    first: &NixError,
+) -> Result<Result<Evaluated, Error>, Error> {
+    let view = evaluator.session.view;
+    view.note(&format!("{first}; trying once more, alone"));
+    let under_way = UnderWay::new(view, 1);
+    let outcome = under_way.evaluate(evaluator, key, item, None).await;
+    stop_if_interrupted(evaluator)?;
+    Ok(outcome.map_err(|failure| match failure {
+        Failure::Other(error) => error,
+        Failure::Memory(error) => too_little_memory(&error, evaluator),
+    }))
+}
+
+/// The error for `error`, which came again when the host was evaluated alone.
+fn too_little_memory(error: &NixError, evaluator: &Evaluator<'_>) -> Error {
+    let free = machine::available_memory()
+        .map(|bytes| format!(" ({} is free now)", size(bytes)))
+        .unwrap_or_default();
+    let own_heap = match evaluator.session.environment.heap_is_set {
+        true => format!(", or unset {HEAP_VARIABLE}"),
+        false => String::new(),
+    };
+    Error::new(
+        Kind::Environment,
+        format!("{error}, also when it ran alone"),
+    )
+    .hint(format!(
+        "a NixOS host takes {} and more{free}: add memory or swap, or end other programs, and \
+         run cbox with `--jobs 1`{own_heap}",
+        size(LEAST_NEED)
+    ))
+}
+
+fn stop_if_interrupted(evaluator: &Evaluator<'_>) -> Result<(), Error> {
+    match evaluator.session.interrupt.signal() {
+        Some(signal) => Err(NixError::Interrupted(signal).into()),
+        None => Ok(()),
+    }
+}
+
+/// The evaluations that run at a moment, for the live line.
+#[derive(Debug)]
+struct UnderWay<'v> {
+    view: &'v View,
+    all: usize,
+    state: RefCell<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Vec<String>,
+    done: usize,
+}
+
+impl<'v> UnderWay<'v> {
+    fn new(view: &'v View, all: usize) -> Self {
+        Self {
+            view,
+            all,
+            state: RefCell::default(),
+        }
+    }
+
+    /// Evaluates `item`, and has it named on the live line as long as that lasts.
+    async fn evaluate(
+        &self,
+        evaluator: &Evaluator<'_>,
+        key: &str,
+        item: &Item,
+        heap: Option<u64>,
+    ) -> Result<Evaluated, Failure> {
+        // What did not begin before a signal came has nothing to end.
+        stop_if_interrupted(evaluator)?;
+        item.snapshot.ready(evaluator).await?;
+        self.state.borrow_mut().running.push(item.name.clone());
+        let text = self.text();
+        self.view
+            .under_way(&format!("evaluating {}", item.name), &text);
+        let outcome = evaluator
+            .find_out(key, &item.snapshot, &item.request, heap, &item.name)
+            .await;
+        let mut state = self.state.borrow_mut();
+        state.done += 1;
+        if let Some(place) = state.running.iter().position(|name| *name == item.name) {
+            state.running.remove(place);
+        }
+        let goes_on = !state.running.is_empty();
+        drop(state);
+        if goes_on {
+            self.view.briefly(&self.text());
+        }
+        outcome
+    }
+
+    fn text(&self) -> String {
+        let state = self.state.borrow();
+        live_text(&state.running, state.done, self.all)
+    }
+}
+
+/// `evaluating a, b`, and how many are done where there are several.
+fn live_text(running: &[String], done: usize, all: usize) -> String {
+    let names = running[..running.len().min(NAMES_SHOWN)].join(", ");
+    let more = match running.len().saturating_sub(NAMES_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let of = match all {
+        0 | 1 => String::new(),
+        all => format!(" {done}/{all}:"),
+    };
+    format!("evaluating{of} {names}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_line_names_what_is_under_way() {
+        let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+        for (running, done, all, text) in [
+            (1, 0, 1, "evaluating a"),
+            (2, 0, 2, "evaluating 0/2: a, b"),
+            (3, 1, 9, "evaluating 1/9: a, b, c"),
+            (5, 4, 9, "evaluating 4/9: a, b, c and 2 more"),
+        ] {
+            assert_eq!(live_text(&names[..running], done, all), text);
+        }
+    }
+}
