@@ -28,7 +28,7 @@ pub const FILE: &str = "baseline.json";
 pub const SCHEMA: u64 = 1;
 
 /// What follows the commit where the tree had uncommitted changes.
-const DIRTY: &str = "-dirty";
+pub const DIRTY: &str = "-dirty";
 
 /// With what git begins the lines that it puts around a conflict.
 const CONFLICT: [&[u8]; 4] = [b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>"];

@@ -23,3 +23,4 @@ pub mod plan;
 pub mod store_path;
 pub mod system;
 pub mod target;
+pub mod verdict;

@@ -63,6 +63,12 @@ impl Options {
         arguments
     }
 
+    /// `nix path-info --json` of one path, or of one below it.
+    #[must_use]
+    pub fn path_info_json(&self, path: &str) -> Vec<OsString> {
+        self.call(&["path-info", "--json", path])
+    }
+
     /// `nix flake metadata --json` of `reference`.
     #[must_use]
     pub fn metadata(&self, reference: &str) -> Vec<OsString> {

@@ -121,6 +121,19 @@ impl Nix {
         }
     }
 
+    /// The path of the derivation whose output `path` is, if Nix knows it.
+    ///
+    /// # Errors
+    /// When the path is not in the store.
+    pub async fn deriver(&self, path: &str) -> Result<Option<String>, NixError> {
+        let command = self.command(self.options.path_info_json(path));
+        let output = command.run(&self.interrupt).await?;
+        parse_deriver(&output.stdout).map_err(|reason| NixError::Answer {
+            command: command.to_shell(),
+            reason,
+        })
+    }
+
     /// Locks a flake reference: the reference that names the same content for ever, or
     /// `None` for one that cannot be locked (a repository with uncommitted changes).
     ///
@@ -259,6 +272,18 @@ fn parse_metadata(answer: &[u8]) -> Result<Option<String>, String> {
             .is_some_and(|revision| url.contains(revision));
     let dirty = answer["locked"]["dirtyRev"].is_string();
     Ok((pinned && !dirty).then(|| url.to_owned()))
+}
+
+/// The deriver in the answer of `nix path-info --json` on one path: the answer is a map
+/// by path, and before Nix 2.19 it was a list.
+fn parse_deriver(answer: &[u8]) -> Result<Option<String>, String> {
+    let answer: serde_json::Value =
+        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let info = answer.as_object().and_then(|paths| paths.values().next());
+    let info = info
+        .or_else(|| answer.as_array()?.first())
+        .ok_or("it names no path")?;
+    Ok(info["deriver"].as_str().map(str::to_owned))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn compare(old: &Path, new: &Path) -> Result<Vec<Difference>, SourceError> {
             more += 1;
             continue;
         }
-        let read = |path: Option<&PathBuf>| path.map(|path| keep(path)).transpose();
+        let read = |path: Option<&PathBuf>| path.map(keep).transpose();
         if let Some(change) = describe(read(one)?, read(other)?) {
             let field = match name.as_os_str().is_empty() {
                 true => "content".to_owned(),

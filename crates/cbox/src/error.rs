@@ -32,6 +32,12 @@ impl Error {
         self
     }
 
+    /// The first line of the message: what stands in one line of a table.
+    pub(crate) fn headline(&self) -> &str {
+        let first = self.message.lines().next().unwrap_or_default();
+        first.trim_end_matches(':')
+    }
+
     /// The error as the JSON results hold it.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
@@ -133,6 +139,7 @@ impl From<NixError> for Error {
                 "name the commit to compare with: any commit will do",
             ),
             NixError::Memory { .. } => (Kind::Environment, "add memory or swap"),
+            NixError::Derivation { .. } => (Kind::Environment, ""),
             NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
             NixError::Flake { .. } | NixError::Evaluation { .. } => (
                 Kind::Evaluation,

@@ -89,9 +89,9 @@ impl Evaluator<'_> {
 
     /// Shows what Nix said while it evaluated `what` to those who want to know all.
     fn tell(&self, said: &Said, snapshot: &Snapshot, what: &str) {
-        let (view, session) = (self.session.view, self.session);
-        let top = session.environment.shown(&session.project.top);
-        let top = top.as_str().trim_end_matches('/');
+        let (view, origin) = (self.session.view, &snapshot.origin);
+        let top = origin.shown(self.session.environment, &origin.project.top);
+        let top = top.trim_end_matches('/');
         let staged = snapshot.staged.path.as_str();
         for line in said.lines() {
             let line = to_user_positions(&line, self.store_root().as_str(), staged, top);

@@ -5,6 +5,9 @@ use cbox_nix::Signal;
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// A host would build something else than what was accepted, or something that must not
+    /// matter does.
+    Changed,
     /// The command line asks for something that there is not.
     Usage,
     /// `cbox.toml` or `flake.nix` is missing or wrong.
@@ -33,10 +36,17 @@ pub(crate) enum Kind {
 pub(crate) const TABLE: &[(u8, &str)] = &[
     (0, "done"),
     (
+        1,
+        "changed: a host is not as accepted, or the self-test found a leak",
+    ),
+    (
         2,
         "usage: an unknown command, target, host, format or option",
     ),
-    (3, "configuration: cbox.toml or flake.nix missing or wrong"),
+    (
+        3,
+        "configuration: cbox.toml, flake.nix or baseline.json missing or wrong",
+    ),
     (
         4,
         "lock: flake.lock missing, stale or open, or an override of no input",
@@ -44,7 +54,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     (5, "environment: nix or git missing, too old or refusing"),
     (
         6,
-        "source: the working tree cannot be staged, or holds a disk image",
+        "source: the working tree cannot be staged, is not committed, or holds a disk image",
     ),
     (7, "evaluation: a host does not evaluate"),
     (8, "build: a build failed"),
@@ -60,6 +70,7 @@ impl Kind {
     /// The exit code.
     pub(crate) fn code(self) -> u8 {
         match self {
+            Self::Changed => 1,
             Self::Usage => 2,
             Self::Config => 3,
             Self::Lock => 4,
@@ -77,6 +88,7 @@ impl Kind {
     /// The name in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Changed => "changed",
             Self::Usage => "usage",
             Self::Config => "configuration",
             Self::Lock => "lock",
@@ -108,6 +120,7 @@ mod tests {
     #[test]
     fn every_kind_is_in_the_table_once() {
         let kinds = [
+            Kind::Changed,
             Kind::Usage,
             Kind::Config,
             Kind::Lock,

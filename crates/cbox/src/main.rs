@@ -6,7 +6,6 @@
 //! link with a record beside it ([`realise`]). [`view`] is the only place that prints.
 
 mod artifact;
-#[expect(dead_code, reason = "for `verify-hosts` and `accept`")]
 mod baseline_file;
 mod cli;
 mod commands;
@@ -15,18 +14,20 @@ mod environment;
 mod error;
 mod evaluation;
 mod exit;
+mod explain;
 mod machine;
 mod origin;
 mod project;
 mod realise;
 mod run;
 mod session;
+mod shown;
 mod side_by_side;
 mod staging;
-#[expect(dead_code, reason = "for `verify-hosts` and `accept`")]
 mod state;
 mod targets;
 mod terminal;
+mod verify;
 mod view;
 
 fn main() -> std::process::ExitCode {

@@ -6,7 +6,7 @@ use cbox_nix::Interrupt;
 use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
-    cli::{Cli, Command, Common, ImageArgs},
+    cli::{Cli, Command, Common, Format, ImageArgs},
     commands,
     environment::Environment,
     error::Error,
@@ -55,6 +55,17 @@ pub(crate) fn main() -> ExitCode {
             }
         }
         _ => (None, cli.common.clone()),
+    };
+    let common = match cli.command.format() {
+        Some(format) if common.json && format != Format::Json => {
+            let error = Error::new(Kind::Usage, "`--json` and `--format` ask for two forms");
+            return fail(&View::new(&environment, Loudness::Normal, false), &error);
+        }
+        Some(Format::Json) => Common {
+            json: true,
+            ..common
+        },
+        _ => common,
     };
     let loudness = match (common.quiet, common.verbose) {
         (true, _) => Loudness::Quiet,
@@ -115,6 +126,16 @@ async fn dispatch(
         (Command::List, _) => commands::list::run(&open(None)?),
         (Command::Hosts { limits }, _) => commands::hosts::run(&open(None)?, common, &limits).await,
         (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,
+        (Command::VerifyHosts(args), _) => {
+            commands::verify_hosts::run(&open(None)?, common, &args).await
+        }
+        (Command::Accept(args), _) => {
+            commands::accept::run(&open(None)?, common, &args.judge, args.dirty).await
+        }
+        (Command::Diff(args), _) => {
+            let context = (environment, view, &interrupt);
+            commands::diff::run(context, common, &args).await
+        }
         (Command::Status { out_dir }, _) => commands::status::run(&open(out_dir.as_ref())?),
     }
 }

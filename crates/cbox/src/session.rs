@@ -138,6 +138,13 @@ pub(crate) struct Evaluator<'a> {
 }
 
 impl Evaluator<'_> {
+    /// This evaluator, which neither remembers nor looks at what is remembered.
+    pub(crate) fn without_memory(mut self) -> Self {
+        self.repeatable = false;
+        self.memory = None;
+        self
+    }
+
     /// This evaluator for another version of the flake, whose own `cbox.toml` says whether
     /// something may be built during evaluation. Such an evaluation is not remembered.
     pub(crate) fn under(&self, project: &Project) -> Self {

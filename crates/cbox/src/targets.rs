@@ -175,6 +175,11 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
         .filter(|host| !is_image_host(host))
         .collect();
     project.check_host_among(host, &hosts)?;
+    toplevel(host)
+}
+
+/// What an install host is built as.
+pub(crate) fn toplevel(host: &str) -> Result<Request, Error> {
     Ok(Request {
         host: host.to_owned(),
         attribute: Some(option(TOPLEVEL)?),

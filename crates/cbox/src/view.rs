@@ -203,6 +203,11 @@ impl View {
         }
     }
 
+    /// Whether the result is wanted as JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints a line of the result, if it is wanted for people.
     pub(crate) fn plain(&self, line: &str) {
         if !self.json {

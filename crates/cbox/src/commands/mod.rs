@@ -1,12 +1,15 @@
 //! The commands, a file each.
 
+pub(crate) mod accept;
 pub(crate) mod build;
+pub(crate) mod diff;
 pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod list;
 mod report;
 pub(crate) mod source;
 pub(crate) mod status;
+pub(crate) mod verify_hosts;
 
 use serde_json::{Value, json};
 

@@ -1,0 +1,125 @@
+//! `cbox accept`: what the install hosts build now becomes the baseline.
+
+use cbox_core::{
+    baseline::{Baseline, Entry},
+    verdict::Status,
+};
+
+use crate::{
+    cli::{Common, JudgeArgs},
+    error::Error,
+    exit::Kind,
+    session::Session,
+    state::Uncommitted,
+    verify::judge::{Judged, Question, judge},
+};
+
+/// How many files are named in a refusal.
+const NAMED: usize = 5;
+
+/// Runs the command.
+pub(crate) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &JudgeArgs,
+    dirty: bool,
+) -> Result<(), Error> {
+    refuse_overrides(common, args)?;
+    let question = Question {
+        common,
+        args,
+        revision: None,
+        base: None,
+        strict: false,
+        accepting: true,
+    };
+    let judged = judge(session, &question).await?;
+    if judged
+        .evaluator
+        .nix
+        .options
+        .pass_through
+        .may_change_evaluation
+    {
+        return Err(refused(
+            "with arguments for Nix that may change what is evaluated",
+        ));
+    }
+    let uncommitted = judged.state.uncommitted().await?;
+    if !uncommitted.files.is_empty() && !dirty {
+        return Err(not_committed(&uncommitted));
+    }
+    super::verify_hosts::show(session, &judged.report, args.show)?;
+    // What does not evaluate cannot be accepted, and half a baseline helps nobody.
+    if !judged.report.failed().is_empty() {
+        return judged.report.outcome();
+    }
+    let baseline = accepted(&judged, &uncommitted).await?;
+    let written = judged.file.replace(&baseline).await?;
+    let shown = &judged.file.shown;
+    session.view.note(&match written {
+        true => format!("wrote {shown}: commit it with the change"),
+        false => format!("{shown} says so already"),
+    });
+    Ok(())
+}
+
+fn refuse_overrides(common: &Common, args: &JudgeArgs) -> Result<(), Error> {
+    if !common.override_input.is_empty() {
+        return Err(refused("under `--override-input`"));
+    }
+    if !args.set.is_empty() {
+        return Err(refused("under `--set`"));
+    }
+    Ok(())
+}
+
+fn refused(how: &str) -> Error {
+    Error::new(Kind::Usage, format!("nothing is accepted {how}")).hint(
+        "a baseline records what the repository alone says: `cbox verify-hosts` shows the rest",
+    )
+}
+
+fn not_committed(uncommitted: &Uncommitted) -> Error {
+    let files = uncommitted.files.iter().take(NAMED);
+    let mut names: Vec<String> = files.map(|file| file.display().to_string()).collect();
+    let more = uncommitted.files.len().saturating_sub(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    Error::new(
+        Kind::Source,
+        format!(
+            "the working tree has uncommitted changes: {}",
+            names.join(", ")
+        ),
+    )
+    .hint("commit them first; `--dirty` accepts all the same, and nobody can evaluate that again")
+}
+
+/// The baseline after this: hosts that were not judged stay, and so does the record of
+/// those that are as they were.
+async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Baseline, Error> {
+    let mut baseline = judged.accepted.clone().unwrap_or_default();
+    let flake_lock = judged.state.flake_lock_hash().await?;
+    let revision = judged.state.recorded_revision(uncommitted);
+    for host in &judged.report.hosts {
+        match (host.status, &host.now, &host.system) {
+            (Status::Unchanged, ..) => {}
+            (_, Some(now), Some(system)) => {
+                let entry = Entry {
+                    system: system.clone(),
+                    drv_path: now.drv_path.clone(),
+                    out_path: now.out_path.clone(),
+                    flake_lock: flake_lock.clone(),
+                    revision: revision.clone(),
+                };
+                baseline.hosts.insert(host.host.clone(), entry);
+            }
+            _ => {
+                baseline.hosts.remove(&host.host);
+            }
+        }
+    }
+    Ok(baseline)
+}

@@ -1,0 +1,80 @@
+//! Verdicts and explanations for people.
+
+use cbox_core::causes::{Explanation, Sign};
+
+use super::explanation::{Detail, lines};
+use crate::verify::{
+    place::Place,
+    report::{HostReport, Report},
+};
+
+/// The lines of a report.
+pub(crate) fn report(report: &Report, detail: Detail) -> Vec<String> {
+    let rows: Vec<[String; 3]> = report
+        .hosts
+        .iter()
+        .map(|host| {
+            [
+                host.status.word().to_owned(),
+                host.host.clone(),
+                about(host),
+            ]
+        })
+        .collect();
+    let mut shown = Vec::new();
+    for (host, row) in report.hosts.iter().zip(crate::view::columns(&rows)) {
+        shown.push(row);
+        let mut below = Vec::new();
+        if let Some((error, _)) = &host.error {
+            below.extend(error.message.lines().map(str::to_owned));
+        }
+        if let Some(found) = &host.explanation {
+            below.extend(explanation(found, &host.places, detail));
+        }
+        shown.extend(
+            below
+                .into_iter()
+                .map(|line| format!("  {line}").trim_end().to_owned()),
+        );
+    }
+    shown
+}
+
+/// What stands beside a verdict.
+pub(crate) fn about(host: &HostReport) -> String {
+    let mut parts = Vec::new();
+    if host.accepted {
+        parts.push("accepted in this change".to_owned());
+    }
+    if let Some(before) = &host.before
+        && host.explanation.is_some()
+    {
+        parts.push(format!("against {}", before.what));
+    }
+    if host.stale {
+        parts.push("the baseline was stale already: accept anew on the main branch".to_owned());
+    }
+    if let Some(reason) = &host.unexplained {
+        parts.push(format!("not explained: {reason}"));
+    }
+    parts.join("; ")
+}
+
+/// The lines of an explanation.
+pub(crate) fn explanation(
+    explanation: &Explanation,
+    places: &[Option<Place>],
+    detail: Detail,
+) -> Vec<String> {
+    let shown = lines(explanation, places, detail).into_iter().map(|line| {
+        let sign = match line.sign {
+            Sign::Gap => " ",
+            sign => sign.as_str(),
+        };
+        match line.depth {
+            0 => line.text,
+            depth => format!("{}{sign}{}", "  ".repeat(depth), line.text),
+        }
+    });
+    shown.collect()
+}

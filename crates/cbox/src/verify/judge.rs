@@ -1,0 +1,625 @@
+//! Evaluates the install hosts of a state, measures them by its baseline, and explains.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::{
+    baseline::{self, Baseline, Entry},
+    expression::DerivationInfo,
+    system::System,
+    verdict::{Built, Status},
+};
+use cbox_nix::git::AddedLine;
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use super::{
+    place,
+    report::{Before, Derivation, HostReport, Report},
+};
+use crate::{
+    baseline_file::BaselineFile,
+    cli::{BuildFlags, Common, Explain, JudgeArgs},
+    error::Error,
+    exit::Kind,
+    explain::{explain, is_there},
+    project::is_image_host,
+    session::{Evaluator, Session},
+    side_by_side::{self, Item},
+    state::{State, default_base},
+    targets,
+};
+
+/// How much of a commit's name is shown.
+const SHORT: usize = 10;
+
+/// What is to be judged, and by what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) common: &'a Common,
+    pub(crate) args: &'a JudgeArgs,
+    /// The commit to judge; without one it is the working tree.
+    pub(crate) revision: Option<&'a str>,
+    /// The commit to explain against.
+    pub(crate) base: Option<&'a str>,
+    pub(crate) strict: bool,
+    /// Whether what is found is to become the baseline. Then a baseline that cannot be
+    /// read does not matter, and none is looked for elsewhere.
+    pub(crate) accepting: bool,
+}
+
+/// The verdicts, and what they were made from.
+#[derive(Debug)]
+pub(crate) struct Judged<'a> {
+    pub(crate) report: Report,
+    pub(crate) evaluator: Evaluator<'a>,
+    pub(crate) state: State<'a>,
+    pub(crate) file: BaselineFile,
+    pub(crate) accepted: Option<Baseline>,
+}
+
+/// What a host evaluates to.
+type Answer = Result<(System, DerivationInfo), Error>;
+
+/// Judges the hosts that the question is about.
+///
+/// # Errors
+/// When nothing can be judged. A host that does not evaluate is a part of the report.
+pub(crate) async fn judge<'a>(
+    session: &'a Session<'a>,
+    question: &Question<'_>,
+) -> Result<Judged<'a>, Error> {
+    let args = question.args;
+    let filter = filter(&args.hosts)?;
+    let wanted = |host: &String| args.hosts.is_empty() || filter.is_match(host);
+    let flags = BuildFlags {
+        nix_args: args.nix_args.clone(),
+        ..BuildFlags::default()
+    };
+    let state = async {
+        match question.revision {
+            Some(revision) => State::of_revision(session, revision).await,
+            None => State::working_tree(session).await,
+        }
+    };
+    let (evaluator, state) = tokio::try_join!(session.evaluator(question.common, &flags), state)?;
+    let evaluator = if args.no_cache {
+        evaluator.without_memory()
+    } else {
+        evaluator
+    };
+    let file = state.baseline_file()?;
+    let accepted = match file.parse() {
+        // Accepting all hosts needs nothing of what was there.
+        Err(error) if question.accepting && args.hosts.is_empty() => {
+            session
+                .view
+                .warn(&format!("{}: it is written anew", error.message));
+            None
+        }
+        parsed => parsed?,
+    };
+    let base = base(session, question).await?;
+    if accepted.is_none() && base.is_none() && !question.accepting {
+        return Err(Error::new(
+            Kind::Config,
+            format!(
+                "there is no {} in {}, so there is nothing to compare with",
+                file.shown,
+                state.label()
+            ),
+        )
+        .hint("`cbox accept` writes it, or `--base REV` compares with a commit"));
+    }
+    let mut work = Work {
+        session,
+        question,
+        evaluator: &evaluator,
+        state: &state,
+        base: base.as_ref(),
+        accepted: accepted.as_ref(),
+        added_lines: HashMap::new(),
+        earlier: HashMap::new(),
+    };
+    let hosts: Vec<String> = state.install_hosts().into_iter().filter(wanted).collect();
+    let gone = work
+        .gone(&hosts)
+        .into_iter()
+        .filter(wanted)
+        .collect::<Vec<_>>();
+    if hosts.is_empty() && gone.is_empty() {
+        return Err(no_hosts(&state, &args.hosts));
+    }
+    let report = work.report(&hosts, &gone, &file).await?;
+    Ok(Judged {
+        report,
+        evaluator,
+        state,
+        file,
+        accepted,
+    })
+}
+
+async fn base<'a>(
+    session: &'a Session<'a>,
+    question: &Question<'_>,
+) -> Result<Option<State<'a>>, Error> {
+    if let Some(revision) = question.base {
+        return State::of_revision(session, revision).await.map(Some);
+    }
+    if question.accepting {
+        return Ok(None);
+    }
+    match default_base(session).await? {
+        Some(base) => State::of_revision(session, &base.commit).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = Glob::new(pattern).map_err(|error| {
+            Error::new(Kind::Usage, format!("`--host {pattern}`: {}", error.kind()))
+        })?;
+        set.add(glob);
+    }
+    set.build()
+        .map_err(|error| Error::new(Kind::Usage, error.to_string()))
+}
+
+fn no_hosts(state: &State<'_>, patterns: &[String]) -> Error {
+    let known = state.install_hosts();
+    if known.is_empty() {
+        return Error::new(
+            Kind::Config,
+            format!("{} has no install host", state.label()),
+        )
+        .hint("one is a folder hosts/<name>/ with a default.nix that git tracks, and a name without `_`");
+    }
+    let patterns = patterns.join(" ");
+    let images = state
+        .image_hosts()
+        .iter()
+        .any(|host| is_image_host(&patterns) || *host == patterns);
+    let why = if images {
+        "; image hosts are on no machine, so there is nothing to verify"
+    } else {
+        ""
+    };
+    Error::new(
+        Kind::Usage,
+        format!("no install host is called `{patterns}`{why}"),
+    )
+    .hint(format!("there are {}", known.join(", ")))
+}
+
+/// One judgement under way.
+struct Work<'w, 'a> {
+    session: &'a Session<'a>,
+    question: &'w Question<'w>,
+    evaluator: &'w Evaluator<'a>,
+    state: &'w State<'a>,
+    base: Option<&'w State<'a>>,
+    accepted: Option<&'w Baseline>,
+    /// The lines added since a commit; found out when first asked.
+    added_lines: HashMap<String, Vec<AddedLine>>,
+    /// Commits that were laid out to evaluate what was accepted at them.
+    earlier: HashMap<String, Result<State<'a>, Error>>,
+}
+
+impl<'a> Work<'_, 'a> {
+    /// The hosts that are measured by something and are not in the state any more.
+    fn gone(&self, hosts: &[String]) -> Vec<String> {
+        let before: Vec<String> = match (self.accepted, self.base) {
+            (Some(accepted), _) => accepted.hosts.keys().cloned().collect(),
+            (None, Some(base)) => base.install_hosts(),
+            (None, None) => vec![],
+        };
+        before
+            .into_iter()
+            .filter(|host| !hosts.contains(host))
+            .collect()
+    }
+
+    async fn report(
+        &mut self,
+        hosts: &[String],
+        gone: &[String],
+        file: &BaselineFile,
+    ) -> Result<Report, Error> {
+        let notes = self.notes(file).await?;
+        let answers = self.evaluate(self.state, hosts).await?;
+        let at_base = self.evaluate_base(hosts, gone, &answers).await?;
+        let accepted_at_base = self.accepted_at_base();
+        let mut reports = Vec::new();
+        for (host, answer) in hosts.iter().zip(answers) {
+            let report = self
+                .judge(host, answer, &at_base, accepted_at_base.as_ref())
+                .await?;
+            reports.push(report);
+        }
+        for host in gone {
+            let mut report = HostReport::new(host, Status::Removed);
+            report.before = self.before(host, &at_base);
+            reports.push(report);
+        }
+        reports.sort_by(|one, other| one.host.cmp(&other.host));
+        Ok(Report {
+            state: self.state.label().to_owned(),
+            base: self.base.map(|base| base.label().to_owned()),
+            strict: self.question.strict,
+            hosts: reports,
+            notes,
+        })
+    }
+
+    /// What is left out on purpose, and what others will not see.
+    async fn notes(&self, file: &BaselineFile) -> Result<Vec<String>, Error> {
+        let mut notes = Vec::new();
+        let set_aside = self.state.set_aside()?;
+        if !set_aside.is_empty() {
+            notes.push(format!(
+                "set aside: {} (local settings are no part of the verdict)",
+                listed(&set_aside)
+            ));
+        }
+        let untracked = self.state.hosts_set_aside();
+        if !untracked.is_empty() && self.question.revision.is_none() {
+            notes.push(format!(
+                "not judged: {} (git does not track it: `git add` does)",
+                untracked.join(", ")
+            ));
+        }
+        let uncommitted = self.state.uncommitted().await?;
+        if !uncommitted.submodules.is_empty() {
+            notes.push(format!(
+                "submodules have changes of their own: {} (submodules are not staged)",
+                listed(&uncommitted.submodules)
+            ));
+        }
+        if self.accepted.is_some() && !file.tracked && self.session.project.repository.is_some() {
+            notes.push(format!(
+                "git does not track {}: commit it, or nobody else is measured by it",
+                file.shown
+            ));
+        }
+        Ok(notes)
+    }
+
+    /// Evaluates hosts of a state. What keeps all of them from it is an error.
+    async fn evaluate(&self, state: &State<'a>, hosts: &[String]) -> Result<Vec<Answer>, Error> {
+        if hosts.is_empty() {
+            return Ok(vec![]);
+        }
+        let snapshot = state.snapshot().await?;
+        let mut items = Vec::new();
+        for host in hosts {
+            let mut request = targets::toplevel(host)?;
+            for setting in &self.question.args.set {
+                request
+                    .overrides
+                    .force(setting.path.clone(), setting.value.clone());
+            }
+            items.push(Item {
+                snapshot: snapshot.clone(),
+                request,
+                name: host.clone(),
+            });
+        }
+        let evaluator = state.evaluator(self.evaluator);
+        let answers =
+            side_by_side::derivations(&evaluator, &self.question.args.limits, &items).await?;
+        let answers: Vec<Answer> = answers
+            .into_iter()
+            .map(|answer| answer.map(|(evaluated, derivation)| (evaluated.system, derivation)))
+            .collect();
+        // One thing that keeps every host from being judged is said once.
+        match answers.first() {
+            Some(Err(first))
+                if first.kind != Kind::Evaluation
+                    && answers
+                        .iter()
+                        .all(|answer| answer.as_ref().err() == Some(first)) =>
+            {
+                Err(first.clone())
+            }
+            _ => Ok(answers),
+        }
+    }
+
+    /// What the hosts were at the base, as far as it matters: where there is no baseline,
+    /// all of them, otherwise those that are not what they were.
+    async fn evaluate_base(
+        &self,
+        hosts: &[String],
+        gone: &[String],
+        answers: &[Answer],
+    ) -> Result<BTreeMap<String, Derivation>, Error> {
+        let Some(base) = self.base else {
+            return Ok(BTreeMap::new());
+        };
+        let at_base = self.accepted_at_base();
+        let known: BTreeSet<String> = base.install_hosts().into_iter().collect();
+        let matters = |host: &str, answer: &Answer| match (self.entry(host), answer) {
+            (_, Err(_)) => false,
+            (None, Ok(_)) => true,
+            (Some(entry), Ok((_, now))) => {
+                entry.drv_path != now.drv || self.is_accepted_here(host, at_base.as_ref())
+            }
+        };
+        let mut wanted: Vec<String> = hosts
+            .iter()
+            .zip(answers)
+            .filter(|(host, answer)| matters(host, answer))
+            .map(|(host, _)| host.clone())
+            .collect();
+        if self.accepted.is_none() {
+            wanted.extend(gone.iter().cloned());
+        }
+        wanted.retain(|host| known.contains(host));
+        let answers = self.evaluate(base, &wanted).await?;
+        let mut found = BTreeMap::new();
+        for (host, answer) in wanted.into_iter().zip(answers) {
+            match answer {
+                Ok((_, derivation)) => {
+                    found.insert(
+                        host,
+                        Derivation {
+                            drv_path: derivation.drv,
+                            out_path: derivation.out,
+                        },
+                    );
+                }
+                Err(error) => self.session.view.warn(&format!(
+                    "{host} cannot be explained against {}: {}",
+                    base.label(),
+                    error.headline()
+                )),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The baseline as it was at the base.
+    fn accepted_at_base(&self) -> Option<Baseline> {
+        // Whatever is wrong with it, this change may be what mends it.
+        self.base?.baseline().ok().flatten()
+    }
+
+    fn entry(&self, host: &str) -> Option<&Entry> {
+        self.accepted?.hosts.get(host)
+    }
+
+    /// Whether the baseline has another word on the host than it had at the base.
+    fn is_accepted_here(&self, host: &str, at_base: Option<&Baseline>) -> bool {
+        let before = at_base.and_then(|baseline| baseline.hosts.get(host));
+        let drv = |entry: &Entry| entry.drv_path.clone();
+        self.base.is_some()
+            && self.entry(host).is_some()
+            && self.entry(host).map(drv) != before.map(drv)
+    }
+
+    /// What a host is measured by.
+    fn before(&self, host: &str, at_base: &BTreeMap<String, Derivation>) -> Option<Before> {
+        if self.accepted.is_some() {
+            let entry = self.entry(host)?;
+            return Some(Before {
+                derivation: Derivation {
+                    drv_path: entry.drv_path.clone(),
+                    out_path: entry.out_path.clone(),
+                },
+                what: match &entry.revision {
+                    Some(revision) => format!("accepted at {}", short(revision)),
+                    None => "accepted".to_owned(),
+                },
+            });
+        }
+        Some(Before {
+            derivation: at_base.get(host)?.clone(),
+            what: self.base?.label().to_owned(),
+        })
+    }
+
+    async fn judge(
+        &mut self,
+        host: &str,
+        answer: Answer,
+        at_base: &BTreeMap<String, Derivation>,
+        accepted_at_base: Option<&Baseline>,
+    ) -> Result<HostReport, Error> {
+        let (system, now) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let mut report = HostReport::new(host, Status::Failed);
+                let place = place::of_error(&error.message, |path| self.inside(path));
+                report.error = Some((error, place));
+                return Ok(report);
+            }
+        };
+        let before = self.before(host, at_base);
+        let measure = before.as_ref().map(|before| Built {
+            drv: &before.derivation.drv_path,
+            out: &before.derivation.out_path,
+        });
+        let status = Status::of(
+            measure,
+            Some(Built {
+                drv: &now.drv,
+                out: &now.out,
+            }),
+        );
+        let mut report = HostReport::new(host, status);
+        report.system = Some(system);
+        report.now = Some(Derivation {
+            drv_path: now.drv.clone(),
+            out_path: now.out,
+        });
+        report.accepted = status.passes(false) && self.is_accepted_here(host, accepted_at_base);
+        if let (Some(base), Some(known)) = (
+            at_base.get(host),
+            accepted_at_base.and_then(|known| known.hosts.get(host)),
+        ) {
+            report.stale = base.drv_path != known.drv_path;
+        }
+        report.before = before;
+        if status == Status::Added || (status == Status::Unchanged && !report.accepted) {
+            return Ok(report);
+        }
+        // A base says more of this change than the day on which something was accepted.
+        if let (Some(derivation), Some(base)) = (at_base.get(host), self.base) {
+            report.before = Some(Before {
+                derivation: derivation.clone(),
+                what: base.label().to_owned(),
+            });
+        }
+        if self.question.args.show.explain != Explain::None {
+            self.explain(&mut report, &now.drv).await?;
+        }
+        Ok(report)
+    }
+
+    /// Adds the explanation, or why there is none.
+    async fn explain(&mut self, report: &mut HostReport, now: &str) -> Result<(), Error> {
+        let Some(before) = report.before.clone() else {
+            return Ok(());
+        };
+        if before.derivation.drv_path == now {
+            report.unexplained = Some(format!("nothing changed since {}", before.what));
+            return Ok(());
+        }
+        let store = &self.evaluator.nix.store;
+        self.session
+            .view
+            .doing(&format!("explaining {}", report.host));
+        if !is_there(store, &before.derivation.drv_path)
+            && let Err(reason) = self.evaluate_accepted(&report.host).await?
+        {
+            report.unexplained = Some(format!(
+                "the derivation {} is not in the store, and {reason}",
+                before.what
+            ));
+            return Ok(());
+        }
+        match explain(store, &before.derivation.drv_path, now).await {
+            Ok(explanation) => {
+                let from = self.since(&report.host);
+                let added = match from {
+                    Some(commit) => self.added_since(&commit).await,
+                    None => &[],
+                };
+                report.places = explanation
+                    .causes
+                    .iter()
+                    .map(|cause| place::of_cause(cause, added))
+                    .collect();
+                report.explanation = Some(explanation);
+            }
+            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+            Err(error) => report.unexplained = Some(error.message),
+        }
+        Ok(())
+    }
+
+    /// Evaluates the host again at the commit at which it was accepted, so that its
+    /// derivation is in the store. Otherwise says why that cannot be.
+    async fn evaluate_accepted(&mut self, host: &str) -> Result<Result<(), String>, Error> {
+        let Some(entry) = self.entry(host).cloned() else {
+            return Ok(Err("nothing says what it was made of".to_owned()));
+        };
+        let Some(revision) = entry.revision else {
+            return Ok(Err("no commit was recorded with it".to_owned()));
+        };
+        if revision.ends_with(baseline::DIRTY) {
+            return Ok(Err("it was accepted with uncommitted changes".to_owned()));
+        }
+        if !self.earlier.contains_key(&revision) {
+            let state = State::of_revision(self.session, &revision).await;
+            self.earlier.insert(revision.clone(), state);
+        }
+        let state = match &self.earlier[&revision] {
+            Ok(state) => state,
+            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error.clone()),
+            Err(error) => return Ok(Err(error.headline().to_owned())),
+        };
+        let hosts = [host.to_owned()];
+        let found = match self.evaluate(state, &hosts).await {
+            Ok(mut answers) => answers.pop(),
+            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+            Err(error) => Some(Err(error)),
+        };
+        Ok(match found {
+            Some(Ok((_, found))) if found.drv == entry.drv_path => Ok(()),
+            Some(Ok(_)) => Err(format!("{} evaluates to another one now", short(&revision))),
+            Some(Err(error)) => Err(format!("{}: {}", short(&revision), error.headline())),
+            None => Err(format!("{} does not evaluate", short(&revision))),
+        })
+    }
+
+    /// The commit since which lines count as this change's.
+    fn since(&self, host: &str) -> Option<String> {
+        match self.base {
+            Some(base) => base.revision().map(str::to_owned),
+            None => {
+                let revision = self.entry(host)?.revision.clone()?;
+                Some(revision.trim_end_matches(baseline::DIRTY).to_owned())
+            }
+        }
+    }
+
+    /// The lines that the state has beyond a commit, in files that are staged. None where
+    /// git cannot say: they only help to point.
+    async fn added_since(&mut self, commit: &str) -> &[AddedLine] {
+        if !self.added_lines.contains_key(commit) {
+            let to = self.question.revision.and_then(|_| self.state.revision());
+            let lines = match &self.session.project.repository {
+                Some(repository) => repository
+                    .added_lines(commit, to, self.session.interrupt)
+                    .await
+                    .unwrap_or_default(),
+                None => vec![],
+            };
+            let staged = &self.state.sources().base;
+            let lines = lines
+                .into_iter()
+                .filter(|line| staged.contains(&line.file))
+                .collect();
+            self.added_lines.insert(commit.to_owned(), lines);
+        }
+        &self.added_lines[commit]
+    }
+
+    /// A path as errors show it, as a file of the repository.
+    fn inside(&self, shown: &str) -> Option<Utf8PathBuf> {
+        let staged = &self.state.sources().base;
+        let path = match shown.split_once(':') {
+            // `main:nixos/x.nix`, as errors of a commit have it.
+            Some((_, path)) => Utf8PathBuf::from(path),
+            None => {
+                let path = self.session.environment.absolute(Utf8Path::new(shown));
+                path.strip_prefix(&self.session.project.top)
+                    .ok()?
+                    .to_owned()
+            }
+        };
+        staged.contains(path.as_std_path()).then_some(path)
+    }
+}
+
+/// A commit as people write it.
+pub(crate) fn short(revision: &str) -> String {
+    match revision.strip_suffix(baseline::DIRTY) {
+        Some(commit) => format!("{}{}", &commit[..commit.len().min(SHORT)], baseline::DIRTY),
+        None => revision[..revision.len().min(SHORT)].to_owned(),
+    }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    paths.join(", ")
+}

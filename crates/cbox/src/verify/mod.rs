@@ -1,0 +1,10 @@
+//! `verify-hosts`: verdicts on the install hosts, and the check that nothing else moves
+//! them.
+//!
+//! [`judge`] evaluates and compares, [`report`] is what it found, [`place`] points at the
+//! line that did it, [`self_test`] shows that what must not matter does not.
+
+pub(crate) mod judge;
+pub(crate) mod place;
+pub(crate) mod report;
+pub(crate) mod self_test;

@@ -1,0 +1,227 @@
+//! Where in the repository a cause comes from: the line that was added and says the same.
+//!
+//! A derivation does not know which line made it. But a change that made a difference
+//! adds lines, and those hold the words that are new in the derivation.
+
+use std::collections::BTreeSet;
+
+use camino::Utf8PathBuf;
+use cbox_core::causes::{Cause, Change, Sign};
+use cbox_nix::git::AddedLine;
+use serde::Serialize;
+
+/// Shorter words stand in too many lines to point anywhere.
+const SHORTEST: usize = 3;
+
+/// A line of a file, relative to the top of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Place {
+    pub(crate) file: Utf8PathBuf,
+    /// From 1.
+    pub(crate) line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
+/// The place of a cause among the lines that were added.
+pub(crate) fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
+    if cause.is_source
+        && let Some(place) = of_source(cause, added)
+    {
+        return Some(place);
+    }
+    let words = new_words(cause);
+    let mut best: Option<(usize, &AddedLine)> = None;
+    for line in added {
+        let score = words
+            .iter()
+            .filter(|word| line.text.contains(word.as_str()))
+            .count();
+        if score > best.map_or(0, |(most, _)| most) {
+            best = Some((score, line));
+        }
+    }
+    // Another lock file changes packages without a word of them in any other line.
+    let locked = || added.iter().find(|line| line.file.ends_with("flake.lock"));
+    place(best.map(|(_, line)| line).or_else(locked)?)
+}
+
+/// The first added line of a file that is in the source, under the same path.
+fn of_source(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
+    let in_source = |line: &AddedLine| {
+        let fields = cause.differences.iter().map(|difference| &difference.field);
+        fields
+            .filter(|field| *field != "content")
+            .any(|field| line.file.ends_with(field))
+            || line.file.ends_with(&cause.name)
+    };
+    place(added.iter().find(|line| in_source(line))?)
+}
+
+fn place(line: &AddedLine) -> Option<Place> {
+    Some(Place {
+        file: Utf8PathBuf::from_path_buf(line.file.clone()).ok()?,
+        line: line.line,
+    })
+}
+
+/// The words that are in the cause now and were not before.
+fn new_words(cause: &Cause) -> BTreeSet<String> {
+    let (mut new, mut known) = (BTreeSet::new(), BTreeSet::new());
+    if let Some(bump) = &cause.bump {
+        new.insert(bump.after.clone());
+    }
+    for difference in &cause.differences {
+        match &difference.change {
+            Change::Added { value } => {
+                new.insert(difference.field.clone());
+                new.extend(words(value));
+            }
+            Change::Removed { value } => known.extend(words(value)),
+            Change::Changed { before, after } => {
+                known.extend(words(before));
+                new.extend(words(after));
+            }
+            Change::Text { lines } => {
+                for line in lines {
+                    match line.sign {
+                        Sign::Added => new.extend(words(&line.text)),
+                        _ => known.extend(words(&line.text)),
+                    }
+                }
+            }
+        }
+    }
+    new.difference(&known)
+        .filter(|word| word.len() >= SHORTEST)
+        .cloned()
+        .collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    let part_of_word = |character: char| character.is_alphanumeric() || "_-.".contains(character);
+    text.split(move |character| !part_of_word(character))
+        .map(|word| word.trim_matches('.').to_owned())
+}
+
+/// The place that an error of Nix names first, as far as it is in the repository. `known`
+/// says where a path as shown is, relative to the top.
+pub(crate) fn of_error(
+    message: &str,
+    known: impl Fn(&str) -> Option<Utf8PathBuf>,
+) -> Option<Place> {
+    message.split_whitespace().find_map(|word| {
+        let word = word.trim_end_matches([':', ',', '.']);
+        let (before, column) = word.rsplit_once(':')?;
+        let (path, line) = before.rsplit_once(':')?;
+        column.parse::<usize>().ok()?;
+        Some(Place {
+            line: line.parse().ok()?,
+            file: known(path)?,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cbox_core::causes::{Difference, Line};
+
+    fn cause(differences: Vec<Difference>, is_source: bool) -> Cause {
+        Cause {
+            name: "coder.service".into(),
+            bump: None,
+            before: String::new(),
+            after: String::new(),
+            is_source,
+            alike: vec![],
+            rebuilds: 1,
+            way: vec![],
+            differences,
+        }
+    }
+
+    fn added(file: &str, line: usize, text: &str) -> AddedLine {
+        AddedLine {
+            file: file.into(),
+            line,
+            text: text.into(),
+        }
+    }
+
+    fn shown(place: Option<Place>) -> String {
+        place.map_or("none".to_owned(), |place| place.to_string())
+    }
+
+    #[test]
+    fn the_line_with_most_of_the_new_words_it_is() {
+        let lines = vec![
+            Line {
+                sign: Sign::Same,
+                text: "[Service]".into(),
+            },
+            Line {
+                sign: Sign::Added,
+                text: "Environment=\"CODER_TELEMETRY=off\"".into(),
+            },
+            Line {
+                sign: Sign::Same,
+                text: "Environment=\"PATH=…\"".into(),
+            },
+        ];
+        let text = Difference {
+            field: "text".into(),
+            change: Change::Text { lines },
+        };
+        let all = [
+            added("nixos/a.nix", 3, "  # about the Environment"),
+            added("nixos/b.nix", 7, "  environment.CODER_TELEMETRY = \"off\";"),
+        ];
+        assert_eq!(
+            shown(of_cause(&cause(vec![text.clone()], false), &all)),
+            "nixos/b.nix:7"
+        );
+        assert_eq!(
+            shown(of_cause(&cause(vec![text.clone()], false), &all[..1])),
+            "none"
+        );
+        let lock = [added("flake.lock", 9, "\"rev\": \"x\"")];
+        assert_eq!(
+            shown(of_cause(&cause(vec![text], false), &lock)),
+            "flake.lock:9"
+        );
+    }
+
+    #[test]
+    fn a_file_of_a_source_is_found_by_its_path() {
+        let change = Change::Changed {
+            before: "1".into(),
+            after: "2".into(),
+        };
+        let file = Difference {
+            field: "templates/x/main.tf".into(),
+            change,
+        };
+        let all = [
+            added("README.md", 1, "x"),
+            added("coderd/templates/x/main.tf", 5, "y"),
+        ];
+        assert_eq!(
+            shown(of_cause(&cause(vec![file], true), &all)),
+            "coderd/templates/x/main.tf:5"
+        );
+    }
+
+    #[test]
+    fn errors_name_their_place_themselves() {
+        let known = |path: &str| path.starts_with("nixos/").then(|| path.into());
+        let message =
+            "host `a` does not evaluate:\nerror: x\n  at lib/y.nix:1:2:\n  at nixos/z.nix:12:3:\n";
+        assert_eq!(shown(of_error(message, known)), "nixos/z.nix:12");
+        assert_eq!(shown(of_error("error: at 12:30 nothing", known)), "none");
+    }
+}

@@ -1,0 +1,192 @@
+//! What `verify-hosts` found, for every format to show.
+
+use cbox_core::{causes::Explanation, system::System, verdict::Status};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::place::Place;
+use crate::{error::Error, exit::Kind};
+
+/// The verdicts on all hosts.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What was evaluated: `the working tree`, `main (0123456789)`.
+    pub(crate) state: String,
+    /// What it was explained against, if that was not the baseline.
+    pub(crate) base: Option<String>,
+    /// Whether only the same derivation passes.
+    pub(crate) strict: bool,
+    /// The hosts, by name.
+    pub(crate) hosts: Vec<HostReport>,
+    /// What the user should know about all of it.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The verdict on one host.
+#[derive(Debug)]
+pub(crate) struct HostReport {
+    pub(crate) host: String,
+    pub(crate) status: Status,
+    /// Whether this change itself accepts what the host builds now.
+    pub(crate) accepted: bool,
+    /// Whether the baseline was wrong already where the change began.
+    pub(crate) stale: bool,
+    /// The system for which it is built.
+    pub(crate) system: Option<System>,
+    /// What it evaluates to now.
+    pub(crate) now: Option<Derivation>,
+    /// What it is measured by or explained against.
+    pub(crate) before: Option<Before>,
+    pub(crate) explanation: Option<Explanation>,
+    /// Where in the repository each cause comes from, as far as that shows.
+    pub(crate) places: Vec<Option<Place>>,
+    /// Why there is no explanation where there should be one.
+    pub(crate) unexplained: Option<String>,
+    /// Why it does not evaluate, and where.
+    pub(crate) error: Option<(Error, Option<Place>)>,
+}
+
+/// A derivation and its output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Derivation {
+    pub(crate) drv_path: String,
+    pub(crate) out_path: String,
+}
+
+/// A derivation of earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Before {
+    pub(crate) derivation: Derivation,
+    /// Where it is from: `accepted at 0123456789`, `main (0123456789)`.
+    pub(crate) what: String,
+}
+
+impl Report {
+    /// Whether a pull request may pass.
+    pub(crate) fn passes(&self) -> bool {
+        self.hosts
+            .iter()
+            .all(|host| host.status.passes(self.strict))
+    }
+
+    /// The names of the hosts with a status of which `holds` is true.
+    pub(crate) fn hosts_that(&self, holds: impl Fn(&HostReport) -> bool) -> Vec<&str> {
+        let hosts = self.hosts.iter().filter(|host| holds(host));
+        hosts.map(|host| host.host.as_str()).collect()
+    }
+
+    /// The hosts that would have to be accepted.
+    pub(crate) fn open(&self) -> Vec<&str> {
+        self.hosts_that(|host| !host.status.passes(self.strict) && host.status != Status::Failed)
+    }
+
+    /// The hosts that do not evaluate.
+    pub(crate) fn failed(&self) -> Vec<&str> {
+        self.hosts_that(|host| host.status == Status::Failed)
+    }
+
+    /// The one word for all of it.
+    pub(crate) fn verdict(&self) -> &'static str {
+        if !self.failed().is_empty() {
+            "failed"
+        } else if self.passes() {
+            "unchanged"
+        } else {
+            "changed"
+        }
+    }
+
+    /// What the run ends with: nothing, or the worst of it.
+    pub(crate) fn outcome(&self) -> Result<(), Error> {
+        let (open, failed) = (self.open(), self.failed());
+        if let Some(host) = self.hosts.iter().find(|host| host.error.is_some())
+            && let Some((error, _)) = &host.error
+        {
+            let message = format!("{} not judged: {}", hosts(failed.len()), failed.join(", "));
+            // The first host's own error was shown with it, and gives the kind.
+            return Err(Error::new(error.kind, message));
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        let verb = if open.len() == 1 { "is" } else { "are" };
+        let message = format!(
+            "{} of {} {verb} not as accepted: {}",
+            open.len(),
+            hosts(self.hosts.len()),
+            open.join(", ")
+        );
+        Err(Error::new(Kind::Changed, message).hint(
+            "if that is meant, `cbox accept` records it, and baseline.json is committed with the change",
+        ))
+    }
+
+    /// The document of `--format json`.
+    pub(crate) fn to_json(&self) -> Value {
+        let hosts: Vec<Value> = self.hosts.iter().map(HostReport::to_json).collect();
+        json!({
+            "verdict": self.verdict(),
+            "state": self.state,
+            "base": self.base,
+            "strict": self.strict,
+            "notes": self.notes,
+            "hosts": hosts,
+        })
+    }
+}
+
+impl HostReport {
+    /// A host of which nothing but its name and verdict is known.
+    pub(crate) fn new(host: &str, status: Status) -> Self {
+        Self {
+            host: host.to_owned(),
+            status,
+            accepted: false,
+            stale: false,
+            system: None,
+            now: None,
+            before: None,
+            explanation: None,
+            places: vec![],
+            unexplained: None,
+            error: None,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut explanation = json!(self.explanation);
+        for (number, place) in self.places.iter().enumerate() {
+            explanation["causes"][number]["place"] = json!(place);
+        }
+        let before = self.before.as_ref().map(|before| {
+            json!({
+                "drvPath": before.derivation.drv_path,
+                "outPath": before.derivation.out_path,
+                "what": before.what,
+            })
+        });
+        let error = self.error.as_ref().map(|(error, place)| {
+            let mut document = error.to_json();
+            document["place"] = json!(place);
+            document
+        });
+        json!({
+            "host": self.host,
+            "status": self.status,
+            "acceptedInThisChange": self.accepted,
+            "staleBaseline": self.stale,
+            "system": self.system,
+            "now": self.now,
+            "before": before,
+            "explanation": explanation,
+            "unexplained": self.unexplained,
+            "error": error,
+        })
+    }
+}
+
+/// A number of hosts in words.
+fn hosts(number: usize) -> String {
+    crate::view::count(number, "host")
+}
