@@ -207,6 +207,12 @@ impl Project {
         .hint(suggestion(host, &hosts)))
     }
 
+    /// Those of the hosts that run on machines, as far as folders tell.
+    pub(crate) fn install_host_folders(&self) -> Vec<String> {
+        let hosts = self.host_folders().into_iter();
+        hosts.filter(|host| !is_image_host(host)).collect()
+    }
+
     /// The hosts, as far as folders tell: `hosts/<name>/default.nix`. Empty for a flake
     /// that keeps them elsewhere.
     pub(crate) fn host_folders(&self) -> Vec<String> {

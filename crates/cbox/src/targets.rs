@@ -169,12 +169,7 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
         )
         .hint(hint));
     }
-    let hosts = project.host_folders();
-    let hosts: Vec<String> = hosts
-        .into_iter()
-        .filter(|host| !is_image_host(host))
-        .collect();
-    project.check_host_among(host, &hosts)?;
+    project.check_host_among(host, &project.install_host_folders())?;
     toplevel(host)
 }
 

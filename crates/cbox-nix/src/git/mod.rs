@@ -62,6 +62,21 @@ impl Repository {
             })
     }
 
+    /// Makes a repository of `folder`, with all files in it tracked and nothing committed.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn create(folder: &Path, interrupt: &Interrupt) -> Result<Self, NixError> {
+        let made = Self {
+            top: folder.to_owned(),
+        };
+        made.git(["init", "--quiet", "--template="])
+            .run(interrupt)
+            .await?;
+        made.git(["add", "--all", "--force"]).run(interrupt).await?;
+        Ok(made)
+    }
+
     /// The top of its working tree.
     #[must_use]
     pub fn top(&self) -> &Path {

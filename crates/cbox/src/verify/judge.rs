@@ -158,7 +158,8 @@ async fn base<'a>(
     }
 }
 
-fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
+/// The hosts whose names match one of the patterns.
+pub(crate) fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let glob = Glob::new(pattern).map_err(|error| {

@@ -2,9 +2,10 @@
 //! them.
 //!
 //! [`judge`] evaluates and compares, [`report`] is what it found, [`place`] points at the
-//! line that did it, [`self_test`] shows that what must not matter does not.
+//! line that did it, [`self_test`] shows that files which must not matter do not, with [`probes`] for files.
 
 pub(crate) mod judge;
 pub(crate) mod place;
+mod probes;
 pub(crate) mod report;
 pub(crate) mod self_test;

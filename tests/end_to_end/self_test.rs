@@ -1,0 +1,107 @@
+//! `cbox verify-hosts --self-test`: files that must not matter do not, and where one does
+//! it is caught.
+
+use super::support::{place::Place, tiny};
+
+const SELF_TEST: &[&str] = &["verify-hosts", "--self-test"];
+
+/// A flake whose host `leaky` holds all of the flake, and whose host `tidy` one file.
+fn leaky() -> Option<Place> {
+    let text = |name: &str, source: &str| {
+        tiny::script_host(name, "cat $source > $out")
+            .replace("system =", &format!("source = {source}; system ="))
+    };
+    let flake = tiny::flake(&[
+        ("leaky", &text("leaky", "\"${inputs.self}/motd\"")),
+        ("tidy", &text("tidy", "./motd")),
+    ]);
+    let place = Place::flake(&flake)?;
+    place.write("motd", "hello\n");
+    for host in ["leaky", "tidy"] {
+        place.write(format!("hosts/{host}/default.nix"), "{ }\n");
+    }
+    place.commit("hosts");
+    Some(place)
+}
+
+#[test]
+fn nothing_moves_a_host_or_an_image_of_the_mini_box() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let before = place
+        .git(&["status", "--porcelain", "--ignored"])
+        .text()
+        .to_owned();
+    let ended = place.cbox(SELF_TEST).run().ok();
+    let text = ended.text();
+    assert!(text.contains("and none of 8 derivations moved"), "{text}");
+    for (file, became) in [
+        ("cbox-self-test.txt", "staged, moves nothing"),
+        ("out/cbox-self-test", "not staged"),
+        ("hosts/mini-thinkcentre/local.nix", "not staged"),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(file));
+        assert!(
+            line.is_some_and(|line| line.ends_with(became)),
+            "{file}: {text}"
+        );
+    }
+    // It worked on a copy, and the copy is gone.
+    assert_eq!(
+        place.git(&["status", "--porcelain", "--ignored"]).text(),
+        before
+    );
+    assert_eq!(std::fs::read_dir(place.beside("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_host_that_copies_the_flake_is_caught() {
+    let Some(place) = leaky() else { return };
+    let ended = place.cbox(SELF_TEST).run().code(1);
+    let text = ended.text();
+    assert!(
+        text.contains("cbox-self-test.txt reaches hosts/leaky: source"),
+        "{text}"
+    );
+    assert!(!text.contains("reaches hosts/tidy"), "{text}");
+    let error = ended.stderr;
+    assert!(
+        error.contains("what must not matter does: cbox-self-test"),
+        "{error}"
+    );
+    assert!(error.contains("hint: bake a filtered source"), "{error}");
+    let ended = place
+        .cbox(&["verify-hosts", "--self-test", "--json"])
+        .run()
+        .code(1);
+    let leaks = &ended.json()["selfTest"]["leaks"];
+    assert_eq!(leaks[0]["target"], "hosts/leaky", "{leaks}");
+    assert_eq!(leaks[0]["takenUpBy"], "source", "{leaks}");
+    // What is not asked for is not evaluated, so the other host passes alone.
+    place
+        .cbox(&["verify-hosts", "--self-test", "--host", "tidy"])
+        .run()
+        .ok();
+}
+
+#[test]
+fn it_needs_a_repository_and_a_host() {
+    let Some(place) = leaky() else { return };
+    let ended = place
+        .cbox(&["verify-hosts", "--self-test", "--host", "none"])
+        .run()
+        .code(2);
+    assert!(
+        ended.stderr.contains("no host and no image is called so"),
+        "{}",
+        ended.stderr
+    );
+    std::fs::remove_dir_all(place.path(".git")).unwrap();
+    let ended = place.cbox(SELF_TEST).run().code(2);
+    assert!(
+        ended.stderr.contains("here is no git repository"),
+        "{}",
+        ended.stderr
+    );
+}
