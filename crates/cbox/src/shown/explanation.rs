@@ -65,7 +65,7 @@ pub(crate) fn lines(
 }
 
 /// At most `most` lines, the last of which says how many were cut off.
-fn cut(mut lines: Vec<Shown>, most: usize) -> Vec<Shown> {
+pub(super) fn cut(mut lines: Vec<Shown>, most: usize) -> Vec<Shown> {
     if lines.len() > most {
         let kept = most.saturating_sub(1).max(1);
         let more = lines.len() - kept;
@@ -145,7 +145,13 @@ fn alike(cause: &Cause) -> String {
     text
 }
 
-fn cause_lines(cause: &Cause, place: Option<&Place>, same_output: bool, full: bool) -> Vec<Shown> {
+/// The lines of one cause.
+pub(super) fn cause_lines(
+    cause: &Cause,
+    place: Option<&Place>,
+    same_output: bool,
+    full: bool,
+) -> Vec<Shown> {
     let mut heading = heading(cause, same_output);
     if let Some(place) = place {
         heading.push_str(&format!(", from {place}"));

@@ -12,7 +12,7 @@ use cbox_core::verdict::Status;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use super::explanation::heading;
+use super::plain;
 use crate::{
     environment::GitHub,
     error::Error,
@@ -25,6 +25,9 @@ use crate::{
 
 /// The most annotations for one host: of one step GitHub shows ten of a kind.
 const ANNOTATIONS: usize = 5;
+
+/// The most lines of an annotation.
+const LINES: usize = 8;
 
 /// The annotations, one a line.
 pub(crate) fn annotations(report: &Report) -> Vec<String> {
@@ -66,12 +69,8 @@ fn of_host(host: &HostReport, strict: bool) -> Vec<String> {
     causes
         .map(|(number, cause)| {
             let place = host.places.get(number).and_then(Option::as_ref);
-            command(
-                level,
-                place,
-                &title,
-                &heading(cause, explanation.same_output),
-            )
+            let lines = plain::cause(cause, explanation.same_output, LINES);
+            command(level, place, &title, &lines.join("\n"))
         })
         .collect()
 }
@@ -178,6 +177,7 @@ mod tests {
         let report = Report {
             state: "the working tree".into(),
             base: None,
+            has_baseline: true,
             strict: false,
             hosts: hosts
                 .map(|(host, status)| HostReport::new(host, status))

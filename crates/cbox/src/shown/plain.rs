@@ -1,8 +1,8 @@
 //! Verdicts and explanations for people.
 
-use cbox_core::causes::{Explanation, Sign};
+use cbox_core::causes::{Cause, Explanation, Sign};
 
-use super::explanation::{Detail, lines};
+use super::explanation::{Detail, Shown, cause_lines, cut, lines};
 use crate::verify::{
     place::Place,
     report::{HostReport, Report},
@@ -66,7 +66,16 @@ pub(crate) fn explanation(
     places: &[Option<Place>],
     detail: Detail,
 ) -> Vec<String> {
-    let shown = lines(explanation, places, detail).into_iter().map(|line| {
+    text(lines(explanation, places, detail))
+}
+
+/// The lines of one cause, at most so many.
+pub(crate) fn cause(cause: &Cause, same_output: bool, most: usize) -> Vec<String> {
+    text(cut(cause_lines(cause, None, same_output, false), most))
+}
+
+fn text(lines: Vec<Shown>) -> Vec<String> {
+    let shown = lines.into_iter().map(|line| {
         let sign = match line.sign {
             Sign::Gap => " ",
             sign => sign.as_str(),

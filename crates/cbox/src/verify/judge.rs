@@ -7,8 +7,9 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
-    baseline::{self, Baseline, Entry},
+    baseline::{Baseline, Entry},
     expression::DerivationInfo,
+    overrides::Setting,
     system::System,
     verdict::{Built, Status},
 };
@@ -18,22 +19,19 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use super::{
     place,
     report::{Before, Derivation, HostReport, Report},
+    why::short,
 };
 use crate::{
     baseline_file::BaselineFile,
     cli::{BuildFlags, Common, Explain, JudgeArgs},
     error::Error,
     exit::Kind,
-    explain::{explain, is_there},
     project::is_image_host,
     session::{Evaluator, Session},
     side_by_side::{self, Item},
     state::{State, default_base},
     targets,
 };
-
-/// How much of a commit's name is shown.
-const SHORT: usize = 10;
 
 /// What is to be judged, and by what.
 #[derive(Debug, Clone, Copy)]
@@ -198,17 +196,17 @@ fn no_hosts(state: &State<'_>, patterns: &[String]) -> Error {
 }
 
 /// One judgement under way.
-struct Work<'w, 'a> {
-    session: &'a Session<'a>,
-    question: &'w Question<'w>,
-    evaluator: &'w Evaluator<'a>,
-    state: &'w State<'a>,
-    base: Option<&'w State<'a>>,
-    accepted: Option<&'w Baseline>,
+pub(super) struct Work<'w, 'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) question: &'w Question<'w>,
+    pub(super) evaluator: &'w Evaluator<'a>,
+    pub(super) state: &'w State<'a>,
+    pub(super) base: Option<&'w State<'a>>,
+    pub(super) accepted: Option<&'w Baseline>,
     /// The lines added since a commit; found out when first asked.
-    added_lines: HashMap<String, Vec<AddedLine>>,
+    pub(super) added_lines: HashMap<String, Vec<AddedLine>>,
     /// Commits that were laid out to evaluate what was accepted at them.
-    earlier: HashMap<String, Result<State<'a>, Error>>,
+    pub(super) earlier: HashMap<String, Result<State<'a>, Error>>,
 }
 
 impl<'a> Work<'_, 'a> {
@@ -232,7 +230,9 @@ impl<'a> Work<'_, 'a> {
         file: &BaselineFile,
     ) -> Result<Report, Error> {
         let notes = self.notes(file).await?;
-        let answers = self.evaluate(self.state, hosts).await?;
+        let answers = self
+            .evaluate(self.state, hosts, &self.question.args.set)
+            .await?;
         let at_base = self.evaluate_base(hosts, gone, &answers).await?;
         let accepted_at_base = self.accepted_at_base();
         let mut reports = Vec::new();
@@ -251,6 +251,7 @@ impl<'a> Work<'_, 'a> {
         Ok(Report {
             state: self.state.label().to_owned(),
             base: self.base.map(|base| base.label().to_owned()),
+            has_baseline: self.accepted.is_some(),
             strict: self.question.strict,
             hosts: reports,
             notes,
@@ -290,8 +291,14 @@ impl<'a> Work<'_, 'a> {
         Ok(notes)
     }
 
-    /// Evaluates hosts of a state. What keeps all of them from it is an error.
-    async fn evaluate(&self, state: &State<'a>, hosts: &[String]) -> Result<Vec<Answer>, Error> {
+    /// Evaluates hosts of a state, with options forced. What keeps all of them from it is
+    /// an error.
+    pub(super) async fn evaluate(
+        &self,
+        state: &State<'a>,
+        hosts: &[String],
+        set: &[Setting],
+    ) -> Result<Vec<Answer>, Error> {
         if hosts.is_empty() {
             return Ok(vec![]);
         }
@@ -299,7 +306,7 @@ impl<'a> Work<'_, 'a> {
         let mut items = Vec::new();
         for host in hosts {
             let mut request = targets::toplevel(host)?;
-            for setting in &self.question.args.set {
+            for setting in set {
                 request
                     .overrides
                     .force(setting.path.clone(), setting.value.clone());
@@ -361,7 +368,7 @@ impl<'a> Work<'_, 'a> {
             wanted.extend(gone.iter().cloned());
         }
         wanted.retain(|host| known.contains(host));
-        let answers = self.evaluate(base, &wanted).await?;
+        let answers = self.evaluate(base, &wanted, &[]).await?;
         let mut found = BTreeMap::new();
         for (host, answer) in wanted.into_iter().zip(answers) {
             match answer {
@@ -390,7 +397,7 @@ impl<'a> Work<'_, 'a> {
         self.base?.baseline().ok().flatten()
     }
 
-    fn entry(&self, host: &str) -> Option<&Entry> {
+    pub(super) fn entry(&self, host: &str) -> Option<&Entry> {
         self.accepted?.hosts.get(host)
     }
 
@@ -482,116 +489,6 @@ impl<'a> Work<'_, 'a> {
         Ok(report)
     }
 
-    /// Adds the explanation, or why there is none.
-    async fn explain(&mut self, report: &mut HostReport, now: &str) -> Result<(), Error> {
-        let Some(before) = report.before.clone() else {
-            return Ok(());
-        };
-        if before.derivation.drv_path == now {
-            report.unexplained = Some(format!("nothing changed since {}", before.what));
-            return Ok(());
-        }
-        let store = &self.evaluator.nix.store;
-        self.session
-            .view
-            .doing(&format!("explaining {}", report.host));
-        if !is_there(store, &before.derivation.drv_path)
-            && let Err(reason) = self.evaluate_accepted(&report.host).await?
-        {
-            report.unexplained = Some(format!(
-                "the derivation {} is not in the store, and {reason}",
-                before.what
-            ));
-            return Ok(());
-        }
-        match explain(store, &before.derivation.drv_path, now).await {
-            Ok(explanation) => {
-                let from = self.since(&report.host);
-                let added = match from {
-                    Some(commit) => self.added_since(&commit).await,
-                    None => &[],
-                };
-                report.places = explanation
-                    .causes
-                    .iter()
-                    .map(|cause| place::of_cause(cause, added))
-                    .collect();
-                report.explanation = Some(explanation);
-            }
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
-            Err(error) => report.unexplained = Some(error.message),
-        }
-        Ok(())
-    }
-
-    /// Evaluates the host again at the commit at which it was accepted, so that its
-    /// derivation is in the store. Otherwise says why that cannot be.
-    async fn evaluate_accepted(&mut self, host: &str) -> Result<Result<(), String>, Error> {
-        let Some(entry) = self.entry(host).cloned() else {
-            return Ok(Err("nothing says what it was made of".to_owned()));
-        };
-        let Some(revision) = entry.revision else {
-            return Ok(Err("no commit was recorded with it".to_owned()));
-        };
-        if revision.ends_with(baseline::DIRTY) {
-            return Ok(Err("it was accepted with uncommitted changes".to_owned()));
-        }
-        if !self.earlier.contains_key(&revision) {
-            let state = State::of_revision(self.session, &revision).await;
-            self.earlier.insert(revision.clone(), state);
-        }
-        let state = match &self.earlier[&revision] {
-            Ok(state) => state,
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error.clone()),
-            Err(error) => return Ok(Err(error.headline().to_owned())),
-        };
-        let hosts = [host.to_owned()];
-        let found = match self.evaluate(state, &hosts).await {
-            Ok(mut answers) => answers.pop(),
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
-            Err(error) => Some(Err(error)),
-        };
-        Ok(match found {
-            Some(Ok((_, found))) if found.drv == entry.drv_path => Ok(()),
-            Some(Ok(_)) => Err(format!("{} evaluates to another one now", short(&revision))),
-            Some(Err(error)) => Err(format!("{}: {}", short(&revision), error.headline())),
-            None => Err(format!("{} does not evaluate", short(&revision))),
-        })
-    }
-
-    /// The commit since which lines count as this change's.
-    fn since(&self, host: &str) -> Option<String> {
-        match self.base {
-            Some(base) => base.revision().map(str::to_owned),
-            None => {
-                let revision = self.entry(host)?.revision.clone()?;
-                Some(revision.trim_end_matches(baseline::DIRTY).to_owned())
-            }
-        }
-    }
-
-    /// The lines that the state has beyond a commit, in files that are staged. None where
-    /// git cannot say: they only help to point.
-    async fn added_since(&mut self, commit: &str) -> &[AddedLine] {
-        if !self.added_lines.contains_key(commit) {
-            let to = self.question.revision.and_then(|_| self.state.revision());
-            let lines = match &self.session.project.repository {
-                Some(repository) => repository
-                    .added_lines(commit, to, self.session.interrupt)
-                    .await
-                    .unwrap_or_default(),
-                None => vec![],
-            };
-            let staged = &self.state.sources().base;
-            let lines = lines
-                .into_iter()
-                .filter(|line| staged.contains(&line.file))
-                .collect();
-            self.added_lines.insert(commit.to_owned(), lines);
-        }
-        &self.added_lines[commit]
-    }
-
     /// A path as errors show it, as a file of the repository.
     fn inside(&self, shown: &str) -> Option<Utf8PathBuf> {
         let staged = &self.state.sources().base;
@@ -606,14 +503,6 @@ impl<'a> Work<'_, 'a> {
             }
         };
         staged.contains(path.as_std_path()).then_some(path)
-    }
-}
-
-/// A commit as people write it.
-pub(crate) fn short(revision: &str) -> String {
-    match revision.strip_suffix(baseline::DIRTY) {
-        Some(commit) => format!("{}{}", &commit[..commit.len().min(SHORT)], baseline::DIRTY),
-        None => revision[..revision.len().min(SHORT)].to_owned(),
     }
 }
 

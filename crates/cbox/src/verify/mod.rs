@@ -1,11 +1,12 @@
 //! `verify-hosts`: verdicts on the install hosts, and the check that nothing else moves
 //! them.
 //!
-//! [`judge`] evaluates and compares, [`report`] is what it found, [`place`] points at the
-//! line that did it, [`self_test`] shows that files which must not matter do not, with [`probes`] for files.
+//! [`judge`] evaluates and compares, [`why`] explains, [`report`] is what they found,
+//! [`place`] points at the line that did it, [`self_test`] shows that files which must not matter do not, with [`probes`] for files.
 
 pub(crate) mod judge;
 pub(crate) mod place;
 mod probes;
 pub(crate) mod report;
 pub(crate) mod self_test;
+mod why;

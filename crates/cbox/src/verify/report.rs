@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::place::Place;
-use crate::{error::Error, exit::Kind};
+use crate::{error::Error, exit::Kind, view::count};
 
 /// The verdicts on all hosts.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct Report {
     pub(crate) state: String,
     /// What it was explained against, if that was not the baseline.
     pub(crate) base: Option<String>,
+    /// Whether a baseline gave the verdicts; otherwise the base did.
+    pub(crate) has_baseline: bool,
     /// Whether only the same derivation passes.
     pub(crate) strict: bool,
     /// The hosts, by name.
@@ -100,26 +102,45 @@ impl Report {
     /// What the run ends with: nothing, or the worst of it.
     pub(crate) fn outcome(&self) -> Result<(), Error> {
         let (open, failed) = (self.open(), self.failed());
-        if let Some(host) = self.hosts.iter().find(|host| host.error.is_some())
-            && let Some((error, _)) = &host.error
-        {
-            let message = format!("{} not judged: {}", hosts(failed.len()), failed.join(", "));
-            // The first host's own error was shown with it, and gives the kind.
-            return Err(Error::new(error.kind, message));
+        let mut said = Vec::new();
+        // What is wrong with a host was shown with it; the first one gives the kind.
+        let errors = self.hosts.iter().filter_map(|host| host.error.as_ref());
+        let kind = errors.map(|(error, _)| error.kind).next();
+        if !failed.is_empty() {
+            said.push(format!(
+                "{} not judged: {}",
+                count(failed.len(), "host"),
+                failed.join(", ")
+            ));
         }
-        if open.is_empty() {
+        if !open.is_empty() {
+            said.push(self.difference(&open));
+        }
+        if said.is_empty() {
             return Ok(());
         }
+        let error = Error::new(kind.unwrap_or(Kind::Changed), said.join("; "));
+        Err(match (open.is_empty(), self.has_baseline) {
+            (true, _) => error,
+            (false, true) => error.hint(
+                "if that is meant, `cbox accept` records it, and baseline.json is committed with the change",
+            ),
+            (false, false) => error.hint("`cbox accept` makes a baseline, in which such a change can be accepted"),
+        })
+    }
+
+    fn difference(&self, open: &[&str]) -> String {
         let verb = if open.len() == 1 { "is" } else { "are" };
-        let message = format!(
-            "{} of {} {verb} not as accepted: {}",
+        let than = match (&self.base, self.has_baseline) {
+            (Some(base), false) => format!("not as at {base}"),
+            _ => "not as accepted".to_owned(),
+        };
+        let hosts = count(self.hosts.len(), "host");
+        format!(
+            "{} of {hosts} {verb} {than}: {}",
             open.len(),
-            hosts(self.hosts.len()),
             open.join(", ")
-        );
-        Err(Error::new(Kind::Changed, message).hint(
-            "if that is meant, `cbox accept` records it, and baseline.json is committed with the change",
-        ))
+        )
     }
 
     /// The document of `--format json`.
@@ -129,6 +150,7 @@ impl Report {
             "verdict": self.verdict(),
             "state": self.state,
             "base": self.base,
+            "baseline": self.has_baseline,
             "strict": self.strict,
             "notes": self.notes,
             "hosts": hosts,
@@ -184,9 +206,4 @@ impl HostReport {
             "error": error,
         })
     }
-}
-
-/// A number of hosts in words.
-fn hosts(number: usize) -> String {
-    crate::view::count(number, "host")
 }
