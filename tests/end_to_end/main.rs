@@ -25,6 +25,7 @@ mod passed_on;
 mod plain;
 mod purity;
 mod random_trees;
+mod readme;
 mod self_test;
 mod several;
 mod side_by_side;

@@ -96,6 +96,11 @@ impl<'a> State<'a> {
         self.sources.head.revision.as_deref()
     }
 
+    /// Whether it is a commit, and not the working tree.
+    pub(crate) fn is_commit(&self) -> bool {
+        self.sources.origin.is_commit()
+    }
+
     /// `evaluator`, with what this state's own `cbox.toml` says of evaluation.
     pub(crate) fn evaluator<'b>(&self, evaluator: &Evaluator<'b>) -> Evaluator<'b> {
         evaluator.under(&self.sources.origin.project)

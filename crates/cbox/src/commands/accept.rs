@@ -10,8 +10,8 @@ use crate::{
     error::Error,
     exit::Kind,
     session::Session,
-    state::Uncommitted,
-    verify::judge::{Judged, Question, judge},
+    state::{State, Uncommitted},
+    verify::judge::{Judged, Question, evaluator, judge},
 };
 
 /// How many files are named in a refusal.
@@ -25,30 +25,26 @@ pub(crate) async fn run(
     dirty: bool,
 ) -> Result<(), Error> {
     refuse_overrides(common, args)?;
-    let question = Question {
-        common,
-        args,
-        revision: None,
-        base: None,
-        strict: false,
-        accepting: true,
-    };
-    let judged = judge(session, &question).await?;
-    if judged
-        .evaluator
-        .nix
-        .options
-        .pass_through
-        .may_change_evaluation
-    {
+    let (evaluator, state) = tokio::try_join!(
+        evaluator(session, common, args),
+        State::working_tree(session)
+    )?;
+    if evaluator.nix.options.pass_through.may_change_evaluation {
         return Err(refused(
             "with arguments for Nix that may change what is evaluated",
         ));
     }
-    let uncommitted = judged.state.uncommitted().await?;
+    let uncommitted = state.uncommitted().await?;
     if !uncommitted.files.is_empty() && !dirty {
         return Err(not_committed(&uncommitted));
     }
+    let question = Question {
+        args,
+        base: None,
+        strict: false,
+        accepting: true,
+    };
+    let judged = judge(session, evaluator, state, &question).await?;
     super::verify_hosts::show(session, &judged.report, args.show)?;
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
     if !judged.report.failed().is_empty() {

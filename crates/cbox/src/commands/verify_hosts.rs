@@ -6,8 +6,9 @@ use crate::{
     error::Error,
     session::Session,
     shown::{explanation::Detail, github, markdown, plain},
+    state::State,
     verify::{
-        judge::{Question, judge},
+        judge::{Question, evaluator, judge},
         report::Report,
         self_test,
     },
@@ -25,15 +26,20 @@ pub(crate) async fn run(
     if args.self_test {
         return self_test::run(session, common, &args.judge).await;
     }
+    let state = async {
+        match &args.rev {
+            Some(revision) => State::of_revision(session, revision).await,
+            None => State::working_tree(session).await,
+        }
+    };
+    let (evaluator, state) = tokio::try_join!(evaluator(session, common, &args.judge), state)?;
     let question = Question {
-        common,
         args: &args.judge,
-        revision: args.rev.as_deref(),
         base: args.base.as_deref(),
         strict: args.strict,
         accepting: false,
     };
-    let judged = judge(session, &question).await?;
+    let judged = judge(session, evaluator, state, &question).await?;
     show(session, &judged.report, args.judge.show)?;
     judged.report.outcome()
 }

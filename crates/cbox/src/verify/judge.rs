@@ -36,10 +36,7 @@ use crate::{
 /// What is to be judged, and by what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
-    pub(crate) common: &'a Common,
     pub(crate) args: &'a JudgeArgs,
-    /// The commit to judge; without one it is the working tree.
-    pub(crate) revision: Option<&'a str>,
     /// The commit to explain against.
     pub(crate) base: Option<&'a str>,
     pub(crate) strict: bool,
@@ -52,42 +49,44 @@ pub(crate) struct Question<'a> {
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
     pub(crate) report: Report,
-    pub(crate) evaluator: Evaluator<'a>,
     pub(crate) state: State<'a>,
     pub(crate) file: BaselineFile,
     pub(crate) accepted: Option<Baseline>,
 }
 
+/// The evaluator for a judgement.
+pub(crate) async fn evaluator<'a>(
+    session: &'a Session<'a>,
+    common: &Common,
+    args: &JudgeArgs,
+) -> Result<Evaluator<'a>, Error> {
+    let flags = BuildFlags {
+        nix_args: args.nix_args.clone(),
+        ..BuildFlags::default()
+    };
+    let evaluator = session.evaluator(common, &flags).await?;
+    Ok(match args.no_cache {
+        true => evaluator.without_memory(),
+        false => evaluator,
+    })
+}
+
 /// What a host evaluates to.
 type Answer = Result<(System, DerivationInfo), Error>;
 
-/// Judges the hosts that the question is about.
+/// Judges the hosts of `state` that the question is about.
 ///
 /// # Errors
 /// When nothing can be judged. A host that does not evaluate is a part of the report.
 pub(crate) async fn judge<'a>(
     session: &'a Session<'a>,
+    evaluator: Evaluator<'a>,
+    state: State<'a>,
     question: &Question<'_>,
 ) -> Result<Judged<'a>, Error> {
     let args = question.args;
     let filter = filter(&args.hosts)?;
     let wanted = |host: &String| args.hosts.is_empty() || filter.is_match(host);
-    let flags = BuildFlags {
-        nix_args: args.nix_args.clone(),
-        ..BuildFlags::default()
-    };
-    let state = async {
-        match question.revision {
-            Some(revision) => State::of_revision(session, revision).await,
-            None => State::working_tree(session).await,
-        }
-    };
-    let (evaluator, state) = tokio::try_join!(session.evaluator(question.common, &flags), state)?;
-    let evaluator = if args.no_cache {
-        evaluator.without_memory()
-    } else {
-        evaluator
-    };
     let file = state.baseline_file()?;
     let accepted = match file.parse() {
         // Accepting all hosts needs nothing of what was there.
@@ -133,7 +132,6 @@ pub(crate) async fn judge<'a>(
     let report = work.report(&hosts, &gone, &file).await?;
     Ok(Judged {
         report,
-        evaluator,
         state,
         file,
         accepted,
@@ -269,7 +267,7 @@ impl<'a> Work<'_, 'a> {
             ));
         }
         let untracked = self.state.hosts_set_aside();
-        if !untracked.is_empty() && self.question.revision.is_none() {
+        if !untracked.is_empty() && !self.state.is_commit() {
             notes.push(format!(
                 "not judged: {} (git does not track it: `git add` does)",
                 untracked.join(", ")

@@ -22,7 +22,7 @@ use cbox_source::{
 use serde_json::json;
 
 use super::{
-    judge::filter,
+    judge::{self, filter},
     probes::{Probe, Written, probes},
 };
 use crate::{
@@ -94,16 +94,7 @@ pub(crate) async fn run(
         },
         None,
     )?;
-    let flags = BuildFlags {
-        nix_args: args.nix_args.clone(),
-        ..BuildFlags::default()
-    };
-    let evaluator = copied.evaluator(common, &flags).await?;
-    let evaluator = if args.no_cache {
-        evaluator.without_memory()
-    } else {
-        evaluator
-    };
+    let evaluator = judge::evaluator(&copied, common, args).await?;
     let test = SelfTest {
         session: &copied,
         evaluator: &evaluator,

@@ -111,7 +111,7 @@ impl Work<'_, '_> {
     /// git cannot say: they only help to point.
     async fn added_since(&mut self, commit: &str) -> &[AddedLine] {
         if !self.added_lines.contains_key(commit) {
-            let to = self.question.revision.and_then(|_| self.state.revision());
+            let to = self.state.revision().filter(|_| self.state.is_commit());
             let lines = match &self.session.project.repository {
                 Some(repository) => repository
                     .added_lines(commit, to, self.session.interrupt)
