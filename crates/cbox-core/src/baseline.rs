@@ -65,6 +65,17 @@ pub fn lock_hash(bytes: &[u8]) -> String {
     hasher.finish().to_string()
 }
 
+/// A commit as people write it, which may be one that [`recorded_revision`] gave.
+#[must_use]
+pub fn short_revision(revision: &str) -> String {
+    const SHORT: usize = 10;
+    let (commit, dirty) = match revision.strip_suffix(DIRTY) {
+        Some(commit) => (commit, DIRTY),
+        None => (revision, ""),
+    };
+    format!("{}{dirty}", &commit[..commit.len().min(SHORT)])
+}
+
 /// `commit` as an entry holds it.
 #[must_use]
 pub fn recorded_revision(commit: &str, dirty: bool) -> String {

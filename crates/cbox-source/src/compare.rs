@@ -79,13 +79,14 @@ fn list(top: &Path) -> Result<BTreeMap<PathBuf, PathBuf>, SourceError> {
     let mut files = BTreeMap::new();
     let mut open = vec![(PathBuf::new(), top.to_owned())];
     while let Some((name, path)) = open.pop() {
-        let metadata = fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
+        let metadata =
+            fs::symlink_metadata(&path).map_err(|error| SourceError::unreadable(&path, error))?;
         if !metadata.is_dir() {
             files.insert(name, path);
             continue;
         }
-        for entry in fs::read_dir(&path).map_err(|error| failed(&path, error))? {
-            let entry = entry.map_err(|error| failed(&path, error))?;
+        for entry in fs::read_dir(&path).map_err(|error| SourceError::unreadable(&path, error))? {
+            let entry = entry.map_err(|error| SourceError::unreadable(&path, error))?;
             open.push((name.join(entry.file_name()), entry.path()));
         }
     }
@@ -97,7 +98,9 @@ fn same(old: Option<&PathBuf>, new: Option<&PathBuf>) -> Result<bool, SourceErro
     let (Some(old), Some(new)) = (old, new) else {
         return Ok(false);
     };
-    let look = |path: &PathBuf| fs::symlink_metadata(path).map_err(|error| failed(path, error));
+    let look = |path: &PathBuf| {
+        fs::symlink_metadata(path).map_err(|error| SourceError::unreadable(path, error))
+    };
     let (before, after) = (look(old)?, look(new)?);
     if before.file_type() != after.file_type()
         || before.len() != after.len()
@@ -106,11 +109,14 @@ fn same(old: Option<&PathBuf>, new: Option<&PathBuf>) -> Result<bool, SourceErro
         return Ok(false);
     }
     if before.is_symlink() {
-        let target = |path: &PathBuf| fs::read_link(path).map_err(|error| failed(path, error));
+        let target = |path: &PathBuf| {
+            fs::read_link(path).map_err(|error| SourceError::unreadable(path, error))
+        };
         return Ok(target(old)? == target(new)?);
     }
-    let open = |path: &PathBuf| fs::File::open(path).map_err(|error| failed(path, error));
-    equal(open(old)?, open(new)?).map_err(|error| failed(new, error))
+    let open =
+        |path: &PathBuf| fs::File::open(path).map_err(|error| SourceError::unreadable(path, error));
+    equal(open(old)?, open(new)?).map_err(|error| SourceError::unreadable(new, error))
 }
 
 /// Whether two files of one size hold the same.
@@ -130,9 +136,10 @@ fn equal(mut one: fs::File, mut other: fs::File) -> io::Result<bool> {
 }
 
 fn keep(path: &PathBuf) -> Result<Kept, SourceError> {
-    let metadata = fs::symlink_metadata(path).map_err(|error| failed(path, error))?;
+    let metadata =
+        fs::symlink_metadata(path).map_err(|error| SourceError::unreadable(path, error))?;
     if metadata.is_symlink() {
-        let target = fs::read_link(path).map_err(|error| failed(path, error))?;
+        let target = fs::read_link(path).map_err(|error| SourceError::unreadable(path, error))?;
         return Ok(Kept::Symlink(target));
     }
     let executable = metadata.permissions().mode() & 0o100 != 0;
@@ -141,7 +148,7 @@ fn keep(path: &PathBuf) -> Result<Kept, SourceError> {
             size: metadata.len(),
         }
     } else {
-        let bytes = fs::read(path).map_err(|error| failed(path, error))?;
+        let bytes = fs::read(path).map_err(|error| SourceError::unreadable(path, error))?;
         match String::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => Content::Text(text),
             Ok(text) => Content::Bytes(text.into_bytes()),
@@ -200,14 +207,6 @@ fn shown(kept: &Kept) -> String {
             };
             format!("{kind}, {size} bytes")
         }
-    }
-}
-
-fn failed(path: &Path, source: io::Error) -> SourceError {
-    SourceError::Read {
-        action: "read",
-        path: path.to_owned(),
-        source,
     }
 }
 

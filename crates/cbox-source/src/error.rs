@@ -1,6 +1,9 @@
 //! What can go wrong with a working tree, each with the file that it is about.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -51,4 +54,15 @@ pub enum SourceError {
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl SourceError {
+    /// A file at `path` that cannot be read.
+    pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self::Read {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        }
+    }
 }

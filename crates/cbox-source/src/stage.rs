@@ -46,18 +46,22 @@ pub struct Hashed {
 /// asked to stop.
 pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError> {
     let mut stand_ins = Vec::new();
-    let mut writer = Writer::new(Hasher::default()).map_err(|source| failed(&tree.top, source))?;
+    let mut writer = Writer::new(Hasher::default())
+        .map_err(|source| SourceError::unreadable(&tree.top, source))?;
     for entry in &tree.entries {
         let path = tree.top.join(&entry.path);
         let components: Vec<&[u8]> = components(&entry.path).collect();
         let written = match entry.kind {
             Kind::Symlink => {
-                let target = fs::read_link(&path).map_err(|source| failed(&path, source))?;
+                let target = fs::read_link(&path)
+                    .map_err(|source| SourceError::unreadable(&path, source))?;
                 writer.symlink(&components, target.as_os_str().as_bytes())
             }
             Kind::File { executable, size } => {
-                let mut file = File::open(&path).map_err(|source| failed(&path, source))?;
-                let head = read_head(&mut file, size).map_err(|source| failed(&path, source))?;
+                let mut file =
+                    File::open(&path).map_err(|source| SourceError::unreadable(&path, source))?;
+                let head = read_head(&mut file, size)
+                    .map_err(|source| SourceError::unreadable(&path, source))?;
                 if let Some(what) = disk_image::detect(&head) {
                     return Err(SourceError::DiskImage { path, what });
                 }
@@ -77,12 +81,12 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(SourceError::Changed(path));
             }
-            written => written.map_err(|source| failed(&path, source))?,
+            written => written.map_err(|source| SourceError::unreadable(&path, source))?,
         }
     }
     let hasher = writer
         .finish()
-        .map_err(|source| failed(&tree.top, source))?;
+        .map_err(|source| SourceError::unreadable(&tree.top, source))?;
     Ok(Hashed {
         hash: hasher.finish(),
         stand_ins,
@@ -131,11 +135,13 @@ pub fn copy(tree: &Tree, folder: &Path, stop: &dyn Fn() -> bool) -> Result<(), S
         }
         match entry.kind {
             Kind::Symlink => {
-                let target = fs::read_link(&from).map_err(|source| failed(&from, source))?;
+                let target = fs::read_link(&from)
+                    .map_err(|source| SourceError::unreadable(&from, source))?;
                 symlink(target, &to).map_err(unwritable)?;
             }
             Kind::File { executable, .. } => {
-                let source = File::open(&from).map_err(|source| failed(&from, source))?;
+                let source =
+                    File::open(&from).map_err(|source| SourceError::unreadable(&from, source))?;
                 let mode = if executable { 0o755 } else { 0o644 };
                 let mut copy = OpenOptions::new()
                     .write(true)
@@ -168,14 +174,6 @@ fn components(path: &Path) -> impl Iterator<Item = &[u8]> {
     path.components()
         .map(Component::as_os_str)
         .map(OsStr::as_bytes)
-}
-
-fn failed(path: &Path, source: io::Error) -> SourceError {
-    SourceError::Read {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    }
 }
 
 #[cfg(test)]

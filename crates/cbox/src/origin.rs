@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::nix_text::to_user_positions;
+use cbox_core::{baseline::short_revision, nix_text::to_user_positions};
 use cbox_nix::{NixError, nix::Staged};
 use tempfile::TempDir;
 
 use crate::{environment::Environment, error::Error, exit::Kind, project::Project};
-
-/// How much of a commit's name is shown.
-const SHORT: usize = 10;
 
 /// One version of the flake: the working tree, or a commit that is laid out in a folder
 /// for as long as this lives.
@@ -116,11 +113,11 @@ impl Origin {
 
 impl Commit {
     fn called(revision: &str, commit: &str) -> Self {
-        let short = &commit[..commit.len().min(SHORT)];
+        let short = short_revision(commit);
         if commit.starts_with(revision) {
             return Self {
                 prefix: format!("{short}:"),
-                label: short.to_owned(),
+                label: short,
             };
         }
         Self {

@@ -45,7 +45,7 @@ pub(crate) async fn run(
         accepting: true,
     };
     let judged = judge(session, evaluator, state, &question).await?;
-    super::verify_hosts::show(session, &judged.report, args.show)?;
+    super::verdicts::show(session, &judged.report, args.show)?;
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
     if !judged.report.failed().is_empty() {
         return judged.report.outcome();

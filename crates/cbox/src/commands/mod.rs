@@ -9,6 +9,7 @@ pub(crate) mod list;
 mod report;
 pub(crate) mod source;
 pub(crate) mod status;
+mod verdicts;
 pub(crate) mod verify_hosts;
 
 use serde_json::{Value, json};

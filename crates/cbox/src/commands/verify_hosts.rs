@@ -1,15 +1,13 @@
 //! `cbox verify-hosts`: whether every install host is as accepted, and why not.
 
-use super::document;
+use super::{accept, verdicts};
 use crate::{
-    cli::{Common, Format, ShowArgs, VerifyArgs},
+    cli::{Common, VerifyArgs},
     error::Error,
     session::Session,
-    shown::{explanation::Detail, github, markdown, plain},
     state::State,
     verify::{
         judge::{Question, evaluator, judge},
-        report::Report,
         self_test,
     },
 };
@@ -21,7 +19,7 @@ pub(crate) async fn run(
     args: &VerifyArgs,
 ) -> Result<(), Error> {
     if args.accept {
-        return super::accept::run(session, common, &args.judge, args.dirty).await;
+        return accept::run(session, common, &args.judge, args.dirty).await;
     }
     if args.self_test {
         return self_test::run(session, common, &args.judge).await;
@@ -40,37 +38,6 @@ pub(crate) async fn run(
         accepting: false,
     };
     let judged = judge(session, evaluator, state, &question).await?;
-    show(session, &judged.report, args.judge.show)?;
+    verdicts::show(session, &judged.report, args.judge.show)?;
     judged.report.outcome()
-}
-
-/// Shows a report in the form that was asked for.
-pub(crate) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Result<(), Error> {
-    let view = session.view;
-    let github = &session.environment.github;
-    let detail = Detail {
-        explain: args.explain,
-        max_lines: args.max_lines,
-    };
-    match args.form(view.is_json(), github) {
-        Format::Json => {
-            view.json(&document("verifyHosts", report.to_json()));
-            return Ok(());
-        }
-        Format::Markdown => view.plain(markdown::report(report, detail).trim_end()),
-        Format::Plain => plain::report(report, detail)
-            .iter()
-            .for_each(|line| view.plain(line)),
-        Format::Github => {
-            let lines = github::log(&plain::report(report, detail));
-            let annotations = github::annotations(report);
-            lines
-                .iter()
-                .chain(&annotations)
-                .for_each(|line| view.plain(line));
-            github::record(github, report, &markdown::report(report, detail))?;
-        }
-    }
-    report.notes.iter().for_each(|note| view.note(note));
-    Ok(())
 }

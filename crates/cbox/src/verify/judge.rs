@@ -7,7 +7,7 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
-    baseline::{Baseline, Entry},
+    baseline::{Baseline, Entry, short_revision},
     expression::DerivationInfo,
     overrides::Setting,
     system::System,
@@ -19,7 +19,6 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use super::{
     place,
     report::{Before, Derivation, HostReport, Report},
-    why::short,
 };
 use crate::{
     baseline_file::BaselineFile,
@@ -418,7 +417,7 @@ impl<'a> Work<'_, 'a> {
                     out_path: entry.out_path.clone(),
                 },
                 what: match &entry.revision {
-                    Some(revision) => format!("accepted at {}", short(revision)),
+                    Some(revision) => format!("accepted at {}", short_revision(revision)),
                     None => "accepted".to_owned(),
                 },
             });

@@ -11,9 +11,6 @@ use crate::{
     state::State,
 };
 
-/// How much of a commit's name is shown.
-const SHORT: usize = 10;
-
 impl Work<'_, '_> {
     /// Adds the explanation, or why there is none.
     pub(super) async fn explain(
@@ -90,9 +87,19 @@ impl Work<'_, '_> {
         };
         Ok(match found {
             Some(Ok((_, found))) if found.drv == entry.drv_path => Ok(()),
-            Some(Ok(_)) => Err(format!("{} evaluates to another one now", short(&revision))),
-            Some(Err(error)) => Err(format!("{}: {}", short(&revision), error.headline())),
-            None => Err(format!("{} does not evaluate", short(&revision))),
+            Some(Ok(_)) => Err(format!(
+                "{} evaluates to another one now",
+                baseline::short_revision(&revision)
+            )),
+            Some(Err(error)) => Err(format!(
+                "{}: {}",
+                baseline::short_revision(&revision),
+                error.headline()
+            )),
+            None => Err(format!(
+                "{} does not evaluate",
+                baseline::short_revision(&revision)
+            )),
         })
     }
 
@@ -127,13 +134,5 @@ impl Work<'_, '_> {
             self.added_lines.insert(commit.to_owned(), lines);
         }
         &self.added_lines[commit]
-    }
-}
-
-/// A commit as people write it.
-pub(crate) fn short(revision: &str) -> String {
-    match revision.strip_suffix(baseline::DIRTY) {
-        Some(commit) => format!("{}{}", &commit[..commit.len().min(SHORT)], baseline::DIRTY),
-        None => revision[..revision.len().min(SHORT)].to_owned(),
     }
 }

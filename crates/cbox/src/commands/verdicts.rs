@@ -1,0 +1,41 @@
+//! The form in which verdicts are shown.
+
+use super::document;
+use crate::{
+    cli::{Format, ShowArgs},
+    error::Error,
+    session::Session,
+    shown::{explanation::Detail, github, markdown, plain},
+    verify::report::Report,
+};
+
+/// Shows a report in the form that was asked for.
+pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Result<(), Error> {
+    let view = session.view;
+    let github = &session.environment.github;
+    let detail = Detail {
+        explain: args.explain,
+        max_lines: args.max_lines,
+    };
+    match args.form(view.is_json(), github) {
+        Format::Json => {
+            view.json(&document("verifyHosts", report.to_json()));
+            return Ok(());
+        }
+        Format::Markdown => view.plain(markdown::report(report, detail).trim_end()),
+        Format::Plain => plain::report(report, detail)
+            .iter()
+            .for_each(|line| view.plain(line)),
+        Format::Github => {
+            let lines = github::log(&plain::report(report, detail));
+            let annotations = github::annotations(report);
+            lines
+                .iter()
+                .chain(&annotations)
+                .for_each(|line| view.plain(line));
+            github::record(github, report, &markdown::report(report, detail))?;
+        }
+    }
+    report.notes.iter().for_each(|note| view.note(note));
+    Ok(())
+}
