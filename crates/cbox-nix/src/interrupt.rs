@@ -70,6 +70,20 @@ struct Asked {
 #[derive(Debug, Clone)]
 pub struct Interrupt(watch::Receiver<Asked>);
 
+/// Ends what looks at one [`Interrupt::child`].
+#[derive(Debug)]
+pub struct Cancel(watch::Sender<Asked>);
+
+impl Cancel {
+    /// Asks it to stop.
+    pub fn cancel(&self) {
+        self.0.send_modify(|asked| {
+            asked.first.get_or_insert(Signal::Terminate);
+            asked.times += 1;
+        });
+    }
+}
+
 impl Interrupt {
     /// Takes over SIGINT, SIGTERM and SIGHUP of this process, for as long as the runtime
     /// lives.
@@ -99,10 +113,39 @@ impl Interrupt {
         Self(watch::channel(Asked::default()).1)
     }
 
+    /// One that also says stop when the handle is told to: the work that looks at it ends in
+    /// the same orderly way, and the run goes on.
+    #[must_use]
+    pub fn child(&self) -> (Self, Cancel) {
+        let (sender, receiver) = watch::channel(Asked::default());
+        let (cancel, mut parent) = (Cancel(sender.clone()), self.0.clone());
+        tokio::spawn(async move {
+            loop {
+                let asked = *parent.borrow_and_update();
+                if asked.first.is_some() {
+                    sender.send_modify(|known| {
+                        known.first = asked.first;
+                        known.times = known.times.max(asked.times);
+                    });
+                }
+                tokio::select! {
+                    changed = parent.changed() => if changed.is_err() { return },
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        (Self(receiver), cancel)
+    }
+
     /// The first signal that came.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
         self.0.borrow().first
+    }
+
+    /// Waits for the first signal.
+    pub async fn came(&mut self) -> Signal {
+        self.next(0).await
     }
 
     /// Waits for the first signal, or for the second when one has come already.
@@ -112,5 +155,42 @@ impl Interrupt {
             // No signal can come any more.
             _ => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<F: Future>(future: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_child_stops_when_it_is_told_to_and_its_parent_goes_on() {
+        run(async {
+            let parent = Interrupt(watch::channel(Asked::default()).1);
+            let (mut child, cancel) = parent.child();
+            assert_eq!(child.signal(), None);
+            cancel.cancel();
+            assert_eq!(child.next(0).await, Signal::Terminate);
+            assert_eq!(parent.signal(), None);
+        });
+    }
+
+    #[test]
+    fn a_child_stops_with_its_parent() {
+        run(async {
+            let (sender, receiver) = watch::channel(Asked::default());
+            let (mut child, _cancel) = Interrupt(receiver).child();
+            sender.send_modify(|asked| {
+                asked.first = Some(Signal::Interrupt);
+                asked.times = 1;
+            });
+            assert_eq!(child.next(0).await, Signal::Interrupt);
+        });
     }
 }

@@ -20,4 +20,4 @@ pub mod said;
 pub mod store;
 
 pub use error::NixError;
-pub use interrupt::{Interrupt, Signal};
+pub use interrupt::{Cancel, Interrupt, Signal};

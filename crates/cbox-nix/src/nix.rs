@@ -80,6 +80,15 @@ impl Nix {
         })
     }
 
+    /// This Nix, for work that something else ends early too.
+    #[must_use]
+    pub fn under(&self, interrupt: &Interrupt) -> Self {
+        Self {
+            interrupt: interrupt.clone(),
+            ..self.clone()
+        }
+    }
+
     /// What ends this run early.
     #[must_use]
     pub fn interrupt(&self) -> &Interrupt {

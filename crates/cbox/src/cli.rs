@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::environment::GitHub;
+use crate::{environment::GitHub, shown::explanation::Detail};
 use camino::Utf8PathBuf;
 use cbox_core::{memory_budget::parse_size, overrides::Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Explain why two derivations differ: causes first, what follows from them counted
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
+    /// On each save, show which hosts and images it changes, and why
+    #[command(after_help = "Examples:\n  cbox watch\n  cbox watch coder-thinkcentre appliance/iso")]
+    Watch(WatchArgs),
     /// Show what is staged
     #[command(subcommand)]
     Source(SourceCommand),
@@ -194,7 +197,7 @@ Examples:
   cbox diff /nix/store/…-a.drv /nix/store/…-b.drv
 ";
 
-/// How much is explained.
+/// How far an explanation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Explain {
     /// Verdicts only
@@ -219,15 +222,32 @@ pub(crate) enum Format {
     Github,
 }
 
-/// How an explanation is shown.
+/// How much is explained.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct ShowArgs {
+pub(crate) struct ExplainArgs {
     /// How much to explain
     #[arg(long, value_enum, default_value_t)]
     pub(crate) explain: Explain,
     /// The most lines for one explanation
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) max_lines: usize,
+}
+
+impl ExplainArgs {
+    /// What the lines of an explanation are made by.
+    pub(crate) fn detail(self) -> Detail {
+        Detail {
+            explain: self.explain,
+            max_lines: self.max_lines,
+        }
+    }
+}
+
+/// How an explanation is shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) explain: ExplainArgs,
     /// The form of the result [default: github in GitHub Actions, plain elsewhere]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
@@ -299,6 +319,21 @@ pub(crate) struct AcceptArgs {
     pub(crate) dirty: bool,
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
+}
+
+/// `cbox watch`
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Targets or hosts [default: all hosts, and all images of this machine's architecture]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) show: ExplainArgs,
+    /// Arguments for Nix
+    #[arg(last = true, value_name = "NIX ARGS", help_heading = "Nix")]
+    pub(crate) nix_args: Vec<String>,
 }
 
 /// `cbox diff`

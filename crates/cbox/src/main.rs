@@ -29,6 +29,7 @@ mod targets;
 mod terminal;
 mod verify;
 mod view;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     run::main()

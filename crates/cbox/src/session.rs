@@ -63,6 +63,7 @@ impl<'a> Session<'a> {
             override_inputs: vec![],
             pass_through,
             import_from_derivation,
+            read_only: false,
         };
         let store_dir = self.environment.nix_store_dir.as_deref();
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
@@ -137,7 +138,28 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) memory: Option<Memory>,
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
+    /// This evaluator for another session, whose interrupt counts.
+    pub(crate) fn in_session<'b>(&self, session: &'b Session<'b>) -> Evaluator<'b>
+    where
+        'a: 'b,
+    {
+        let evaluator = Evaluator {
+            session,
+            nix: self.nix.under(session.interrupt),
+            repeatable: self.repeatable,
+            memory: None,
+        };
+        evaluator.under(&session.project)
+    }
+
+    /// This evaluator, which writes no derivations: it says what they would be.
+    pub(crate) fn read_only(&self) -> Self {
+        let mut evaluator = self.clone();
+        evaluator.nix.options.read_only = true;
+        evaluator
+    }
+
     /// This evaluator, which neither remembers nor looks at what is remembered.
     pub(crate) fn without_memory(mut self) -> Self {
         self.repeatable = false;

@@ -5,7 +5,7 @@ use cbox_core::{
     nearest::suggestion,
     overrides::{OptionPath, OverrideError},
     system::System,
-    target::TargetName,
+    target::{HOSTS, TargetName},
 };
 use cbox_nix::NixError;
 use serde_json::json;
@@ -29,6 +29,19 @@ pub(crate) struct Target {
     pub(crate) request: Request,
     /// The pattern of its file; a host's system has none.
     pub(crate) artifact: Option<String>,
+}
+
+/// Reads the name of a target, or of a host alone.
+pub(crate) fn parse_name(name: &str) -> Result<TargetName, Error> {
+    let full = match name.contains('/') {
+        true => name.to_owned(),
+        false => format!("{HOSTS}/{name}"),
+    };
+    full.parse()
+        .map_err(|error: cbox_core::target::TargetNameError| {
+            Error::new(Kind::Usage, error.to_string())
+                .hint("`cbox list` shows the targets, `cbox hosts` the hosts")
+        })
 }
 
 /// Reads target names, each once.

@@ -223,6 +223,14 @@ impl View {
         }
     }
 
+    /// Prints one of many results as JSON, in one line.
+    pub(crate) fn json_line(&self, value: &serde_json::Value) {
+        if self.json {
+            self.told.store(true, Ordering::Relaxed);
+            self.result(&value.to_string());
+        }
+    }
+
     /// Prints an error as JSON, unless the result, which names it, is out.
     pub(crate) fn json_error(&self, value: &serde_json::Value) {
         if !self.told.load(Ordering::Relaxed) {

@@ -3,12 +3,7 @@
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::{
-    causes::Explanation,
-    derivation::EXTENSION,
-    manifest::Manifest,
-    target::{HOSTS, TargetName},
-};
+use cbox_core::{causes::Explanation, derivation::EXTENSION, manifest::Manifest};
 use cbox_nix::{Interrupt, store::Store};
 use serde_json::json;
 
@@ -20,10 +15,7 @@ use crate::{
     exit::Kind,
     explain::explain,
     session::{Evaluator, Session},
-    shown::{
-        explanation::{Detail, heading},
-        github, markdown, plain,
-    },
+    shown::{explanation::heading, github, markdown, plain},
     side_by_side::{self, Item},
     staging::Sources,
     targets,
@@ -203,7 +195,7 @@ async fn prepare(
                 None => Sources::look(session, args.tracked).await?,
             };
             let project = &sources.origin.project;
-            let target = target_name(name)?;
+            let target = targets::parse_name(name)?;
             let native = &evaluator.nix.settings.system;
             let target =
                 targets::resolve(project, &target, &BuildFlags::default(), native, &sources)?;
@@ -222,19 +214,6 @@ async fn prepare(
             }))
         }
     }
-}
-
-/// A target, or a host by its bare name.
-fn target_name(name: &str) -> Result<TargetName, Error> {
-    let full = match name.contains('/') {
-        true => name.to_owned(),
-        false => format!("{HOSTS}/{name}"),
-    };
-    full.parse()
-        .map_err(|error: cbox_core::target::TargetNameError| {
-            Error::new(Kind::Usage, error.to_string())
-                .hint("`cbox list` shows the targets, `cbox hosts` the hosts")
-        })
 }
 
 /// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
@@ -273,10 +252,7 @@ fn show(
     (old, new): (&Found, &Found),
     explanation: &Explanation,
 ) {
-    let detail = Detail {
-        explain: args.show.explain,
-        max_lines: args.show.max_lines,
-    };
+    let detail = args.show.explain.detail();
     let said = match (old.drv == new.drv, explanation.same_output) {
         (true, _) => "the same derivation",
         (false, true) => "another derivation with the same output",
@@ -295,7 +271,7 @@ fn show(
             if !said.is_empty() {
                 view.plain(said);
             }
-            match (form, args.show.explain) {
+            match (form, args.show.explain.explain) {
                 (_, Explain::None) => {
                     for cause in &explanation.causes {
                         view.plain(&heading(cause, explanation.same_output));

@@ -11,6 +11,7 @@ pub(crate) mod source;
 pub(crate) mod status;
 mod verdicts;
 pub(crate) mod verify_hosts;
+pub(crate) mod watch;
 
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use crate::{
     cli::{Format, ShowArgs},
     error::Error,
     session::Session,
-    shown::{explanation::Detail, github, markdown, plain},
+    shown::{github, markdown, plain},
     verify::report::Report,
 };
 
@@ -13,10 +13,7 @@ use crate::{
 pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Result<(), Error> {
     let view = session.view;
     let github = &session.environment.github;
-    let detail = Detail {
-        explain: args.explain,
-        max_lines: args.max_lines,
-    };
+    let detail = args.explain.detail();
     match args.form(view.is_json(), github) {
         Format::Json => {
             view.json(&document("verifyHosts", report.to_json()));

@@ -480,7 +480,7 @@ impl<'a> Work<'_, 'a> {
                 what: base.label().to_owned(),
             });
         }
-        if self.question.args.show.explain != Explain::None {
+        if self.question.args.show.explain.explain != Explain::None {
             self.explain(&mut report, &now.drv).await?;
         }
         Ok(report)

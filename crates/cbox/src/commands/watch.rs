@@ -1,0 +1,259 @@
+//! `cbox watch`: on each save, which hosts and images it changes, and why.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use cbox_core::target::TargetName;
+use cbox_nix::{Cancel, Interrupt, NixError};
+use serde_json::Value;
+
+use super::document;
+use crate::{
+    cli::{BuildFlags, Common, WatchArgs},
+    environment::Environment,
+    error::Error,
+    exit::Kind,
+    session::{Evaluator, Session},
+    shown::{explanation::Detail, plain},
+    staging::Sources,
+    targets,
+    view::{View, count},
+    watch::{
+        round::{self, Memory, Outcome, Verdict},
+        saves::Saves,
+    },
+};
+
+/// How many saved files are named.
+const NAMED: usize = 3;
+
+/// After a tree that changed under the hand, the next look comes so much later.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Runs the command, until a signal ends it.
+pub(crate) async fn run(
+    (environment, view, interrupt): (&Environment, &View, &Interrupt),
+    common: &Common,
+    args: &WatchArgs,
+) -> Result<(), Error> {
+    let named = args
+        .targets
+        .iter()
+        .map(|name| targets::parse_name(name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let session = Session::open(environment, view, interrupt, common, None)?;
+    let flags = BuildFlags {
+        nix_args: args.nix_args.clone(),
+        ..BuildFlags::default()
+    };
+    let evaluator = session.evaluator(common, &flags).await?;
+    let mut watching = Watching {
+        base: &evaluator,
+        common,
+        args,
+        named: &named,
+        saves: Saves::new()?,
+        memory: Memory::default(),
+        files: BTreeSet::new(),
+        signal: interrupt.clone(),
+    };
+    // What is wrong with the words is said now, and not after the first save.
+    let sources = Sources::look(&session, false).await?;
+    let native = &evaluator.nix.settings.system;
+    for name in &named {
+        targets::resolve(&session.project, name, &flags, native, &sources)?;
+    }
+    watching.run().await
+}
+
+struct Watching<'w, 'a> {
+    base: &'w Evaluator<'a>,
+    common: &'w Common,
+    args: &'w WatchArgs,
+    named: &'w [TargetName],
+    saves: Saves,
+    memory: Memory,
+    /// What was staged in the last round.
+    files: BTreeSet<PathBuf>,
+    signal: Interrupt,
+}
+
+impl Watching<'_, '_> {
+    async fn run(&mut self) -> Result<(), Error> {
+        let view = self.base.session.view;
+        let mut saved: Option<BTreeSet<PathBuf>> = None;
+        loop {
+            let next = self.round(saved.as_ref()).await?;
+            let first = match next {
+                // A save came in the middle: it is a part of the next round.
+                Some(paths) => paths,
+                None => {
+                    saved = None;
+                    view.briefly("waiting for a save (Ctrl-C ends)");
+                    tokio::select! {
+                        paths = self.saves.first() => paths,
+                        signal = self.signal.came() => return Err(NixError::Interrupted(signal).into()),
+                    }
+                }
+            };
+            let burst = self.saves.burst(first).await;
+            saved.get_or_insert_default().extend(burst);
+            if let Some(signal) = self.signal.signal() {
+                return Err(NixError::Interrupted(signal).into());
+            }
+        }
+    }
+
+    /// One round. A save ends it: then what was saved comes back.
+    async fn round(
+        &mut self,
+        saved: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<Option<Vec<PathBuf>>, Error> {
+        let view = self.base.session.view;
+        let (child, cancel) = self.signal.child();
+        // Anew each time: cbox.toml and the hosts can be others now.
+        let session = Session::open(
+            self.base.session.environment,
+            view,
+            &child,
+            self.common,
+            None,
+        );
+        let looked = async {
+            let session = session.as_ref().map_err(Clone::clone)?;
+            Ok((session, Sources::look(session, false).await?))
+        };
+        let (session, sources) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => return self.later(&error).await,
+        };
+        let top = session.project.top.as_std_path();
+        let files = sources
+            .base
+            .entries
+            .iter()
+            .map(|entry| entry.path.as_path());
+        self.saves.watch(top, files)?;
+        let evaluator = self.base.in_session(session);
+        let heading = saved.map(|saved| heading(saved, &sources, &self.files));
+        self.files = sources
+            .base
+            .entries
+            .iter()
+            .map(|entry| entry.path.clone())
+            .collect();
+        let mut verdicts = Verdicts {
+            view,
+            detail: self.args.show.detail(),
+            heading,
+            told: vec![],
+        };
+        let started = Instant::now();
+        let what = (self.named, &self.args.limits);
+        let tell = |verdict| verdicts.tell(verdict);
+        let work = round::round(session, &evaluator, &sources, what, &mut self.memory, tell);
+        let (ended, saved) = until_saved(work, &mut self.saves, &cancel).await;
+        if let Some(signal) = self.signal.signal() {
+            return Err(NixError::Interrupted(signal).into());
+        }
+        match (ended, saved) {
+            (_, Some(saved)) => Ok(Some(saved)),
+            (Ok(()), None) => {
+                verdicts.close(started.elapsed());
+                Ok(None)
+            }
+            (Err(error), None) => self.later(&error).await,
+        }
+    }
+
+    /// Shows what kept a round from its end; the next save is another try. A tree that
+    /// changed while it was read is looked at again soon.
+    async fn later(&self, error: &Error) -> Result<Option<Vec<PathBuf>>, Error> {
+        if let Some(signal) = self.signal.signal() {
+            return Err(NixError::Interrupted(signal).into());
+        }
+        self.base.session.view.error(error);
+        if error.kind == Kind::Source {
+            tokio::time::sleep(AGAIN).await;
+        }
+        Ok(None)
+    }
+}
+
+/// Does `work`, and ends it in good order when something is saved.
+async fn until_saved<T>(
+    work: impl Future<Output = T>,
+    saves: &mut Saves,
+    cancel: &Cancel,
+) -> (T, Option<Vec<PathBuf>>) {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => (done, None),
+        paths = saves.first() => {
+            cancel.cancel();
+            (work.await, Some(paths))
+        }
+    }
+}
+
+/// What is shown of a round.
+struct Verdicts<'v> {
+    view: &'v View,
+    detail: Detail,
+    /// The files that were saved, until they have been named.
+    heading: Option<String>,
+    told: Vec<Value>,
+}
+
+impl Verdicts<'_> {
+    fn tell(&mut self, verdict: Verdict) {
+        self.told.push(verdict.to_json());
+        if let Some(heading) = self.heading.take() {
+            self.view.plain(&heading);
+        }
+        self.view
+            .plain(&format!("{:9}  {}", verdict.word(), verdict.target));
+        let below = match &verdict.outcome {
+            Outcome::New | Outcome::Unchanged => vec![],
+            Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail),
+            Outcome::Changed(Err(error)) | Outcome::Failed(error) => {
+                error.message.lines().map(str::to_owned).collect()
+            }
+        };
+        below
+            .iter()
+            .for_each(|line| self.view.plain(format!("  {line}").trim_end()));
+    }
+
+    fn close(&self, took: Duration) {
+        if self.told.is_empty() {
+            return;
+        }
+        self.view
+            .json_line(&document("watch", Value::from(self.told.clone())));
+        let targets = count(self.told.len(), "target");
+        self.view
+            .note(&format!("{targets} in {:.1} s", took.as_secs_f64()));
+    }
+}
+
+/// The saved files that are staged, or that were `before`.
+fn heading(saved: &BTreeSet<PathBuf>, sources: &Sources<'_>, before: &BTreeSet<PathBuf>) -> String {
+    let inside = saved
+        .iter()
+        .filter_map(|path| path.strip_prefix(&sources.base.top).ok());
+    let mut names: Vec<String> = inside
+        .filter(|path| sources.base.contains(path) || before.contains(*path))
+        .map(|path| path.display().to_string())
+        .collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    match (names.is_empty(), more) {
+        (true, _) => "the tree is another one".to_owned(),
+        (false, 0) => names.join(", "),
+        (false, more) => format!("{} and {more} more", names.join(", ")),
+    }
+}
