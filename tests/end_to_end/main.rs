@@ -32,3 +32,4 @@ mod side_by_side;
 mod source_list;
 mod support;
 mod values;
+mod watch;
