@@ -204,7 +204,9 @@ fn ctrl_c_ends_it_and_leaves_nothing() {
     watching.running.signal(Signal::INT);
     watching.running.wait().code(130);
     assert_eq!(place.names("../tmp"), [""; 0]);
-    wait_until("no process is left", || processes::with_word(&word).is_empty());
+    wait_until("no process is left", || {
+        processes::with_word(&word).is_empty()
+    });
 }
 
 #[test]

@@ -65,6 +65,15 @@ impl Options {
         arguments
     }
 
+    /// `nix store info` of another store.
+    #[must_use]
+    pub fn store_info(&self, uri: &str) -> Vec<OsString> {
+        let mut arguments = self.call(&["store", "info"]);
+        // Behind the run's own store: the last one counts.
+        arguments.extend(["--store".into(), uri.into()]);
+        arguments
+    }
+
     /// `nix path-info --json` of one path, or of one below it.
     #[must_use]
     pub fn path_info_json(&self, path: &str) -> Vec<OsString> {

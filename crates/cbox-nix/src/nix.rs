@@ -1,8 +1,14 @@
 //! The Nix of one run: its version and settings, and the small questions it answers.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use cbox_core::{nar::NarHash, nix_text::without_escapes, store_path::StorePath, system::System};
+use cbox_core::{
+    builders::{self, Builder},
+    nar::NarHash,
+    nix_text::without_escapes,
+    store_path::StorePath,
+    system::System,
+};
 use serde::Deserialize;
 
 use crate::{
@@ -22,8 +28,10 @@ pub struct Settings {
     pub system: System,
     /// What else it can run: `extra-platforms`.
     pub extra_platforms: Vec<String>,
-    /// Whether other machines build for it.
-    pub has_builders: bool,
+    /// Other machines that build for it.
+    pub builders: Vec<Builder>,
+    /// What it offers to builds beyond its system: `kvm`.
+    pub system_features: Vec<String>,
     /// The experimental features, sorted.
     pub features: Vec<String>,
     /// The setting `store`.
@@ -68,7 +76,7 @@ impl Nix {
         })?;
         let mut settings = parse_settings(&config.stdout)?;
         if let Some(builders) = &options.builders {
-            settings.has_builders = names_builders(builders);
+            settings.builders = parse_builders(builders);
         }
         let store = Store::from_uri(&settings.store, store_dir);
         Ok(Self {
@@ -95,8 +103,8 @@ impl Nix {
         &self.interrupt
     }
 
-    /// Whether this machine can build for `system`, on its own or with others. A remote
-    /// builder is believed to be the right one; Nix says when it is not.
+    /// Whether this machine can build for `system`, on its own or with others. A builder is
+    /// believed to do what is listed for it.
     #[must_use]
     pub fn can_build(&self, system: &System) -> bool {
         let settings = &self.settings;
@@ -104,7 +112,22 @@ impl Nix {
         *system == settings.system
             || system.as_str() == "builtin"
             || platforms.iter().any(|platform| platform == system.as_str())
-            || settings.has_builders
+            || settings
+                .builders
+                .iter()
+                .any(|builder| builder.builds(system, &settings.system))
+    }
+
+    /// Whether the store at `uri` answers in time.
+    ///
+    /// # Errors
+    /// When a signal comes.
+    pub async fn answers(&self, uri: &str, patience: Duration) -> Result<bool, NixError> {
+        match tokio::time::timeout(patience, self.run(self.options.store_info(uri))).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(error @ NixError::Interrupted(_))) => Err(error),
+            Ok(Err(_)) | Err(_) => Ok(false),
+        }
     }
 
     /// Puts `folder` into the store, and checks that it got the path that its hash gives
@@ -216,18 +239,9 @@ fn check_version(line: &str) -> Result<(), NixError> {
     }
 }
 
-/// Whether the setting `builders` names any: it is a list, or a file of lists behind `@`.
-fn names_builders(setting: &str) -> bool {
-    setting
-        .split([';', '\n'])
-        .map(str::trim)
-        .any(|entry| match entry.strip_prefix('@') {
-            Some(file) => std::fs::read_to_string(file).is_ok_and(|text| {
-                text.lines()
-                    .any(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
-            }),
-            None => !entry.is_empty(),
-        })
+/// The machines that the setting `builders` lists.
+fn parse_builders(setting: &str) -> Vec<Builder> {
+    builders::parse(setting, |file| std::fs::read_to_string(file).ok())
 }
 
 fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
@@ -261,7 +275,8 @@ fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
             .parse()
             .map_err(|error| unreadable(format!("{error}")))?,
         extra_platforms: list("extra-platforms"),
-        has_builders: names_builders(text("builders")?),
+        builders: parse_builders(text("builders")?),
+        system_features: list("system-features"),
         features,
         store: text("store")?.to_owned(),
     })
@@ -324,27 +339,23 @@ mod tests {
     #[test]
     fn settings_are_read() {
         let answer = br#"{"system":{"value":"x86_64-linux"},"extra-platforms":{"value":["i686-linux"]},
-            "builders":{"value":"@/no/such/file"},"substituters":{"value":[]},"store":{"value":"auto"},
+            "builders":{"value":"@/no/such/file"},"system-features":{"value":["kvm"]},"substituters":{"value":[]},"store":{"value":"auto"},
             "experimental-features":{"value":["nix-command","flakes"]},"other":{"value":null}}"#;
         let settings = parse_settings(answer).unwrap();
         assert_eq!(settings.system.as_str(), "x86_64-linux");
         assert_eq!(settings.features, ["flakes", "nix-command"]);
-        assert!(!settings.has_builders);
+        assert!(settings.builders.is_empty() && settings.system_features == ["kvm"]);
         assert!(parse_settings(b"{}").unwrap_err().to_string().contains("`"));
         assert!(parse_settings(b"").is_err());
     }
 
     #[test]
-    fn builders_are_a_list_or_a_file() {
+    fn builders_are_read_from_their_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let place = format!("@{}", file.path().display());
-        assert!(!names_builders(&place));
-        std::fs::write(file.path(), "# none\n\n").unwrap();
-        assert!(!names_builders(&place));
+        assert!(parse_builders(&place).is_empty());
         std::fs::write(file.path(), "ssh://b aarch64-linux\n").unwrap();
-        assert!(names_builders(&place));
-        assert!(names_builders("ssh://a x ; ssh://b"));
-        assert!(!names_builders(" ; "));
+        assert_eq!(parse_builders(&place)[0].uri, "ssh://b");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How much memory of this machine is free for what cbox starts.
+//! How much memory and space of this machine is free for what cbox starts.
 //!
 //! The kernel's own estimate, bounded by the control groups that this process is in: a
 //! container or a service may have much less than the machine. Asked anew each time, since
@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 /// `None` where nothing says it (not on Linux, or without `/proc`).
 pub(crate) fn available_memory() -> Option<u64> {
     available_below(Path::new("/"))
+}
+
+/// The bytes that may still be written where `path` is; `None` where nobody can say.
+pub(crate) fn free_space(path: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(path).ok()?;
+    space.f_bavail.checked_mul(space.f_frsize)
 }
 
 fn available_below(root: &Path) -> Option<u64> {

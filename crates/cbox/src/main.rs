@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod machine;
 mod origin;
+mod preflight;
 mod project;
 mod realise;
 mod run;

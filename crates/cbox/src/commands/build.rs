@@ -9,7 +9,7 @@ use super::report;
 use crate::{
     cli::{BuildFlags, Common, Limits},
     error::Error,
-    exit::Kind,
+    preflight,
     realise::{Built, Job, OutDir, realise},
     session::{Evaluator, Session},
     side_by_side::{self, Item},
@@ -101,7 +101,7 @@ async fn build(
 ) -> Result<Vec<Built>, Error> {
     let mut possible = Vec::new();
     for job in jobs {
-        match check_builder(evaluator, &job).await {
+        match preflight::check(evaluator, &job).await {
             Ok(()) => possible.push(job),
             Err(error) => failures.push(error),
         }
@@ -162,31 +162,4 @@ async fn evaluate<'a>(
         }
     }
     Ok((jobs, failures))
-}
-
-/// Refuses a build that no builder here can do, unless there is nothing to build.
-async fn check_builder(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), Error> {
-    let nix = &evaluator.nix;
-    let system = &job.derivation.builder;
-    if nix.can_build(system) || nix.store.holds(&job.derivation.out) == Some(true) {
-        return Ok(());
-    }
-    let plan = cbox_nix::build::plan(nix, &[job.derivation.installable()]).await?;
-    if plan.build.is_empty() && plan.unknown.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "{} has to be built on {system}, and this machine builds for {} only",
-        job.target.name, nix.settings.system
-    );
-    let cross = match job.target.name {
-        TargetName::Image { .. } => {
-            ", or set `cross = true` in cbox.toml if the flake can cross-compile"
-        }
-        TargetName::Host { .. } => "",
-    };
-    Err(Error::new(Kind::Unsupported, message).hint(format!(
-        "name a remote builder with `--builders`, or emulate the architecture \
-         (boot.binfmt.emulatedSystems and extra-platforms){cross}"
-    )))
 }
