@@ -113,6 +113,9 @@ pub(crate) enum Command {
     /// Show what is staged
     #[command(subcommand)]
     Source(SourceCommand),
+    /// Show what this machine lacks, and how it gets it
+    #[command(after_help = "Example: cbox doctor")]
+    Doctor,
     /// Show the links under out/
     #[command(after_help = "Example: cbox status")]
     Status {

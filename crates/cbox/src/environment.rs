@@ -13,6 +13,8 @@ pub(crate) struct Environment {
     pub(crate) folder: Utf8PathBuf,
     /// Where caches go: `$XDG_CACHE_HOME/cbox` or `~/.cache/cbox`.
     pub(crate) cache: Utf8PathBuf,
+    /// Where temporary files go: `TMPDIR`, or `/tmp`.
+    pub(crate) temporary: Utf8PathBuf,
     /// `NIX_STORE_DIR`, which moves the store's directory.
     pub(crate) nix_store_dir: Option<String>,
     /// Whether standard error is a terminal that can show a live view.
@@ -75,6 +77,7 @@ impl Environment {
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
+            temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
             nix_store_dir: variable("NIX_STORE_DIR"),
             live: terminal && !dumb,
             colour: terminal && !dumb && variable("NO_COLOR").is_none(),
@@ -96,6 +99,7 @@ impl Environment {
         Self {
             folder: Utf8PathBuf::new(),
             cache: Utf8PathBuf::new(),
+            temporary: Utf8PathBuf::new(),
             nix_store_dir: None,
             live: false,
             colour: false,

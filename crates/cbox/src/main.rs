@@ -10,6 +10,7 @@ mod baseline_file;
 mod cli;
 mod commands;
 mod config;
+mod doctor;
 mod environment;
 mod error;
 mod evaluation;

@@ -136,6 +136,9 @@ async fn dispatch(
             let context = (environment, view, &interrupt);
             commands::diff::run(context, common, &args).await
         }
+        (Command::Doctor, _) => {
+            commands::doctor::run((environment, view, &interrupt), common).await
+        }
         (Command::Watch(args), _) => {
             let context = (environment, view, &interrupt);
             commands::watch::run(context, common, &args).await

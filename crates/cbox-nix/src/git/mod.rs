@@ -121,6 +121,15 @@ impl Repository {
     }
 }
 
+/// What `git --version` says.
+///
+/// # Errors
+/// When git is missing.
+pub async fn version(interrupt: &Interrupt) -> Result<String, NixError> {
+    let output = Command::new("git", ["--version"]).run(interrupt).await?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Reads `git status --porcelain=v2 --branch` (git-status(1), "Porcelain Format Version 2").
 fn parse_status(answer: &[u8]) -> Head {
     let mut head = Head::default();

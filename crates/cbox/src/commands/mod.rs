@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod build;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod list;
