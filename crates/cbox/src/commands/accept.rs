@@ -4,6 +4,7 @@ use cbox_core::{
     baseline::{Baseline, Entry},
     verdict::Status,
 };
+use cbox_nix::pass_through::PassThrough;
 
 use crate::{
     cli::{Common, JudgeArgs},
@@ -25,6 +26,10 @@ pub(crate) async fn run(
     dirty: bool,
 ) -> Result<(), Error> {
     refuse_overrides(common, args)?;
+    // Before minutes of evaluation; and behind them once more, since they take minutes.
+    if !dirty {
+        refuse_uncommitted(&Uncommitted::find(session).await?)?;
+    }
     let question = Question {
         common,
         args,
@@ -34,20 +39,9 @@ pub(crate) async fn run(
         accepting: true,
     };
     let judged = judge(session, &question).await?;
-    if judged
-        .evaluator
-        .nix
-        .options
-        .pass_through
-        .may_change_evaluation
-    {
-        return Err(refused(
-            "with arguments for Nix that may change what is evaluated",
-        ));
-    }
     let uncommitted = judged.state.uncommitted().await?;
-    if !uncommitted.files.is_empty() && !dirty {
-        return Err(not_committed(&uncommitted));
+    if !dirty {
+        refuse_uncommitted(&uncommitted)?;
     }
     super::verify_hosts::show(session, &judged.report, args.show)?;
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
@@ -71,6 +65,13 @@ fn refuse_overrides(common: &Common, args: &JudgeArgs) -> Result<(), Error> {
     if !args.set.is_empty() {
         return Err(refused("under `--set`"));
     }
+    let pass_through = PassThrough::sort(&args.nix_args)
+        .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+    if pass_through.may_change_evaluation {
+        return Err(refused(
+            "with arguments for Nix that may change what is evaluated",
+        ));
+    }
     Ok(())
 }
 
@@ -80,21 +81,24 @@ fn refused(how: &str) -> Error {
     )
 }
 
-fn not_committed(uncommitted: &Uncommitted) -> Error {
+fn refuse_uncommitted(uncommitted: &Uncommitted) -> Result<(), Error> {
+    if uncommitted.files.is_empty() {
+        return Ok(());
+    }
     let files = uncommitted.files.iter().take(NAMED);
     let mut names: Vec<String> = files.map(|file| file.display().to_string()).collect();
     let more = uncommitted.files.len().saturating_sub(NAMED);
     if more > 0 {
         names.push(format!("{more} more"));
     }
-    Error::new(
+    Err(Error::new(
         Kind::Source,
         format!(
             "the working tree has uncommitted changes: {}",
             names.join(", ")
         ),
     )
-    .hint("commit them first; `--dirty` accepts all the same, and nobody can evaluate that again")
+    .hint("commit them first; `--dirty` accepts all the same, and nobody can evaluate that again"))
 }
 
 /// The baseline after this: hosts that were not judged stay, and so does the record of

@@ -54,7 +54,6 @@ pub(crate) struct Question<'a> {
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
     pub(crate) report: Report,
-    pub(crate) evaluator: Evaluator<'a>,
     pub(crate) state: State<'a>,
     pub(crate) file: BaselineFile,
     pub(crate) accepted: Option<Baseline>,
@@ -106,9 +105,12 @@ pub(crate) async fn judge<'a>(
         return Err(Error::new(
             Kind::Config,
             format!(
-                "there is no {} in {}, so there is nothing to compare with",
+                "there is no {}{}, so there is nothing to compare with",
                 file.shown,
-                state.label()
+                match question.revision {
+                    Some(_) => "",
+                    None => " in the working tree",
+                }
             ),
         )
         .hint("`cbox accept` writes it, or `--base REV` compares with a commit"));
@@ -135,7 +137,6 @@ pub(crate) async fn judge<'a>(
     let report = work.report(&hosts, &gone, &file).await?;
     Ok(Judged {
         report,
-        evaluator,
         state,
         file,
         accepted,
