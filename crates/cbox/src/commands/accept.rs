@@ -6,6 +6,9 @@ use cbox_core::{
 };
 use cbox_nix::pass_through::PassThrough;
 
+use serde_json::json;
+
+use super::document;
 use crate::{
     cli::{Common, JudgeArgs},
     error::Error,
@@ -43,15 +46,30 @@ pub(crate) async fn run(
     if !dirty {
         refuse_uncommitted(&uncommitted)?;
     }
-    super::verify_hosts::show(session, &judged.report, args.show)?;
+    let view = session.view;
+    // What changes is said before it is written; a JSON document says both at once.
+    if !view.is_json() {
+        super::verify_hosts::show(session, &judged.report, args.show)?;
+    }
+    let tell = |written: bool| {
+        let mut report = judged.report.to_json();
+        report["written"] = json!(written);
+        view.json(&document("accept", report));
+    };
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
     if !judged.report.failed().is_empty() {
+        if view.is_json() {
+            tell(false);
+        }
         return judged.report.outcome();
     }
     let baseline = accepted(&judged, &uncommitted).await?;
     let written = judged.file.replace(&baseline).await?;
+    if view.is_json() {
+        tell(written);
+    }
     let shown = &judged.file.shown;
-    session.view.note(&match written {
+    view.note(&match written {
         true => format!("wrote {shown}: commit it with the change"),
         false => format!("{shown} says so already"),
     });
