@@ -166,6 +166,29 @@ fn a_dirty_submodule_is_named_and_does_not_refuse() {
     assert!(run.stderr.contains("submodules have changes"), "{run}");
     assert!(run.stderr.contains("inner"), "{run}");
     assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+    let said = "submodules have changes of their own: inner (submodules are not staged)";
+    verify(&place, &[]).run().ok().says(&[said]);
+}
+
+#[test]
+fn json_says_what_was_judged_and_whether_it_was_written() {
+    let Some(place) = hosts(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    let json = |code: i32| place.cbox(&["accept", "--json"]).run().code(code).json();
+    let document = json(0);
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["accept"]["written"], true);
+    assert_eq!(document["accept"]["hosts"][0]["status"], "added");
+    let document = json(0);
+    assert_eq!(document["accept"]["written"], false);
+    assert_eq!(document["accept"]["hosts"][0]["status"], "unchanged");
+    place.write("hosts/b/default.nix", "throw \"no disk\"");
+    assert_eq!(json(6)["error"]["kind"], "source");
+    place.commit("broken");
+    let document = json(7);
+    assert_eq!(document["accept"]["written"], false);
+    assert_eq!(document["accept"]["verdict"], "failed");
 }
 
 #[test]

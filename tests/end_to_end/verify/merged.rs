@@ -1,6 +1,6 @@
 //! Two changes that were each accepted, and meet.
 
-use crate::support::place::Place;
+use crate::support::{place::Place, tiny};
 
 use super::{BASELINE, accept, accepted, set, verdicts, verify};
 
@@ -62,28 +62,52 @@ fn the_same_host_is_a_conflict_whose_way_out_works() {
     verify(&place, &["--rev", "HEAD"]).run().ok();
 }
 
-/// Both sides touch what all hosts share, and each was accepted without the other.
+/// One branch changes what all hosts share, another brings a host that was accepted without
+/// that; git sees no conflict.
+fn stale() -> Option<Place> {
+    let place = super::hosts(&[])?;
+    let host = tiny::script_host("box", "WORD").replace("\"WORD\"", "(import ../word.nix)");
+    let host = |name: &str| place.write(format!("hosts/{name}/default.nix"), &host);
+    place.write(
+        "flake.nix",
+        tiny::of_folders().replace(
+            "(builtins.readDir ./hosts)",
+            "(removeAttrs (builtins.readDir ./hosts) [ \"word.nix\" ])",
+        ),
+    );
+    place.write("hosts/word.nix", "\"echo one\"");
+    host("a");
+    host("c");
+    place.commit("hosts");
+    accept(&place);
+    place.git(&["checkout", "-q", "-b", "new"]);
+    host("b");
+    place.commit("new host");
+    accept(&place);
+    place.git(&["checkout", "-q", "main"]);
+    place.write("hosts/word.nix", "\"echo two\"");
+    place.commit("for all");
+    accept(&place);
+    place.git(&["merge", "--quiet", "--no-edit", "new"]);
+    Some(place)
+}
+
 #[test]
 fn a_stale_baseline_fails_and_at_the_base_is_called_so() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
-    // As a merge can leave it: the host moved, and what was accepted did not.
-    set(&place, "a", "echo merged");
-    place.commit("merged");
+    let Some(place) = stale() else { return };
     let run = verify(&place, &["--rev", "main"]).run().code(1);
-    assert_eq!(verdicts(&run), ["changed a"]);
+    assert_eq!(verdicts(&run), ["unchanged a", "changed b", "unchanged c"]);
 
     place.git(&["checkout", "-q", "-b", "pr"]);
     place.write("README.md", "more");
     place.commit("harmless");
     let run = verify(&place, &["--base", "main"]).run().code(1);
-    assert_eq!(verdicts(&run), ["changed a"]);
+    assert_eq!(verdicts(&run), ["unchanged a", "changed b", "unchanged c"]);
     for part in ["the baseline was stale already", "main branch"] {
         assert!(run.stdout.contains(part), "{part}: {run}");
     }
     let json = verify(&place, &["--base", "main", "--json"]).run().code(1);
-    let host = json.json()["verifyHosts"]["hosts"][0].clone();
+    let host = json.json()["verifyHosts"]["hosts"][1].clone();
     assert_eq!(host["staleBaseline"], true, "{host:#}");
 
     // The way out.
@@ -92,5 +116,8 @@ fn a_stale_baseline_fails_and_at_the_base_is_called_so() {
     place.git(&["checkout", "-q", "pr"]);
     place.git(&["rebase", "-q", "main"]);
     let run = verify(&place, &["--base", "main"]).run().ok();
-    assert_eq!(run.lines(), ["unchanged  a"]);
+    assert_eq!(
+        run.lines(),
+        ["unchanged  a", "unchanged  b", "unchanged  c"]
+    );
 }

@@ -166,10 +166,16 @@ fn a_pattern_that_matches_no_install_host_is_misuse() {
         .run()
         .code(2)
         .says(&["no install host is called `lab-*`", "there are a, b"]);
-    verify(&place, &["--host", "_image"]).run().code(2).says(&[
-        "no install host is called `_image`; image hosts are on no machine",
-        "there are a, b",
-    ]);
+    for image in ["_image", "_*"] {
+        let said = format!("no install host is called `{image}`; image hosts are on no machine");
+        let run = verify(&place, &["--host", image]).run().code(2);
+        run.says(&[&said, "there are a, b"]);
+    }
+    // Nor is one of several passed over.
+    verify(&place, &["--host", "a", "--host", "lab-*"])
+        .run()
+        .code(2)
+        .says(&["no install host is called `lab-*`"]);
     verify(&place, &["--host", "a["])
         .run()
         .code(2)
@@ -217,4 +223,20 @@ fn an_option_that_is_forced_shows_what_it_would_change() {
         ["changed mini-arm64", "changed mini-thinkcentre"]
     );
     assert!(run.stdout.contains("etc-motd"), "{run}");
+}
+
+#[test]
+fn megabytes_of_warnings_change_no_verdict_and_are_not_shown() {
+    let Some(place) = accepted(&[("a", ":")]) else {
+        return;
+    };
+    let host = place.read("hosts/a/default.nix");
+    let warnings = "builtins.foldl' (all: n: builtins.trace \"${toString n} is deprecated\" all)";
+    place.write(
+        "hosts/a/default.nix",
+        format!("{warnings} ({host}) (builtins.genList (n: n) 100000)"),
+    );
+    let run = verify(&place, &[]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged a"]);
+    assert!(run.stderr.len() < 1000, "{} bytes", run.stderr.len());
 }
