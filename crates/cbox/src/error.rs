@@ -1,7 +1,7 @@
 //! The program's one error: what happened and where, what to do next, and its kind.
 
 use cbox_core::lock::LockError;
-use cbox_nix::NixError;
+use cbox_nix::{NixError, derivations::DerivationFault};
 use cbox_source::SourceError;
 
 use crate::exit::Kind;
@@ -139,7 +139,18 @@ impl From<NixError> for Error {
                 "name the commit to compare with: any commit will do",
             ),
             NixError::Memory { .. } => (Kind::Environment, "add memory or swap"),
-            NixError::Derivation { .. } => (Kind::Environment, ""),
+            NixError::Derivation { fault, .. } => (
+                Kind::Environment,
+                match fault {
+                    DerivationFault::Missing => {
+                        "name a host, a target or REV:host in its place, and it is evaluated again"
+                    }
+                    DerivationFault::Elsewhere => {
+                        "`nix copy --derivation` brings it into a store on this machine"
+                    }
+                    _ => "",
+                },
+            ),
             NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
             NixError::Flake { .. } | NixError::Evaluation { .. } => (
                 Kind::Evaluation,

@@ -114,18 +114,25 @@ impl Origin {
     }
 }
 
+/// What `commit` is called to a user who wrote `revision`: that, unless it is a hash, of
+/// which the beginning will do.
+pub(crate) fn called<'a>(revision: &'a str, commit: &'a str) -> &'a str {
+    match commit.starts_with(revision) {
+        true => &commit[..commit.len().min(SHORT)],
+        false => revision,
+    }
+}
+
 impl Commit {
     fn called(revision: &str, commit: &str) -> Self {
+        let name = called(revision, commit);
         let short = &commit[..commit.len().min(SHORT)];
-        if commit.starts_with(revision) {
-            return Self {
-                prefix: format!("{short}:"),
-                label: short.to_owned(),
-            };
-        }
         Self {
-            prefix: format!("{revision}:"),
-            label: format!("{revision} ({short})"),
+            prefix: format!("{name}:"),
+            label: match name == short {
+                true => short.to_owned(),
+                false => format!("{name} ({short})"),
+            },
         }
     }
 

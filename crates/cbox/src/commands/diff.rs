@@ -94,14 +94,7 @@ pub(crate) async fn run(
         }
     };
     view.briefly("comparing");
-    let explanation = explain(&store, &old.drv, &new.drv).await.map_err(|error| {
-        match (error.kind, &error.hint) {
-            (Kind::Environment, None) => error.hint(
-                "a host or a target, or REV:host for one of earlier, is evaluated when it is named",
-            ),
-            _ => error,
-        }
-    })?;
+    let explanation = explain(&store, &old.drv, &new.drv).await?;
     show((environment, view), args, (&old, &new), &explanation);
     Ok(())
 }
