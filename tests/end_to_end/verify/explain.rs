@@ -281,6 +281,24 @@ fn the_verdict_stands_where_the_accepted_revision_does_not_evaluate() {
 }
 
 #[test]
+fn the_verdict_stands_where_the_store_cannot_be_read() {
+    let Some(own) = Own::with_a_change() else {
+        return;
+    };
+    // As one on another machine, Nix can be asked of it and its files are out of reach.
+    let store = format!("local?root={0}&real={0}/nix/store", own.store);
+    let call = verify(&own.place, &["--store", &store]);
+    let run = call.run().code(1);
+    assert_eq!(verdicts(&run), ["changed box"]);
+    let reason = "its store cannot be read from here";
+    assert!(run.stdout.contains(reason), "{run}");
+    assert!(!run.stderr.contains("laying out"), "in vain: {run}");
+    let sides = ["diff", "HEAD~1:box", "box", "--store", &store];
+    let run = own.place.cbox(&sides).run().code(5);
+    run.says(&["error: ", reason, "hint: `nix copy --derivation`"]);
+}
+
+#[test]
 fn the_verdict_stands_where_the_accepted_derivation_is_damaged() {
     let Some(own) = Own::with_a_change() else {
         return;
