@@ -49,6 +49,11 @@ impl BaselineFile {
         })
     }
 
+    /// Whether there is one, be it good or bad.
+    pub(crate) fn is_there(&self) -> bool {
+        self.bytes.is_some()
+    }
+
     /// What it says; `None` where it is not there.
     ///
     /// # Errors

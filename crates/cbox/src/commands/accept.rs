@@ -1,7 +1,7 @@
 //! `cbox accept`: what the install hosts build now becomes the baseline.
 
 use cbox_core::{
-    baseline::{Baseline, Entry},
+    baseline::{Baseline, DIRTY, Entry},
     verdict::Status,
 };
 use cbox_nix::pass_through::PassThrough;
@@ -120,15 +120,14 @@ fn refuse_uncommitted(uncommitted: &Uncommitted) -> Result<(), Error> {
 }
 
 /// The baseline after this: hosts that were not judged stay, and so does the record of
-/// those that are as they were.
+/// those that are as they were, unless this one is better.
 async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Baseline, Error> {
     let mut baseline = judged.accepted.clone().unwrap_or_default();
     let flake_lock = judged.state.flake_lock_hash().await?;
     let revision = judged.state.recorded_revision(uncommitted);
     for host in &judged.report.hosts {
         match (host.status, &host.now, &host.system) {
-            (Status::Unchanged, ..) => {}
-            (_, Some(now), Some(system)) => {
+            (status, Some(now), Some(system)) => {
                 let entry = Entry {
                     system: system.clone(),
                     drv_path: now.drv_path.clone(),
@@ -136,7 +135,16 @@ async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Base
                     flake_lock: flake_lock.clone(),
                     revision: revision.clone(),
                 };
-                baseline.hosts.insert(host.host.clone(), entry);
+                let known = baseline.hosts.get(&host.host);
+                let stays = known.is_some_and(|known| {
+                    known.out_path == entry.out_path
+                        && known.system == entry.system
+                        && (is_dirty(entry.revision.as_deref())
+                            || !is_dirty(known.revision.as_deref()))
+                });
+                if status != Status::Unchanged || !stays {
+                    baseline.hosts.insert(host.host.clone(), entry);
+                }
             }
             _ => {
                 baseline.hosts.remove(&host.host);
@@ -144,4 +152,9 @@ async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Base
         }
     }
     Ok(baseline)
+}
+
+/// Whether nobody else can evaluate what was accepted at `revision`.
+fn is_dirty(revision: Option<&str>) -> bool {
+    revision.is_some_and(|revision| revision.ends_with(DIRTY))
 }

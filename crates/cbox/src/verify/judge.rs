@@ -290,6 +290,16 @@ impl<'a> Work<'_, 'a> {
                 file.shown
             ));
         }
+        if let Some(base) = self.base
+            && self.accepted.is_none()
+            && base.baseline_file()?.is_there()
+        {
+            notes.push(format!(
+                "{} is gone since {}, so that commit is what hosts are measured by",
+                baseline::FILE,
+                base.label()
+            ));
+        }
         Ok(notes)
     }
 
