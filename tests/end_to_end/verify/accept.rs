@@ -127,8 +127,13 @@ fn what_is_accepted_dirty_says_so() {
     let run = verify(&place, &[]).run().ok();
     assert_eq!(verdicts(&run), ["unchanged box"]);
 
-    // On a clean tree there is nothing dirty about it.
+    // On a clean tree there is nothing dirty about it: of what was committed since, others
+    // can make the same.
     place.commit("other");
+    assert_eq!(entry(&place, "box", "revision"), format!("{head}-dirty"));
+    place.cbox(&["accept"]).run().ok();
+    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+    place.commit("accepted");
     set(&place, "box", "echo third");
     place.commit("third");
     place.cbox(&["accept", "--dirty"]).run().ok();
@@ -283,6 +288,21 @@ fn accepting_twice_does_not_touch_the_file() {
         .ok()
         .says(&["baseline.json says so already"]);
     assert_eq!(state(), before);
+}
+
+#[test]
+fn an_output_that_somebody_got_wrong_is_mended() {
+    let Some(place) = accepted(&[("a", ":"), ("b", "echo b")]) else {
+        return;
+    };
+    let (text, wrong) = (place.read(BASELINE), entry(&place, "b", "outPath"));
+    place.write(
+        BASELINE,
+        text.replace(&entry(&place, "a", "outPath"), &wrong),
+    );
+    let run = place.cbox(&["accept"]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged a", "unchanged b"]);
+    assert_ne!(entry(&place, "a", "outPath"), wrong);
 }
 
 #[test]

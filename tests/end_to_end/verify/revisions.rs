@@ -98,6 +98,20 @@ fn a_base_gives_the_verdict_where_there_is_no_baseline() {
 }
 
 #[test]
+fn a_baseline_that_a_change_takes_away_is_missed() {
+    let Some(place) = accepted(&[("a", ":")]) else {
+        return;
+    };
+    place.git(&["rm", "-q", BASELINE]);
+    place.commit("no gate");
+    verify(&place, &[]).run().code(3);
+    verify(&place, &["--base", "HEAD~1"])
+        .run()
+        .ok()
+        .says(&["baseline.json is gone since HEAD~1 ("]);
+}
+
+#[test]
 fn a_base_that_does_not_evaluate_takes_nothing_from_the_verdict() {
     let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
         return;
