@@ -49,6 +49,11 @@ impl BaselineFile {
         })
     }
 
+    /// Whether there is one, be it good or bad.
+    pub(crate) fn is_there(&self) -> bool {
+        self.bytes.is_some()
+    }
+
     /// What it says; `None` where it is not there.
     ///
     /// # Errors
@@ -69,7 +74,9 @@ impl BaselineFile {
             }
             _ if self.committed => "it was committed like this: name another commit".into(),
             BaselineError::Conflict { .. } => {
-                format!("take either side (`git checkout --ours -- {shown}`), then `cbox accept`")
+                format!(
+                    "take either side (`git checkout --ours -- {shown}`), commit, then `cbox accept`"
+                )
             }
             _ if self.tracked => format!(
                 "`git checkout -- {shown}` brings the last one back, `cbox accept` writes a new one"
@@ -95,15 +102,16 @@ impl BaselineFile {
         let turn = File::open(&self.folder).map_err(unwritable)?;
         turn.lock().map_err(unwritable)?;
         let now = content(&self.folder).map_err(unwritable)?;
+        // Another run that came to the same is no trouble.
+        if now.as_deref() == Some(text.as_bytes()) {
+            return Ok(false);
+        }
         if now != self.bytes {
             return Err(Error::new(
                 Kind::Output,
                 format!("{} changed while the hosts were evaluated", self.shown),
             )
             .hint("run `cbox accept` again"));
-        }
-        if now.as_deref() == Some(text.as_bytes()) {
-            return Ok(false);
         }
         self.write(text).map_err(unwritable)?;
         Ok(true)
@@ -214,6 +222,8 @@ mod tests {
             read(&folder).parse().unwrap(),
             Some(baseline(&[("a", '1')]))
         );
+        let same = second.replace_now(&baseline(&[("a", '1')]).to_json());
+        assert!(!same.unwrap(), "somebody else came to the same");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The program's one error: what happened and where, what to do next, and its kind.
 
 use cbox_core::lock::LockError;
-use cbox_nix::NixError;
+use cbox_nix::{NixError, derivations::DerivationFault};
 use cbox_source::SourceError;
 
 use crate::exit::Kind;
@@ -139,7 +139,18 @@ impl From<NixError> for Error {
                 "name the commit to compare with: any commit will do",
             ),
             NixError::Memory { .. } => (Kind::Environment, "add memory or swap"),
-            NixError::Derivation { .. } => (Kind::Environment, ""),
+            NixError::Derivation { fault, .. } => (
+                Kind::Environment,
+                match fault {
+                    DerivationFault::Missing => {
+                        "name a host, a target or REV:host in its place, and it is evaluated again"
+                    }
+                    DerivationFault::Elsewhere => {
+                        "`nix copy --derivation` brings it into a store on this machine"
+                    }
+                    _ => "",
+                },
+            ),
             NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
             NixError::Flake { .. } | NixError::Evaluation { .. } => (
                 Kind::Evaluation,
@@ -160,13 +171,10 @@ fn missing_history(error: &NixError) -> Option<String> {
         NixError::Revision {
             revision,
             shallow: true,
-        } => {
-            let name = revision.strip_prefix("origin/").unwrap_or(revision);
-            Some(format!(
-                "`git fetch --depth=1 origin {name}` brings that commit, `git fetch --unshallow` \
-                 all of them; in GitHub Actions `fetch-depth: 0` of actions/checkout does"
-            ))
-        }
+        } => Some(format!(
+            "{}; in GitHub Actions `fetch-depth: 0` of actions/checkout does",
+            fetch(revision)
+        )),
         NixError::MergeBase { shallow: true, .. } => Some(
             "`git fetch --unshallow` brings the history; in GitHub Actions `fetch-depth: 0` of \
              actions/checkout does"
@@ -176,20 +184,62 @@ fn missing_history(error: &NixError) -> Option<String> {
     }
 }
 
+/// The git command that brings `revision` into a shallow clone, and under which name.
+fn fetch(revision: &str) -> String {
+    let is_hash = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if matches!(revision.len(), 40 | 64) && is_hash(revision) {
+        return format!("`git fetch --depth=1 origin {revision}` brings that commit");
+    }
+    // `HEAD~2`, `v1^{commit}`, the beginning of a hash: a server knows names alone.
+    if revision == "HEAD" || revision.contains(['~', '^', '@', ':']) || is_hash(revision) {
+        return "`git fetch --unshallow` brings the history".to_owned();
+    }
+    // A clone of one branch asks for no other unless it is told where to put it.
+    let name = revision.strip_prefix("origin/").unwrap_or(revision);
+    let called = match name == revision {
+        true => format!(" as `origin/{name}`"),
+        false => String::new(),
+    };
+    format!(
+        "`git fetch --depth=1 origin {name}:refs/remotes/origin/{name}` brings that commit{called}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_missing_commit_says_how_to_get_it() {
-        let missing = |shallow| {
-            let revision = "origin/main".to_owned();
+        let missing = |revision: &str, shallow| {
+            let revision = revision.to_owned();
             Error::from(NixError::Revision { revision, shallow })
         };
-        assert_eq!(missing(false).kind, Kind::Usage);
-        assert_eq!(missing(false).hint.unwrap(), "`git log` shows the commits");
-        let hint = missing(true).hint.unwrap();
-        assert!(hint.starts_with("`git fetch --depth=1 origin main` brings"));
-        assert!(hint.contains("fetch-depth: 0"));
+        let full = missing("main", false);
+        assert_eq!(full.kind, Kind::Usage);
+        assert_eq!(full.hint.unwrap(), "`git log` shows the commits");
+        let hash = "0123456789abcdef".repeat(4);
+        let branch =
+            "`git fetch --depth=1 origin main:refs/remotes/origin/main` brings that commit";
+        for (revision, way) in [
+            ("origin/main", format!("{branch}; ")),
+            ("main", format!("{branch} as `origin/main`; ")),
+            (
+                "HEAD~2",
+                "`git fetch --unshallow` brings the history; ".to_owned(),
+            ),
+            (
+                "0123456",
+                "`git fetch --unshallow` brings the history; ".to_owned(),
+            ),
+            (
+                &hash,
+                format!("`git fetch --depth=1 origin {hash}` brings that commit; "),
+            ),
+        ] {
+            let hint = missing(revision, true).hint.unwrap();
+            assert!(hint.starts_with(&way), "{hint}");
+            assert!(hint.contains("fetch-depth: 0"), "{hint}");
+        }
     }
 }

@@ -1,7 +1,11 @@
 //! Why one derivation is not another, with the files of the store at hand.
 
 use cbox_core::causes::{self, Cause, Change, Difference, ExplainError, Explanation};
-use cbox_nix::{NixError, derivations, store::Store};
+use cbox_nix::{
+    NixError,
+    derivations::{self, DerivationFault},
+    store::Store,
+};
 use cbox_source::compare::compare;
 
 use crate::{error::Error, exit::Kind, staging::blocking};
@@ -52,10 +56,14 @@ fn files(store: &Store, cause: &Cause) -> Vec<Difference> {
     })
 }
 
-/// Whether what is missing is a derivation, so that another way to get it is worth trying.
+/// Whether there is a derivation at `drv`, be it damaged or out of reach: to evaluate it again
+/// helps only where there is none.
 pub(crate) fn is_there(store: &Store, drv: &str) -> bool {
     !matches!(
         derivations::read(store, &[drv]),
-        Err(NixError::Derivation { .. })
+        Err(NixError::Derivation {
+            fault: DerivationFault::Missing,
+            ..
+        })
     )
 }

@@ -111,18 +111,25 @@ impl Origin {
     }
 }
 
+/// What `commit` is called to a user who wrote `revision`: that, unless it is a hash, of
+/// which the beginning will do.
+pub(crate) fn called(revision: &str, commit: &str) -> String {
+    match commit.starts_with(revision) {
+        true => short_revision(commit),
+        false => revision.to_owned(),
+    }
+}
+
 impl Commit {
     fn called(revision: &str, commit: &str) -> Self {
+        let name = called(revision, commit);
         let short = short_revision(commit);
-        if commit.starts_with(revision) {
-            return Self {
-                prefix: format!("{short}:"),
-                label: short,
-            };
-        }
         Self {
-            prefix: format!("{revision}:"),
-            label: format!("{revision} ({short})"),
+            prefix: format!("{name}:"),
+            label: match name == short {
+                true => short,
+                false => format!("{name} ({short})"),
+            },
         }
     }
 

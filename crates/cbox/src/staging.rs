@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use crate::{
     error::Error,
     exit::Kind,
-    origin::Origin,
+    origin::{self, Origin},
     project::is_image_host,
     session::{Evaluator, Session},
     view::count,
@@ -105,7 +105,9 @@ impl<'a> Sources<'a> {
             .prefix("cbox-")
             .tempdir()
             .map_err(|error| unwritable(&error))?;
-        session.view.doing(&format!("laying out {revision}"));
+        session
+            .view
+            .doing(&format!("laying out {}", origin::called(revision, &commit)));
         let files = repository
             .materialise(&commit, folder.path(), session.interrupt)
             .await?;

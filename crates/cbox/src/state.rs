@@ -189,15 +189,10 @@ impl<'a> State<'a> {
 
     /// What is not committed; of a commit, nothing.
     pub(crate) async fn uncommitted(&self) -> Result<Uncommitted, Error> {
-        let origin = &self.sources.origin;
-        match &origin.project.repository {
-            Some(repository) if !origin.is_commit() => {
-                let changes = repository.changes(self.session.interrupt).await?;
-                let baseline = origin.project.dir().join(baseline::FILE);
-                Ok(sort(changes, baseline.as_std_path()))
-            }
-            _ => Ok(Uncommitted::default()),
+        if self.sources.origin.is_commit() {
+            return Ok(Uncommitted::default());
         }
+        Uncommitted::find(self.session).await
     }
 
     /// The revision as a baseline that is accepted now holds it.
@@ -216,6 +211,18 @@ fn host_of(dir: &Path, path: &Path) -> Option<String> {
         .strip_prefix('/')?
         .strip_suffix("/default.nix")?;
     word(host).ok()
+}
+
+impl Uncommitted {
+    /// What of the working tree is not committed; outside a repository, nothing.
+    pub(crate) async fn find(session: &Session<'_>) -> Result<Self, Error> {
+        let Some(repository) = &session.project.repository else {
+            return Ok(Self::default());
+        };
+        let changes = repository.changes(session.interrupt).await?;
+        let baseline = session.project.dir().join(baseline::FILE);
+        Ok(sort(changes, baseline.as_std_path()))
+    }
 }
 
 fn sort(changes: Vec<Change>, baseline: &Path) -> Uncommitted {

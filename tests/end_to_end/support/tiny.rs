@@ -43,6 +43,23 @@ pub(crate) fn flake_with_inputs(inputs: &str, hosts: &[(&str, &str)]) -> String 
     )
 }
 
+/// A flake whose hosts are the folders of `hosts/`, each with its toplevel as `default.nix`.
+pub(crate) fn of_folders() -> String {
+    let system = native();
+    format!(
+        r#"{{
+  outputs = inputs: let
+    host = name: _: {{
+      config.nixpkgs.hostPlatform.system = "{system}";
+      config.networking.hostName = name;
+      config.system.build.toplevel = import (./hosts + "/${{name}}");
+    }};
+  in {{ nixosConfigurations = builtins.mapAttrs host (builtins.readDir ./hosts); }};
+}}
+"#
+    )
+}
+
 /// A derivation that runs a shell script.
 pub(crate) fn script_host(name: &str, script: &str) -> String {
     let script = serde_json::Value::from(script)

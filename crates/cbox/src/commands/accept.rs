@@ -1,10 +1,14 @@
 //! `cbox accept`: what the install hosts build now becomes the baseline.
 
 use cbox_core::{
-    baseline::{Baseline, Entry},
+    baseline::{Baseline, DIRTY, Entry},
     verdict::Status,
 };
+use cbox_nix::pass_through::PassThrough;
 
+use serde_json::json;
+
+use super::document;
 use crate::{
     cli::{Common, JudgeArgs},
     error::Error,
@@ -25,19 +29,14 @@ pub(crate) async fn run(
     dirty: bool,
 ) -> Result<(), Error> {
     refuse_overrides(common, args)?;
+    // Before minutes of evaluation; and behind them once more, since they take minutes.
+    if !dirty {
+        refuse_uncommitted(&Uncommitted::find(session).await?)?;
+    }
     let (evaluator, state) = tokio::try_join!(
         evaluator(session, common, args),
         State::working_tree(session)
     )?;
-    if evaluator.nix.options.pass_through.may_change_evaluation {
-        return Err(refused(
-            "with arguments for Nix that may change what is evaluated",
-        ));
-    }
-    let uncommitted = state.uncommitted().await?;
-    if !uncommitted.files.is_empty() && !dirty {
-        return Err(not_committed(&uncommitted));
-    }
     let question = Question {
         args,
         base: None,
@@ -45,15 +44,34 @@ pub(crate) async fn run(
         accepting: true,
     };
     let judged = judge(session, evaluator, state, &question).await?;
-    super::verdicts::show(session, &judged.report, args.show)?;
+    let uncommitted = judged.state.uncommitted().await?;
+    if !dirty {
+        refuse_uncommitted(&uncommitted)?;
+    }
+    let view = session.view;
+    // What changes is said before it is written; a JSON document says both at once.
+    if !view.is_json() {
+        super::verdicts::show(session, &judged.report, args.show)?;
+    }
+    let tell = |written: bool| {
+        let mut report = judged.report.to_json();
+        report["written"] = json!(written);
+        view.json(&document("accept", report));
+    };
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
     if !judged.report.failed().is_empty() {
+        if view.is_json() {
+            tell(false);
+        }
         return judged.report.outcome();
     }
     let baseline = accepted(&judged, &uncommitted).await?;
     let written = judged.file.replace(&baseline).await?;
+    if view.is_json() {
+        tell(written);
+    }
     let shown = &judged.file.shown;
-    session.view.note(&match written {
+    view.note(&match written {
         true => format!("wrote {shown}: commit it with the change"),
         false => format!("{shown} says so already"),
     });
@@ -67,6 +85,13 @@ fn refuse_overrides(common: &Common, args: &JudgeArgs) -> Result<(), Error> {
     if !args.set.is_empty() {
         return Err(refused("under `--set`"));
     }
+    let pass_through = PassThrough::sort(&args.nix_args)
+        .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+    if pass_through.may_change_evaluation {
+        return Err(refused(
+            "with arguments for Nix that may change what is evaluated",
+        ));
+    }
     Ok(())
 }
 
@@ -76,33 +101,35 @@ fn refused(how: &str) -> Error {
     )
 }
 
-fn not_committed(uncommitted: &Uncommitted) -> Error {
+fn refuse_uncommitted(uncommitted: &Uncommitted) -> Result<(), Error> {
+    if uncommitted.files.is_empty() {
+        return Ok(());
+    }
     let files = uncommitted.files.iter().take(NAMED);
     let mut names: Vec<String> = files.map(|file| file.display().to_string()).collect();
     let more = uncommitted.files.len().saturating_sub(NAMED);
     if more > 0 {
         names.push(format!("{more} more"));
     }
-    Error::new(
+    Err(Error::new(
         Kind::Source,
         format!(
             "the working tree has uncommitted changes: {}",
             names.join(", ")
         ),
     )
-    .hint("commit them first; `--dirty` accepts all the same, and nobody can evaluate that again")
+    .hint("commit them first; `--dirty` accepts all the same, and nobody can evaluate that again"))
 }
 
 /// The baseline after this: hosts that were not judged stay, and so does the record of
-/// those that are as they were.
+/// those that are as they were, unless this one is better.
 async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Baseline, Error> {
     let mut baseline = judged.accepted.clone().unwrap_or_default();
     let flake_lock = judged.state.flake_lock_hash().await?;
     let revision = judged.state.recorded_revision(uncommitted);
     for host in &judged.report.hosts {
         match (host.status, &host.now, &host.system) {
-            (Status::Unchanged, ..) => {}
-            (_, Some(now), Some(system)) => {
+            (status, Some(now), Some(system)) => {
                 let entry = Entry {
                     system: system.clone(),
                     drv_path: now.drv_path.clone(),
@@ -110,7 +137,16 @@ async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Base
                     flake_lock: flake_lock.clone(),
                     revision: revision.clone(),
                 };
-                baseline.hosts.insert(host.host.clone(), entry);
+                let known = baseline.hosts.get(&host.host);
+                let stays = known.is_some_and(|known| {
+                    known.out_path == entry.out_path
+                        && known.system == entry.system
+                        && (is_dirty(entry.revision.as_deref())
+                            || !is_dirty(known.revision.as_deref()))
+                });
+                if status != Status::Unchanged || !stays {
+                    baseline.hosts.insert(host.host.clone(), entry);
+                }
             }
             _ => {
                 baseline.hosts.remove(&host.host);
@@ -118,4 +154,9 @@ async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Base
         }
     }
     Ok(baseline)
+}
+
+/// Whether nobody else can evaluate what was accepted at `revision`.
+fn is_dirty(revision: Option<&str>) -> bool {
+    revision.is_some_and(|revision| revision.ends_with(DIRTY))
 }

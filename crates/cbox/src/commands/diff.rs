@@ -1,6 +1,6 @@
 //! `cbox diff A B`: why two derivations differ, whatever names them.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, rc::Rc};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{causes::Explanation, derivation::EXTENSION, manifest::Manifest};
@@ -22,6 +22,9 @@ use crate::{
     view::View,
 };
 
+/// How the paths of cbox's own links begin, which no target's name does.
+const LINKS: &str = "out/";
+
 /// One side, as far as the words alone tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Side {
@@ -34,6 +37,16 @@ enum Side {
         revision: Option<String>,
         name: String,
     },
+}
+
+impl Side {
+    /// The version of the flake that it is of: a commit, or (`Some(None)`) the working tree.
+    fn revision(&self) -> Option<Option<&str>> {
+        match self {
+            Self::Target { revision, .. } => Some(revision.as_deref()),
+            Self::Derivation(_) | Self::Output(_) => None,
+        }
+    }
 }
 
 /// A side with its derivation.
@@ -57,11 +70,7 @@ pub(crate) async fn run(
             let (store, old) = in_store(environment, common, old)?;
             let (other, new) = in_store(environment, common, new)?;
             if store != other {
-                return Err(Error::new(
-                    Kind::Usage,
-                    format!("{} and {} are in different stores", args.old, args.new),
-                )
-                .hint("`nix copy --derivation` brings one to the other"));
+                return Err(different_stores(args));
             }
             let found = |name: &str, drv| Found {
                 name: name.to_owned(),
@@ -72,7 +81,7 @@ pub(crate) async fn run(
         _ => {
             let session = Session::open(environment, view, interrupt, common, None)?;
             let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
-            let (old, new) = find_both(&session, &evaluator, args, &sides).await?;
+            let (old, new) = find_both(&session, &evaluator, (common, args), &sides).await?;
             (evaluator.nix.store.clone(), old, new)
         }
     };
@@ -84,8 +93,15 @@ pub(crate) async fn run(
 
 /// Understands what was typed.
 fn side(environment: &Environment, text: &str) -> Result<Side, Error> {
+    if text.is_empty() {
+        return Err(Error::new(Kind::Usage, "an empty word names nothing")
+            .hint("`cbox list` shows the targets, `cbox hosts` the hosts"));
+    }
     let path = environment.absolute(Utf8Path::new(text));
+    // Without the `.` of `./result`.
+    let path: Utf8PathBuf = path.components().collect();
     let is_path = text.starts_with(['/', '.'])
+        || text.starts_with(LINKS)
         || path
             .symlink_metadata()
             .is_ok_and(|found| found.is_symlink());
@@ -132,23 +148,46 @@ fn in_store(
         Ok(real) if real != path => in_store(environment, common, &real),
         Ok(_) => Err(Error::new(
             Kind::Usage,
-            format!("{path} is in no store, so what it needs cannot be found"),
+            format!(
+                "{} is in no store, so what it needs cannot be found",
+                environment.shown(path)
+            ),
         )
         .hint("name the file in the store")),
-        Err(error) => Err(Error::file(Kind::Usage, "open", path, &error)),
+        Err(error) => Err(Error::file(
+            Kind::Usage,
+            "open",
+            environment.shown(path),
+            &error,
+        )),
     }
+}
+
+fn different_stores(args: &DiffArgs) -> Error {
+    Error::new(
+        Kind::Usage,
+        format!("{} and {} are in different stores", args.old, args.new),
+    )
+    .hint("`nix copy --derivation` brings one to the other")
 }
 
 /// Finds the derivations of both sides; what has to be evaluated is evaluated at once.
 async fn find_both(
     session: &Session<'_>,
     evaluator: &Evaluator<'_>,
-    args: &DiffArgs,
+    (common, args): (&Common, &DiffArgs),
     (old, new): &(Side, Side),
 ) -> Result<(Found, Found), Error> {
+    // Two of one tree are staged once.
+    let (of_old, of_new) = if old.revision() == new.revision() {
+        let sources = sources(session, args, old).await?;
+        (sources.clone(), sources)
+    } else {
+        tokio::try_join!(sources(session, args, old), sources(session, args, new))?
+    };
     let (one, other) = tokio::try_join!(
-        prepare(session, evaluator, args, old),
-        prepare(session, evaluator, args, new)
+        prepare(evaluator, (common, args), old, of_old.as_deref()),
+        prepare(evaluator, (common, args), new, of_new.as_deref())
     )?;
     let items: Vec<Item> = [&one, &other]
         .into_iter()
@@ -172,33 +211,47 @@ async fn find_both(
     Ok((found(&args.old, one), found(&args.new, other)))
 }
 
-/// The derivation of a side, or what has to be evaluated for it.
-async fn prepare(
-    session: &Session<'_>,
-    evaluator: &Evaluator<'_>,
+/// The tree that a target is of; `None` for what needs none.
+async fn sources<'a>(
+    session: &'a Session<'a>,
     args: &DiffArgs,
     side: &Side,
+) -> Result<Option<Rc<Sources<'a>>>, Error> {
+    let sources = match side.revision() {
+        None => return Ok(None),
+        Some(None) => Sources::look(session, args.tracked).await?,
+        Some(Some(revision)) => Sources::of_revision(session, revision).await?,
+    };
+    Ok(Some(Rc::new(sources)))
+}
+
+/// The derivation of a side, or what has to be evaluated for it.
+async fn prepare(
+    evaluator: &Evaluator<'_>,
+    (common, args): (&Common, &DiffArgs),
+    side: &Side,
+    sources: Option<&Sources<'_>>,
 ) -> Result<Result<String, Item>, Error> {
-    match side {
-        Side::Derivation(path) => {
-            // The store is the evaluator's: both sides have to be in one.
-            let path = path.as_str();
-            let inside = path
-                .find(&format!("{}/", evaluator.nix.store.dir))
-                .map_or(path, |position| &path[position..]);
-            Ok(Ok(inside.to_owned()))
+    let session = evaluator.session;
+    match (side, sources) {
+        (Side::Derivation(path), _) => {
+            let (store, inside) = in_store(session.environment, common, path)?;
+            let place = |store: &Store| (store.root().to_owned(), store.dir.clone());
+            if place(&store) != place(&evaluator.nix.store) {
+                return Err(different_stores(args));
+            }
+            Ok(Ok(inside))
         }
-        Side::Output(path) => of_output(evaluator, path).await.map(Ok),
-        Side::Target { revision, name } => {
-            let sources = match revision {
-                Some(revision) => Sources::of_revision(session, revision).await?,
-                None => Sources::look(session, args.tracked).await?,
-            };
+        (Side::Output(path), _) => of_output(evaluator, path).await.map(Ok),
+        (Side::Target { name, .. }, None) => {
+            Err(Error::new(Kind::Source, format!("no tree has {name}")))
+        }
+        (Side::Target { revision, name }, Some(sources)) => {
             let project = &sources.origin.project;
             let target = targets::parse_name(name)?;
             let native = &evaluator.nix.settings.system;
             let target =
-                targets::resolve(project, &target, &BuildFlags::default(), native, &sources)?;
+                targets::resolve(project, &target, &BuildFlags::default(), native, sources)?;
             let host =
                 Some(target.request.host.as_str()).filter(|_| !args.tracked && revision.is_none());
             let (snapshot, _) = sources.snapshot(host, false).await?;
@@ -218,12 +271,13 @@ async fn prepare(
 
 /// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
 async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<String, Error> {
+    let shown = evaluator.session.environment.shown(path);
     let target = path.canonicalize_utf8().map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::NotFound => "`cbox status` shows the links, `cbox list` the targets",
             _ => "",
         };
-        Error::file(Kind::Usage, "open", path, &error).hint(hint)
+        Error::file(Kind::Usage, "open", &shown, &error).hint(hint)
     })?;
     let manifest = std::fs::read(format!("{path}.json")).ok();
     if let Some(manifest) = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok())
@@ -237,12 +291,16 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<String,
         .as_str()
         .strip_prefix(&*root)
         .unwrap_or(target.as_str());
+    let other = "name a .drv file, a target or a link that cbox made";
+    if !inside.starts_with(&format!("{}/", store.dir)) {
+        return Err(Error::new(Kind::Usage, format!("{shown} is in no store")).hint(other));
+    }
     evaluator.nix.deriver(inside).await?.ok_or_else(|| {
         Error::new(
             Kind::Usage,
-            format!("nobody knows of which derivation {path} is the output"),
+            format!("nobody knows of which derivation {shown} is the output"),
         )
-        .hint("name a .drv file, a target or a link that cbox made")
+        .hint(other)
     })
 }
 
@@ -329,6 +387,10 @@ mod tests {
             side("./out/appliance-iso").unwrap(),
             Side::Output(_)
         ));
-        assert!(side(":box").is_err() && side("v1:").is_err());
+        assert!(matches!(
+            side("out/appliance-iso").unwrap(),
+            Side::Output(_)
+        ));
+        assert!(side(":box").is_err() && side("v1:").is_err() && side("").is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
-    baseline::{Baseline, Entry, short_revision},
+    baseline::{self, Baseline, Entry, short_revision},
     expression::DerivationInfo,
     overrides::Setting,
     system::System,
@@ -25,7 +25,6 @@ use crate::{
     cli::{BuildFlags, Common, Explain, JudgeArgs},
     error::Error,
     exit::Kind,
-    project::is_image_host,
     session::{Evaluator, Session},
     side_by_side::{self, Item},
     state::{State, default_base},
@@ -102,9 +101,13 @@ pub(crate) async fn judge<'a>(
         return Err(Error::new(
             Kind::Config,
             format!(
-                "there is no {} in {}, so there is nothing to compare with",
+                "there is no {}{}, so there is nothing to compare with",
                 file.shown,
-                state.label()
+                if state.is_commit() {
+                    ""
+                } else {
+                    " in the working tree"
+                }
             ),
         )
         .hint("`cbox accept` writes it, or `--base REV` compares with a commit"));
@@ -125,8 +128,14 @@ pub(crate) async fn judge<'a>(
         .into_iter()
         .filter(wanted)
         .collect::<Vec<_>>();
-    if hosts.is_empty() && gone.is_empty() {
-        return Err(no_hosts(&state, &args.hosts));
+    // One that means nothing is a slip: the host that was meant would go unseen.
+    let mut known = hosts.iter().chain(&gone);
+    let unknown = args.hosts.iter().find(|pattern| {
+        let matcher = Glob::new(pattern).map(|glob| glob.compile_matcher());
+        !matcher.is_ok_and(|matcher| known.clone().any(|host| matcher.is_match(host)))
+    });
+    if unknown.is_some() || known.next().is_none() {
+        return Err(no_hosts(&state, unknown.map_or("", String::as_str)));
     }
     let report = work.report(&hosts, &gone, &file).await?;
     Ok(Judged {
@@ -166,7 +175,8 @@ pub(crate) fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
         .map_err(|error| Error::new(Kind::Usage, error.to_string()))
 }
 
-fn no_hosts(state: &State<'_>, patterns: &[String]) -> Error {
+/// Why there is no host to judge, or none that `pattern` means.
+fn no_hosts(state: &State<'_>, pattern: &str) -> Error {
     let known = state.install_hosts();
     if known.is_empty() {
         return Error::new(
@@ -175,19 +185,16 @@ fn no_hosts(state: &State<'_>, patterns: &[String]) -> Error {
         )
         .hint("one is a folder hosts/<name>/ with a default.nix that git tracks, and a name without `_`");
     }
-    let patterns = patterns.join(" ");
-    let images = state
-        .image_hosts()
-        .iter()
-        .any(|host| is_image_host(&patterns) || *host == patterns);
-    let why = if images {
+    let matcher = Glob::new(pattern).map(|glob| glob.compile_matcher());
+    let is_meant = |image: &String| matcher.as_ref().is_ok_and(|glob| glob.is_match(image));
+    let why = if state.image_hosts().iter().any(is_meant) {
         "; image hosts are on no machine, so there is nothing to verify"
     } else {
         ""
     };
     Error::new(
         Kind::Usage,
-        format!("no install host is called `{patterns}`{why}"),
+        format!("no install host is called `{pattern}`{why}"),
     )
     .hint(format!("there are {}", known.join(", ")))
 }
@@ -283,6 +290,16 @@ impl<'a> Work<'_, 'a> {
             notes.push(format!(
                 "git does not track {}: commit it, or nobody else is measured by it",
                 file.shown
+            ));
+        }
+        if let Some(base) = self.base
+            && self.accepted.is_none()
+            && base.baseline_file()?.is_there()
+        {
+            notes.push(format!(
+                "{} is gone since {}, so that commit is what hosts are measured by",
+                baseline::FILE,
+                base.label()
             ));
         }
         Ok(notes)

@@ -69,7 +69,8 @@ fn place(line: &AddedLine) -> Option<Place> {
     })
 }
 
-/// The words that are in the cause now and were not before.
+/// The words that are in the cause now and were not before; a line counts as one more, for
+/// those that have nothing but short words.
 fn new_words(cause: &Cause) -> BTreeSet<String> {
     let (mut new, mut known) = (BTreeSet::new(), BTreeSet::new());
     if let Some(bump) = &cause.bump {
@@ -79,18 +80,18 @@ fn new_words(cause: &Cause) -> BTreeSet<String> {
         match &difference.change {
             Change::Added { value } => {
                 new.insert(difference.field.clone());
-                new.extend(words(value));
+                new.extend(words_and_lines(value));
             }
-            Change::Removed { value } => known.extend(words(value)),
+            Change::Removed { value } => known.extend(words_and_lines(value)),
             Change::Changed { before, after } => {
-                known.extend(words(before));
-                new.extend(words(after));
+                known.extend(words_and_lines(before));
+                new.extend(words_and_lines(after));
             }
             Change::Text { lines } => {
                 for line in lines {
                     match line.sign {
-                        Sign::Added => new.extend(words(&line.text)),
-                        _ => known.extend(words(&line.text)),
+                        Sign::Added => new.extend(words_and_lines(&line.text)),
+                        _ => known.extend(words_and_lines(&line.text)),
                     }
                 }
             }
@@ -100,6 +101,10 @@ fn new_words(cause: &Cause) -> BTreeSet<String> {
         .filter(|word| word.len() >= SHORTEST)
         .cloned()
         .collect()
+}
+
+fn words_and_lines(text: &str) -> impl Iterator<Item = String> + '_ {
+    words(text).chain(text.lines().map(|line| line.trim().to_owned()))
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
@@ -194,6 +199,26 @@ mod tests {
             shown(of_cause(&cause(vec![text], false), &lock)),
             "flake.lock:9"
         );
+    }
+
+    #[test]
+    fn a_line_of_short_words_is_found_as_a_whole() {
+        let change = |before: &str, after: &str| Difference {
+            field: "text".into(),
+            change: Change::Changed {
+                before: before.into(),
+                after: after.into(),
+            },
+        };
+        let all = [
+            added("a.nix", 1, "  # it is up on the desk"),
+            added("b.nix", 2, "  text = \"it is on the desk\\n\";"),
+        ];
+        let of = |before: &str, after: &str| {
+            shown(of_cause(&cause(vec![change(before, after)], false), &all))
+        };
+        assert_eq!(of("it is by the desk\n", "it is on the desk\n"), "b.nix:2");
+        assert_eq!(of("it is on the desk\n", "\n}\n"), "none");
     }
 
     #[test]

@@ -1,0 +1,466 @@
+//! `cbox accept`: what is recorded, what is left alone, and when nothing is written.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+};
+
+use crate::support::place::Place;
+
+use super::{BASELINE, accept, accepted, baseline, commit, entry, hosts, set, verdicts, verify};
+
+/// The lines of the baseline on one host.
+fn block(place: &Place, host: &str) -> Vec<String> {
+    let text = place.read(BASELINE);
+    let lines = text.lines();
+    let from = lines.skip_while(|line| line.trim() != format!("\"{host}\": {{"));
+    from.take(6).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_host_is_a_block_in_the_order_of_their_names() {
+    let Some(place) = hosts(&[("b", "echo b >$out"), ("a", "echo a >$out")]) else {
+        return;
+    };
+    let run = place.cbox(&["accept"]).run().ok();
+    assert_eq!(verdicts(&run), ["added a", "added b"]);
+    assert!(run.stderr.contains("wrote baseline.json"), "{run}");
+    let head = commit(&place, "HEAD");
+    let part = |host: &str| {
+        let drv = place.drv(&["build", &format!("hosts/{host}")]);
+        let out = place.plain_eval(&format!(
+            "nixosConfigurations.{host}.config.system.build.toplevel.outPath"
+        ));
+        let system = crate::support::nix::native();
+        format!(
+            "    \"{host}\": {{\n      \"system\": \"{system}\",\n      \"drvPath\": \"{drv}\",\n      \
+             \"outPath\": \"{out}\",\n      \"flakeLock\": null,\n      \"revision\": \"{head}\"\n    }}"
+        )
+    };
+    assert_eq!(
+        place.read(BASELINE),
+        format!(
+            "{{\n  \"schema\": 1,\n  \"hosts\": {{\n{},\n{}\n  }}\n}}\n",
+            part("a"),
+            part("b")
+        )
+    );
+    let mode = fs::metadata(place.path(BASELINE)).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o644, "as git has it");
+    assert_eq!(place.names("../tmp"), [""; 0]);
+}
+
+#[test]
+fn what_changed_is_said_and_the_host_passes_from_then_on() {
+    let Some(place) = accepted(&[("box", "echo one >$out")]) else {
+        return;
+    };
+    set(&place, "box", "echo two >$out");
+    place.commit("two");
+    let run = place.cbox(&["accept"]).run().ok();
+    assert_eq!(verdicts(&run), ["changed box"]);
+    assert!(run.stdout.contains("echo two"), "{run}");
+    let run = verify(&place, &[]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged box"]);
+    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+}
+
+#[test]
+fn verify_hosts_accept_is_the_same_command() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    verify(&place, &["--accept"])
+        .run()
+        .ok()
+        .says(&["wrote baseline.json"]);
+    let text = place.read(BASELINE);
+    set(&place, "box", "echo other");
+    verify(&place, &["--accept"]).run().code(6);
+    assert_eq!(place.read(BASELINE), text);
+    verify(&place, &["--accept", "--dirty"]).run().ok();
+    assert_ne!(place.read(BASELINE), text);
+    verify(&place, &["--dirty"]).run().code(2);
+    verify(&place, &["--accept", "--rev", "HEAD"]).run().code(2);
+}
+
+#[test]
+fn uncommitted_changes_are_refused_by_name_before_anything_is_evaluated() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    let text = place.read(BASELINE);
+    set(&place, "a", "echo unstaged");
+    set(&place, "b", "echo staged");
+    place.git(&["add", "hosts/b"]);
+    let log = place.log_nix();
+    place.cbox(&["accept"]).run().code(6).says(&[
+        "error: the working tree has uncommitted changes: hosts/a/default.nix, hosts/b/default.nix",
+        "hint: commit them first; `--dirty` accepts all the same",
+    ]);
+    assert_eq!(log.take(), [""; 0], "Nix is not even called");
+    assert_eq!(place.read(BASELINE), text);
+}
+
+#[test]
+fn the_baseline_itself_and_untracked_files_are_no_changes() {
+    let Some(place) = accepted(&[("box", ":")]) else {
+        return;
+    };
+    let text = place.read(BASELINE);
+    fs::remove_file(place.path(BASELINE)).unwrap();
+    place.write("note.txt", "untracked");
+    place.cbox(&["accept"]).run().ok();
+    assert_eq!(place.read(BASELINE).lines().count(), text.lines().count());
+    assert!(!entry(&place, "box", "revision").ends_with("-dirty"));
+}
+
+#[test]
+fn what_is_accepted_dirty_says_so() {
+    let Some(place) = accepted(&[("box", ":")]) else {
+        return;
+    };
+    set(&place, "box", "echo other");
+    place.cbox(&["accept", "--dirty"]).run().ok();
+    let head = commit(&place, "HEAD");
+    assert_eq!(entry(&place, "box", "revision"), format!("{head}-dirty"));
+    let run = verify(&place, &[]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged box"]);
+
+    // On a clean tree there is nothing dirty about it: of what was committed since, others
+    // can make the same.
+    place.commit("other");
+    assert_eq!(entry(&place, "box", "revision"), format!("{head}-dirty"));
+    place.cbox(&["accept"]).run().ok();
+    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+    place.commit("accepted");
+    set(&place, "box", "echo third");
+    place.commit("third");
+    place.cbox(&["accept", "--dirty"]).run().ok();
+    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+}
+
+#[test]
+fn a_dirty_submodule_is_named_and_does_not_refuse() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    let other = place.beside("other");
+    fs::create_dir(&other).unwrap();
+    for args in [
+        &["init", "--quiet", "--initial-branch=main"][..],
+        &["commit", "--quiet", "--allow-empty", "--message", "first"],
+    ] {
+        place.call("git").args(args).folder(&other).run().ok();
+    }
+    let url = other.to_str().unwrap();
+    place.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        url,
+        "inner",
+    ]);
+    place.commit("submodule");
+    let inner = ["commit", "--quiet", "--allow-empty", "--message", "more"];
+    let inner = place.call("git").args(inner).folder(place.path("inner"));
+    inner.run().ok();
+    let run = place.cbox(&["accept"]).run().ok();
+    assert!(run.stderr.contains("submodules have changes"), "{run}");
+    assert!(run.stderr.contains("inner"), "{run}");
+    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+    let said = "submodules have changes of their own: inner (submodules are not staged)";
+    verify(&place, &[]).run().ok().says(&[said]);
+}
+
+#[test]
+fn json_says_what_was_judged_and_whether_it_was_written() {
+    let Some(place) = hosts(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    let json = |code: i32| place.cbox(&["accept", "--json"]).run().code(code).json();
+    let document = json(0);
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["accept"]["written"], true);
+    assert_eq!(document["accept"]["hosts"][0]["status"], "added");
+    let document = json(0);
+    assert_eq!(document["accept"]["written"], false);
+    assert_eq!(document["accept"]["hosts"][0]["status"], "unchanged");
+    place.write("hosts/b/default.nix", "throw \"no disk\"");
+    assert_eq!(json(6)["error"]["kind"], "source");
+    place.commit("broken");
+    let document = json(7);
+    assert_eq!(document["accept"]["written"], false);
+    assert_eq!(document["accept"]["verdict"], "failed");
+}
+
+#[test]
+fn nothing_is_accepted_that_the_repository_alone_does_not_say() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    for (args, how) in [
+        (
+            &["--override-input", "nixpkgs", "."][..],
+            "`--override-input`",
+        ),
+        (&["--set", "a.b=1"], "`--set`"),
+        (
+            &["--", "--option", "system", "aarch64-linux"],
+            "arguments for Nix",
+        ),
+    ] {
+        let log = place.log_nix();
+        place.cbox(&["accept"]).args(args).run().code(2).says(&[
+            "error: nothing is accepted ",
+            how,
+            "hint: ",
+        ]);
+        assert_eq!(log.take(), [""; 0], "Nix is not even called: {how}");
+        assert!(!place.path(BASELINE).exists(), "{how}");
+    }
+}
+
+#[test]
+fn a_host_that_does_not_evaluate_means_that_nothing_is_written() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    let text = place.read(BASELINE);
+    set(&place, "a", "echo other");
+    place.write("hosts/b/default.nix", "throw \"no disk\"");
+    place.commit("broken");
+    let run = place.cbox(&["accept"]).run().code(7);
+    assert_eq!(verdicts(&run), ["changed a", "failed b"]);
+    assert_eq!(place.read(BASELINE), text);
+    // One that is asked for alone is not kept from it.
+    place.cbox(&["accept", "--host", "a"]).run().ok();
+    assert_ne!(place.read(BASELINE), text);
+}
+
+#[test]
+fn only_what_changed_gets_another_block() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]) else {
+        return;
+    };
+    let before = ["a", "b", "c"].map(|host| block(&place, host));
+    assert_eq!(before[0].len(), 6);
+    set(&place, "b", "echo other");
+    set(&place, "c", "echo other");
+    place.commit("others");
+    place.cbox(&["accept", "--host", "b"]).run().ok();
+    assert_eq!(block(&place, "a"), before[0], "unchanged");
+    assert_ne!(block(&place, "b"), before[1]);
+    assert_eq!(block(&place, "c"), before[2], "not asked for");
+    let run = verify(&place, &[]).run().code(1);
+    assert_eq!(verdicts(&run), ["unchanged a", "unchanged b", "changed c"]);
+}
+
+#[test]
+fn a_host_that_is_gone_goes() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    place.git(&["rm", "-rq", "hosts/b"]);
+    place.commit("b goes");
+    let run = place.cbox(&["accept"]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged a", "removed b"]);
+    let hosts = baseline(&place)["hosts"].as_object().unwrap().clone();
+    assert_eq!(hosts.keys().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn accepting_twice_does_not_touch_the_file() {
+    let Some(place) = accepted(&[("box", ":")]) else {
+        return;
+    };
+    let state = || {
+        let found = fs::metadata(place.path(BASELINE)).unwrap();
+        (found.ino(), found.mtime(), found.mtime_nsec())
+    };
+    let before = state();
+    place.commit("empty");
+    place
+        .cbox(&["accept"])
+        .run()
+        .ok()
+        .says(&["baseline.json says so already"]);
+    assert_eq!(state(), before);
+}
+
+#[test]
+fn an_output_that_somebody_got_wrong_is_mended() {
+    let Some(place) = accepted(&[("a", ":"), ("b", "echo b")]) else {
+        return;
+    };
+    let (text, wrong) = (place.read(BASELINE), entry(&place, "b", "outPath"));
+    place.write(
+        BASELINE,
+        text.replace(&entry(&place, "a", "outPath"), &wrong),
+    );
+    let run = place.cbox(&["accept"]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged a", "unchanged b"]);
+    assert_ne!(entry(&place, "a", "outPath"), wrong);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_damages_nothing() {
+    let Some(place) = accepted(&[("box", ":")]) else {
+        return;
+    };
+    let text = place.read(BASELINE);
+    set(&place, "box", "echo other");
+    place.commit("other");
+    let refused = || {
+        let ended = place.cbox(&["accept"]).run().code(10);
+        ended.says(&["error: cannot write baseline.json: "]);
+    };
+    let mode = |mode| {
+        fs::set_permissions(place.path("."), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o555);
+    // Root writes in spite of modes.
+    if fs::write(place.path("probe"), "").is_err() {
+        refused();
+        assert_eq!(place.read(BASELINE), text);
+    }
+    mode(0o755);
+    // Nobody writes there.
+    fs::remove_file(place.path(BASELINE)).unwrap();
+    symlink("/proc/version", place.path(BASELINE)).unwrap();
+    refused();
+    assert!(place.path(BASELINE).is_symlink());
+}
+
+#[test]
+fn a_folder_in_the_way_is_one_sentence() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    fs::create_dir(place.path(BASELINE)).unwrap();
+    for command in ["accept", "verify-hosts"] {
+        place
+            .cbox(&[command])
+            .run()
+            .code(3)
+            .says(&["error: cannot read baseline.json: "]);
+    }
+}
+
+#[test]
+fn two_at_once_leave_a_whole_file() {
+    let Some(place) = hosts(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    for (host, script) in [("a", "echo x"), ("b", "echo y")] {
+        set(&place, host, script);
+    }
+    place.commit("others");
+    let running: Vec<_> = (0..4).map(|_| place.cbox(&["accept"]).start()).collect();
+    for run in running {
+        run.wait().ok();
+    }
+    let run = verify(&place, &[]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged a", "unchanged b"]);
+    let left = place.names(".");
+    assert!(
+        !left.iter().any(|name| name.starts_with(".cbox")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn two_at_once_that_differ_lose_nothing() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    set(&place, "a", "echo x");
+    set(&place, "b", "echo y");
+    place.commit("others");
+    let running = ["a", "b"].map(|host| place.cbox(&["accept", "--host", host]).start());
+    for (host, run) in ["a", "b"].into_iter().zip(running) {
+        let ended = run.wait();
+        // Who comes second is told, and has to look again.
+        if ended.status.code() != Some(0) {
+            ended.code(10).says(&[
+                "baseline.json changed while the hosts were evaluated",
+                "run `cbox accept` again",
+            ]);
+            place.cbox(&["accept", "--host", host]).run().ok();
+        }
+    }
+    verify(&place, &[]).run().ok();
+}
+
+#[test]
+fn from_a_folder_below_it_is_the_same_file() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    let inside = place.cbox(&["accept"]).folder(place.path("hosts/box"));
+    inside.run().ok().says(&["wrote ../../baseline.json"]);
+    accept(&place);
+    let inside = verify(&place, &[]).folder(place.path("hosts/box"));
+    assert_eq!(verdicts(&inside.run().ok()), ["unchanged box"]);
+}
+
+#[test]
+fn a_flake_below_the_top_of_the_repository_has_its_own() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    fs::create_dir(place.path("nix")).unwrap();
+    for name in ["flake.nix", "hosts"] {
+        place.git(&["mv", name, "nix"]);
+    }
+    place.commit("below");
+    let flake = ["--flake", "nix"];
+    place
+        .cbox(&["accept"])
+        .args(flake)
+        .run()
+        .ok()
+        .says(&["wrote nix/baseline.json"]);
+    place.commit("accepted");
+    assert_eq!(place.names("nix"), [BASELINE, "flake.nix", "hosts"]);
+    place.write(
+        "nix/baseline.json",
+        format!("{}\n", place.read("nix/baseline.json")),
+    );
+    // Its own baseline is no change there either, but what stands beside it is.
+    place.cbox(&["accept"]).args(flake).run().ok();
+    let run = verify(&place, &["--rev", "HEAD"]).args(flake).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged box"]);
+    place.write("nix/hosts/box/default.nix", "throw \"x\"");
+    place
+        .cbox(&["accept"])
+        .args(flake)
+        .run()
+        .code(6)
+        .says(&["nix/hosts/box/default.nix"]);
+}
+
+#[test]
+fn outside_a_repository_there_is_no_commit_to_record() {
+    let Some(place) = hosts(&[("box", ":")]) else {
+        return;
+    };
+    fs::remove_dir_all(place.path(".git")).unwrap();
+    place.cbox(&["accept"]).run().ok();
+    assert_eq!(
+        baseline(&place)["hosts"]["box"]["revision"],
+        serde_json::Value::Null
+    );
+    let run = verify(&place, &[]).run().ok();
+    assert_eq!(verdicts(&run), ["unchanged box"]);
+    set(&place, "box", "echo other");
+    let run = verify(&place, &[]).run().code(1);
+    assert_eq!(verdicts(&run), ["changed box"]);
+    assert!(run.stdout.contains("echo other"), "{run}");
+    verify(&place, &["--rev", "HEAD"])
+        .run()
+        .code(2)
+        .says(&["error: "]);
+}

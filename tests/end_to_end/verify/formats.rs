@@ -1,0 +1,351 @@
+//! The forms of a report: JSON, Markdown, and what GitHub Actions takes.
+
+use std::fs;
+
+use crate::support::{call::Call, nix::native, place::Place};
+
+use super::{HOST, accept, accepted, accepted_minibox, commit, hosts, set, verify};
+
+/// The names of an object's fields.
+fn fields(value: &serde_json::Value) -> Vec<&str> {
+    let object = value.as_object();
+    object.map_or(vec![], |object| object.keys().map(String::as_str).collect())
+}
+
+/// A place with a host of each kind: `a` as accepted, `b` changed, `c` broken, `d` new.
+fn of_each() -> Option<Place> {
+    let place = accepted(&[("a", ":"), ("b", "echo before")])?;
+    set(&place, "b", "echo after");
+    place.write("hosts/c/default.nix", "\n\nthrow \"no disk\"");
+    set(&place, "d", ":");
+    place.git(&["add", "--all"]);
+    Some(place)
+}
+
+#[test]
+fn json_has_every_field() {
+    let Some(place) = of_each() else { return };
+    let run = verify(&place, &["--json"]).run().code(7);
+    let document = run.json();
+    assert_eq!(document["schema"], 1);
+    let report = &document["verifyHosts"];
+    assert_eq!(
+        fields(report),
+        [
+            "base", "baseline", "hosts", "notes", "state", "strict", "verdict"
+        ]
+    );
+    assert_eq!(report["baseline"], true);
+    assert_eq!(report["state"], "the working tree");
+    assert_eq!(report["strict"], false);
+    assert_eq!(report["verdict"], "failed");
+    let hosts = report["hosts"].as_array().unwrap();
+    let statuses: Vec<_> = hosts.iter().map(|host| &host["status"]).collect();
+    assert_eq!(statuses, ["unchanged", "changed", "failed", "added"]);
+    for host in hosts {
+        assert_eq!(
+            fields(host),
+            [
+                "acceptedInThisChange",
+                "before",
+                "error",
+                "explanation",
+                "host",
+                "now",
+                "staleBaseline",
+                "status",
+                "system",
+                "unexplained"
+            ]
+        );
+    }
+    let (changed, failed, added) = (&hosts[1], &hosts[2], &hosts[3]);
+    assert_eq!(changed["system"], native());
+    assert_eq!(fields(&changed["now"]), ["drvPath", "outPath"]);
+    assert_eq!(fields(&changed["before"]), ["drvPath", "outPath", "what"]);
+    let accepted = &commit(&place, "HEAD~1")[..10];
+    assert_eq!(changed["before"]["what"], format!("accepted at {accepted}"));
+    assert_eq!(
+        changed["now"]["drvPath"],
+        place.ask(&["build", "hosts/b", "--drv"]).as_str()
+    );
+    let explanation = &changed["explanation"];
+    assert_eq!(
+        fields(explanation),
+        ["cascade", "causes", "rebuilt", "sameOutput"]
+    );
+    let cause = &explanation["causes"][0];
+    assert_eq!(
+        fields(cause),
+        [
+            "after",
+            "alike",
+            "before",
+            "bump",
+            "differences",
+            "isSource",
+            "name",
+            "place",
+            "rebuilds",
+            "way"
+        ]
+    );
+    assert_eq!(cause["place"]["file"], "hosts/b/default.nix");
+    assert_eq!(cause["place"]["line"], 1);
+
+    assert_eq!(
+        fields(&failed["error"]),
+        ["exitCode", "hint", "kind", "message", "place"]
+    );
+    assert_eq!(failed["error"]["kind"], "evaluation");
+    assert_eq!(failed["error"]["exitCode"], 7);
+    assert_eq!(failed["error"]["place"]["file"], "hosts/c/default.nix");
+    assert_eq!(failed["error"]["place"]["line"], 3);
+    assert!(failed["now"].is_null() && failed["system"].is_null());
+    assert!(added["before"].is_null() && added["now"].is_object());
+}
+
+#[test]
+fn json_has_two_names_and_one_document() {
+    let Some(place) = accepted(&[("a", ":")]) else {
+        return;
+    };
+    let one = verify(&place, &["--json"]).run().ok();
+    let other = verify(&place, &["--format", "json"]).run().ok();
+    let both = verify(&place, &["--format", "json", "--json"]).run().ok();
+    assert_eq!(one.stdout, other.stdout);
+    assert_eq!(one.stdout, both.stdout);
+    assert_eq!(one.json()["verifyHosts"]["verdict"], "unchanged");
+    let run = verify(&place, &["--json", "--rev", "nope"]).run().code(2);
+    assert_eq!(run.json()["error"]["kind"], "usage");
+}
+
+#[test]
+fn two_forms_at_once_are_misuse() {
+    let Some(place) = accepted(&[("a", ":")]) else {
+        return;
+    };
+    for format in ["plain", "markdown", "github"] {
+        let run = verify(&place, &["--json", "--format", format])
+            .run()
+            .code(2);
+        let run = run.says(&["error: `--json` and `--format` ask for two forms"]);
+        assert_eq!(run.stdout, "");
+    }
+    verify(&place, &["--format", "xml"]).run().code(2);
+}
+
+/// What a text of a host must not do to the form that shows it.
+const WILD: &str = "echo '```' | <b>x</b>\\n````\\n::error::planted\\n::set-output name=x::y";
+
+/// A host whose change holds [`WILD`] words.
+fn wild() -> Option<Place> {
+    let place = hosts(&[])?;
+    let text = |wild: &str| {
+        format!(
+            "derivation {{ name = \"box\"; system = \"{}\"; builder = \"/bin/sh\"; text = ''\n{}\n''; }}",
+            native(),
+            wild.replace("\\n", "\n")
+        )
+    };
+    place.write("hosts/box/default.nix", text("first\\nmiddle\\nlast"));
+    place.commit("box");
+    accept(&place);
+    place.write(
+        "hosts/box/default.nix",
+        text(&format!("first\\nmiddle\\n{WILD}\\nlast")),
+    );
+    Some(place)
+}
+
+#[test]
+fn markdown_is_a_table_with_folded_details() {
+    let Some(place) = of_each() else { return };
+    let run = verify(&place, &["--format", "markdown"]).run().code(7);
+    let lines = run.lines();
+    assert_eq!(
+        lines[..4],
+        [
+            "### Install hosts: failed",
+            "",
+            "| host | verdict | why |",
+            "|---|---|---|"
+        ]
+    );
+    assert_eq!(lines[4], "| a | unchanged |  |");
+    assert!(lines[5].starts_with("| b | changed | "), "{run}");
+    assert!(lines[6].starts_with("| c | failed | host "), "{run}");
+    assert_eq!(lines[7], "| d | added |  |");
+    assert_eq!(run.stdout.matches("<details><summary>").count(), 2);
+    assert_eq!(run.stdout.matches("</details>").count(), 2);
+    assert!(
+        run.stdout
+            .contains("<details><summary>b: changed</summary>\n\n")
+    );
+    assert!(run.stdout.contains("```diff\n"), "{run}");
+    assert!(run.stdout.contains("no disk"), "{run}");
+}
+
+#[test]
+fn no_text_ends_the_fence_around_it() {
+    let Some(place) = wild() else { return };
+    let run = verify(&place, &["--format", "markdown"]).run().code(1);
+    let fence = "`````";
+    let parts: Vec<&str> = run.stdout.split(&format!("\n{fence}")).collect();
+    assert_eq!(parts.len(), 3, "one block: {run}");
+    assert!(parts[1].starts_with("diff\n"), "{run}");
+    assert!(parts[1].contains("\n+    ````\n"), "{run}");
+    assert!(parts[1].contains("<b>"), "as it is: {run}");
+    let outside = format!("{}{}", parts[0], parts[2]);
+    assert!(!outside.contains("<b>"), "{run}");
+}
+
+/// The same call in GitHub Actions.
+fn on_github(place: &Place, call: Call) -> Call {
+    call.env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", place.beside("summary"))
+        .env("GITHUB_OUTPUT", place.beside("output"))
+}
+
+#[test]
+fn github_gets_annotations_a_summary_and_outputs() {
+    let Some(place) = accepted_minibox() else {
+        return;
+    };
+    let before = "environment.REPORT = \"/run/inventory\";";
+    let after = format!("{before}\n    environment.CODER_TELEMETRY = \"off\";");
+    place.edit(HOST, before, &after);
+    fs::write(place.beside("summary"), "of an earlier step\n").unwrap();
+    fs::write(place.beside("output"), "earlier=1\n").unwrap();
+
+    let run = on_github(&place, verify(&place, &[])).run().code(1);
+    let last = *run.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "::error file=hosts/mini-thinkcentre/default.nix,line=17,title=mini-thinkcentre changed\
+         ::inventory.service: 4 rebuilt%0A   in etc → inventory.service%0A   text:%0A     \
+         Type=oneshot%0A    +Environment=\"CODER_TELEMETRY=off\"%0A     \
+         Environment=\"REPORT=/run/inventory\""
+    );
+    let summary = fs::read_to_string(place.beside("summary")).unwrap();
+    let markdown = verify(&place, &["--format", "markdown"]).run().code(1);
+    assert_eq!(
+        summary.trim_end(),
+        format!("of an earlier step\n{}", markdown.stdout.trim_end())
+    );
+    assert_eq!(
+        fs::read_to_string(place.beside("output")).unwrap(),
+        "earlier=1\nverdict=changed\nchanged=[\"mini-thinkcentre\"]\nfailed=[]\naccepted=[]\n"
+    );
+    // Asked for by name, the form is the same elsewhere too.
+    let named = verify(&place, &["--format", "github"]).run().code(1);
+    assert_eq!(named.stdout, run.stdout);
+    // And there, another form that is asked for is what comes.
+    let plain = on_github(&place, verify(&place, &["--format", "plain"]));
+    let plain = plain.run().code(1);
+    assert!(
+        plain.stdout.starts_with("unchanged  mini-arm64\n"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn github_hears_of_every_host_that_is_not_as_it_was() {
+    let Some(place) = of_each() else { return };
+    let run = on_github(&place, verify(&place, &[])).run().code(7);
+    let commands: Vec<&str> = run
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("::error") || line.starts_with("::notice"))
+        .collect();
+    assert_eq!(commands.len(), 3, "{run}");
+    assert!(
+        commands[0].starts_with("::error file=hosts/b/default.nix,line=1,title=b changed::"),
+        "{run}"
+    );
+    assert!(
+        commands[1].starts_with("::error file=hosts/c/default.nix,line=3,title=c failed::"),
+        "{run}"
+    );
+    assert_eq!(
+        commands[2],
+        "::error title=d added::nothing was accepted for it yet"
+    );
+    let output = fs::read_to_string(place.beside("output")).unwrap();
+    assert_eq!(
+        output,
+        "verdict=failed\nchanged=[\"b\",\"d\"]\nfailed=[\"c\"]\naccepted=[]\n"
+    );
+}
+
+#[test]
+fn github_hears_of_what_was_accepted_as_a_notice() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    set(&place, "b", "echo other");
+    place.commit("other");
+    accept(&place);
+    let call = on_github(&place, verify(&place, &["--base", "HEAD~2"]));
+    let run = call.run().ok();
+    assert_eq!(run.stdout.matches("::error").count(), 0, "{run}");
+    assert!(
+        run.stdout.contains(
+            "\n::notice file=hosts/b/default.nix,line=1,title=b unchanged%2C accepted in this change::"
+        ),
+        "{run}"
+    );
+    let output = fs::read_to_string(place.beside("output")).unwrap();
+    assert!(output.contains("\naccepted=[\"b\"]\n"), "{output}");
+}
+
+#[test]
+fn no_text_becomes_a_command_of_github() {
+    let Some(place) = wild() else { return };
+    for args in [&[][..], &["--explain", "full"]] {
+        let run = on_github(&place, verify(&place, args)).run().code(1);
+        assert!(run.stdout.contains("::error::planted"), "{run}");
+        let obeyed = obeyed(&run.stdout);
+        assert_eq!(obeyed.len(), 1, "{run}");
+        assert!(obeyed[0].starts_with("::error file=hosts/box/"), "{run}");
+        assert_eq!(self::obeyed(&run.stderr), [""; 0], "{run}");
+    }
+    // Nor does the message of an error.
+    place.write(
+        "hosts/box/default.nix",
+        "throw \"no disk\\n::error::planted\\n::stop-commands::x\\n\"",
+    );
+    let run = on_github(&place, verify(&place, &[])).run().code(7);
+    let obeyed = obeyed(&run.stdout);
+    assert_eq!(obeyed.len(), 1, "{run}");
+    assert!(obeyed[0].contains("title=box failed"), "{run}");
+    assert_eq!(self::obeyed(&run.stderr), [""; 0], "{run}");
+}
+
+/// The lines that GitHub's runner would obey: those that begin with `::` after blanks, but
+/// not from `stop-commands` to its word.
+fn obeyed(text: &str) -> Vec<&str> {
+    let mut commands = Vec::new();
+    let mut stopped: Option<String> = None;
+    for line in text.lines().map(str::trim) {
+        match (&stopped, line.strip_prefix("::stop-commands::")) {
+            (None, Some(token)) => stopped = Some(format!("::{token}::")),
+            (Some(end), _) if line == end => stopped = None,
+            (None, None) if line.starts_with("::") => commands.push(line),
+            _ => {}
+        }
+    }
+    assert!(stopped.is_none(), "commands are stopped for ever");
+    commands
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_an_error() {
+    let Some(place) = accepted(&[("a", ":")]) else {
+        return;
+    };
+    let call = verify(&place, &[]).env("GITHUB_ACTIONS", "true");
+    let call = call.env("GITHUB_STEP_SUMMARY", place.beside("none/summary"));
+    let words = ["error: cannot write ", "none/summary"];
+    call.run().code(10).says(&words);
+}
