@@ -16,6 +16,7 @@ mod bad_words;
 mod boots;
 mod build;
 mod cost;
+mod derivations;
 mod interrupt;
 mod json;
 mod local_settings;
