@@ -19,7 +19,10 @@ rustPlatform.buildRustPackage {
     fileset = lib.fileset.unions [
       (root + "/Cargo.toml")
       (root + "/Cargo.lock")
-      (root + "/crates")
+      # What fuzzing takes is a workspace of its own, and leaves its finds there.
+      (lib.fileset.difference (root + "/crates") (
+        lib.fileset.maybeMissing (root + "/crates/cbox-core/fuzz")
+      ))
       # Members of the workspace, and a document that a test compares with.
       (lib.fileset.maybeMissing (root + "/tests"))
       (lib.fileset.maybeMissing (root + "/README.md"))

@@ -16,6 +16,7 @@ mod bad_words;
 mod boots;
 mod build;
 mod cost;
+mod derivations;
 mod diff;
 mod interrupt;
 mod json;
