@@ -9,6 +9,9 @@ with_tools = . ./.tools/env &&
 flake = $(if $(wildcard flake.nix),.,examples/minibox)
 flake_needs = $(if $(wildcard flake.nix),nix,nix parts)
 
+# The tables of `make bench`, by name; without any, all of them.
+tables =
+
 help: ## this list
 	@sed -n 's/^\([a-z%/-]*\):.*## /\1\t/p' Makefile | sed 's/%/iso/' | awk -F '\t' '{ printf "make %-18s %s\n", $$1, $$2 }'
 
@@ -25,6 +28,10 @@ test: setup ## set up, then every check: format, lints, scripts, unit and end-to
 
 build: ## the program, as target/release/cbox
 	cargo build --release --locked
+
+bench: build setup-flake ## what cbox costs in time and memory, beside other tools (see tests/bench)
+	cargo build --release --locked -p cbox-core --examples
+	$(with_tools) cargo run --release --locked -p cbox-bench -- $(tables)
 
 setup: ## make ready what building, booting and testing needs (see scripts/setup.sh --help)
 	@scripts/setup.sh
@@ -45,4 +52,4 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test build setup clean undo setup-flake setup-demo
+.PHONY: help demo test build bench setup clean undo setup-flake setup-demo
