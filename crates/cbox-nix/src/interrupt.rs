@@ -105,6 +105,16 @@ impl Interrupt {
         self.0.borrow().first
     }
 
+    /// How many signals came.
+    pub(crate) fn times(&self) -> u32 {
+        self.0.borrow().times
+    }
+
+    /// Waits for the first signal.
+    pub async fn wait(&self) -> Signal {
+        self.clone().next(0).await
+    }
+
     /// Waits for the first signal, or for the second when one has come already.
     pub(crate) async fn next(&mut self, seen: u32) -> Signal {
         match self.0.wait_for(|asked| asked.times > seen).await {
