@@ -242,7 +242,11 @@ mod tests {
             };
             assert_eq!(output, b"one");
             let failure = running.failure(status).unwrap();
-            assert!(failure.to_string().ends_with("failed with exit code 3:\ntwo"));
+            assert!(
+                failure
+                    .to_string()
+                    .ends_with("failed with exit code 3:\ntwo")
+            );
         });
     }
 
