@@ -143,9 +143,14 @@ impl Interrupt {
         self.0.borrow().first
     }
 
+    /// How many signals came.
+    pub(crate) fn times(&self) -> u32 {
+        self.0.borrow().times
+    }
+
     /// Waits for the first signal.
-    pub async fn came(&mut self) -> Signal {
-        self.next(0).await
+    pub async fn wait(&self) -> Signal {
+        self.clone().next(0).await
     }
 
     /// Waits for the first signal, or for the second when one has come already.

@@ -3,6 +3,7 @@
 //! A child reads nothing, speaks English, leads a process group of its own and is
 //! always waited for. A signal to cbox reaches the whole group; what does not end is
 //! killed. Output is bounded: a child that writes without end fills no memory.
+//! [`running`] has those that are read from while they run.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -15,6 +16,10 @@ use rustix::process::{Pid, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 use crate::{Interrupt, NixError};
+
+mod running;
+
+pub use running::{Running, Said, Terminal};
 
 /// How long a child may take to end after a signal, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -151,7 +156,7 @@ impl Command {
         }
         tracing::debug!("{}", self.to_shell());
         let started = std::time::Instant::now();
-        let mut child = self.spawn()?;
+        let mut child = self.spawn(None)?;
         let failed = |source| NixError::Start {
             program: self.program_name(),
             source,
@@ -213,16 +218,24 @@ impl Command {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one spawn point")]
-    fn spawn(&self) -> Result<tokio::process::Child, NixError> {
+    fn spawn(&self, terminal: Option<&Terminal>) -> Result<tokio::process::Child, NixError> {
         let mut command = tokio::process::Command::new(&self.program);
         command
             .args(&self.arguments)
             .env("LC_ALL", "C")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .kill_on_drop(true);
+        match terminal.map(Terminal::for_child) {
+            None => command.stdin(Stdio::null()).process_group(0),
+            Some(Ok(terminal)) => command.stdin(terminal),
+            Some(Err(source)) => {
+                return Err(NixError::Start {
+                    program: self.program_name(),
+                    source,
+                });
+            }
+        };
         for name in self.unset {
             command.env_remove(name);
         }

@@ -1,6 +1,6 @@
 //! The environment of the process, read once and passed on as values.
 
-use std::io::IsTerminal as _;
+use std::{ffi::OsString, io::IsTerminal as _, path::PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -17,6 +17,16 @@ pub(crate) struct Environment {
     pub(crate) temporary: Utf8PathBuf,
     /// `NIX_STORE_DIR`, which moves the store's directory.
     pub(crate) nix_store_dir: Option<String>,
+    /// Where programs are.
+    pub(crate) path: OsString,
+    /// Where the user has UEFI firmware: `CBOX_FIRMWARE_DIR`.
+    pub(crate) firmware: Option<Utf8PathBuf>,
+    /// Where programs keep what the user configured.
+    pub(crate) config_home: Option<Utf8PathBuf>,
+    /// Whether there is a display for windows.
+    pub(crate) display: bool,
+    /// Whether standard input and output are both a terminal.
+    pub(crate) interactive: bool,
     /// Whether standard error is a terminal that can show a live view.
     pub(crate) live: bool,
     /// Whether standard error is a terminal that wants colour.
@@ -79,6 +89,13 @@ impl Environment {
             cache: cache.join("cbox"),
             temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
             nix_store_dir: variable("NIX_STORE_DIR"),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            firmware: variable("CBOX_FIRMWARE_DIR").map(Utf8PathBuf::from),
+            config_home: variable("XDG_CONFIG_HOME")
+                .map(Utf8PathBuf::from)
+                .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".config"))),
+            display: variable("DISPLAY").is_some() || variable("WAYLAND_DISPLAY").is_some(),
+            interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             live: terminal && !dumb,
             colour: terminal && !dumb && variable("NO_COLOR").is_none(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -101,12 +118,24 @@ impl Environment {
             cache: Utf8PathBuf::new(),
             temporary: Utf8PathBuf::new(),
             nix_store_dir: None,
+            path: OsString::new(),
+            firmware: None,
+            config_home: None,
+            display: false,
+            interactive: false,
             live: false,
             colour: false,
             cores: 1,
             heap_is_set: false,
             github: GitHub::default(),
         }
+    }
+
+    /// The file of a program on the PATH.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        std::env::split_paths(&self.path)
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file())
     }
 
     /// `path` as the user means it: relative to the working directory.

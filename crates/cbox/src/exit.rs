@@ -28,6 +28,10 @@ pub(crate) enum Kind {
     Output,
     /// The flake or this machine cannot do the system.
     Unsupported,
+    /// A booted machine ended before its console said what was waited for.
+    Ended,
+    /// A booted machine did not say it in time.
+    Timeout,
     /// A signal came.
     Interrupted(Signal),
 }
@@ -51,16 +55,27 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
         4,
         "lock: flake.lock missing, stale or open, or an override of no input",
     ),
-    (5, "environment: nix or git missing, too old or refusing"),
+    (
+        5,
+        "environment: nix, git, QEMU or firmware missing, too old or refusing, or a port taken",
+    ),
     (
         6,
         "source: the working tree cannot be staged, is not committed, or holds a disk image",
     ),
     (7, "evaluation: a host does not evaluate"),
     (8, "build: a build failed"),
-    (9, "artifact: none or several match the pattern"),
+    (
+        9,
+        "artifact: none or several match the pattern, or it is not built yet",
+    ),
     (10, "output: the result cannot be linked or written"),
     (11, "system: the target or this machine cannot do it"),
+    (
+        12,
+        "boot: the machine ended before the console said what `--until` waits for",
+    ),
+    (13, "timeout: the console did not say it within `--timeout`"),
     (129, "stopped by SIGHUP"),
     (130, "stopped by Ctrl-C"),
     (143, "stopped by SIGTERM"),
@@ -81,6 +96,8 @@ impl Kind {
             Self::Artifact => 9,
             Self::Output => 10,
             Self::Unsupported => 11,
+            Self::Ended => 12,
+            Self::Timeout => 13,
             Self::Interrupted(signal) => signal.exit_code(),
         }
     }
@@ -99,6 +116,8 @@ impl Kind {
             Self::Artifact => "artifact",
             Self::Output => "output",
             Self::Unsupported => "system",
+            Self::Ended => "boot",
+            Self::Timeout => "timeout",
             Self::Interrupted(_) => "interrupted",
         }
     }
@@ -131,6 +150,8 @@ mod tests {
             Kind::Artifact,
             Kind::Output,
             Kind::Unsupported,
+            Kind::Ended,
+            Kind::Timeout,
             Kind::Interrupted(Signal::HangUp),
             Kind::Interrupted(Signal::Interrupt),
             Kind::Interrupted(Signal::Terminate),

@@ -3,10 +3,12 @@
 //! Arguments become a validated request ([`cli`], [`targets`]), the tree becomes a staged
 //! source ([`staging`]; [`origin`] names its files, [`state`] is one that others have too),
 //! both become a derivation ([`evaluation`]), and that becomes a
-//! link with a record beside it ([`realise`]). [`view`] is the only place that prints.
+//! link with a record beside it ([`realise`]), and the link a machine that runs ([`boot`]).
+//! [`view`] is the only place that prints.
 
 mod artifact;
 mod baseline_file;
+mod boot;
 mod cli;
 mod commands;
 mod config;
@@ -18,6 +20,7 @@ mod exit;
 mod explain;
 mod machine;
 mod origin;
+mod outlet;
 mod preflight;
 mod project;
 mod realise;

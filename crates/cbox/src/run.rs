@@ -143,6 +143,10 @@ async fn dispatch(
             let context = (environment, view, &interrupt);
             commands::watch::run(context, common, &args).await
         }
+        (Command::Boot(args), _) => {
+            let session = open(args.out_dir.as_ref())?;
+            commands::boot::run(&session, common, &args).await
+        }
         (Command::Status { out_dir }, _) => commands::status::run(&open(out_dir.as_ref())?),
     }
 }

@@ -203,6 +203,11 @@ impl View {
         }
     }
 
+    /// Whether results and errors are all that is wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.loudness == Loudness::Quiet
+    }
+
     /// Whether the result is wanted as JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.json

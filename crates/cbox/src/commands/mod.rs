@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod accept;
+pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod doctor;

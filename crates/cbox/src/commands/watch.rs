@@ -95,7 +95,7 @@ impl Watching<'_, '_> {
                     view.briefly("waiting for a save (Ctrl-C ends)");
                     tokio::select! {
                         paths = self.saves.first() => paths,
-                        signal = self.signal.came() => return Err(NixError::Interrupted(signal).into()),
+                        signal = self.signal.wait() => return Err(NixError::Interrupted(signal).into()),
                     }
                 }
             };

@@ -1,0 +1,247 @@
+//! Booting an image: which file ([`image`]), on what machine ([`qemu`], [`firmware`],
+//! [`kvm`], [`overlay`]), and what it says ([`console`]). This file starts the machine,
+//! passes its console on, waits for a line, and ends it.
+
+pub(crate) mod console;
+pub(crate) mod firmware;
+pub(crate) mod image;
+pub(crate) mod kvm;
+pub(crate) mod overlay;
+pub(crate) mod qemu;
+
+use std::{process::ExitStatus, time::Duration};
+
+use cbox_nix::{
+    Interrupt, NixError, Signal,
+    process::{Command, Running, Said, Terminal},
+};
+use regex::Regex;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::console::{Cleaner, Lines};
+use crate::{
+    error::Error,
+    exit::Kind,
+    outlet::{Gone, Outlet},
+};
+
+/// How long a line without an end stays as it is before it counts as a prompt.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// What is waited for.
+#[derive(Debug, Clone)]
+pub(crate) struct Until {
+    pub(crate) line: Regex,
+    pub(crate) timeout: Duration,
+}
+
+/// How a machine is looked at.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) until: Option<Until>,
+    /// The terminal that the machine has for itself: what it prints is not touched then.
+    pub(crate) terminal: Option<Terminal>,
+    /// Where its console goes.
+    pub(crate) outlet: Option<Outlet>,
+}
+
+/// How a boot ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The line is there.
+    Line(String),
+    /// The machine has ended by itself.
+    Ended,
+    /// Nobody reads its console any more.
+    Unread,
+}
+
+/// A boot that is over.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    pub(crate) outcome: Outcome,
+    pub(crate) lasted: Duration,
+}
+
+/// Why the waiting was over.
+enum End {
+    Line(String),
+    Exited(ExitStatus),
+    Signal(Signal),
+    Timeout(Duration),
+    Unread,
+}
+
+/// Boots a machine and stays with it to its end, which comes by itself, by the line that
+/// is waited for, by a signal, or because time is up.
+///
+/// `aside` takes what QEMU itself has to say.
+pub(crate) async fn run(
+    command: &Command,
+    watch: Watch,
+    interrupt: &Interrupt,
+    mut aside: impl FnMut(&str),
+) -> Result<Boot, Error> {
+    let Watch {
+        until,
+        terminal,
+        mut outlet,
+    } = watch;
+    let is_raw = terminal.is_some();
+    let begun = Instant::now();
+    let mut running = command.start(terminal)?;
+    let mut lines = Lines::new(until.as_ref().map(|until| until.line.clone()));
+    let timeout = until.as_ref().map(|until| until.timeout);
+    let end = follow(
+        &mut running,
+        &mut lines,
+        (is_raw, timeout, begun),
+        &mut outlet,
+        interrupt,
+        &mut aside,
+    )
+    .await;
+    let lasted = begun.elapsed();
+    let said = running.aside();
+    let failure = match &end {
+        Ok(End::Exited(status)) => running.failure(*status),
+        _ => None,
+    };
+    let reaped = running.end(interrupt).await;
+    if let Some(outlet) = outlet {
+        outlet.close(interrupt).await;
+    }
+    let end = end
+        .and_then(|end| reaped.map(|()| end))
+        .map_err(|error| Error::file(Kind::Environment, "read from", "QEMU", &error))?;
+    let outcome = match end {
+        End::Line(line) => Outcome::Line(line),
+        End::Unread => Outcome::Unread,
+        End::Signal(signal) => return Err(NixError::Interrupted(signal).into()),
+        End::Timeout(timeout) => return Err(too_late(timeout, &lines)),
+        End::Exited(_) => match failure {
+            Some(failure) => return Err(Error::from(failure)),
+            None if until.is_some() => return Err(too_early(lasted, &lines, &said)),
+            None => Outcome::Ended,
+        },
+    };
+    Ok(Boot { outcome, lasted })
+}
+
+/// Passes the console on until there is a reason to end.
+async fn follow(
+    running: &mut Running,
+    lines: &mut Lines,
+    (is_raw, timeout, begun): (bool, Option<Duration>, Instant),
+    outlet: &mut Option<Outlet>,
+    interrupt: &Interrupt,
+    aside: &mut impl FnMut(&str),
+) -> std::io::Result<End> {
+    let (mut cleaner, mut quirks) = (Cleaner::new(), Cleaner::new());
+    // What was read and is not passed on yet. While there is some nothing is read, so that
+    // a reader who is slow slows the machine and fills no memory.
+    let mut pending: Option<Vec<u8>> = None;
+    loop {
+        tokio::select! {
+            biased;
+            signal = interrupt.wait() => return Ok(End::Signal(signal)),
+            () = sleep_until(begun + timeout.unwrap_or_default()), if timeout.is_some() => {
+                return Ok(match lines.unfinished() {
+                    Some(line) => End::Line(line),
+                    None => End::Timeout(timeout.unwrap_or_default()),
+                });
+            }
+            passed = pass_on(outlet.as_ref(), &mut pending), if pending.is_some() => match passed {
+                Ok(()) => {}
+                Err(Gone) if timeout.is_none() => return Ok(End::Unread),
+                // A boot test does not need to be looked at.
+                Err(Gone) => {
+                    *outlet = None;
+                    pending = None;
+                }
+            },
+            said = running.next(), if pending.is_none() => match said? {
+                Said::Output(bytes) => {
+                    let text = cleaner.clean(&bytes);
+                    let found = lines.push(&text);
+                    let shown = if is_raw { bytes } else { text.into_bytes() };
+                    if let Some(outlet) = outlet && !shown.is_empty() {
+                        match found {
+                            None => pending = Some(shown),
+                            Some(_) => outlet.leave(shown),
+                        }
+                    }
+                    if let Some(line) = found {
+                        return Ok(End::Line(line));
+                    }
+                }
+                Said::Aside(bytes) => {
+                    quirks.clean(&bytes).lines().filter(|line| !line.is_empty()).for_each(&mut *aside);
+                }
+                Said::Ended(status) => {
+                    return Ok(match lines.unfinished() {
+                        Some(line) => End::Line(line),
+                        None => End::Exited(status),
+                    });
+                }
+            },
+            () = sleep(QUIET), if pending.is_none() && timeout.is_some() && lines.has_unfinished() => {
+                if let Some(line) = lines.unfinished() {
+                    return Ok(End::Line(line));
+                }
+            }
+        }
+    }
+}
+
+async fn pass_on(outlet: Option<&Outlet>, pending: &mut Option<Vec<u8>>) -> Result<(), Gone> {
+    match outlet {
+        Some(outlet) => outlet.pass_on(pending).await,
+        None => Err(Gone),
+    }
+}
+
+fn too_late(timeout: Duration, lines: &Lines) -> Error {
+    Error::new(
+        Kind::Timeout,
+        format!(
+            "the console did not say it within {}{}",
+            shown(timeout),
+            last_words(lines)
+        ),
+    )
+    .hint("`--timeout DURATION` waits longer, as 10m; emulation is ten times slower than KVM")
+}
+
+fn too_early(lasted: Duration, lines: &Lines, said: &str) -> Error {
+    let said = match said {
+        "" => String::new(),
+        said => format!("\nQEMU said: {said}"),
+    };
+    Error::new(
+        Kind::Ended,
+        format!(
+            "the machine ended after {}, before the console said it{}{said}",
+            shown(lasted),
+            last_words(lines)
+        ),
+    )
+    .hint("with `--until` a restart counts as an end; `-- -action reboot=reset` lets it restart")
+}
+
+fn last_words(lines: &Lines) -> String {
+    let last = lines.last();
+    if last.is_empty() {
+        return "; it said nothing".to_owned();
+    }
+    format!("; its last lines:\n  {}", last.join("\n  "))
+}
+
+/// A duration for people: `8.4 s`, `300 s`.
+pub(crate) fn shown(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}

@@ -1,0 +1,381 @@
+//! `cbox boot`: boots the image that was built for a target, in QEMU.
+
+use std::{io, net::TcpListener, path::Path, time::Duration};
+
+use camino::Utf8PathBuf;
+use cbox_core::target::TargetName;
+use cbox_nix::process::{Command, Terminal};
+use serde_json::{Value, json};
+
+use super::document;
+use crate::{
+    boot::{
+        self, Outcome, Until, Watch,
+        firmware::{self, Firmware, Places},
+        image::{self, Built},
+        kvm, overlay,
+        qemu::{Accelerator, Arch, Attached, Forward, Machine, Screen},
+    },
+    cli::{BootArgs, Common},
+    error::Error,
+    exit::Kind,
+    machine::available_memory,
+    outlet::Outlet,
+    session::Session,
+    targets,
+    view::count,
+};
+
+/// How long a boot test waits unless it is told.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+const MIB: u64 = 1 << 20;
+
+/// What a machine has unless it is told.
+const MEMORY: u64 = 4096 * MIB;
+
+/// What is left to the others, QEMU itself among them.
+const RESERVE: u64 = 512 * MIB;
+
+/// What a machine has at the least, whatever is free.
+const LEAST: u64 = 512 * MIB;
+
+/// Runs the command.
+pub(crate) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &BootArgs,
+) -> Result<(), Error> {
+    let name = targets::parse_names(std::slice::from_ref(&args.target))?.remove(0);
+    let store = common.store.as_deref();
+    let built = image::find(session.environment, &session.project, &name, store)?;
+    let (arch, program) = emulator(session, &name, &built)?;
+    let attached = attached(args, &built)?;
+    let firmware = firmware(session, args, arch, &program)?;
+    check_ports(&args.forward)?;
+    let (accelerator, slow) = kvm::accelerator(arch, session.interrupt).await?;
+    let keep = keep(session, args, &built).await?;
+    let screen = match &args.until {
+        None if !args.headless && session.environment.display => Screen::Window,
+        _ => Screen::Serial,
+    };
+    let memory = memory(args.memory, available_memory());
+    let machine = Machine {
+        arch,
+        accelerator,
+        memory: memory / MIB,
+        cpus: args
+            .cpus
+            .map_or(session.environment.cores.clamp(1, 4), Into::into),
+        image: built.image.clone(),
+        attached,
+        keep,
+        firmware,
+        screen,
+        forwards: args.forward.clone(),
+        once: args.until.is_some(),
+        extra: args.qemu_args.clone(),
+    };
+    announce(session, args, &built, &machine, slow);
+    let watch = watch(session, args, screen)?;
+    let command = Command::new(arch.program(), machine.arguments());
+    let view = session.view;
+    let boot = boot::run(&command, watch, session.interrupt, |line| view.note(line)).await?;
+    tell(session, &name, &built, &machine, &boot);
+    Ok(())
+}
+
+/// The emulator of the image's architecture.
+fn emulator(
+    session: &Session<'_>,
+    name: &TargetName,
+    built: &Built,
+) -> Result<(Arch, Utf8PathBuf), Error> {
+    let system = &built.system;
+    let arch = Arch::of(system).ok_or_else(|| {
+        Error::new(
+            Kind::Unsupported,
+            format!("{name} is for {system}, and cbox boots x86_64-linux and aarch64-linux"),
+        )
+    })?;
+    let package = match arch {
+        Arch::X86_64 => "qemu-system-x86",
+        Arch::Aarch64 => "qemu-system-arm",
+    };
+    let found = session.environment.program(arch.program());
+    found
+        .and_then(|program| Utf8PathBuf::from_path_buf(program).ok())
+        .map(|program| (arch, program))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Environment,
+                format!(
+                    "`{}` is not on the PATH, and {name} is an image for {system}",
+                    arch.program()
+                ),
+            )
+            .hint(format!(
+                "install QEMU (Debian's package is {package}, nixpkgs' is qemu), or put it on the PATH"
+            ))
+        })
+}
+
+/// What the image is to the machine.
+fn attached(args: &BootArgs, built: &Built) -> Result<Attached, Error> {
+    let usual = if built.image.is_iso {
+        Attached::Cd
+    } else {
+        Attached::Disk
+    };
+    let attached = args.attached.unwrap_or(usual);
+    if attached == Attached::Cd && !built.image.is_iso {
+        return Err(Error::new(
+            Kind::Usage,
+            "only an ISO 9660 image is a CD, and this is a disk image",
+        )
+        .hint("`--as disk` or `--as usb`"));
+    }
+    if attached == Attached::Cd && args.keep.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            "nothing is ever written to a CD, so `--keep` has nothing to keep",
+        )
+        .hint("`--as usb` or `--as disk` lets the machine write to it"));
+    }
+    Ok(attached)
+}
+
+/// The firmware that was named, or the machine's own.
+fn firmware(
+    session: &Session<'_>,
+    args: &BootArgs,
+    arch: Arch,
+    program: &Utf8PathBuf,
+) -> Result<Firmware, Error> {
+    let environment = session.environment;
+    if args.bios {
+        return match arch {
+            Arch::X86_64 => Ok(Firmware::Bios),
+            Arch::Aarch64 => Err(Error::new(
+                Kind::Unsupported,
+                "there is no BIOS on aarch64: machines of that architecture boot by UEFI",
+            )
+            .hint("leave `--bios` out")),
+        };
+    }
+    if let Some(file) = &args.firmware {
+        return firmware::from_file(&environment.absolute(file), file, arch);
+    }
+    let places = Places::usual(
+        Path::new("/"),
+        environment.firmware.as_deref(),
+        environment.config_home.as_deref(),
+        Some(program.as_std_path()),
+    );
+    places.find(arch).ok_or_else(|| {
+        let (package, bios) = match arch {
+            Arch::X86_64 => ("ovmf", ", or boot by `--bios`"),
+            Arch::Aarch64 => ("qemu-efi-aarch64", ""),
+        };
+        Error::new(
+            Kind::Environment,
+            format!("there is no UEFI firmware for {} here", arch.name()),
+        )
+        .hint(format!(
+            "install it (Debian's package is {package}), name it with `--firmware FILE` or its \
+             folder with CBOX_FIRMWARE_DIR{bios}"
+        ))
+    })
+}
+
+/// Whether the ports of this machine can be had. QEMU would say it too, but later.
+fn check_ports(forwards: &[Forward]) -> Result<(), Error> {
+    for (index, Forward { host, .. }) in forwards.iter().enumerate() {
+        if forwards[..index].iter().any(|other| other.host == *host) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the port {host} is forwarded twice"),
+            ));
+        }
+        let Err(error) = TcpListener::bind(("127.0.0.1", *host)) else {
+            continue;
+        };
+        return Err(match error.kind() {
+            io::ErrorKind::AddrInUse => Error::new(
+                Kind::Environment,
+                format!("the port {host} of this machine is taken"),
+            )
+            .hint(format!(
+                "name another one: `--forward HOST:GUEST`; `ss -ltnp 'sport = :{host}'` shows who has it"
+            )),
+            io::ErrorKind::PermissionDenied => Error::new(
+                Kind::Environment,
+                format!("you may not open the port {host} of this machine"),
+            )
+            .hint("name one from 1024 on: `--forward HOST:GUEST`"),
+            _ => Error::file(Kind::Environment, "open the port", host, &error),
+        });
+    }
+    Ok(())
+}
+
+/// Makes or looks at the overlay that is to be kept.
+async fn keep(
+    session: &Session<'_>,
+    args: &BootArgs,
+    built: &Built,
+) -> Result<Option<Utf8PathBuf>, Error> {
+    let Some(shown) = &args.keep else {
+        return Ok(None);
+    };
+    let file = session.environment.absolute(shown);
+    let was_there = overlay::keep(&built.image, &file, shown, session.interrupt).await?;
+    session.view.note(&format!(
+        "{} {shown}; shut the machine down from inside, since Ctrl-C is as a power cut to it",
+        if was_there {
+            "going on with"
+        } else {
+            "what it writes goes to"
+        }
+    ));
+    Ok(Some(file))
+}
+
+/// The memory of the machine, in bytes.
+fn memory(wanted: Option<u64>, available: Option<u64>) -> u64 {
+    wanted.unwrap_or_else(|| {
+        let free = available.map_or(MEMORY, |free| free.saturating_sub(RESERVE));
+        let whole = free / (128 * MIB) * (128 * MIB);
+        whole.clamp(LEAST, MEMORY)
+    })
+}
+
+/// How the machine is looked at.
+fn watch(session: &Session<'_>, args: &BootArgs, screen: Screen) -> Result<Watch, Error> {
+    let until = args.until.clone().map(|line| Until {
+        line,
+        timeout: args.timeout.unwrap_or(TIMEOUT),
+    });
+    let (view, environment) = (session.view, session.environment);
+    let shares = (until.is_none() || args.headless) && !view.is_json();
+    let terminal = match screen {
+        // Without a terminal of its own a process is not interactive, whatever it writes to.
+        Screen::Serial if shares && environment.interactive => Terminal::open().ok(),
+        _ => None,
+    };
+    if terminal.is_some() {
+        view.note("Ctrl-C ends the machine");
+    }
+    let is_shown = screen == Screen::Serial && !(view.is_quiet() && until.is_some());
+    let outlet = is_shown.then(|| Outlet::open(view.is_json())).transpose();
+    Ok(Watch {
+        until,
+        terminal,
+        outlet: outlet
+            .map_err(|error| Error::file(Kind::Environment, "start", "a thread", &error))?,
+    })
+}
+
+/// Says what is booted, and how.
+fn announce(
+    session: &Session<'_>,
+    args: &BootArgs,
+    built: &Built,
+    machine: &Machine,
+    slow: Option<String>,
+) {
+    let by = match machine.firmware.code() {
+        None => "BIOS".to_owned(),
+        Some(code) => format!("UEFI ({code})"),
+    };
+    let (view, memory) = (session.view, machine.memory);
+    let how = match machine.accelerator {
+        Accelerator::Kvm => " by KVM",
+        Accelerator::Tcg => "",
+    };
+    view.note(&format!(
+        "booting {} as {}{how}, {by}, {memory} MiB of memory, {}",
+        session.environment.shown(&built.link),
+        machine.attached,
+        count(machine.cpus, "processor"),
+    ));
+    if let Some(reason) = slow {
+        view.note(&format!("emulated, which is slow: {reason}"));
+    }
+    let free = available_memory();
+    if let (Some(wanted), Some(free)) = (args.memory, free)
+        && wanted > free
+    {
+        view.warn(&format!(
+            "{memory} MiB is more than the {} MiB that are free here",
+            free / MIB
+        ));
+    }
+    if machine.screen == Screen::Serial && !args.headless && args.until.is_none() {
+        view.note("there is no display here: this is the serial console");
+    }
+}
+
+/// Gives the result.
+fn tell(
+    session: &Session<'_>,
+    name: &TargetName,
+    built: &Built,
+    machine: &Machine,
+    boot: &boot::Boot,
+) {
+    let view = session.view;
+    let lasted = boot::shown(boot.lasted);
+    let line = match &boot.outcome {
+        Outcome::Line(line) => {
+            // The console has shown it, unless that was not wanted.
+            if view.is_quiet() {
+                view.plain(line);
+            }
+            view.note(&format!("{name} is there after {lasted}: {line}"));
+            Some(line)
+        }
+        Outcome::Ended => {
+            view.note(&format!("the machine has ended after {lasted}"));
+            None
+        }
+        Outcome::Unread => None,
+    };
+    let firmware = match machine.firmware.code() {
+        None => Value::from("bios"),
+        Some(code) => Value::from(code.as_str()),
+    };
+    let result = json!({
+        "target": name.to_string(),
+        "system": built.system,
+        "image": built.image.path,
+        "as": match machine.attached {
+            Attached::Cd => "cd",
+            Attached::Usb => "usb",
+            Attached::Disk => "disk",
+        },
+        "accelerator": machine.accelerator.name(),
+        "firmware": firmware,
+        "memory": machine.memory * MIB,
+        "cpus": machine.cpus,
+        "line": line,
+        "seconds": (boot.lasted.as_secs_f64() * 1000.0).round() / 1000.0,
+    });
+    view.json(&document("boot", result));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_what_is_free_at_the_most() {
+        let free = |mib: u64| memory(None, Some(mib * MIB)) / MIB;
+        assert_eq!(free(100_000), 4096);
+        assert_eq!(free(4608), 4096);
+        assert_eq!(free(4607), 3968);
+        assert_eq!(free(100), 512);
+        assert_eq!(memory(None, None), MEMORY);
+        assert_eq!(memory(Some(64 * MIB), Some(0)), 64 * MIB);
+    }
+}
