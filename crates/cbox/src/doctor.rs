@@ -12,6 +12,7 @@ use cbox_nix::{Interrupt, argv::Options, git, nix::Nix};
 use serde::Serialize;
 
 use crate::{
+    boot::{firmware::Places, kvm, qemu::Arch},
     cli::Common,
     environment::Environment,
     error::Error,
@@ -105,9 +106,10 @@ pub(crate) struct Patient<'a> {
 /// # Errors
 /// When a signal comes. What is wrong with the machine is a finding.
 pub(crate) async fn examine(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
-    let (nix, git) = tokio::join!(nix(patient), git(patient));
+    let (nix, git, boots) = tokio::join!(nix(patient), git(patient), boots(patient));
     let mut findings = nix?;
     findings.extend(git?);
+    findings.extend(boots?);
     findings.extend(space(patient));
     findings.push(memory());
     Ok(findings)
@@ -228,6 +230,67 @@ async fn git(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
             vec![Finding::error("git", Health::Bad, &stopped(error)?)]
         }
     })
+}
+
+/// What `cbox boot` needs, and building disk images in virtual machines: QEMU, firmware,
+/// and a KVM that really starts a machine.
+async fn boots(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
+    let environment = patient.environment;
+    let mut findings = Vec::new();
+    for arch in arches(patient) {
+        let what = format!("boots {}", arch.name());
+        let Some(program) = environment.program(arch.program()) else {
+            findings.push(Finding::warning(
+                &what,
+                format!("`{}` is not on the PATH", arch.program()),
+                "install QEMU (Debian: qemu-system-x86, qemu-system-arm; nixpkgs: qemu)",
+            ));
+            continue;
+        };
+        let places = Places::usual(
+            std::path::Path::new("/"),
+            environment.firmware.as_deref(),
+            environment.config_home.as_deref(),
+            Some(&program),
+        );
+        let (accelerator, slow) = kvm::accelerator(arch, patient.interrupt).await?;
+        let by = match &slow {
+            None => accelerator.name().to_owned(),
+            Some(reason) => format!("by emulation: {reason}"),
+        };
+        findings.push(match (places.find(arch), &slow) {
+            (None, _) => Finding::warning(
+                &what,
+                "there is no UEFI firmware for it",
+                "install it (Debian: ovmf, qemu-efi-aarch64), or name its folder with CBOX_FIRMWARE_DIR",
+            ),
+            (Some(_), Some(_)) if arch.name() == std::env::consts::ARCH => Finding::warning(
+                &what,
+                by,
+                "load kvm_intel or kvm_amd, enable virtualisation in the firmware (nested, in a virtual machine), \
+                 and join the group `kvm`; emulation is slow, and disk images cannot be built with it",
+            ),
+            (Some(_), _) => Finding::good(&what, by),
+        });
+    }
+    Ok(findings)
+}
+
+/// The architectures that images here are for, as far as cbox boots them.
+fn arches(patient: Patient<'_>) -> Vec<Arch> {
+    let targets = patient
+        .project
+        .map(|project| project.config().targets)
+        .unwrap_or_default();
+    let mut arches: Vec<Arch> = Vec::new();
+    for system in targets.iter().flat_map(|target| &target.systems) {
+        if let Some(arch) = Arch::of(system)
+            && !arches.contains(&arch)
+        {
+            arches.push(arch);
+        }
+    }
+    arches
 }
 
 fn space(patient: Patient<'_>) -> Vec<Finding> {

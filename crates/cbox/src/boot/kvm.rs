@@ -17,7 +17,7 @@ use super::qemu::{Accelerator, Arch};
 use crate::{error::Error, exit::Kind};
 
 /// How long the probe may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What the x86_64 probe writes to the port of the debug-exit device.
 const WORD: u8 = 0x2a;
