@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use cbox_core::{
     baseline::{self, Baseline, Entry},
     expression::DerivationInfo,
@@ -613,7 +613,8 @@ impl<'a> Work<'_, 'a> {
             Some((_, path)) => Utf8PathBuf::from(path),
             None => {
                 let path = self.session.environment.absolute(Utf8Path::new(shown));
-                path.strip_prefix(&self.session.project.top)
+                without_steps_up(&path)
+                    .strip_prefix(&self.session.project.top)
                     .ok()?
                     .to_owned()
             }
@@ -628,6 +629,20 @@ pub(crate) fn short(revision: &str) -> String {
         Some(commit) => format!("{}{}", &commit[..commit.len().min(SHORT)], baseline::DIRTY),
         None => revision[..revision.len().min(SHORT)].to_owned(),
     }
+}
+
+/// `path` without `..`, as errors that are read in a folder below have it.
+fn without_steps_up(path: &Utf8Path) -> Utf8PathBuf {
+    path.components()
+        .fold(Utf8PathBuf::new(), |mut path, part| {
+            match part {
+                Utf8Component::ParentDir => {
+                    path.pop();
+                }
+                part => path.push(part),
+            }
+            path
+        })
 }
 
 fn listed(paths: &[PathBuf]) -> String {
