@@ -279,6 +279,32 @@ fn github_hears_of_every_host_that_is_not_as_it_was() {
 }
 
 #[test]
+fn github_finds_files_from_the_top_of_the_repository() {
+    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
+        return;
+    };
+    fs::create_dir(place.path("nix")).unwrap();
+    for name in ["flake.nix", "hosts", "baseline.json"] {
+        place.git(&["mv", name, "nix"]);
+    }
+    place.commit("below");
+    place.write("nix/hosts/a/default.nix", "throw \"no disk\"");
+    place.write(
+        "nix/hosts/b/default.nix",
+        crate::support::tiny::script_host("b", "echo other"),
+    );
+    for folder in [".", "nix/hosts"] {
+        let call = verify(&place, &["--flake", place.path("nix").to_str().unwrap()]);
+        let call = call.args(["--base", "HEAD"]).folder(place.path(folder));
+        let run = on_github(&place, call).run().code(7);
+        for host in ["a", "b"] {
+            let at = format!("::error file=nix/hosts/{host}/default.nix,line=1,");
+            assert!(run.stdout.contains(&at), "{folder}: {run}");
+        }
+    }
+}
+
+#[test]
 fn github_hears_of_what_was_accepted_as_a_notice() {
     let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
         return;

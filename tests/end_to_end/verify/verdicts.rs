@@ -70,6 +70,10 @@ fn another_derivation_with_the_same_output_passes_with_a_note_unless_strict() {
         .code(1)
         .says(&["1 of 1 host is not as accepted: box"]);
     assert_eq!(verdicts(&run), ["equivalent box"]);
+
+    place.commit("another place");
+    super::accept(&place);
+    verify(&place, &["--strict"]).run().ok();
 }
 
 #[test]

@@ -32,13 +32,12 @@ const LINES: usize = 8;
 /// The annotations, one a line.
 pub(crate) fn annotations(report: &Report) -> Vec<String> {
     let hosts = report.hosts.iter();
-    hosts
-        .flat_map(|host| of_host(host, report.strict))
-        .collect()
+    hosts.flat_map(|host| of_host(host, report)).collect()
 }
 
-fn of_host(host: &HostReport, strict: bool) -> Vec<String> {
-    let level = if !host.status.passes(strict) {
+fn of_host(host: &HostReport, report: &Report) -> Vec<String> {
+    let fails = !host.status.passes(report.strict);
+    let level = if fails && (!report.accepting || host.error.is_some()) {
         "error"
     } else if host.status == Status::Unchanged && !host.accepted {
         return vec![];
@@ -179,6 +178,7 @@ mod tests {
             base: None,
             has_baseline: true,
             strict: false,
+            accepting: false,
             hosts: hosts
                 .map(|(host, status)| HostReport::new(host, status))
                 .into(),

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use cbox_core::{
     baseline::{self, Baseline, Entry, short_revision},
     expression::DerivationInfo,
@@ -257,6 +257,7 @@ impl<'a> Work<'_, 'a> {
             base: self.base.map(|base| base.label().to_owned()),
             has_baseline: self.accepted.is_some(),
             strict: self.question.strict,
+            accepting: self.question.accepting,
             hosts: reports,
             notes,
         })
@@ -511,13 +512,28 @@ impl<'a> Work<'_, 'a> {
             Some((_, path)) => Utf8PathBuf::from(path),
             None => {
                 let path = self.session.environment.absolute(Utf8Path::new(shown));
-                path.strip_prefix(&self.session.project.top)
+                without_steps_up(&path)
+                    .strip_prefix(&self.session.project.top)
                     .ok()?
                     .to_owned()
             }
         };
         staged.contains(path.as_std_path()).then_some(path)
     }
+}
+
+/// `path` without `..`, as errors that are read in a folder below have it.
+fn without_steps_up(path: &Utf8Path) -> Utf8PathBuf {
+    path.components()
+        .fold(Utf8PathBuf::new(), |mut path, part| {
+            match part {
+                Utf8Component::ParentDir => {
+                    path.pop();
+                }
+                part => path.push(part),
+            }
+            path
+        })
 }
 
 fn listed(paths: &[PathBuf]) -> String {

@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) has_baseline: bool,
     /// Whether only the same derivation passes.
     pub(crate) strict: bool,
+    /// Whether what was found is being accepted, so that nothing of it is an error.
+    pub(crate) accepting: bool,
     /// The hosts, by name.
     pub(crate) hosts: Vec<HostReport>,
     /// What the user should know about all of it.

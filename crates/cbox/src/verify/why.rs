@@ -22,7 +22,10 @@ impl Work<'_, '_> {
             return Ok(());
         };
         if before.derivation.drv_path == now {
-            report.unexplained = Some(format!("nothing changed since {}", before.what));
+            // What this change accepts can have come before it.
+            if !report.accepted {
+                report.unexplained = Some(format!("nothing changed since {}", before.what));
+            }
             return Ok(());
         }
         let store = &self.evaluator.nix.store;
