@@ -1,0 +1,88 @@
+//! `cbox doctor`: what is missing is named, with the way to get it.
+
+use super::support::place::Place;
+
+/// The finding on `what`.
+#[track_caller]
+fn finding(document: &serde_json::Value, what: &str) -> serde_json::Value {
+    let findings = document["doctor"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["what"] == what);
+    found
+        .unwrap_or_else(|| panic!("no {what} in {document}"))
+        .clone()
+}
+
+#[test]
+fn a_machine_that_can_build_is_good() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let ended = place.cbox(&["doctor", "--json"]).run().ok();
+    let document = ended.json();
+    for what in ["nix", "store", "git"] {
+        assert_eq!(finding(&document, what)["health"], "good", "{ended}");
+    }
+    let text = place.ask(&["doctor"]);
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("good") && line.contains("this machine")),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_nix_it_ends_with_the_code_of_the_environment() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let path = place.path_with_only(&["git"]);
+    let ended = place
+        .cbox(&["doctor", "--json"])
+        .env("PATH", path)
+        .run()
+        .code(5);
+    let nix = finding(&ended.json(), "nix");
+    assert_eq!(nix["health"], "bad", "{ended}");
+    assert!(
+        nix["wayOut"].as_str().unwrap().contains("install Nix"),
+        "{ended}"
+    );
+    ended.says(&["not as it should be: nix"]);
+}
+
+#[test]
+fn a_builder_that_does_not_answer_is_named() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let config = "builders = ssh://builder.invalid aarch64-linux\n";
+    let ended = place
+        .cbox(&["doctor", "--json"])
+        .env("NIX_CONFIG", config)
+        .run()
+        .ok();
+    let builder = finding(&ended.json(), "builder");
+    assert_eq!(builder["health"], "warning");
+    assert!(
+        builder["found"]
+            .as_str()
+            .unwrap()
+            .contains("ssh://builder.invalid does not answer"),
+        "{ended}"
+    );
+}
+
+#[test]
+fn outside_of_a_flake_the_machine_is_looked_at_all_the_same() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let ended = place
+        .cbox(&["doctor", "--json"])
+        .folder(place.beside("home"))
+        .run()
+        .ok();
+    let document = ended.json();
+    assert_eq!(finding(&document, "nix")["health"], "good");
+    assert_eq!(finding(&document, "flake")["health"], "warning");
+}
