@@ -1,6 +1,6 @@
 //! The environment of the process, read once and passed on as values.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -15,8 +15,10 @@ pub(crate) struct Environment {
     pub(crate) cache: Utf8PathBuf,
     /// `NIX_STORE_DIR`, which moves the store's directory.
     pub(crate) nix_store_dir: Option<String>,
-    /// Whether standard error is a terminal that can show a live view.
-    pub(crate) live: bool,
+    /// How progress is shown on standard error.
+    pub(crate) display: Display,
+    /// After how long a silence a sign of life is given.
+    pub(crate) heartbeat: Duration,
     /// Whether standard error is a terminal that wants colour.
     pub(crate) colour: bool,
     /// How many processors this process may use.
@@ -26,6 +28,21 @@ pub(crate) struct Environment {
     /// What GitHub Actions says of a run in it.
     pub(crate) github: GitHub,
 }
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Display {
+    /// As a few lines that change, on a terminal.
+    Live,
+    /// As lines that stay.
+    Lines,
+    /// As lines in groups that GitHub Actions folds.
+    GitHub,
+}
+
+/// After how long a silence a sign of life is given: some that watch a job's output end it
+/// after a few minutes without any.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What GitHub Actions tells the programs that it runs (its documentation, "Variables
 /// reference"); nothing of it elsewhere.
@@ -72,16 +89,27 @@ impl Environment {
             .unwrap_or_else(|| folder.join(".cache"));
         let terminal = std::io::stderr().is_terminal();
         let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
+        let actions = variable("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        let display = match actions {
+            _ if terminal && !dumb => Display::Live,
+            true => Display::GitHub,
+            false => Display::Lines,
+        };
+        // For tests, which cannot wait as long.
+        let heartbeat = variable("CBOX_TEST_HEARTBEAT_MS")
+            .and_then(|text| text.parse().ok())
+            .map_or(HEARTBEAT, Duration::from_millis);
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
             nix_store_dir: variable("NIX_STORE_DIR"),
-            live: terminal && !dumb,
+            display,
+            heartbeat,
             colour: terminal && !dumb && variable("NO_COLOR").is_none(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
             github: GitHub {
-                actions: variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+                actions,
                 event_name: variable("GITHUB_EVENT_NAME"),
                 base_ref: variable("GITHUB_BASE_REF"),
                 head_ref: variable("GITHUB_HEAD_REF"),
@@ -97,7 +125,8 @@ impl Environment {
             folder: Utf8PathBuf::new(),
             cache: Utf8PathBuf::new(),
             nix_store_dir: None,
-            live: false,
+            display: Display::Lines,
+            heartbeat: HEARTBEAT,
             colour: false,
             cores: 1,
             heap_is_set: false,

@@ -3,13 +3,15 @@
 //! Arguments become a validated request ([`cli`], [`targets`]), the tree becomes a staged
 //! source ([`staging`]; [`origin`] names its files, [`state`] is one that others have too),
 //! both become a derivation ([`evaluation`]), and that becomes a
-//! link with a record beside it ([`realise`]). [`view`] is the only place that prints.
+//! link with a record beside it ([`realise`]). [`view`] is the only place that
+//! prints, and shows what [`progress`] knows.
 
 mod artifact;
 mod baseline_file;
 mod cli;
 mod commands;
 mod config;
+mod durations;
 mod environment;
 mod error;
 mod evaluation;
@@ -17,16 +19,17 @@ mod exit;
 mod explain;
 mod machine;
 mod origin;
+mod progress;
 mod project;
 mod realise;
 mod run;
+mod run_log;
 mod session;
 mod shown;
 mod side_by_side;
 mod staging;
 mod state;
 mod targets;
-mod terminal;
 mod verify;
 mod view;
 

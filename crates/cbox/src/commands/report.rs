@@ -128,6 +128,7 @@ pub(super) fn built(
             None => view.plain(&place),
         }
     }
+    view.sum_up();
     missing(view, names, built);
 }
 
