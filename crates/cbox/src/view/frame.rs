@@ -10,6 +10,10 @@ use crate::progress::{
     fetches::Fetched,
 };
 
+/// How wide a line is at most, however wide the window: one that is made half as wide wraps
+/// lines that do not fit any more, and can push what it wraps out of reach.
+const WIDEST: usize = 79;
+
 /// How many builds are shown at most.
 const BUILDS_SHOWN: usize = 4;
 
@@ -31,7 +35,7 @@ pub(super) struct Window {
 /// The lines for `task`. The last column stays free, and so does a row: a terminal turns
 /// to the next line behind either.
 pub(super) fn frame(task: &Task, now: Duration, window: Window) -> Vec<String> {
-    let width = window.columns.saturating_sub(1);
+    let width = window.columns.saturating_sub(1).min(WIDEST);
     let (head, more) = match task {
         Task::Idle => return vec![],
         Task::Doing { text, since } => (vec![text.clone(), running_for(now, *since)], vec![]),
