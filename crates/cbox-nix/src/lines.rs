@@ -1,9 +1,20 @@
 //! Lines of any length, in bounded memory.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
 /// How much of the beginning of a line is passed on.
 pub(crate) const LINE_LIMIT: usize = 1 << 20;
+
+/// How many parts are read as soon as they come.
+const PARTS_AT_ONCE: u32 = 100;
+
+/// How long is waited for more, behind that. A pipe holds what is written meanwhile.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// With as many bytes at once, a pipe may be full, and is not waited for.
+const MUCH: usize = 24 * 1024;
 
 /// Reads lines of any length, at most [`LINE_LIMIT`] bytes of the beginning of each. Of a
 /// longer one its end is passed on too, so that what stands around a text stays whole.
@@ -13,8 +24,18 @@ pub(crate) async fn read_lines(
 ) -> std::io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, source);
     let mut line = LongLine::default();
+    let (mut parts, mut last_part) = (0_u32, 0);
     loop {
+        // Nix writes line by line, and to wake up for each takes longer than to read it. Of
+        // one that writes much, what comes in a moment is taken at once.
+        let is_new = reader.buffer().is_empty();
+        if is_new && parts > PARTS_AT_ONCE && last_part < MUCH {
+            tokio::time::sleep(MOMENT).await;
+        }
         let available = reader.fill_buf().await?;
+        if is_new {
+            (parts, last_part) = (parts.saturating_add(1), available.len());
+        }
         if available.is_empty() {
             if !line.is_empty() {
                 on_line(line.whole());

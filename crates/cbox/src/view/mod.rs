@@ -109,7 +109,7 @@ impl View {
             stderr.set(Task::Evaluating(all.clone()));
             stderr.group("evaluating");
             if stderr.tells_events() {
-                stderr.say(&format!("evaluating {name}"));
+                stderr.say(&words::evaluating(name, last));
             }
         });
         self.shared.watch();

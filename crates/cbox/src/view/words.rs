@@ -34,6 +34,17 @@ fn place(build: &Build) -> String {
     }
 }
 
+/// The beginning of an evaluation, as a line.
+pub(super) fn evaluating(name: &str, last: Option<Duration>) -> String {
+    match last {
+        // Of those that take no time there is nothing to be said.
+        Some(last) if last >= Duration::from_secs(1) => {
+            format!("evaluating {name} ({} last time)", duration(last))
+        }
+        _ => format!("evaluating {name}"),
+    }
+}
+
 /// The end of an evaluation, as a line.
 pub(super) fn evaluated(evaluation: &Evaluation, good: bool, now: Duration) -> String {
     let lasted = duration(now.saturating_sub(evaluation.since));
