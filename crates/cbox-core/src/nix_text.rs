@@ -75,6 +75,11 @@ pub fn to_user_positions(text: &str, root: &str, staged: &str, top: &str) -> Str
 /// and tabs kept: what a builder printed must not move the cursor.
 #[must_use]
 pub fn without_escapes(text: &str) -> String {
+    // Nearly every line has none. The control characters beyond ASCII begin with 0xc2.
+    let is_plain = |byte: u8| byte >= b' ' && byte != 0x7f && byte != 0xc2;
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {

@@ -7,18 +7,21 @@ use thiserror::Error;
 
 use crate::{
     NixError,
-    events::{Event, Reader},
+    events::{Event, FailedBuild, Reader},
     nix::Nix,
+    process::Command,
 };
 
-/// A build that failed.
+/// Builds that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", describe(self))]
 pub struct BuildFailure {
-    /// The derivations whose builders failed, each with the last lines of its log.
-    pub failed: Vec<(String, Vec<String>)>,
-    /// What Nix says.
+    /// The derivations whose builders failed.
+    pub failed: Vec<FailedBuild>,
+    /// What else Nix says.
     pub errors: Vec<String>,
+    /// What the command for a log takes besides: the store, if it is not the usual one.
+    pub log_options: String,
 }
 
 /// Asks Nix what building `installables` would do.
@@ -58,21 +61,26 @@ pub async fn build(
             signal,
             stderr,
         }) => {
-            let errors = reader.errors().to_vec();
-            if errors.is_empty() {
-                Err(NixError::Failed {
+            let failed = reader.failed_builds();
+            let errors = reader.other_errors().to_vec();
+            if failed.is_empty() && errors.is_empty() {
+                return Err(NixError::Failed {
                     command,
                     status,
                     signal,
                     stderr,
-                })
-            } else {
-                Err(BuildFailure {
-                    failed: reader.failed_builds(),
-                    errors,
-                }
-                .into())
+                });
             }
+            let log_options = nix.options.store.as_ref().map(|store| {
+                let store = Command::new("--store", [store]);
+                format!("{} ", store.to_shell())
+            });
+            Err(BuildFailure {
+                failed,
+                errors,
+                log_options: log_options.unwrap_or_default(),
+            }
+            .into())
         }
         Err(error) => Err(error),
     }
@@ -92,24 +100,16 @@ const SHOWN: usize = 5;
 
 fn describe(failure: &BuildFailure) -> String {
     let mut text = String::new();
-    for (drv, tail) in failure.failed.iter().take(SHOWN) {
-        text.push_str(&format!("the build of {drv} failed"));
-        if tail.is_empty() {
-            text.push_str(", without a word in its log\n");
-        } else {
-            text.push_str(&format!(
-                "; the last {} of its log:\n",
-                last(tail.len(), "line")
-            ));
-            for line in tail {
-                text.push_str(&format!("  | {line}\n"));
-            }
-        }
-        text.push_str(&format!("  the whole log: nix log {drv}\n"));
+    for build in failure.failed.iter().take(SHOWN) {
+        describe_build(build, &failure.log_options, &mut text);
     }
     if failure.failed.len() > SHOWN {
-        text.push_str(&format!("and {} more failed", failure.failed.len() - SHOWN));
+        text.push_str(&format!(
+            "and {} more failed\n",
+            failure.failed.len() - SHOWN
+        ));
     }
+    // Where a build failed, whatever else is said may be a builder's own word.
     if failure.failed.is_empty() {
         text.push_str("Nix could not build it:\n");
         for error in &failure.errors {
@@ -118,6 +118,33 @@ fn describe(failure: &BuildFailure) -> String {
         }
     }
     text.trim_end().to_owned()
+}
+
+fn describe_build(build: &FailedBuild, log_options: &str, text: &mut String) {
+    let FailedBuild {
+        drv,
+        reason,
+        tail,
+        needed_by,
+    } = build;
+    text.push_str(&format!("the build of {drv} {}", {
+        if reason.is_empty() { "failed" } else { reason }
+    }));
+    if tail.is_empty() {
+        text.push_str(", without a word in its log\n");
+    } else {
+        text.push_str(&format!(
+            "; the last {} of its log:\n",
+            last(tail.len(), "line")
+        ));
+        for line in tail {
+            text.push_str(&format!("  | {line}\n"));
+        }
+    }
+    text.push_str(&format!("  the whole log: nix log {log_options}{drv}\n"));
+    if !needed_by.is_empty() {
+        text.push_str(&format!("  needed by: {}\n", needed_by.join(", ")));
+    }
 }
 
 fn last(number: usize, noun: &str) -> String {
@@ -134,27 +161,45 @@ mod tests {
 
     #[test]
     fn a_failure_shows_the_log_and_the_way_to_the_rest() {
+        let build = |drv: &str, reason: &str, tail: &[&str], needed_by: &[&str]| FailedBuild {
+            drv: drv.to_owned(),
+            reason: reason.to_owned(),
+            tail: tail.iter().map(ToString::to_string).collect(),
+            needed_by: needed_by.iter().map(ToString::to_string).collect(),
+        };
         let failure = BuildFailure {
             failed: vec![
-                ("/nix/store/a.drv".into(), vec!["one".into(), "two".into()]),
-                ("/nix/store/b.drv".into(), vec![]),
+                build(
+                    "/a.drv",
+                    "failed with exit code 3",
+                    &["one", "two"],
+                    &["x", "y"],
+                ),
+                build("/b.drv", "", &[], &[]),
             ],
             errors: vec!["error: x".into()],
+            log_options: "--store /s ".into(),
         };
         assert_eq!(
             failure.to_string(),
-            "the build of /nix/store/a.drv failed; the last 2 lines of its log:\n  | one\n  | two\n  \
-             the whole log: nix log /nix/store/a.drv\n\
-             the build of /nix/store/b.drv failed, without a word in its log\n  \
-             the whole log: nix log /nix/store/b.drv"
+            "the build of /a.drv failed with exit code 3; the last 2 lines of its log:\n  | one\n  \
+             | two\n  the whole log: nix log --store /s /a.drv\n  needed by: x, y\n\
+             the build of /b.drv failed, without a word in its log\n  \
+             the whole log: nix log --store /s /b.drv"
         );
         let other = BuildFailure {
             failed: vec![],
             errors: vec!["error: no space left".into()],
+            log_options: String::new(),
         };
         assert_eq!(
             other.to_string(),
             "Nix could not build it:\nerror: no space left"
         );
+        let many = BuildFailure {
+            failed: vec![build("/a.drv", "", &[], &[]); SHOWN + 2],
+            ..other
+        };
+        assert!(many.to_string().ends_with("/a.drv\nand 2 more failed"));
     }
 }

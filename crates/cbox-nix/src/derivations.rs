@@ -4,6 +4,7 @@
 //! minutes, and for all at once seconds. A store on another machine cannot be read so.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{ErrorKind, Read as _},
     num::NonZero,
@@ -56,6 +57,27 @@ pub fn read(store: &Store, paths: &[&str]) -> Result<Vec<Derivation>, NixError> 
         }
         Ok(all)
     })
+}
+
+/// The paths of `root` and of all derivations that it needs.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn closure(store: &Store, root: &str) -> Result<BTreeSet<String>, NixError> {
+    let mut known = BTreeSet::from([root.to_owned()]);
+    let mut next = vec![root.to_owned()];
+    while !next.is_empty() {
+        let paths: Vec<&str> = next.iter().map(String::as_str).collect();
+        let all = read(store, &paths)?;
+        next = Vec::new();
+        for input in all.iter().flat_map(Derivation::inputs) {
+            if !known.contains(input.path) {
+                known.insert(input.path.to_owned());
+                next.push(input.path.to_owned());
+            }
+        }
+    }
+    Ok(known)
 }
 
 fn read_here(store: &Store, paths: &[&str]) -> Result<Vec<Derivation>, NixError> {

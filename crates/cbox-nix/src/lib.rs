@@ -4,6 +4,7 @@
 //! made; every answer is read by a pure function that its tests feed with literals.
 
 mod error;
+mod lines;
 
 pub mod argv;
 pub mod build;

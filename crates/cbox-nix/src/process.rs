@@ -13,9 +13,9 @@ use std::{
 };
 
 use rustix::process::{Pid, kill_process_group};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::io::AsyncReadExt as _;
 
-use crate::{Interrupt, NixError};
+use crate::{Interrupt, NixError, lines::read_lines};
 
 mod running;
 
@@ -29,9 +29,6 @@ const STDOUT_LIMIT: u64 = 1 << 30;
 
 /// How much of standard error is kept: its last lines, up to this many bytes.
 const STDERR_KEPT: usize = 1 << 20;
-
-/// How long a line is passed on; what follows is cut off.
-const LINE_LIMIT: usize = 1 << 20;
 
 /// A command that is about to run.
 #[derive(Debug, Clone)]
@@ -294,34 +291,6 @@ fn only_zombie(leader: Pid) -> bool {
     })
 }
 
-/// Reads lines of any length, at most [`LINE_LIMIT`] bytes of each.
-async fn read_lines(
-    source: impl AsyncRead + Unpin,
-    mut on_line: impl FnMut(&[u8]),
-) -> std::io::Result<()> {
-    let mut reader = BufReader::with_capacity(64 * 1024, source);
-    let mut line = Vec::new();
-    loop {
-        let available = reader.fill_buf().await?;
-        if available.is_empty() {
-            if !line.is_empty() {
-                on_line(&line);
-            }
-            return Ok(());
-        }
-        let end = available.iter().position(|&byte| byte == b'\n');
-        let part = &available[..end.unwrap_or(available.len())];
-        let room = LINE_LIMIT.saturating_sub(line.len());
-        line.extend_from_slice(&part[..part.len().min(room)]);
-        let used = part.len() + usize::from(end.is_some());
-        reader.consume(used);
-        if end.is_some() {
-            on_line(&line);
-            line.clear();
-        }
-    }
-}
-
 /// The last lines that fit into [`STDERR_KEPT`] bytes.
 #[derive(Debug, Default)]
 struct Tail {
@@ -390,6 +359,7 @@ fn shell_word(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::{END_KEPT, LINE_LIMIT};
 
     fn run<F: Future>(future: F) -> F::Output {
         tokio::runtime::Builder::new_current_thread()
@@ -456,7 +426,8 @@ mod tests {
         let mut lengths = Vec::new();
         let output =
             run(sh(script).stream(&Interrupt::never(), |line| lengths.push(line.len()))).unwrap();
-        assert_eq!(lengths, [LINE_LIMIT, 4]);
+        let both_ends = LINE_LIMIT + '…'.len_utf8() + END_KEPT - 1;
+        assert_eq!(lengths, [both_ends, 4]);
         assert_eq!(output.stderr, "last");
     }
 

@@ -1,6 +1,6 @@
 //! The environment of the process, read once and passed on as values.
 
-use std::{ffi::OsString, io::IsTerminal as _, path::PathBuf};
+use std::{ffi::OsString, io::IsTerminal as _, path::PathBuf, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -24,11 +24,13 @@ pub(crate) struct Environment {
     /// Where programs keep what the user configured.
     pub(crate) config_home: Option<Utf8PathBuf>,
     /// Whether there is a display for windows.
-    pub(crate) display: bool,
+    pub(crate) has_display: bool,
     /// Whether standard input and output are both a terminal.
     pub(crate) interactive: bool,
-    /// Whether standard error is a terminal that can show a live view.
-    pub(crate) live: bool,
+    /// How progress is shown on standard error.
+    pub(crate) display: Display,
+    /// After how long a silence a sign of life is given.
+    pub(crate) heartbeat: Duration,
     /// Whether standard error is a terminal that wants colour.
     pub(crate) colour: bool,
     /// How many processors this process may use.
@@ -38,6 +40,21 @@ pub(crate) struct Environment {
     /// What GitHub Actions says of a run in it.
     pub(crate) github: GitHub,
 }
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Display {
+    /// As a few lines that change, on a terminal.
+    Live,
+    /// As lines that stay.
+    Lines,
+    /// As lines in groups that GitHub Actions folds.
+    GitHub,
+}
+
+/// After how long a silence a sign of life is given: some that watch a job's output end it
+/// after a few minutes without any.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What GitHub Actions tells the programs that it runs (its documentation, "Variables
 /// reference"); nothing of it elsewhere.
@@ -84,6 +101,16 @@ impl Environment {
             .unwrap_or_else(|| folder.join(".cache"));
         let terminal = std::io::stderr().is_terminal();
         let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
+        let actions = variable("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        let display = match actions {
+            _ if terminal && !dumb => Display::Live,
+            true => Display::GitHub,
+            false => Display::Lines,
+        };
+        // For tests, which cannot wait as long.
+        let heartbeat = variable("CBOX_TEST_HEARTBEAT_MS")
+            .and_then(|text| text.parse().ok())
+            .map_or(HEARTBEAT, Duration::from_millis);
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
@@ -94,14 +121,15 @@ impl Environment {
             config_home: variable("XDG_CONFIG_HOME")
                 .map(Utf8PathBuf::from)
                 .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".config"))),
-            display: variable("DISPLAY").is_some() || variable("WAYLAND_DISPLAY").is_some(),
+            has_display: variable("DISPLAY").is_some() || variable("WAYLAND_DISPLAY").is_some(),
             interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
-            live: terminal && !dumb,
+            display,
+            heartbeat,
             colour: terminal && !dumb && variable("NO_COLOR").is_none(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
             github: GitHub {
-                actions: variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+                actions,
                 event_name: variable("GITHUB_EVENT_NAME"),
                 base_ref: variable("GITHUB_BASE_REF"),
                 head_ref: variable("GITHUB_HEAD_REF"),
@@ -121,9 +149,10 @@ impl Environment {
             path: OsString::new(),
             firmware: None,
             config_home: None,
-            display: false,
+            has_display: false,
             interactive: false,
-            live: false,
+            display: Display::Lines,
+            heartbeat: HEARTBEAT,
             colour: false,
             cores: 1,
             heap_is_set: false,

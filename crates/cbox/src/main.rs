@@ -4,7 +4,7 @@
 //! source ([`staging`]; [`origin`] names its files, [`state`] is one that others have too),
 //! both become a derivation ([`evaluation`]), and that becomes a
 //! link with a record beside it ([`realise`]), and the link a machine that runs ([`boot`]).
-//! [`view`] is the only place that prints.
+//! [`view`] is the only place that prints, and shows what [`progress`] knows.
 
 mod artifact;
 mod baseline_file;
@@ -13,6 +13,7 @@ mod cli;
 mod commands;
 mod config;
 mod doctor;
+mod durations;
 mod environment;
 mod error;
 mod evaluation;
@@ -22,16 +23,17 @@ mod machine;
 mod origin;
 mod outlet;
 mod preflight;
+mod progress;
 mod project;
 mod realise;
 mod run;
+mod run_log;
 mod session;
 mod shown;
 mod side_by_side;
 mod staging;
 mod state;
 mod targets;
-mod terminal;
 mod verify;
 mod view;
 mod watch;

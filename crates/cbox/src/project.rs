@@ -14,6 +14,7 @@ use crate::{
     environment::Environment,
     error::Error,
     exit::Kind,
+    run_log,
 };
 
 const FLAKE: &str = "flake.nix";
@@ -163,6 +164,8 @@ impl Project {
             });
             made.files = files.filter_map(|file| inside(&file)).collect();
             made.temporary.extend(inside(&self.out_dir.join(TEMPORARY)));
+            made.folders
+                .extend(inside(&self.out_dir.join(run_log::FOLDER)));
         }
         made
     }

@@ -18,7 +18,11 @@ use cbox_core::{
     expression::{DerivationInfo, Evaluated},
     manifest::{self, Artifact, Forced, Manifest},
 };
-use cbox_nix::{NixError, build};
+use cbox_nix::{
+    NixError,
+    build::{self, BuildFailure},
+    derivations,
+};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
@@ -26,6 +30,7 @@ use crate::{
     error::Error,
     exit::Kind,
     project::TEMPORARY,
+    run_log::RunLog,
     session::Evaluator,
     staging::{Snapshot, Sources, blocking},
     targets::Target,
@@ -175,15 +180,47 @@ async fn build_all(
         .map(|job| job.derivation.installable())
         .collect();
     let root = out_dir.map(|out_dir| out_dir.roots.path().join("root"));
-    view.briefly("building");
-    build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
-        view.build_event(event)
-    })
-    .await
-    .map_err(|error| match error {
-        error @ NixError::Build(_) => Failure::Builds(error.into()),
-        error => Failure::Stop(error.into()),
-    })
+    let targets: Vec<(String, String)> = jobs
+        .iter()
+        .map(|job| (job.target.name.to_string(), job.target.name.slug()))
+        .collect();
+    let names: Vec<&str> = targets.iter().map(|(name, _)| name.as_str()).collect();
+    let log = out_dir.map(|out_dir| RunLog::new(&out_dir.folder, &targets));
+    view.building(&names.join(", "), log);
+    let built = build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
+        view.build_event(&event);
+    });
+    let built = built.await;
+    view.built();
+    match built {
+        Ok(()) => Ok(()),
+        Err(NixError::Build(mut failure)) => {
+            name_dependents(evaluator, jobs, &mut failure);
+            Err(Failure::Builds(NixError::from(failure).into()))
+        }
+        Err(error) => Err(Failure::Stop(error.into())),
+    }
+}
+
+/// Adds to each failed build the targets that it keeps from being built, as far as the
+/// store can be read from here.
+fn name_dependents(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], failure: &mut BuildFailure) {
+    if let [only] = jobs {
+        for build in &mut failure.failed {
+            build.needed_by = vec![only.target.name.to_string()];
+        }
+        return;
+    }
+    for job in jobs {
+        let Ok(needed) = derivations::closure(&evaluator.nix.store, &job.derivation.drv) else {
+            continue;
+        };
+        for build in &mut failure.failed {
+            if needed.contains(&build.drv) {
+                build.needed_by.push(job.target.name.to_string());
+            }
+        }
+    }
 }
 
 /// Checks, hashes, links and records one output.

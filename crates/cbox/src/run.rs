@@ -70,7 +70,8 @@ pub(crate) fn main() -> ExitCode {
     let loudness = match (common.quiet, common.verbose) {
         (true, _) => Loudness::Quiet,
         (false, 0) => Loudness::Normal,
-        (false, _) => Loudness::Verbose,
+        (false, 1) => Loudness::Verbose,
+        (false, _) => Loudness::Trace,
     };
     if common.verbose > 1 {
         trace(&environment);

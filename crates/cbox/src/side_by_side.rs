@@ -15,17 +15,16 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     cli::Limits,
+    durations::Durations,
     error::Error,
     evaluation::{Failure, derivation_of},
     exit::Kind,
     machine,
-    session::Evaluator,
+    progress::evaluations::Evaluations,
+    session::{Evaluator, Session},
     staging::Snapshot,
     view::{View, size},
 };
-
-/// How many names the live line shows.
-const NAMES_SHOWN: usize = 3;
 
 /// One evaluation to be made.
 #[derive(Debug, Clone)]
@@ -139,7 +138,7 @@ async fn all_at_once(
     remembered: Vec<Result<Option<Evaluated>, Error>>,
     open: usize,
 ) -> Result<Vec<Result<Evaluated, Failure>>, Error> {
-    let under_way = UnderWay::new(evaluator.session.view, open);
+    let under_way = UnderWay::new(evaluator.session, open);
     let all = questions.iter().zip(remembered).enumerate();
     let all = all.map(|(place, ((key, item), remembered))| {
         let under_way = &under_way;
@@ -171,7 +170,7 @@ async fn once_more(
 ) -> Result<Result<Evaluated, Error>, Error> {
     let view = evaluator.session.view;
     view.note(&format!("{first}; trying once more, alone"));
-    let under_way = UnderWay::new(view, 1);
+    let under_way = UnderWay::new(evaluator.session, 1);
     let outcome = under_way.evaluate(evaluator, key, item, None).await;
     stop_if_interrupted(evaluator)?;
     Ok(outcome.map_err(|failure| match failure {
@@ -207,30 +206,24 @@ fn stop_if_interrupted(evaluator: &Evaluator<'_>) -> Result<(), Error> {
     }
 }
 
-/// The evaluations that run at a moment, for the live line.
+/// The evaluations that run at a moment, for the view.
 #[derive(Debug)]
 struct UnderWay<'v> {
     view: &'v View,
-    all: usize,
-    state: RefCell<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    running: Vec<String>,
-    done: usize,
+    evaluations: RefCell<Evaluations>,
+    durations: Durations,
 }
 
 impl<'v> UnderWay<'v> {
-    fn new(view: &'v View, all: usize) -> Self {
+    fn new(session: &'v Session<'_>, all: usize) -> Self {
         Self {
-            view,
-            all,
-            state: RefCell::default(),
+            view: session.view,
+            evaluations: RefCell::new(Evaluations::of(all)),
+            durations: Durations::below(&session.environment.cache),
         }
     }
 
-    /// Evaluates `item`, and has it named on the live line as long as that lasts.
+    /// Evaluates `item`, and has it shown as long as that lasts.
     async fn evaluate(
         &self,
         evaluator: &Evaluator<'_>,
@@ -241,60 +234,22 @@ impl<'v> UnderWay<'v> {
         // What did not begin before a signal came has nothing to end.
         stop_if_interrupted(evaluator)?;
         item.snapshot.ready(evaluator).await?;
-        self.state.borrow_mut().running.push(item.name.clone());
-        let text = self.text();
+        let flake = &evaluator.session.project.folder;
+        let last = self.durations.get(flake, &item.name);
         self.view
-            .under_way(&format!("evaluating {}", item.name), &text);
+            .evaluation_began(&mut self.evaluations.borrow_mut(), &item.name, last);
         let outcome = evaluator
             .find_out(key, &item.snapshot, &item.request, heap, &item.name)
             .await;
-        let mut state = self.state.borrow_mut();
-        state.done += 1;
-        if let Some(place) = state.running.iter().position(|name| *name == item.name) {
-            state.running.remove(place);
-        }
-        let goes_on = !state.running.is_empty();
-        drop(state);
-        if goes_on {
-            self.view.briefly(&self.text());
+        let interrupted = evaluator.session.interrupt.signal().is_some();
+        let lasted = self.view.evaluation_ended(
+            &mut self.evaluations.borrow_mut(),
+            &item.name,
+            outcome.as_ref().map(drop).map_err(|_| interrupted),
+        );
+        if outcome.is_ok() {
+            self.durations.put(flake, &item.name, lasted);
         }
         outcome
-    }
-
-    fn text(&self) -> String {
-        let state = self.state.borrow();
-        live_text(&state.running, state.done, self.all)
-    }
-}
-
-/// `evaluating a, b`, and how many are done where there are several.
-fn live_text(running: &[String], done: usize, all: usize) -> String {
-    let names = running[..running.len().min(NAMES_SHOWN)].join(", ");
-    let more = match running.len().saturating_sub(NAMES_SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let of = match all {
-        0 | 1 => String::new(),
-        all => format!(" {done}/{all}:"),
-    };
-    format!("evaluating{of} {names}{more}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_live_line_names_what_is_under_way() {
-        let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
-        for (running, done, all, text) in [
-            (1, 0, 1, "evaluating a"),
-            (2, 0, 2, "evaluating 0/2: a, b"),
-            (3, 1, 9, "evaluating 1/9: a, b, c"),
-            (5, 4, 9, "evaluating 4/9: a, b, c and 2 more"),
-        ] {
-            assert_eq!(live_text(&names[..running], done, all), text);
-        }
     }
 }

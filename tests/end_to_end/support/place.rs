@@ -104,13 +104,15 @@ impl Place {
         self.write(path, text.replace(from, to));
     }
 
-    /// The names in a folder of the working tree, sorted; empty where there is none.
+    /// The names in a folder of the working tree, sorted; empty where there is none. The
+    /// folder of logs, which is beside all links, is left out.
     pub(crate) fn names(&self, folder: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(folder)) else {
             return vec![];
         };
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != ".log")
             .collect();
         names.sort();
         names

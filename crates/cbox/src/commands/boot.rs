@@ -56,7 +56,7 @@ pub(crate) async fn run(
     let (accelerator, slow) = kvm::accelerator(arch, session.interrupt).await?;
     let keep = keep(session, args, &built).await?;
     let screen = match &args.until {
-        None if !args.headless && session.environment.display => Screen::Window,
+        None if !args.headless && session.environment.has_display => Screen::Window,
         _ => Screen::Serial,
     };
     let memory = memory(args.memory, available_memory());

@@ -1,0 +1,207 @@
+//! What Nix's errors say about builds: which failed, and which could not begin for that.
+
+use std::collections::BTreeMap;
+
+/// How many failed builds, and how many other errors, are kept.
+const MOST_BUILDS: usize = 10_000;
+const MOST_OTHERS: usize = 50;
+
+/// How many bytes of an error are kept.
+const LONGEST: usize = 8000;
+
+/// The words before the name of a derivation that failed. The first two are those of old and
+/// new releases, then those of another machine, of a time limit and of a wrong hash.
+const FAILED: [&str; 5] = [
+    "builder for '",
+    "Cannot build '",
+    "build of '",
+    "building of '",
+    "in fixed-output derivation '",
+];
+
+/// A build that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedBuild {
+    /// Its `.drv` path.
+    pub drv: String,
+    /// What happened, as words behind the name: `failed with exit code 3`.
+    pub reason: String,
+    /// The last lines of its log.
+    pub tail: Vec<String>,
+    /// What was not built because of it, by names for people; filled in by those who know.
+    pub needed_by: Vec<String>,
+}
+
+/// The errors of one run, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    /// The reason of each failed build, by its path.
+    failed: BTreeMap<String, String>,
+    others: Vec<String>,
+    /// Whether there was one that says only that another build failed.
+    follows: bool,
+}
+
+impl Failures {
+    /// Takes an error.
+    pub(super) fn push(&mut self, error: &str) {
+        if is_about_a_dependency(error) {
+            self.follows = true;
+            return;
+        }
+        match failed_build(error) {
+            Some((drv, reason)) => {
+                // Nix may name a build again at the end, and then knows less.
+                let room = self.failed.len() < MOST_BUILDS;
+                if room && !self.failed.contains_key(drv) {
+                    self.failed.insert(drv.to_owned(), reason);
+                }
+            }
+            None => {
+                let error = beginning(error).to_owned();
+                if self.others.len() < MOST_OTHERS && !self.others.contains(&error) {
+                    self.others.push(error);
+                }
+            }
+        }
+    }
+
+    /// The failed builds, each with what `tail` knows of it.
+    pub(super) fn builds(&self, tail: impl Fn(&str) -> Vec<String>) -> Vec<FailedBuild> {
+        let failed = self.failed.iter().map(|(drv, reason)| FailedBuild {
+            drv: drv.clone(),
+            reason: reason.clone(),
+            tail: tail(drv),
+            needed_by: vec![],
+        });
+        failed.collect()
+    }
+
+    pub(super) fn others(&self) -> &[String] {
+        &self.others
+    }
+
+    pub(super) fn any(&self) -> bool {
+        self.follows || !self.failed.is_empty() || !self.others.is_empty()
+    }
+}
+
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
+}
+
+/// `error: 1 dependencies of derivation '….drv' failed to build`, or since Nix 2.31
+/// `error: Cannot build '….drv'.` with `Reason: 1 dependency failed.` below.
+fn is_about_a_dependency(error: &str) -> bool {
+    let first = error.lines().next().unwrap_or_default();
+    first.contains(" dependencies of derivation '")
+        || reason_line(error).is_some_and(|reason| {
+            let words = reason.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            words == " dependency failed" || words == " dependencies failed"
+        })
+}
+
+fn reason_line(error: &str) -> Option<&str> {
+    let mut lines = error.lines().map(str::trim);
+    let reason = lines.find_map(|line| line.strip_prefix("Reason: "))?;
+    Some(reason.trim_end_matches('.'))
+}
+
+/// The derivation that `error` says to have failed, and how.
+fn failed_build(error: &str) -> Option<(&str, String)> {
+    FAILED.into_iter().find_map(|words| {
+        let (_, rest) = error.split_once(words)?;
+        let (name, behind) = rest.split_once('\'')?;
+        // An output may stand behind the path.
+        let drv = name.split('^').next()?;
+        if !drv.ends_with(".drv") {
+            return None;
+        }
+        let reason = match reason_line(error) {
+            _ if error.contains("hash mismatch") => hash_mismatch(error),
+            Some(reason) => reason.trim_start_matches("builder ").to_owned(),
+            None => behind.lines().next().unwrap_or_default().to_owned(),
+        };
+        let reason = beginning(reason.trim().trim_end_matches([';', ':', '.'])).to_owned();
+        Some((drv, reason))
+    })
+}
+
+/// The two hashes, which no log holds.
+fn hash_mismatch(error: &str) -> String {
+    let lines = error.lines().map(str::trim);
+    let hashes = lines.filter(|line| line.starts_with("specified:") || line.starts_with("got:"));
+    let words: Vec<String> = hashes
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    format!("gave another hash than it should: {}", words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(error: &str) -> Option<(&str, String)> {
+        failed_build(error)
+    }
+
+    #[test]
+    fn failures_are_read_in_the_words_of_every_release() {
+        for (error, why) in [
+            (
+                "error: builder for '/s/a.drv' failed with exit code 3",
+                "failed with exit code 3",
+            ),
+            (
+                "error: builder for '/s/a.drv' failed with exit code 1;\n last 10 log lines:\n > x",
+                "failed with exit code 1",
+            ),
+            (
+                "error: Cannot build '/s/a.drv'.\n       Reason: builder failed due to signal 9 (Killed).\n       Output paths:\n  /s/a",
+                "failed due to signal 9 (Killed)",
+            ),
+            (
+                "error: build of '/s/a.drv' on 'ssh://b' failed: no space",
+                "on 'ssh://b' failed: no space",
+            ),
+            (
+                "error: building of '/s/a.drv^out' timed out after 5 seconds of silence",
+                "timed out after 5 seconds of silence",
+            ),
+            (
+                "error: hash mismatch in fixed-output derivation '/s/a.drv':\n  specified: sha256-A\n     got:    sha256-B",
+                "gave another hash than it should: specified: sha256-A, got: sha256-B",
+            ),
+        ] {
+            assert_eq!(reason(error), Some(("/s/a.drv", why.to_owned())), "{error}");
+        }
+        assert_eq!(reason("error: cannot build on 'ssh://b'"), None);
+    }
+
+    #[test]
+    fn what_only_follows_is_folded() {
+        let mut failures = Failures::default();
+        for error in [
+            "error: 1 dependencies of derivation '/s/b.drv' failed to build",
+            "error: Cannot build '/s/b.drv'.\n   Reason: 12 dependencies failed.\n  Output paths:",
+            "error: Cannot build '/s/b.drv'.\n   Reason: 1 dependency failed.",
+        ] {
+            failures.push(error);
+        }
+        assert!(failures.any());
+        assert_eq!(failures.builds(|_| vec![]), []);
+        assert_eq!(failures.others(), [""; 0]);
+    }
+
+    #[test]
+    fn errors_without_end_take_no_memory() {
+        let mut failures = Failures::default();
+        for number in 0..MOST_BUILDS * 2 {
+            failures.push(&format!("error: builder for '/s/{number}.drv' failed"));
+            failures.push(&format!("error: {number}{}", "x".repeat(10_000)));
+        }
+        assert_eq!(failures.failed.len(), MOST_BUILDS);
+        assert_eq!(failures.others.len(), MOST_OTHERS);
+        assert!(failures.others.iter().all(|error| error.len() <= LONGEST));
+    }
+}

@@ -1,0 +1,340 @@
+//! The builds that run, and how far all of them are.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cbox_nix::events::{Activity, Event};
+
+use super::fetches::{Counts, Fetched, Fetches};
+
+/// How many builds are followed at once: more than any Nix runs.
+const FOLLOWED: usize = 4096;
+
+/// How much of a log line is kept, in bytes: no window is as wide.
+const LINE_KEPT: usize = 500;
+
+/// A build that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Build {
+    /// Its `.drv` path.
+    pub(crate) drv: String,
+    /// The other machine that builds it.
+    pub(crate) machine: Option<String>,
+    /// The phase that it has come to.
+    pub(crate) phase: Option<String>,
+    /// When it began.
+    pub(crate) since: Duration,
+    /// The last line of its log.
+    pub(crate) last_line: String,
+}
+
+impl Build {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        short(&self.drv)
+    }
+}
+
+/// What came of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A build has begun.
+    Began(Build),
+    /// A build has ended, well or not. Nix counts it right before, as built or as failed.
+    Ended { build: Build, failed: bool },
+    /// The first store path or file is fetched, from there.
+    Fetching(String),
+}
+
+/// What was done in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// How many derivations were built.
+    pub(crate) built: u64,
+    /// How many failed.
+    pub(crate) failed: u64,
+    /// How many store paths were fetched.
+    pub(crate) paths: u64,
+    /// How many bytes that were.
+    pub(crate) bytes: u64,
+}
+
+impl Summary {
+    /// What was done in another go comes on top.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.built = self.built.saturating_add(other.built);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.paths = self.paths.saturating_add(other.paths);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+/// Everything that one `nix build` does.
+#[derive(Debug, Default)]
+pub(crate) struct Builds {
+    /// In the order in which they began, which their numbers keep.
+    running: BTreeMap<u64, Build>,
+    /// Those of them that are over.
+    ended: u64,
+    all_builds: Option<u64>,
+    counts: Counts,
+    failed: u64,
+    /// Those of the failures that are of builders, and do not only follow from others.
+    builders_failed: u64,
+    /// Whether what was counted last is a failure.
+    last_failed: bool,
+    fetches: Fetches,
+    fetching: bool,
+}
+
+impl Builds {
+    /// Takes an event.
+    pub(crate) fn event(&mut self, event: &Event, now: Duration) -> Option<News> {
+        match event {
+            Event::BuildStarted { id, drv, machine } => {
+                let build = Build {
+                    drv: drv.clone(),
+                    machine: machine.clone(),
+                    phase: None,
+                    since: now,
+                    last_line: String::new(),
+                };
+                if self.running.len() < FOLLOWED {
+                    self.running.insert(*id, build.clone());
+                }
+                Some(News::Began(build))
+            }
+            Event::BuildEnded { id } => {
+                self.ended += 1;
+                let failed = self.last_failed;
+                let build = self.running.remove(id)?;
+                self.builders_failed += u64::from(failed);
+                Some(News::Ended { build, failed })
+            }
+            Event::Phase { id, phase } => {
+                if let Some(build) = self.running.get_mut(id) {
+                    build.phase = Some(phase.clone());
+                }
+                None
+            }
+            Event::BuildLog { id, line } => {
+                if let Some(build) = self.running.get_mut(id)
+                    && !line.trim().is_empty()
+                {
+                    let kept = &line[..line.floor_char_boundary(LINE_KEPT)];
+                    build.last_line.clear();
+                    build.last_line.push_str(kept);
+                }
+                None
+            }
+            Event::Message { .. } => None,
+            Event::Started {
+                id,
+                kind,
+                from,
+                what,
+            } => {
+                if *kind == Activity::Builds {
+                    self.all_builds = Some(*id);
+                }
+                self.fetches.event(event, now);
+                let fetches = matches!(kind, Activity::CopyPath | Activity::FileTransfer);
+                if !fetches || self.fetching {
+                    return None;
+                }
+                self.fetching = true;
+                let from = if from.is_empty() { what } else { from };
+                Some(News::Fetching(from.clone()))
+            }
+            Event::Progress {
+                id,
+                done,
+                expected,
+                failed,
+                ..
+            } if self.all_builds == Some(*id) => {
+                if *failed != self.failed {
+                    self.last_failed = true;
+                } else if *done != self.counts.done {
+                    self.last_failed = false;
+                }
+                self.counts = Counts {
+                    done: *done,
+                    expected: *expected,
+                };
+                self.failed = *failed;
+                None
+            }
+            Event::Ended { .. } | Event::Progress { .. } | Event::Expected { .. } => {
+                self.fetches.event(event, now);
+                None
+            }
+        }
+    }
+
+    /// A build that runs.
+    pub(crate) fn build(&self, id: u64) -> Option<&Build> {
+        self.running.get(&id)
+    }
+
+    /// The builds that run, that which runs longest first.
+    pub(crate) fn running(&self) -> impl ExactSizeIterator<Item = &Build> {
+        self.running.values()
+    }
+
+    /// How many derivations are built of how many.
+    pub(crate) fn counts(&self) -> Counts {
+        let Counts { done, expected } = self.counts;
+        let known = self.running.len() as u64 + done + self.failed;
+        Counts {
+            done,
+            expected: expected.max(known),
+        }
+    }
+
+    /// How many builds have failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// How far fetching is.
+    pub(crate) fn fetched(&self, now: Duration) -> Fetched {
+        self.fetches.fetched(now)
+    }
+
+    /// What was done in all.
+    pub(crate) fn summary(&self) -> Summary {
+        let fetched = self.fetches.fetched(Duration::ZERO);
+        Summary {
+            // A Nix that counts nothing has said what began and ended at least.
+            built: match self.all_builds {
+                Some(_) => self.counts.done,
+                None => self.ended,
+            },
+            failed: self.builders_failed,
+            paths: fetched.paths.done,
+            bytes: fetched.bytes.done,
+        }
+    }
+}
+
+/// A derivation's name without the store and the hash.
+pub(crate) fn short(drv: &str) -> &str {
+    let base = drv.rsplit('/').next().unwrap_or(drv);
+    let name = base.split_once('-').map_or(base, |(_, name)| name);
+    name.strip_suffix(".drv").unwrap_or(name)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use cbox_nix::events::Reader;
+
+    /// What is known when `stream` was read up to the line before which `until` holds, a
+    /// second a line.
+    pub(crate) fn read(stream: &str, until: impl Fn(&str) -> bool) -> (Builds, Vec<News>) {
+        let (mut builds, mut reader) = (Builds::default(), Reader::default());
+        let mut news = Vec::new();
+        for (second, line) in (0..).zip(stream.lines()) {
+            if until(line) {
+                break;
+            }
+            if let Some(event) = reader.line(line.as_bytes()) {
+                news.extend(builds.event(&event, Duration::from_secs(second)));
+            }
+        }
+        (builds, news)
+    }
+
+    /// The streams that both releases of Nix gave.
+    macro_rules! recorded {
+        ($name:literal) => {
+            [
+                include_str!(concat!(
+                    "../../../cbox-nix/src/events/recorded/2.26-",
+                    $name,
+                    ".jsonl"
+                )),
+                include_str!(concat!(
+                    "../../../cbox-nix/src/events/recorded/2.34-",
+                    $name,
+                    ".jsonl"
+                )),
+            ]
+        };
+    }
+    pub(crate) use recorded;
+
+    #[test]
+    fn a_build_is_shown_with_its_phase_and_last_line() {
+        for stream in recorded!("lines") {
+            let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
+            let build = builds.running().next().unwrap();
+            assert_eq!(build.name(), "lines");
+            assert_eq!(build.phase.as_deref(), Some("buildPhase"));
+            assert!(build.last_line.ends_with("new"), "{build:?}");
+            let (expected, running) = (builds.counts().expected, builds.running().len());
+            assert_eq!((expected, running), (1, 1));
+            let (builds, news) = read(stream, |_| false);
+            assert!(matches!(&news[1..], [News::Ended { failed: false, .. }]));
+            assert_eq!(builds.summary().built, 1);
+            assert_eq!(builds.running().len(), 0);
+        }
+    }
+
+    #[test]
+    fn failures_are_counted() {
+        for stream in recorded!("failing") {
+            let (builds, news) = read(stream, |_| false);
+            assert!(builds.failed() >= 2, "what depends on them may count too");
+            let ended = news.iter().filter_map(|news| match news {
+                News::Ended { build, failed } => Some((build.name(), *failed)),
+                _ => None,
+            });
+            let mut ended: Vec<_> = ended.collect();
+            ended.sort_unstable();
+            assert_eq!(ended, [("bad", true), ("silent", true)]);
+            let summary = builds.summary();
+            assert_eq!((summary.built, summary.failed), (0, 2));
+        }
+    }
+
+    #[test]
+    fn what_is_fetched_is_counted() {
+        for stream in recorded!("fetched") {
+            let (builds, news) = read(stream, |_| false);
+            assert_eq!(news, [News::Fetching("file:///work/cache".into())]);
+            let summary = builds.summary();
+            assert_eq!((summary.built, summary.paths), (0, 2));
+            // The older release says no bytes of paths as small as these.
+            assert!([0, 296].contains(&summary.bytes), "{summary:?}");
+        }
+        for stream in recorded!("download") {
+            assert_eq!(read(stream, |_| false).0.summary().bytes, 100_000);
+        }
+    }
+
+    #[test]
+    fn builds_without_end_take_no_memory() {
+        let mut builds = Builds::default();
+        for id in 0..3 * FOLLOWED as u64 {
+            let drv = format!("/nix/store/hash-{id}.drv");
+            let start = Event::BuildStarted {
+                id,
+                drv,
+                machine: None,
+            };
+            builds.event(&start, Duration::ZERO);
+            let line = "ä".repeat(100_000);
+            builds.event(&Event::BuildLog { id, line }, Duration::ZERO);
+        }
+        assert_eq!(builds.running().len(), FOLLOWED);
+        let kept = builds.running().map(|build| build.last_line.capacity());
+        assert!(kept.max().unwrap() <= 2 * LINE_KEPT);
+    }
+
+    #[test]
+    fn names_are_short() {
+        assert_eq!(short("/nix/store/hash-name-1.0.drv"), "name-1.0");
+        assert_eq!(short("odd"), "odd");
+    }
+}

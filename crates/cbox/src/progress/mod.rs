@@ -1,0 +1,29 @@
+//! What is under way, as a value: events and the time go in, what a view needs comes out.
+//! Nothing here knows a clock or a terminal.
+
+pub(crate) mod builds;
+pub(crate) mod evaluations;
+pub(crate) mod fetches;
+
+use std::time::Duration;
+
+use self::{builds::Builds, evaluations::Evaluations};
+
+/// What cbox is at.
+#[derive(Debug, Default)]
+pub(crate) enum Task {
+    /// Nothing worth a word.
+    #[default]
+    Idle,
+    /// Something that has a name, and nothing else to be seen of it.
+    Doing {
+        /// Its name: `hashing iso/box.iso (22.7 MB)`.
+        text: String,
+        /// When it began.
+        since: Duration,
+    },
+    /// Hosts are evaluated.
+    Evaluating(Evaluations),
+    /// Nix builds and fetches.
+    Building(Box<Builds>),
+}

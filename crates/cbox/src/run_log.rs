@@ -1,0 +1,282 @@
+//! The logs of the last runs, under `.log/` beside the links: what was built and fetched
+//! when, and what the builders printed, one file a run.
+//!
+//! They are there to look at afterwards, and nothing depends on them: a log that cannot be
+//! written is none.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write as _},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// The folder, beside the links.
+pub(crate) const FOLDER: &str = ".log";
+
+/// How many logs are kept.
+const KEPT: usize = 10;
+
+/// How many bytes of what builders print are kept of a run.
+const MOST_LINES: u64 = 16 << 20;
+
+/// How many bytes of what happened are kept besides.
+const MOST_EVENTS: u64 = 4 << 20;
+
+/// The log of one run. There is no file before the first thing that is worth one.
+#[derive(Debug)]
+pub(crate) struct RunLog {
+    folder: Utf8PathBuf,
+    slug: String,
+    head: String,
+    file: Option<BufWriter<File>>,
+    room_for_lines: u64,
+    room_for_events: u64,
+}
+
+impl RunLog {
+    /// The log of a run that builds `targets` (each a name and a slug) into `out_dir`.
+    pub(crate) fn new(out_dir: &Utf8Path, targets: &[(String, String)]) -> Self {
+        let first = targets.first().map_or("", |(_, slug)| slug.as_str());
+        let more = match targets.len() {
+            0 | 1 => String::new(),
+            all => format!("-and-{}-more", all - 1),
+        };
+        let names: Vec<&str> = targets.iter().map(|(name, _)| name.as_str()).collect();
+        let head = format!("cbox {}: {}", env!("CARGO_PKG_VERSION"), names.join(", "));
+        Self {
+            folder: out_dir.join(FOLDER),
+            slug: format!("{first}{more}"),
+            head,
+            file: None,
+            room_for_lines: MOST_LINES,
+            room_for_events: MOST_EVENTS,
+        }
+    }
+
+    /// Makes the file: there is something to be told.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        if self.file.is_some() || self.room_for_events == 0 {
+            return;
+        }
+        match self.create() {
+            Ok(file) => {
+                self.file = Some(BufWriter::with_capacity(64 * 1024, file));
+                let head = self.head.clone();
+                self.event(&head, now);
+            }
+            Err(error) => {
+                tracing::debug!("no log in {}: {error}", self.folder);
+                self.room_for_events = 0;
+            }
+        }
+    }
+
+    /// Keeps what happened, if there is a file.
+    pub(crate) fn event(&mut self, text: &str, now: Duration) {
+        let size = text.len() as u64 + 16;
+        if let Some(file) = &mut self.file
+            && self.room_for_events >= size
+        {
+            self.room_for_events -= size;
+            // A disk that is full is told by what needs it.
+            let written = writeln!(file, "[{:>8.1} s] {text}", now.as_secs_f64());
+            let _lost = written.and_then(|()| file.flush());
+        }
+    }
+
+    /// Keeps a line that the build `name` has printed.
+    pub(crate) fn line(&mut self, name: &str, line: &str) {
+        let size = (name.len() + line.len() + 3) as u64;
+        let Some(file) = &mut self.file else { return };
+        if self.room_for_lines >= size {
+            self.room_for_lines -= size;
+            let _lost = writeln!(file, "{name}> {line}");
+        } else if self.room_for_lines > 0 {
+            self.room_for_lines = 0;
+            let _lost = writeln!(file, "… what builds print from here on is left out");
+        }
+    }
+
+    fn create(&self) -> io::Result<File> {
+        fs::create_dir_all(&self.folder)?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = utc(since.unwrap_or_default().as_secs());
+        let file = (0..100).find_map(|number| {
+            // Two runs can begin in one second.
+            let again = match number {
+                0 => String::new(),
+                number => format!("-{number}"),
+            };
+            let name = format!("{time}-{}{again}.log", self.slug);
+            match File::create_new(self.folder.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+                created => Some(created),
+            }
+        });
+        remove_oldest(&self.folder);
+        file.unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))
+    }
+}
+
+/// Removes all logs but the last ones. Files with other names are somebody else's.
+fn remove_oldest(folder: &Utf8Path) {
+    let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+    let mut logs: Vec<String> = entries
+        .map(|entry| entry.file_name().to_owned())
+        .filter(|name| is_log(name))
+        .collect();
+    logs.sort();
+    for name in logs.iter().rev().skip(KEPT) {
+        // Another run may be at it too; what stays is tried again next time.
+        let _gone = fs::remove_file(folder.join(name));
+    }
+}
+
+/// Whether cbox has given a file this name: `20260125T101500Z-appliance-iso.log`.
+fn is_log(name: &str) -> bool {
+    let Some((time, slug)) = name.split_once("Z-") else {
+        return false;
+    };
+    let digits =
+        |text: &str, number| text.len() == number && text.bytes().all(|byte| byte.is_ascii_digit());
+    slug.ends_with(".log")
+        && time
+            .split_once('T')
+            .is_some_and(|(day, clock)| digits(day, 8) && digits(clock, 6))
+}
+
+/// A time in seconds since 1970 as `20260125T101500Z`, in UTC.
+///
+/// Source: "chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant.
+fn utc(seconds: u64) -> String {
+    let (days, clock) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn out_dir() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+        (folder, path)
+    }
+
+    fn names(out_dir: &Utf8Path) -> Vec<String> {
+        let entries = out_dir.join(FOLDER).read_dir_utf8().unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn targets(slugs: &[&str]) -> Vec<(String, String)> {
+        let pairs = slugs
+            .iter()
+            .map(|slug| (slug.replace('-', "/"), (*slug).to_owned()));
+        pairs.collect()
+    }
+
+    #[test]
+    fn a_run_that_does_nothing_leaves_none() {
+        let (_folder, out_dir) = out_dir();
+        let mut log = RunLog::new(&out_dir, &targets(&["appliance-iso"]));
+        log.event("a word", Duration::ZERO);
+        log.line("box", "a line");
+        assert!(!out_dir.join(FOLDER).exists());
+    }
+
+    #[test]
+    fn what_happens_is_kept() {
+        let (_folder, out_dir) = out_dir();
+        let mut log = RunLog::new(&out_dir, &targets(&["appliance-iso", "hosts-box"]));
+        log.begin(Duration::ZERO);
+        log.line("box", "a line");
+        log.event("built box", Duration::from_millis(1234));
+        let names = names(&out_dir);
+        let [name] = &names[..] else {
+            panic!("{names:?}")
+        };
+        assert!(name.ends_with("Z-appliance-iso-and-1-more.log") && is_log(name));
+        let text = fs::read_to_string(out_dir.join(FOLDER).join(name)).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(": appliance/iso, hosts/box"), "{text}");
+        assert_eq!(lines[1..], ["box> a line", "[     1.2 s] built box"]);
+    }
+
+    #[test]
+    fn a_log_has_an_end() {
+        let (_folder, out_dir) = out_dir();
+        let mut log = RunLog::new(&out_dir, &targets(&["a"]));
+        log.begin(Duration::ZERO);
+        let line = "x".repeat(1000);
+        for _ in 0..30_000 {
+            log.line("box", &line);
+            log.event(&line, Duration::ZERO);
+        }
+        drop(log);
+        let file = out_dir.join(FOLDER).join(&names(&out_dir)[0]);
+        let size = file.metadata().unwrap().len();
+        assert!(size < MOST_LINES + MOST_EVENTS + 1000, "{size}");
+        assert!(size > MOST_LINES + MOST_EVENTS - 20_000, "{size}");
+    }
+
+    #[test]
+    fn the_last_ones_are_kept_and_what_is_not_ours() {
+        let (_folder, out_dir) = out_dir();
+        fs::create_dir_all(out_dir.join(FOLDER)).unwrap();
+        for other in ["notes.txt", "20200101T000000Z.log", "2020Z-a.log"] {
+            fs::write(out_dir.join(FOLDER).join(other), "").unwrap();
+        }
+        for second in 0..20 {
+            let name = format!("20200101T0000{second:02}Z-a.log");
+            fs::write(out_dir.join(FOLDER).join(name), "").unwrap();
+        }
+        for _ in 0..2 {
+            RunLog::new(&out_dir, &targets(&["a"])).begin(Duration::ZERO);
+        }
+        let names = names(&out_dir);
+        let logs: Vec<&String> = names.iter().filter(|name| is_log(name)).collect();
+        assert_eq!(logs.len(), KEPT);
+        assert!(logs[0].starts_with("20200101T000012Z"), "{logs:?}");
+        assert_eq!(names.len(), KEPT + 3);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_no_reason_to_stop() {
+        let (_folder, out_dir) = out_dir();
+        fs::write(out_dir.join(FOLDER), "a file").unwrap();
+        let mut log = RunLog::new(&out_dir, &targets(&["a"]));
+        log.begin(Duration::ZERO);
+        log.event("a word", Duration::ZERO);
+        log.line("box", "a line");
+    }
+
+    #[test]
+    fn times_are_as_the_calendar_has_them() {
+        for (seconds, text) in [
+            (0, "19700101T000000Z"),
+            (951_782_399, "20000228T235959Z"),
+            (951_782_400, "20000229T000000Z"),
+            (1_767_225_599, "20251231T235959Z"),
+            (4_107_542_400, "21000301T000000Z"),
+        ] {
+            assert_eq!(utc(seconds), text);
+        }
+    }
+}

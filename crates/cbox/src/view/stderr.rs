@@ -1,0 +1,318 @@
+//! Standard error: who may write there when, and the thread that keeps the view alive.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use cbox_nix::events::Event;
+
+use super::{
+    Loudness, frame,
+    screen::{self, Screen},
+    words,
+};
+use crate::{
+    environment::{Display, Environment},
+    progress::{
+        Task,
+        builds::{Summary, short},
+    },
+    run_log::RunLog,
+};
+
+/// How often the live view is drawn, and what waits is written.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How much waits to be written at most, in bytes.
+const WAITING: usize = 64 * 1024;
+
+/// Standard error and all that is known of the run, for the thread of the view too.
+#[derive(Debug)]
+pub(super) struct Shared {
+    stderr: Mutex<Stderr>,
+    /// Tells the thread that it is over.
+    over: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is shown, and what is on its way there.
+pub(super) struct Stderr {
+    begun: Instant,
+    display: Display,
+    loudness: Loudness,
+    heartbeat: Duration,
+    screen: Screen,
+    task: Task,
+    /// Lines of logs, which are written many at a time.
+    waiting: Vec<u8>,
+    last_word: Duration,
+    /// The group that is open on GitHub.
+    in_group: bool,
+    /// What the group of the builds is called.
+    pub(super) title: String,
+    /// What was built and fetched so far.
+    pub(super) summary: Summary,
+    /// Where it is all kept.
+    pub(super) log: Option<RunLog>,
+    is_over: bool,
+}
+
+impl fmt::Debug for Stderr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Stderr")
+    }
+}
+
+impl Shared {
+    pub(super) fn new(environment: &Environment, loudness: Loudness) -> Arc<Self> {
+        let display = match environment.display {
+            // What is traced is not written here, and would land in the view.
+            Display::Live if loudness == Loudness::Trace => Display::Lines,
+            display => display,
+        };
+        let stderr = Stderr {
+            begun: Instant::now(),
+            display,
+            loudness,
+            heartbeat: environment.heartbeat,
+            screen: Screen::new(environment.colour),
+            task: Task::Idle,
+            waiting: vec![],
+            last_word: Duration::ZERO,
+            in_group: false,
+            title: String::new(),
+            summary: Summary::default(),
+            log: None,
+            is_over: false,
+        };
+        Arc::new(Self {
+            stderr: Mutex::new(stderr),
+            over: Condvar::new(),
+            thread: Mutex::default(),
+        })
+    }
+
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Stderr) -> T) -> T {
+        // What a panic left is still good enough to be shown.
+        let stderr = self.stderr.lock();
+        work(&mut stderr.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sees to it that the view is drawn from now on, and signs of life are given.
+    pub(super) fn watch(self: &Arc<Self>) {
+        let Ok(mut thread) = self.thread.lock() else {
+            return;
+        };
+        let is_needed = self.with(|stderr| !stderr.is_over && stderr.loudness > Loudness::Quiet);
+        if thread.is_some() || !is_needed {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let work = move || shared.keep_alive();
+        // Without it nothing is lost but the view.
+        *thread = std::thread::Builder::new()
+            .name("view".to_owned())
+            .spawn(work)
+            .ok();
+    }
+
+    fn keep_alive(&self) {
+        let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        while !stderr.is_over {
+            stderr.tick();
+            let waited = self.over.wait_timeout(stderr, TICK);
+            (stderr, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes the view away and ends its thread.
+    pub(super) fn close(&self) {
+        self.with(|stderr| {
+            stderr.end_group();
+            stderr.task = Task::Idle;
+            stderr.make_room();
+            stderr.is_over = true;
+        });
+        self.over.notify_all();
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Stderr {
+    /// The time since the run began.
+    pub(super) fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Whether each event is worth a line that stays.
+    pub(super) fn tells_events(&self) -> bool {
+        match self.loudness {
+            Loudness::Quiet => false,
+            Loudness::Normal => self.display != Display::Live,
+            Loudness::Verbose | Loudness::Trace => true,
+        }
+    }
+
+    pub(super) fn set(&mut self, task: Task) {
+        // The builds are counted, whatever else is said while they run.
+        let built = match &self.task {
+            Task::Building(builds) => Some(builds.summary()),
+            _ => None,
+        };
+        if let Some(summary) = built {
+            self.built(summary);
+        }
+        self.task = task;
+    }
+
+    pub(super) fn take_task(&mut self) -> Task {
+        std::mem::take(&mut self.task)
+    }
+
+    pub(super) fn built(&mut self, summary: Summary) {
+        self.summary.add(&summary);
+    }
+
+    /// Writes lines that stay.
+    pub(super) fn say(&mut self, text: &str) {
+        self.wait_to_write(text);
+        self.make_room();
+    }
+
+    /// Writes lines that stay, at the latest with the next tick.
+    fn wait_to_write(&mut self, text: &str) {
+        self.last_word = self.now();
+        match self.display {
+            Display::GitHub => {
+                let text = words::no_commands(text);
+                self.waiting.extend_from_slice(text.as_bytes());
+            }
+            _ => self.waiting.extend_from_slice(text.as_bytes()),
+        }
+        self.waiting.push(b'\n');
+        if self.waiting.len() > WAITING {
+            self.make_room();
+        }
+    }
+
+    /// Takes the view away until the next tick, and writes what waits.
+    pub(super) fn make_room(&mut self) {
+        let erase = self.screen.erase();
+        if !erase.is_empty() || !self.waiting.is_empty() {
+            let mut bytes = erase.as_bytes().to_vec();
+            bytes.append(&mut self.waiting);
+            write(&bytes);
+        }
+    }
+
+    /// Opens a group on GitHub.
+    pub(super) fn group(&mut self, title: &str) {
+        if self.display == Display::GitHub && self.loudness > Loudness::Quiet && !self.in_group {
+            self.in_group = true;
+            self.waiting
+                .extend_from_slice(format!("::group::{title}\n").as_bytes());
+            self.make_room();
+        }
+    }
+
+    /// Closes the group that is open.
+    pub(super) fn end_group(&mut self) {
+        if std::mem::take(&mut self.in_group) {
+            self.waiting.extend_from_slice(b"::endgroup::\n");
+            self.make_room();
+        }
+    }
+
+    /// Keeps a line of what happened in the log of the run.
+    pub(super) fn keep(&mut self, line: &str) {
+        let now = self.now();
+        if let Some(log) = &mut self.log {
+            log.event(line, now);
+        }
+    }
+
+    pub(super) fn build_event(&mut self, event: &Event) {
+        let now = self.now();
+        let Task::Building(builds) = &mut self.task else {
+            return;
+        };
+        if let Event::BuildLog { id, line } = event {
+            let drv = builds.build(*id).map_or("", |build| &build.drv);
+            let name = short(drv);
+            if let Some(log) = &mut self.log {
+                log.line(name, line);
+            }
+            if self.loudness >= Loudness::Verbose {
+                let text = format!("{name}> {line}");
+                builds.event(event, now);
+                self.wait_to_write(&text);
+                return;
+            }
+        }
+        let news = builds.event(event, now);
+        if let Some(news) = news {
+            let line = words::news(&news, now);
+            if let Some(log) = &mut self.log {
+                log.begin(now);
+            }
+            self.keep(&line);
+            if self.loudness > Loudness::Quiet {
+                let title = self.title.clone();
+                self.group(&title);
+            }
+            if self.tells_events() {
+                self.say(&line);
+            }
+        }
+        // Errors come back as the build's failure.
+        if let Event::Message {
+            is_error: false,
+            text,
+        } = event
+        {
+            self.keep(text);
+            if self.loudness >= Loudness::Verbose {
+                self.say(text);
+            }
+        }
+    }
+
+    /// Draws the view, or gives a sign of life.
+    fn tick(&mut self) {
+        if self.display == Display::Live {
+            self.make_room_for_waiting();
+            let lines = frame::frame(&self.task, self.now(), screen::window());
+            let text = self.screen.draw(&lines);
+            if !text.is_empty() {
+                write(text.as_bytes());
+            }
+            return;
+        }
+        self.make_room_for_waiting();
+        let now = self.now();
+        if now.saturating_sub(self.last_word) >= self.heartbeat
+            && let Some(line) = words::heartbeat(&self.task, now)
+        {
+            self.say(&line);
+        }
+    }
+
+    fn make_room_for_waiting(&mut self) {
+        if !self.waiting.is_empty() {
+            self.make_room();
+        }
+    }
+}
+
+/// Where standard error is gone, there is nowhere left to say so.
+fn write(bytes: &[u8]) {
+    let mut stderr = io::stderr().lock();
+    let _gone = stderr.write_all(bytes).and_then(|()| stderr.flush());
+}

@@ -1,0 +1,202 @@
+//! Progress as lines, for a pipe and for what stays on a terminal.
+
+use std::time::Duration;
+
+use super::{
+    frame,
+    text::{count, duration, size},
+};
+use crate::progress::{
+    Task,
+    builds::{Build, News, Summary},
+    evaluations::Evaluation,
+};
+
+/// What came of an event, as a line.
+pub(super) fn news(news: &News, now: Duration) -> String {
+    match news {
+        News::Began(build) => format!("building {}", place(build)),
+        News::Ended { build, failed } => {
+            let lasted = duration(now.saturating_sub(build.since));
+            match failed {
+                true => format!("failed: {} after {lasted}", build.name()),
+                false => format!("built {} in {lasted}", build.name()),
+            }
+        }
+        News::Fetching(from) => format!("fetching from {from}"),
+    }
+}
+
+fn place(build: &Build) -> String {
+    match &build.machine {
+        Some(machine) => format!("{} on {machine}", build.name()),
+        None => build.name().to_owned(),
+    }
+}
+
+/// The beginning of an evaluation, as a line.
+pub(super) fn evaluating(name: &str, last: Option<Duration>) -> String {
+    match last {
+        // Of those that take no time there is nothing to be said.
+        Some(last) if last >= Duration::from_secs(1) => {
+            format!("evaluating {name} ({} last time)", duration(last))
+        }
+        _ => format!("evaluating {name}"),
+    }
+}
+
+/// The end of an evaluation, as a line.
+pub(super) fn evaluated(evaluation: &Evaluation, good: bool, now: Duration) -> String {
+    let lasted = duration(now.saturating_sub(evaluation.since));
+    match good {
+        true => format!("evaluated {} in {lasted}", evaluation.name),
+        false => format!("failed: evaluating {} after {lasted}", evaluation.name),
+    }
+}
+
+/// A sign of life when nothing else was said for long.
+pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
+    let parts = match task {
+        Task::Idle => return None,
+        Task::Doing { text, since } => {
+            let lasted = frame::running_for(now, *since);
+            vec![text.clone(), lasted]
+        }
+        Task::Evaluating(evaluations) => frame::evaluating(evaluations, now),
+        Task::Building(builds) => {
+            let mut parts = frame::head(builds, now);
+            if let Some(first) = builds.running().next() {
+                parts.extend(frame::parts(first, now));
+            }
+            parts
+        }
+    };
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Some(format!("still {}", parts.join(" · ")))
+}
+
+/// What was done in all.
+pub(super) fn summary(summary: &Summary, time: Duration) -> String {
+    let Summary {
+        built,
+        failed,
+        paths,
+        bytes,
+    } = *summary;
+    let mut parts = Vec::new();
+    if built > 0 {
+        parts.push(format!("built {}", count(number(built), "derivation")));
+    }
+    if failed > 0 {
+        parts.push(format!("{failed} failed"));
+    }
+    match (paths, bytes) {
+        (0, 0) => {}
+        (0, bytes) => parts.push(format!("fetched {}", size(bytes))),
+        (paths, 0) => parts.push(format!("fetched {}", count(number(paths), "path"))),
+        (paths, bytes) => parts.push(format!(
+            "fetched {} ({})",
+            count(number(paths), "path"),
+            size(bytes)
+        )),
+    }
+    if parts.is_empty() {
+        parts.push("nothing to build or fetch".to_owned());
+    }
+    format!("{}, in {}", parts.join(", "), duration(time))
+}
+
+fn number(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// `text` without what GitHub Actions would take for a command: `::` at the beginning of a
+/// line, whatever blanks stand before it, and the older `##[` anywhere (ActionCommand.cs of
+/// its runner).
+pub(super) fn no_commands(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        let line = line.replace("##[", "## [");
+        match line.trim_start().strip_prefix("::") {
+            Some(rest) => format!(": :{rest}"),
+            None => line,
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::builds::tests::{read, recorded};
+
+    const fn seconds(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    #[test]
+    fn a_recorded_failure_is_told_line_by_line() {
+        for stream in recorded!("failing") {
+            let (_, all) = read(stream, |_| false);
+            let mut lines: Vec<String> = all.iter().map(|one| news(one, seconds(500))).collect();
+            lines.iter_mut().for_each(|line| {
+                if let Some(end) = line.find(" after ") {
+                    line.truncate(end);
+                }
+            });
+            lines.sort();
+            assert_eq!(
+                lines,
+                [
+                    "building bad",
+                    "building silent",
+                    "failed: bad",
+                    "failed: silent"
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_says_what_goes_on() {
+        assert_eq!(heartbeat(&Task::Idle, seconds(1)), None);
+        for stream in recorded!("lines") {
+            let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
+            let since = builds.running().next().unwrap().since;
+            let task = Task::Building(Box::new(builds));
+            assert_eq!(
+                heartbeat(&task, since + seconds(75)).unwrap(),
+                "still building 0/1 · lines · 1 min 15 s · buildPhase"
+            );
+        }
+    }
+
+    #[test]
+    fn the_summary_has_times_and_sizes() {
+        let all = Summary {
+            built: 3,
+            failed: 1,
+            paths: 12,
+            bytes: 120_000_000,
+        };
+        assert_eq!(
+            summary(&all, seconds(72)),
+            "built 3 derivations, 1 failed, fetched 12 paths (120.0 MB), in 1 min 12 s"
+        );
+        assert_eq!(
+            summary(&Summary::default(), Duration::from_millis(420)),
+            "nothing to build or fetch, in 0.4 s"
+        );
+    }
+
+    #[test]
+    fn nothing_is_a_command_for_github() {
+        for (text, harmless) in [
+            ("a\n::error::b", "a\n: :error::b"),
+            ("  ::add-mask::x", ": :add-mask::x"),
+            ("x> ##[add-path]y", "x> ## [add-path]y"),
+            ("a::b", "a::b"),
+        ] {
+            assert_eq!(no_commands(text), harmless);
+        }
+    }
+}
