@@ -13,6 +13,7 @@
 mod bad_flakes;
 mod bad_lock;
 mod bad_words;
+mod boot;
 mod boots;
 mod build;
 mod cost;

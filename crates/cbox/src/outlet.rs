@@ -20,8 +20,8 @@ pub(crate) struct Gone;
 #[derive(Debug)]
 pub(crate) struct Outlet {
     sender: mpsc::Sender<Vec<u8>>,
-    /// A last piece, which has not to wait for room.
-    last: Option<Vec<u8>>,
+    /// What is left for the end, and has not to wait for room.
+    last: Vec<u8>,
     done: oneshot::Receiver<()>,
 }
 
@@ -50,7 +50,7 @@ impl Outlet {
             })?;
         Ok(Self {
             sender,
-            last: None,
+            last: vec![],
             done,
         })
     }
@@ -65,9 +65,9 @@ impl Outlet {
         Ok(())
     }
 
-    /// Leaves a last piece behind, for [`Outlet::close`].
-    pub(crate) fn leave(&mut self, bytes: Vec<u8>) {
-        self.last = Some(bytes);
+    /// Leaves something behind, for [`Outlet::close`].
+    pub(crate) fn leave(&mut self, mut bytes: Vec<u8>) {
+        self.last.append(&mut bytes);
     }
 
     /// Waits until all is written, or a signal comes: a reader that has stopped must not
@@ -79,10 +79,8 @@ impl Outlet {
             mut done,
         } = self;
         let written = async {
-            if let Some(last) = last {
-                // Where nobody reads, nothing is missed.
-                let _gone = sender.send(last).await;
-            }
+            // Where nobody reads, nothing is missed.
+            let _gone = sender.send(last).await;
             drop(sender);
             let _ended = (&mut done).await;
         };

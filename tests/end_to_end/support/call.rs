@@ -53,6 +53,12 @@ impl Call {
         self
     }
 
+    /// Standard input comes from there; it is empty otherwise.
+    pub(crate) fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.command.stdin(stdin);
+        self
+    }
+
     /// Standard output goes there, and not into [`Ended::stdout`].
     pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.stdout = Some(stdout.into());

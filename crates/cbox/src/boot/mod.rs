@@ -28,6 +28,10 @@ use crate::{
 /// How long a line without an end stays as it is before it counts as a prompt.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// Ends colours, shows the cursor, begins a line: what a guest may have left undone on a
+/// terminal that it had for itself (ECMA-48, 8.3.117; `?25` is DEC's).
+const PLAIN: &[u8] = b"\x1b[0m\x1b[?25h\n";
+
 /// What is waited for.
 #[derive(Debug, Clone)]
 pub(crate) struct Until {
@@ -108,7 +112,10 @@ pub(crate) async fn run(
         _ => None,
     };
     let reaped = running.end(interrupt).await;
-    if let Some(outlet) = outlet {
+    if let Some(mut outlet) = outlet {
+        if is_raw {
+            outlet.leave(PLAIN.to_vec());
+        }
         outlet.close(interrupt).await;
     }
     let end = end
@@ -176,7 +183,12 @@ async fn follow(
                     }
                 }
                 Said::Aside(bytes) => {
-                    quirks.clean(&bytes).lines().filter(|line| !line.is_empty()).for_each(&mut *aside);
+                    let text = quirks.clean(&bytes);
+                    // That it ends is what it was told, or is told by its end.
+                    let news = |line: &&str| {
+                        !line.is_empty() && !line.contains(": terminating on signal ")
+                    };
+                    text.lines().filter(news).for_each(&mut *aside);
                 }
                 Said::Ended(status) => {
                     return Ok(match lines.unfinished() {

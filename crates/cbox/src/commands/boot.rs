@@ -46,6 +46,8 @@ pub(crate) async fn run(
     common: &Common,
     args: &BootArgs,
 ) -> Result<(), Error> {
+    // The screen is the machine's now: no live line comes into its way.
+    session.view.close();
     let name = targets::parse_names(std::slice::from_ref(&args.target))?.remove(0);
     let store = common.store.as_deref();
     let built = image::find(session.environment, &session.project, &name, store)?;
