@@ -334,7 +334,7 @@ fn no_text_becomes_a_command_of_github() {
         let obeyed = obeyed(&run.stdout);
         assert_eq!(obeyed.len(), 1, "{run}");
         assert!(obeyed[0].starts_with("::error file=hosts/box/"), "{run}");
-        assert_eq!(self::obeyed(&run.stderr), GROUP, "{run}");
+        assert_eq!(foreign(&run.stderr), [""; 0], "{run}");
     }
     // Nor does the message of an error.
     place.write(
@@ -345,11 +345,15 @@ fn no_text_becomes_a_command_of_github() {
     let obeyed = obeyed(&run.stdout);
     assert_eq!(obeyed.len(), 1, "{run}");
     assert!(obeyed[0].contains("title=box failed"), "{run}");
-    assert_eq!(self::obeyed(&run.stderr), GROUP, "{run}");
+    assert_eq!(foreign(&run.stderr), [""; 0], "{run}");
 }
 
-/// The group of an evaluation, which is cbox's own.
-const GROUP: [&str; 2] = ["::group::evaluating", "::endgroup::"];
+/// What GitHub's runner would obey, but for the groups that cbox makes.
+fn foreign(text: &str) -> Vec<&str> {
+    let mut commands = obeyed(text);
+    commands.retain(|command| !["::group::evaluating", "::endgroup::"].contains(command));
+    commands
+}
 
 /// The lines that GitHub's runner would obey: those that begin with `::` after blanks, but
 /// not from `stop-commands` to its word.
