@@ -18,6 +18,7 @@ mod build;
 mod cost;
 mod derivations;
 mod diff;
+mod errors;
 mod interrupt;
 mod json;
 mod local_settings;

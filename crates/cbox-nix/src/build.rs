@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use cbox_core::plan::Plan;
+use cbox_core::{
+    nix_error::{Cause, cause},
+    plan::Plan,
+};
 use thiserror::Error;
 
 use crate::{
@@ -19,6 +22,8 @@ pub struct BuildFailure {
     pub failed: Vec<(String, Vec<String>)>,
     /// What Nix says.
     pub errors: Vec<String>,
+    /// What usually is the cause of such, the first being the nearest.
+    pub causes: Vec<Cause>,
 }
 
 /// Asks Nix what building `installables` would do.
@@ -42,10 +47,12 @@ pub async fn build(
     mut on_event: impl FnMut(Event),
 ) -> Result<(), NixError> {
     let mut reader = Reader::default();
+    let mut causes = Causes::default();
     let command = nix.command(nix.options.build(installables, link));
     let ended = command
         .stream(nix.interrupt(), |line| {
             if let Some(event) = reader.line(line) {
+                causes.look(&event);
                 on_event(event);
             }
         })
@@ -70,6 +77,7 @@ pub async fn build(
                 Err(BuildFailure {
                     failed: reader.failed_builds(),
                     errors,
+                    causes: causes.all(),
                 }
                 .into())
             }
@@ -87,12 +95,61 @@ pub async fn link(nix: &Nix, store_path: &str, link: &Path) -> Result<(), NixErr
     nix.run(nix.options.link(store_path, link)).await.map(drop)
 }
 
+/// How many causes are kept.
+const CAUSES: usize = 50;
+
+/// The causes of failures, as the events tell them.
+#[derive(Debug, Default)]
+pub struct Causes {
+    by_nix: Vec<Cause>,
+    by_logs: Option<Cause>,
+}
+
+impl Causes {
+    /// Takes an event.
+    pub fn look(&mut self, event: &Event) {
+        match event {
+            Event::Message {
+                is_error: true,
+                text,
+            } => {
+                let cause = cause::of_build(text).filter(|cause| !self.by_nix.contains(cause));
+                self.by_nix
+                    .extend(cause.filter(|_| self.by_nix.len() < CAUSES));
+            }
+            Event::BuildLog { line, .. } if self.by_logs.is_none() => {
+                self.by_logs = cause::of_log(line);
+            }
+            _ => {}
+        }
+    }
+
+    /// All there are: what Nix says counts before what a log says.
+    #[must_use]
+    pub fn all(self) -> Vec<Cause> {
+        self.by_nix.into_iter().chain(self.by_logs).collect()
+    }
+}
+
 /// How many failed builds are shown whole.
 const SHOWN: usize = 5;
 
 fn describe(failure: &BuildFailure) -> String {
     let mut text = String::new();
+    let told: Vec<_> = failure
+        .causes
+        .iter()
+        .filter_map(Cause::of_derivation)
+        .collect();
+    for (_, what) in told.iter().take(SHOWN) {
+        text.push_str(&format!("{what}\n"));
+    }
     for (drv, tail) in failure.failed.iter().take(SHOWN) {
+        // What waits for one of those has no log either.
+        let is_told = told.iter().any(|(of, _)| of == drv) || tail.is_empty();
+        if !told.is_empty() && is_told {
+            continue;
+        }
         text.push_str(&format!("the build of {drv} failed"));
         if tail.is_empty() {
             text.push_str(", without a word in its log\n");
@@ -110,7 +167,7 @@ fn describe(failure: &BuildFailure) -> String {
     if failure.failed.len() > SHOWN {
         text.push_str(&format!("and {} more failed", failure.failed.len() - SHOWN));
     }
-    if failure.failed.is_empty() {
+    if text.is_empty() {
         text.push_str("Nix could not build it:\n");
         for error in &failure.errors {
             text.push_str(error.trim());
@@ -140,6 +197,7 @@ mod tests {
                 ("/nix/store/b.drv".into(), vec![]),
             ],
             errors: vec!["error: x".into()],
+            causes: vec![],
         };
         assert_eq!(
             failure.to_string(),
@@ -151,10 +209,23 @@ mod tests {
         let other = BuildFailure {
             failed: vec![],
             errors: vec!["error: no space left".into()],
+            causes: vec![],
         };
         assert_eq!(
             other.to_string(),
             "Nix could not build it:\nerror: no space left"
+        );
+        let told = BuildFailure {
+            failed: vec![("/a.drv".into(), vec![]), ("/b.drv".into(), vec![])],
+            errors: vec![],
+            causes: vec![Cause::WrongSystem {
+                drv: "/a.drv".into(),
+                system: "x".into(),
+            }],
+        };
+        assert_eq!(
+            told.to_string(),
+            "/a.drv has to be built on x, and no builder here is that"
         );
     }
 }

@@ -25,6 +25,8 @@ use crate::{
     artifact,
     error::Error,
     exit::Kind,
+    mention,
+    place::Place,
     project::TEMPORARY,
     session::Evaluator,
     staging::{Snapshot, Sources, blocking},
@@ -181,9 +183,33 @@ async fn build_all(
     })
     .await
     .map_err(|error| match error {
-        error @ NixError::Build(_) => Failure::Builds(error.into()),
+        error @ NixError::Build(_) => Failure::Builds(located(evaluator, jobs, error)),
         error => Failure::Stop(error.into()),
     })
+}
+
+/// The error of a build; with the place of the hash that it is about, if there is one.
+fn located(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], error: NixError) -> Error {
+    let cause = error.cause();
+    let word = cause.as_ref().and_then(|cause| cause.word());
+    let found = jobs.iter().find_map(|job| {
+        let (tree, staged) = (&job.snapshot.tree, job.snapshot.staged.path.as_str());
+        Some((mention::only(tree, staged, word?)?, job.snapshot))
+    });
+    let Some((found, snapshot)) = found else {
+        return error.into();
+    };
+    let origin = &snapshot.origin;
+    let file = origin.shown(
+        evaluator.session.environment,
+        &origin.project.top.join(&found.file),
+    );
+    let mut error = Error::from(error).at(Some(Place::of(&found)));
+    let text = found.with_excerpt();
+    let (_, place) = text.split_at(found.source.len() + 1 + found.file.len());
+    let text = format!("named at {file}{place}").replace('\n', "\n  ");
+    error.message.push_str(&format!("\n  {text}"));
+    error
 }
 
 /// Checks, hashes, links and records one output.

@@ -12,7 +12,9 @@ use std::{
 use cbox_nix::events::Event;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{environment::Environment, error::Error, exit::Kind, terminal::Terminal};
+use crate::{
+    environment::Environment, error::Error, exit::Kind, shown::github, terminal::Terminal,
+};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +33,8 @@ pub(crate) struct View {
     loudness: Loudness,
     colour: bool,
     json: bool,
+    /// Whether GitHub Actions reads along.
+    github: bool,
     /// The line that shows what is being done, on a terminal.
     live: Option<ProgressBar>,
     builds: Mutex<Builds>,
@@ -55,6 +59,7 @@ impl View {
             loudness,
             colour: environment.colour,
             json,
+            github: environment.github.actions,
             live: live.then(|| {
                 let bar = ProgressBar::with_draw_target(
                     None,
@@ -241,10 +246,28 @@ impl View {
     /// Shows an error: what happened, then the way out.
     pub(crate) fn error(&self, error: &Error) {
         let word = self.paint("error:", "31;1");
-        self.stderr(&format!("{word} {}", error.message));
+        self.stderr(&self.framed(&format!("{word} {}", error.message)));
         if let Some(hint) = &error.hint {
             let word = self.paint("hint:", "36;1");
             self.stderr(&format!("{word} {hint}"));
+        }
+        self.annotate(error);
+    }
+
+    /// `text`, framed for GitHub where a line of it would be taken for a command there.
+    fn framed(&self, text: &str) -> String {
+        let is_command = |line: &str| line.trim_start().starts_with("::");
+        if !self.github || !text.lines().any(is_command) {
+            return text.to_owned();
+        }
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        github::log(&lines).join("\n")
+    }
+
+    /// Marks the place of an error for GitHub, where that is who reads.
+    pub(crate) fn annotate(&self, error: &Error) {
+        if let Some(line) = github::annotation(error).filter(|_| self.github) {
+            self.stderr(&line);
         }
     }
 
