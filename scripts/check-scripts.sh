@@ -12,6 +12,7 @@ fi
 cd "$root"
 say "shellcheck over every script"
 shellcheck -x -a scripts/*.sh .ci/run # and what they source
+shellcheck -x tests/errors/record.sh
 shellcheck -x packages/first-boot/coder-first-boot nixos/tests/*.sh .github/*.sh
 # Texts of programs that Nix writes, which have no first line of their own.
 shellcheck -s bash nixos/modules/*/*.sh nixos/images/*.sh

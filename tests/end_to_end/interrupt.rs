@@ -97,7 +97,7 @@ fn while_the_source_is_added_to_the_store() {
 
 #[test]
 fn while_the_lock_is_checked() {
-    interrupted_at("nix", "*' eval --json --expr '*");
+    interrupted_at("nix", "*' eval --json --show-trace --expr '*");
 }
 
 #[test]

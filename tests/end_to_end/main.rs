@@ -20,6 +20,7 @@ mod cost;
 mod derivations;
 mod diff;
 mod doctor;
+mod errors;
 mod interrupt;
 mod json;
 mod local_settings;

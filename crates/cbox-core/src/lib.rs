@@ -16,6 +16,7 @@ pub mod memory_budget;
 pub mod memory_key;
 pub mod nar;
 pub mod nearest;
+pub mod nix_error;
 pub mod nix_text;
 pub mod nixbase32;
 pub mod overrides;

@@ -112,49 +112,6 @@ pub fn without_escapes(text: &str) -> String {
     plain
 }
 
-/// Nix's message without the calls that led to the error, which are the module system's
-/// nearly always: the error itself, and the innermost place in the staged source.
-///
-/// Nix writes the way first, each step with its place, and the error last, behind
-/// `error: `. A message of another form is given back as it is. With an
-/// empty `staged` it is the error alone.
-#[must_use]
-pub fn fold_trace(message: &str, staged: &str) -> String {
-    let lines: Vec<&str> = message.lines().collect();
-    let is_error = |line: &&str| line.trim_start().starts_with("error: ");
-    let Some(start) = lines.iter().rposition(is_error) else {
-        return message.to_owned();
-    };
-    let dedent = |lines: &[&str]| -> String {
-        let indent = |line: &&&str| line.len() - line.trim_start().len();
-        let filled = lines.iter().filter(|line| !line.trim().is_empty());
-        let least = filled.map(|line| indent(&line)).min().unwrap_or(0);
-        let cut = lines
-            .iter()
-            .map(|line| line.get(least..).unwrap_or("").trim_end());
-        cut.collect::<Vec<_>>().join("\n")
-    };
-    let error = dedent(&lines[start..]);
-    let error = error.trim_start_matches("error: ").to_owned();
-    if error.contains(staged) {
-        return error;
-    }
-    let is_place = |line: &&str| {
-        let place = line.trim_start();
-        place.starts_with("at ") && place.contains(staged)
-    };
-    match lines[..start].iter().rposition(is_place) {
-        Some(place) => {
-            let block = lines[place..start]
-                .iter()
-                .position(|line| line.trim().is_empty());
-            let end = block.map_or(start, |length| place + length);
-            format!("{error}\n{}", dedent(&lines[place..end]))
-        }
-        None => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,34 +177,5 @@ mod tests {
             without_escapes("\u{1b}]0;title\u{7}a\u{1b}]8;;u\u{1b}\\b\u{1b}"),
             "ab"
         );
-    }
-
-    #[test]
-    fn an_error_is_shown_without_the_way_to_it() {
-        let message = "error:
-       … while evaluating attribute 'artifactName'
-         at «string»:17:3:
-           16|   hostName
-             |   ^
-
-       … while calling the 'throw' builtin
-         at /nix/store/x-source/hosts/a/default.nix:5:7:
-            4|   x = 1;
-            5|   e = throw \"nope\";
-             |       ^
-
-       … while evaluating something
-         at /nix/store/y-nixpkgs/lib/modules.nix:1:1:
-
-       error: nope
-       and more";
-        assert_eq!(
-            fold_trace(message, "/nix/store/x-source"),
-            "nope\nand more\nat /nix/store/x-source/hosts/a/default.nix:5:7:\n   \
-             4|   x = 1;\n   5|   e = throw \"nope\";\n    |       ^"
-        );
-        let syntax = "error: syntax error, unexpected ','\n       at /nix/store/x-source/a.nix:1:2:\n            1| ,";
-        assert!(fold_trace(syntax, "/nix/store/x-source").contains("a.nix:1:2"));
-        assert_eq!(fold_trace("killed", "/nix/store/x-source"), "killed");
     }
 }

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::nearest::{nearest, suggestion};
+
 /// The short names, each with the system it stands for.
 const SHORT: [(&str, &str); 4] = [
     ("x86_64", "x86_64-linux"),
@@ -19,6 +21,18 @@ const SHORT: [(&str, &str); 4] = [
     "`{0}` is not a system: it is written like `x86_64-linux`, or short: `x86_64`, `amd64`, `aarch64`, `arm64`"
 )]
 pub struct NotASystem(String);
+
+impl NotASystem {
+    /// What may be meant, as a sentence; empty where nothing is near.
+    #[must_use]
+    pub fn suggestion(&self) -> String {
+        let known = SHORT.iter().flat_map(|(short, full)| [*short, *full]);
+        match nearest(&self.0, known).as_slice() {
+            [] => String::new(),
+            near => suggestion(&self.0, near),
+        }
+    }
+}
 
 /// A system as Nix names it: `<architecture>-<operating system>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -95,7 +95,8 @@ impl Options {
     /// `nix eval` of an expression that takes nothing from outside.
     #[must_use]
     pub fn eval_expression(&self, expression: &str) -> Vec<OsString> {
-        self.call(&["eval", "--json", "--expr", expression])
+        // The trace for the same reason as in `eval`.
+        self.call(&["eval", "--json", "--show-trace", "--expr", expression])
     }
 
     /// `nix eval --apply` of an attribute of a staged flake.

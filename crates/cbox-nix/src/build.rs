@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use cbox_core::plan::Plan;
+use cbox_core::{
+    nix_error::{Cause, cause},
+    plan::Plan,
+};
 use thiserror::Error;
 
 use crate::{
@@ -22,6 +25,29 @@ pub struct BuildFailure {
     pub errors: Vec<String>,
     /// What the command for a log takes besides: the store, if it is not the usual one.
     pub log_options: String,
+    /// What usually is the cause of such, the first being the nearest.
+    pub causes: Vec<Cause>,
+}
+
+impl BuildFailure {
+    /// What the events of a run told. `log_options` are those of the field.
+    #[must_use]
+    pub fn new(reader: &Reader, causes: Causes, log_options: String) -> Self {
+        let causes = causes.all();
+        let mut failed = reader.failed_builds();
+        // Those that no builder took are no failed builds to every release of Nix.
+        for (drv, _) in causes.iter().filter_map(Cause::of_derivation) {
+            if !failed.iter().any(|build| build.drv == drv) {
+                failed.push(FailedBuild::of(drv));
+            }
+        }
+        Self {
+            failed,
+            errors: reader.other_errors().to_vec(),
+            log_options,
+            causes,
+        }
+    }
 }
 
 /// Asks Nix what building `installables` would do.
@@ -45,10 +71,12 @@ pub async fn build(
     mut on_event: impl FnMut(Event),
 ) -> Result<(), NixError> {
     let mut reader = Reader::default();
+    let mut causes = Causes::default();
     let command = nix.command(nix.options.build(installables, link));
     let ended = command
         .stream(nix.interrupt(), |line| {
             if let Some(event) = reader.line(line) {
+                causes.look(&event);
                 on_event(event);
             }
         })
@@ -61,9 +89,13 @@ pub async fn build(
             signal,
             stderr,
         }) => {
-            let failed = reader.failed_builds();
-            let errors = reader.other_errors().to_vec();
-            if failed.is_empty() && errors.is_empty() {
+            let store = nix.options.store.as_ref().map(|store| {
+                let store = Command::new("--store", [store]);
+                format!("{} ", store.to_shell())
+            });
+            let failure = BuildFailure::new(&reader, causes, store.unwrap_or_default());
+            // Nothing of that: the call itself failed.
+            if failure.failed.is_empty() && failure.errors.is_empty() {
                 return Err(NixError::Failed {
                     command,
                     status,
@@ -71,16 +103,7 @@ pub async fn build(
                     stderr,
                 });
             }
-            let log_options = nix.options.store.as_ref().map(|store| {
-                let store = Command::new("--store", [store]);
-                format!("{} ", store.to_shell())
-            });
-            Err(BuildFailure {
-                failed,
-                errors,
-                log_options: log_options.unwrap_or_default(),
-            }
-            .into())
+            Err(failure.into())
         }
         Err(error) => Err(error),
     }
@@ -95,13 +118,56 @@ pub async fn link(nix: &Nix, store_path: &str, link: &Path) -> Result<(), NixErr
     nix.run(nix.options.link(store_path, link)).await.map(drop)
 }
 
+/// How many causes are kept.
+const CAUSES: usize = 50;
+
+/// The causes of failures, as the events tell them.
+#[derive(Debug, Default)]
+pub struct Causes {
+    by_nix: Vec<Cause>,
+    by_logs: Option<Cause>,
+}
+
+impl Causes {
+    /// Takes an event.
+    pub fn look(&mut self, event: &Event) {
+        match event {
+            Event::Message {
+                is_error: true,
+                text,
+            } => {
+                let cause = cause::of_build(text).filter(|cause| !self.by_nix.contains(cause));
+                self.by_nix
+                    .extend(cause.filter(|_| self.by_nix.len() < CAUSES));
+            }
+            Event::BuildLog { line, .. } if self.by_logs.is_none() => {
+                self.by_logs = cause::of_log(line);
+            }
+            _ => {}
+        }
+    }
+
+    /// All there are: what Nix says counts before what a log says.
+    #[must_use]
+    pub fn all(self) -> Vec<Cause> {
+        self.by_nix.into_iter().chain(self.by_logs).collect()
+    }
+}
+
 /// How many failed builds are shown whole.
 const SHOWN: usize = 5;
 
 fn describe(failure: &BuildFailure) -> String {
     let mut text = String::new();
     for build in failure.failed.iter().take(SHOWN) {
-        describe_build(build, &failure.log_options, &mut text);
+        let told = failure.causes.iter().filter_map(Cause::of_derivation);
+        let told = told.into_iter().find(|(drv, _)| *drv == build.drv);
+        describe_build(
+            build,
+            told.map(|(_, what)| what),
+            &failure.log_options,
+            &mut text,
+        );
     }
     if failure.failed.len() > SHOWN {
         text.push_str(&format!(
@@ -120,28 +186,35 @@ fn describe(failure: &BuildFailure) -> String {
     text.trim_end().to_owned()
 }
 
-fn describe_build(build: &FailedBuild, log_options: &str, text: &mut String) {
+/// `told` is what happened, where that is known better than from the reason.
+fn describe_build(build: &FailedBuild, told: Option<String>, log_options: &str, text: &mut String) {
     let FailedBuild {
         drv,
         reason,
         tail,
         needed_by,
     } = build;
-    text.push_str(&format!("the build of {drv} {}", {
-        if reason.is_empty() { "failed" } else { reason }
-    }));
-    if tail.is_empty() {
-        text.push_str(", without a word in its log\n");
-    } else {
-        text.push_str(&format!(
-            "; the last {} of its log:\n",
-            last(tail.len(), "line")
-        ));
-        for line in tail {
-            text.push_str(&format!("  | {line}\n"));
+    let is_told = told.is_some();
+    let happened = told.unwrap_or_else(|| match reason.as_str() {
+        "" => format!("the build of {drv} failed"),
+        reason => format!("the build of {drv} {reason}"),
+    });
+    text.push_str(&happened);
+    match tail.as_slice() {
+        [] if is_told => {}
+        [] => text.push_str(", without a word in its log"),
+        tail => {
+            let lines = last(tail.len(), "line");
+            text.push_str(&format!("; the last {lines} of its log:"));
+            for line in tail {
+                text.push_str(&format!("\n  | {line}"));
+            }
         }
     }
-    text.push_str(&format!("  the whole log: nix log {log_options}{drv}\n"));
+    text.push('\n');
+    if !(is_told && tail.is_empty()) {
+        text.push_str(&format!("  the whole log: nix log {log_options}{drv}\n"));
+    }
     if !needed_by.is_empty() {
         text.push_str(&format!("  needed by: {}\n", needed_by.join(", ")));
     }
@@ -179,6 +252,7 @@ mod tests {
             ],
             errors: vec!["error: x".into()],
             log_options: "--store /s ".into(),
+            causes: vec![],
         };
         assert_eq!(
             failure.to_string(),
@@ -191,6 +265,7 @@ mod tests {
             failed: vec![],
             errors: vec!["error: no space left".into()],
             log_options: String::new(),
+            causes: vec![],
         };
         assert_eq!(
             other.to_string(),
@@ -201,5 +276,18 @@ mod tests {
             ..other
         };
         assert!(many.to_string().ends_with("/a.drv\nand 2 more failed"));
+        let told = BuildFailure {
+            failed: vec![build("/a.drv", "platform mismatch", &[], &["x"])],
+            errors: vec![],
+            log_options: String::new(),
+            causes: vec![Cause::WrongSystem {
+                drv: "/a.drv".into(),
+                system: "x".into(),
+            }],
+        };
+        assert_eq!(
+            told.to_string(),
+            "/a.drv has to be built on x, and no builder here is that\n  needed by: x"
+        );
     }
 }

@@ -3,7 +3,12 @@
 use std::io;
 
 use camino::Utf8PathBuf;
-use cbox_core::{lock::LockError, overrides::OverrideError};
+use cbox_core::{
+    lock::LockError,
+    nix_error::{Cause, Fault, cause},
+    nix_text::without_escapes,
+    overrides::OverrideError,
+};
 use thiserror::Error;
 
 use crate::{build::BuildFailure, derivations::DerivationFault, interrupt::Signal};
@@ -63,19 +68,19 @@ pub enum NixError {
     /// Overrides contradict each other.
     #[error(transparent)]
     Override(#[from] OverrideError),
-    /// `flake.nix` cannot be read. The message is Nix's own.
-    #[error("flake.nix does not evaluate:\n{message}")]
+    /// `flake.nix` cannot be read.
+    #[error("flake.nix does not evaluate:{fault}")]
     Flake {
         /// What Nix says, positions in the staged copy.
-        message: String,
+        fault: Box<Fault>,
     },
-    /// A host does not evaluate. The message is Nix's own.
-    #[error("host `{host}` does not evaluate:\n{message}")]
+    /// A host does not evaluate.
+    #[error("host `{host}` does not evaluate:{fault}")]
     Evaluation {
         /// The entry of `nixosConfigurations`.
         host: String,
         /// What Nix says, positions in the staged copy.
-        message: String,
+        fault: Box<Fault>,
     },
     /// There was too little memory to evaluate a host.
     #[error("there is too little memory to evaluate host `{host}`: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said `{said}`") })]
@@ -88,8 +93,13 @@ pub enum NixError {
         said: String,
     },
     /// The flake has no such host.
-    #[error("the flake has no host `{0}`")]
-    NoHost(String),
+    #[error("the flake has no host `{host}`")]
+    NoHost {
+        /// The entry of `nixosConfigurations` that is not there.
+        host: String,
+        /// Those like it, as Nix lists them.
+        near: Option<String>,
+    },
     /// The host's configuration has no such attribute.
     #[error("host `{host}` has no `config.{attribute}`")]
     NoAttribute {
@@ -107,6 +117,8 @@ pub enum NixError {
         set: String,
         /// The option as Nix names it, which may be only the first part.
         option: String,
+        /// Those like it, as nixpkgs lists them.
+        near: Option<String>,
     },
     /// A derivation cannot be read.
     #[error("the derivation {path} cannot be used")]
@@ -148,4 +160,21 @@ pub enum NixError {
         /// Why not.
         source: io::Error,
     },
+}
+
+impl NixError {
+    /// What usually is the cause of a command that failed for a reason of the machine's.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Failed { stderr, .. } => {
+                let stderr = without_escapes(stderr);
+                let last = stderr.rfind("\nerror:").map_or(0, |before| before + 1);
+                cause::of_git(&stderr).or_else(|| cause::of_build(&stderr[last..]))
+            }
+            Self::Flake { fault } | Self::Evaluation { fault, .. } => fault.cause.clone(),
+            Self::Build(failure) => failure.causes.first().cloned(),
+            _ => None,
+        }
+    }
 }

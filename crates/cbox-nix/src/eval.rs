@@ -6,7 +6,8 @@ use cbox_core::{
     expression::{self, Evaluated, Request},
     lock::{Declared, Lock},
     memory_budget::died_of_memory,
-    nix_text::{fold_trace, without_escapes},
+    nix_error::{Cause, Fault},
+    nix_text::without_escapes,
     overrides::OptionPath,
 };
 
@@ -15,9 +16,6 @@ use crate::{
     nix::{Nix, Staged},
     said::Said,
 };
-
-/// The word with which the expression says that an attribute is missing.
-const NO_ATTRIBUTE: &str = "cbox-no-attribute: ";
 
 /// The size that the heap of Nix's collector starts with, in bytes.
 pub const HEAP_VARIABLE: &str = "GC_INITIAL_HEAP_SIZE";
@@ -47,7 +45,7 @@ pub async fn check_lock(
                 signal: None,
                 ..
             } => NixError::Flake {
-                message: shown(nix, staged, &without_escapes(&stderr)),
+                fault: Box::new(fault(nix, staged, &without_escapes(&stderr))),
             },
             other => other,
         })?;
@@ -118,9 +116,7 @@ fn failed(nix: &Nix, staged: &Staged, request: &Request, error: NixError) -> Nix
             status,
             said,
         },
-        None => explain(request, error_part(&stderr), |message| {
-            shown(nix, staged, message)
-        }),
+        None => explain(request, fault(nix, staged, error_part(&stderr))),
     }
 }
 
@@ -141,34 +137,41 @@ fn error_part(stderr: &str) -> &str {
     &stderr[start..]
 }
 
-/// `message` as the user wants it: whole with `--show-trace`, otherwise folded.
-fn shown(nix: &Nix, staged: &Staged, message: &str) -> String {
+/// What `message` says; whole if the user wants it so.
+fn fault(nix: &Nix, staged: &Staged, message: &str) -> Fault {
+    let root = nix.store.root().to_string_lossy();
+    let fault = Fault::of(message, &root, staged.path.as_str());
     if nix.options.pass_through.wants_trace() {
-        message.to_owned()
+        fault.whole(message)
     } else {
-        fold_trace(message, staged.path.as_str())
+        fault
     }
 }
 
-/// What Nix's message about a failed evaluation means, as far as it is about what was
-/// asked; the rest is the flake's own business and is shown as it is.
-fn explain(request: &Request, message: &str, shown: impl FnOnce(&str) -> String) -> NixError {
+/// What a failed evaluation means, as far as it is about what was asked; the rest is the
+/// flake's own business.
+#[must_use]
+pub fn explain(request: &Request, fault: Fault) -> NixError {
     let host = request.host.clone();
-    let missing_host = format!(
-        "does not provide attribute '{}'",
-        request.attribute_path().trim_start_matches('.')
-    );
-    if message.contains("does not provide attribute")
-        && (message.contains(&missing_host)
-            || message.contains(&format!("nixosConfigurations.{host}'")))
-    {
-        return NixError::NoHost(host);
+    let asked = request.attribute_path();
+    let asked = asked.trim_start_matches('.');
+    match &fault.cause {
+        Some(Cause::NoFlakeAttribute)
+            if fault.summary.contains(&format!("'{asked}'"))
+                || fault
+                    .summary
+                    .contains(&format!("nixosConfigurations.{host}'")) =>
+        {
+            let near = fault.did_you_mean().map(str::to_owned);
+            return NixError::NoHost { host, near };
+        }
+        Some(Cause::NoConfigAttribute { attribute }) => {
+            let attribute = attribute.clone();
+            return NixError::NoAttribute { host, attribute };
+        }
+        _ => {}
     }
-    if let Some((_, rest)) = message.split_once(&format!("error: {NO_ATTRIBUTE}")) {
-        let attribute = rest.lines().next().unwrap_or_default().trim().to_owned();
-        return NixError::NoAttribute { host, attribute };
-    }
-    if let Some(option) = missing_option(message)
+    if let Some(option) = fault.missing_option()
         && let Ok(path) = option.parse::<OptionPath>()
         && let Some((set, _)) = request
             .overrides
@@ -178,24 +181,14 @@ fn explain(request: &Request, message: &str, shown: impl FnOnce(&str) -> String)
         return NixError::NoOption {
             host,
             set: set.to_string(),
-            option,
+            option: option.to_owned(),
+            near: fault.did_you_mean().map(str::to_owned),
         };
     }
     NixError::Evaluation {
         host,
-        message: shown(message),
+        fault: Box::new(fault),
     }
-}
-
-/// The option in ``The option `a.b' does not exist``, which is how nixpkgs' module
-/// system says it.
-fn missing_option(message: &str) -> Option<String> {
-    let before = message
-        .split("' does not exist")
-        .next()
-        .filter(|before| before.len() < message.len())?;
-    let (_, option) = before.rsplit_once("The option `")?;
-    Some(option.to_owned())
 }
 
 #[cfg(test)]
@@ -217,22 +210,31 @@ mod tests {
         }
     }
 
+    fn explained(request: &Request, message: &str) -> NixError {
+        explain(request, Fault::of(message, "", "/nix/store/x-source"))
+    }
+
     #[test]
     fn a_missing_host_is_told_from_a_missing_attribute() {
         let message = "error: flake 'path:/nix/store/x-source?narHash=y' does not provide attribute 'nixosConfigurations.\"a-b\"'";
         assert!(
-            matches!(explain(&request(&[]), message, str::to_owned), NixError::NoHost(host) if host == "a-b")
+            matches!(explained(&request(&[]), message), NixError::NoHost { host, near: None } if host == "a-b")
         );
         let bare = "error: flake 'path:…' does not provide attribute 'nixosConfigurations.a-b'\n       Did you mean a-c?";
         assert!(matches!(
-            explain(&request(&[]), bare, str::to_owned),
-            NixError::NoHost(_)
+            explained(&request(&[]), bare),
+            NixError::NoHost { near: Some(near), .. } if near == "a-c"
         ));
-        let message =
-            "error:\n       … while calling\n\n       error: cbox-no-attribute: system.build.x\n";
+        let message = "error:\n       … while calling the 'throw' builtin\n         at «string»:1:2:\n\n       \
+                       error: cbox-no-attribute: system.build.x\n";
         assert!(matches!(
-            explain(&request(&[]), message, str::to_owned),
+            explained(&request(&[]), message),
             NixError::NoAttribute { attribute, .. } if attribute == "system.build.x"
+        ));
+        let own = message.replace("«string»", "/nix/store/x-source/a.nix");
+        assert!(matches!(
+            explained(&request(&[]), &own),
+            NixError::Evaluation { .. }
         ));
     }
 
@@ -251,23 +253,19 @@ mod tests {
     fn a_missing_option_counts_only_where_it_was_set() {
         let message = "error: The option `services.x.enabel' does not exist. Definition values:\n- In `cbox overrides': true";
         assert!(matches!(
-            explain(&request(&["services.x.enabel"]), message, str::to_owned),
+            explained(&request(&["services.x.enabel"]), message),
             NixError::NoOption { option, .. } if option == "services.x.enabel"
         ));
         assert!(matches!(
-            explain(
-                &request(&["services.x.enabel.deeper"]),
-                message,
-                str::to_owned
-            ),
+            explained(&request(&["services.x.enabel.deeper"]), message),
             NixError::NoOption { .. }
         ));
         assert!(matches!(
-            explain(&request(&["other"]), message, str::to_owned),
+            explained(&request(&["other"]), message),
             NixError::Evaluation { .. }
         ));
         assert!(matches!(
-            explain(&request(&["a"]), "error: x", str::to_owned),
+            explained(&request(&["a"]), "error: x"),
             NixError::Evaluation { .. }
         ));
     }

@@ -2,6 +2,9 @@
 
 use thiserror::Error;
 
+/// Nix's option for errors with the whole way to them.
+pub const SHOW_TRACE: &str = "--show-trace";
+
 /// A refused argument.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
@@ -33,7 +36,7 @@ const BUILD_ONLY: &[(&str, usize)] = &[
 /// Options of which the evaluation sees nothing but that it should still be given, as
 /// they say where things are fetched from or how errors are shown.
 const HARMLESS: &[(&str, usize)] = &[
-    ("--show-trace", 0),
+    (SHOW_TRACE, 0),
     ("--refresh", 0),
     ("--verbose", 0),
     ("-v", 0),
@@ -84,9 +87,11 @@ impl PassThrough {
     /// Whether errors are wanted with the whole way to them.
     #[must_use]
     pub fn wants_trace(&self) -> bool {
+        let setting = ["--option", "show-trace", "true"];
         self.everywhere
             .iter()
-            .any(|argument| argument == "--show-trace")
+            .any(|argument| argument == SHOW_TRACE)
+            || self.everywhere.windows(3).any(|words| words == setting)
     }
 
     /// Sorts `arguments`. What is not known is passed on everywhere, and taken for

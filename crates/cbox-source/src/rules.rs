@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::{
+    Match,
+    gitignore::{Gitignore, GitignoreBuilder},
+};
 
 use crate::SourceError;
 
@@ -32,6 +35,17 @@ pub struct Made {
     pub files: Vec<PathBuf>,
     /// What the paths of temporary files begin with.
     pub temporary: Vec<PathBuf>,
+}
+
+/// Why a file is not staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// This pattern excludes it.
+    Excluded(String),
+    /// It is a local setting.
+    Local,
+    /// cbox made it.
+    Made,
 }
 
 impl Rules {
@@ -90,6 +104,20 @@ impl Rules {
                 .matched_path_or_any_parents(inside, false)
                 .is_ignore()
         })
+    }
+
+    /// Why the file at `path` is not staged, as far as these rules are the reason.
+    #[must_use]
+    pub fn why_left_out(&self, path: &Path) -> Option<LeftOut> {
+        if self.is_local(path) {
+            return Some(LeftOut::Local);
+        }
+        if let Ok(inside) = path.strip_prefix(&self.dir)
+            && let Match::Ignore(glob) = self.exclude.matched_path_or_any_parents(inside, false)
+        {
+            return Some(LeftOut::Excluded(glob.original().to_owned()));
+        }
+        self.excludes(path, false).then_some(LeftOut::Made)
     }
 
     /// Whether `path` is a local setting, of whichever host.
@@ -204,6 +232,10 @@ mod tests {
         ] {
             assert_eq!(rules.excludes(Path::new(path), true), excluded, "{path}");
         }
+        let why = |path: &str| rules.why_left_out(Path::new(path));
+        assert_eq!(why("docs/a.md"), Some(LeftOut::Excluded("*.md".to_owned())));
+        assert_eq!(why("out/x"), Some(LeftOut::Made));
+        assert_eq!(why("docs/KEEP.md"), None);
         assert!(rules.excludes(Path::new("out/x"), false));
         assert!(rules.excludes(Path::new("images/a.json"), false));
         assert!(!rules.excludes(Path::new("images/b.json"), false));

@@ -8,7 +8,7 @@ use cbox_core::{
 };
 use serde::Deserialize;
 
-use crate::{error::Error, exit::Kind};
+use crate::{error::Error, exit::Kind, place::Place};
 
 /// The file's name, beside `flake.nix`.
 pub(crate) const FILE: &str = "cbox.toml";
@@ -147,12 +147,16 @@ impl Config {
 
     fn parse(text: &str, file: &Utf8PathBuf) -> Result<Self, Error> {
         let config: Self = toml::from_str(text).map_err(|error| {
-            let place = error.span().map_or_else(String::new, |span| {
-                let (line, column) = position(text, span.start);
-                format!(":{line}:{column}")
+            let found = error.span().map(|span| position(text, span.start));
+            let shown =
+                found.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+            let place = found.map(|(line, _)| Place {
+                file: file.clone(),
+                line,
             });
             let message = error.message().trim().replace('\n', ", ");
-            Error::new(Kind::Config, format!("{file}{place}: {message}"))
+            Error::new(Kind::Config, format!("{file}{shown}: {message}"))
+                .at(place)
                 .hint("the README lists what can stand in cbox.toml")
         })?;
         config

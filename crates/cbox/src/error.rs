@@ -1,10 +1,10 @@
 //! The program's one error: what happened and where, what to do next, and its kind.
 
-use cbox_core::lock::LockError;
+use cbox_core::{lock::LockError, nix_error::Cause};
 use cbox_nix::{NixError, derivations::DerivationFault};
 use cbox_source::SourceError;
 
-use crate::exit::Kind;
+use crate::{exit::Kind, place::Place};
 
 /// An error as the user sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) struct Error {
     pub(crate) message: String,
     /// The way out.
     pub(crate) hint: Option<String>,
+    /// Where in the repository it happened, as far as is known.
+    pub(crate) place: Option<Place>,
 }
 
 impl Error {
@@ -22,7 +24,21 @@ impl Error {
             kind,
             message: message.into(),
             hint: None,
+            place: None,
         }
+    }
+
+    /// Adds the place.
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The lines of the message, and the hint below them.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let hint = self.hint.iter().map(|hint| format!("hint: {hint}"));
+        let message = self.message.lines().map(str::to_owned);
+        message.chain(hint).collect()
     }
 
     /// Adds the way out; an empty one adds nothing.
@@ -45,6 +61,7 @@ impl Error {
             "exitCode": self.kind.code(),
             "message": self.message,
             "hint": self.hint,
+            "place": self.place,
         })
     }
 
@@ -104,10 +121,6 @@ impl From<NixError> for Error {
             ),
             NixError::NotFound(_) => (Kind::Environment, "install it, or put it on the PATH"),
             NixError::TooOld { .. } => (Kind::Environment, "put a newer Nix first on the PATH"),
-            NixError::Failed { stderr, .. } if stderr.contains("dubious ownership") => (
-                Kind::Environment,
-                "the repository belongs to another user: `git config --global --add safe.directory <its folder>` trusts it",
-            ),
             NixError::Failed { .. } | NixError::Start { .. } | NixError::Answer { .. } => {
                 (Kind::Environment, "")
             }
@@ -151,17 +164,46 @@ impl From<NixError> for Error {
                     _ => "",
                 },
             ),
-            NixError::NoHost(_) => (Kind::Usage, "`cbox hosts` shows the hosts"),
-            NixError::Flake { .. } | NixError::Evaluation { .. } => (
+            NixError::NoHost { .. } => (Kind::Usage, "`cbox hosts` shows the hosts"),
+            NixError::Flake { fault } | NixError::Evaluation { fault, .. } => (
                 Kind::Evaluation,
-                "`-- --show-trace` behind a build shows the whole way to the error",
+                match fault.whole {
+                    None => "`--show-trace` shows the whole way to the error",
+                    Some(_) => "",
+                },
             ),
-            NixError::Build(_) => (Kind::Build, ""),
+            NixError::Build(failure) => (kind_of_build(&failure.causes), ""),
             NixError::File { .. } => (Kind::Output, ""),
             _ => (Kind::Environment, ""),
         };
-        let fetch = missing_history(&error);
-        Self::new(kind, with_causes(&error)).hint(fetch.unwrap_or_else(|| hint.to_owned()))
+        let special = missing_history(&error)
+            .or_else(|| did_you_mean(&error))
+            .or_else(|| error.cause().map(|cause| cause.hint()));
+        Self::new(kind, with_causes(&error)).hint(special.unwrap_or_else(|| hint.to_owned()))
+    }
+}
+
+/// Whether a build failed of itself, or had no builder that could have done it.
+fn kind_of_build(causes: &[Cause]) -> Kind {
+    let no_builder = |cause| {
+        matches!(
+            cause,
+            &Cause::MissingFeature { .. } | &Cause::WrongSystem { .. }
+        )
+    };
+    match causes {
+        [first, rest @ ..] if no_builder(first) && rest.iter().all(no_builder) => Kind::Unsupported,
+        _ => Kind::Build,
+    }
+}
+
+/// The names that Nix and nixpkgs take for meant.
+fn did_you_mean(error: &NixError) -> Option<String> {
+    match error {
+        NixError::NoHost { near, .. } | NixError::NoOption { near, .. } => {
+            Some(format!("did you mean {}?", near.as_ref()?))
+        }
+        _ => None,
     }
 }
 

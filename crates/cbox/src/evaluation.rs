@@ -6,11 +6,14 @@ use camino::Utf8Path;
 use cbox_core::{
     expression::{DerivationInfo, Evaluated, Request},
     memory_key::KeyParts,
+    nix_error::Cause,
     nix_text::to_user_positions,
 };
 use cbox_nix::{NixError, eval::evaluate, said::Said};
 
-use crate::{error::Error, exit::Kind, session::Evaluator, staging::Snapshot, view::count};
+use crate::{
+    error::Error, exit::Kind, mention, session::Evaluator, staging::Snapshot, unstaged, view::count,
+};
 
 /// Why an evaluation gave nothing.
 #[derive(Debug)]
@@ -85,10 +88,11 @@ impl Evaluator<'_> {
         let mut said = Said::default();
         let answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
         self.tell(&said, snapshot, what);
-        answer.map_err(|error| match error {
-            NixError::Memory { .. } => Failure::Memory(error),
-            error => Failure::Other(self.located(error, snapshot)),
-        })
+        match answer {
+            Ok(evaluated) => Ok(evaluated),
+            Err(error @ NixError::Memory { .. }) => Err(Failure::Memory(error)),
+            Err(error) => Err(Failure::Other(self.located(error, snapshot).await)),
+        }
     }
 
     /// Shows what Nix said while it evaluated `what` to those who want to know all.
@@ -137,8 +141,14 @@ impl Evaluator<'_> {
         .key())
     }
 
-    /// `error`, with its places told as places in the user's tree.
-    pub(crate) fn located(&self, error: NixError, snapshot: &Snapshot) -> Error {
+    /// `error`, with its places told as places in the user's tree. Says of a file that is not there why it is not.
+    pub(crate) async fn located(&self, mut error: NixError, snapshot: &Snapshot) -> Error {
+        if let NixError::Flake { fault } | NixError::Evaluation { fault, .. } = &mut error {
+            mention::complete(fault, &snapshot.tree, snapshot.staged.path.as_str());
+            if let Some(Cause::MissingFile { file, why }) = &mut fault.cause {
+                *why = unstaged::why(self.session, snapshot, file).await;
+            }
+        }
         let environment = self.session.environment;
         snapshot
             .origin

@@ -7,7 +7,7 @@ use cbox_core::{baseline::short_revision, nix_text::to_user_positions};
 use cbox_nix::{NixError, nix::Staged};
 use tempfile::TempDir;
 
-use crate::{environment::Environment, error::Error, exit::Kind, project::Project};
+use crate::{environment::Environment, error::Error, exit::Kind, place::Place, project::Project};
 
 /// One version of the flake: the working tree, or a commit that is laid out in a folder
 /// for as long as this lives.
@@ -95,12 +95,28 @@ impl Origin {
         staged: &Staged,
         store_root: &Utf8Path,
     ) -> Error {
-        let mut error = Error::from(error);
+        let mut error = error;
+        let place = match &mut error {
+            NixError::Flake { fault } | NixError::Evaluation { fault, .. } => {
+                fault.find_lines(|file| std::fs::read_to_string(self.project.top.join(file)).ok());
+                fault.places.first().map(Place::of)
+            }
+            _ => None,
+        };
+        let mut error = Error::from(error).at(place);
         let shown = |path: &Utf8Path| {
             let shown = self.shown(environment, path);
             shown.trim_end_matches('/').to_owned()
         };
         let (store, root) = (staged.path.as_str(), store_root.as_str());
+        // What is below the user's own folder is named from there.
+        if let Ok(below) = environment.folder.strip_prefix(&self.project.top)
+            && !self.is_commit()
+            && below != ""
+        {
+            error.message =
+                to_user_positions(&error.message, root, &format!("{store}/{below}"), "");
+        }
         if !staged.dir.is_empty() {
             let flake = format!("{store}/{}", staged.dir);
             error.message =

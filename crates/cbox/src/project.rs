@@ -77,7 +77,7 @@ impl Project {
             None => found.to_owned(),
         };
         Ok(Self {
-            config: Config::read(found)?,
+            config: Config::read(found).map_err(|error| below(error, &top))?,
             out_dir: out_dir.map_or_else(
                 || found.join(OUT),
                 |out_dir| normal(&environment.absolute(out_dir)),
@@ -100,7 +100,7 @@ impl Project {
                 .hint("the flake was somewhere else at that commit, or was none yet"));
         }
         Ok(Self {
-            config: Config::read(&folder)?,
+            config: Config::read(&folder).map_err(|error| below(error, top))?,
             folder,
             top: top.to_owned(),
             repository: self.repository.clone(),
@@ -231,6 +231,16 @@ impl Project {
         hosts.sort();
         hosts
     }
+}
+
+/// `error` with its place as one below `top`.
+fn below(mut error: Error, top: &Utf8Path) -> Error {
+    if let Some(place) = &mut error.place
+        && let Ok(inside) = place.file.strip_prefix(top)
+    {
+        place.file = inside.to_owned();
+    }
+    error
 }
 
 /// Whether a host exists only to be built into an image.

@@ -29,6 +29,8 @@ use crate::{
     artifact,
     error::Error,
     exit::Kind,
+    mention,
+    place::Place,
     project::TEMPORARY,
     run_log::RunLog,
     session::Evaluator,
@@ -196,7 +198,7 @@ async fn build_all(
         Ok(()) => Ok(()),
         Err(NixError::Build(mut failure)) => {
             name_dependents(evaluator, jobs, &mut failure);
-            Err(Failure::Builds(NixError::from(failure).into()))
+            Err(Failure::Builds(located(evaluator, jobs, failure.into())))
         }
         Err(error) => Err(Failure::Stop(error.into())),
     }
@@ -221,6 +223,30 @@ fn name_dependents(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], failure: &mut Bu
             }
         }
     }
+}
+
+/// The error of a build; with the place of the hash that it is about, if there is one.
+fn located(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], error: NixError) -> Error {
+    let cause = error.cause();
+    let word = cause.as_ref().and_then(|cause| cause.word());
+    let found = jobs.iter().find_map(|job| {
+        let (tree, staged) = (&job.snapshot.tree, job.snapshot.staged.path.as_str());
+        Some((mention::only(tree, staged, word?)?, job.snapshot))
+    });
+    let Some((found, snapshot)) = found else {
+        return error.into();
+    };
+    let origin = &snapshot.origin;
+    let file = origin.shown(
+        evaluator.session.environment,
+        &origin.project.top.join(&found.file),
+    );
+    let mut error = Error::from(error).at(Some(Place::of(&found)));
+    let text = found.with_excerpt();
+    let (_, place) = text.split_at(found.source.len() + 1 + found.file.len());
+    let text = format!("named at {file}{place}").replace('\n', "\n  ");
+    error.message.push_str(&format!("\n  {text}"));
+    error
 }
 
 /// Checks, hashes, links and records one output.

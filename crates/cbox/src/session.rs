@@ -1,12 +1,13 @@
 //! A run: what every command needs, made once, in the order in which it can fail.
 
 use camino::Utf8Path;
-use cbox_core::{
-    lock::Lock,
-    nix_text::{fold_trace, without_escapes},
-};
+use cbox_core::{lock::Lock, nix_error::Fault, nix_text::without_escapes};
 use cbox_nix::{
-    Interrupt, NixError, argv::Options, memory::Memory, nix::Nix, pass_through::PassThrough,
+    Interrupt, NixError,
+    argv::Options,
+    memory::Memory,
+    nix::Nix,
+    pass_through::{PassThrough, SHOW_TRACE},
 };
 
 use crate::{
@@ -51,8 +52,11 @@ impl<'a> Session<'a> {
         common: &Common,
         flags: &BuildFlags,
     ) -> Result<Evaluator<'_>, Error> {
-        let pass_through = PassThrough::sort(&flags.nix_args)
+        let mut pass_through = PassThrough::sort(&flags.nix_args)
             .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+        if common.show_trace && !pass_through.wants_trace() {
+            pass_through.everywhere.push(SHOW_TRACE.to_owned());
+        }
         let config = self.project.config();
         let may_change = pass_through.may_change_evaluation;
         let import_from_derivation = config.evaluation.import_from_derivation;
@@ -80,7 +84,7 @@ impl<'a> Session<'a> {
             let locked = nix
                 .lock_reference(reference)
                 .await
-                .map_err(|error| self.not_fetched(name, error))?;
+                .map_err(|error| not_fetched(name, error))?;
             if locked.is_none() {
                 all_locked = false;
                 self.view.note(&format!(
@@ -112,18 +116,17 @@ impl<'a> Session<'a> {
             store.to_owned()
         }
     }
+}
 
-    fn not_fetched(&self, name: &str, error: NixError) -> Error {
-        match error {
-            NixError::Failed { stderr, .. } => Error::new(
-                Kind::Lock,
-                format!(
-                    "the replacement of input `{name}` cannot be fetched: {}",
-                    fold_trace(&without_escapes(&stderr), "")
-                ),
-            ),
-            other => other.into(),
+/// What it means that an input's replacement cannot be fetched.
+pub(crate) fn not_fetched(name: &str, error: NixError) -> Error {
+    match error {
+        NixError::Failed { stderr, .. } => {
+            let fault = Fault::of(&without_escapes(&stderr), "", "/no/source");
+            let what = format!("the replacement of input `{name}` cannot be fetched:{fault}");
+            Error::new(Kind::Lock, what).hint(fault.hint().unwrap_or_default())
         }
+        other => other.into(),
     }
 }
 

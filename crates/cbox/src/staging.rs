@@ -241,9 +241,10 @@ impl Snapshot {
         let ready = self.ready.get_or_try_init(|| async {
             self.add(evaluator.session, &evaluator.nix).await?;
             let lock_file = self.read_lock()?;
-            check_lock(&evaluator.nix, &self.staged, lock_file.as_deref())
-                .await
-                .map_err(|error| evaluator.located(error, self))
+            match check_lock(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(evaluator.located(error, self).await),
+            }
         });
         ready.await.copied()
     }

@@ -2,10 +2,10 @@
 
 use cbox_core::{
     expression::Request,
-    nearest::suggestion,
+    nearest::{nearest, suggestion},
     overrides::{OptionPath, OverrideError},
     system::System,
-    target::{HOSTS, TargetName},
+    target::{HOSTS, TargetName, TargetNameError},
 };
 use cbox_nix::NixError;
 use serde_json::json;
@@ -37,22 +37,31 @@ pub(crate) fn parse_name(name: &str) -> Result<TargetName, Error> {
         true => name.to_owned(),
         false => format!("{HOSTS}/{name}"),
     };
-    full.parse()
-        .map_err(|error: cbox_core::target::TargetNameError| {
-            Error::new(Kind::Usage, error.to_string())
-                .hint("`cbox list` shows the targets, `cbox hosts` the hosts")
-        })
+    full.parse().map_err(|error| {
+        no_target(
+            &error,
+            "`cbox list` shows the targets, `cbox hosts` the hosts",
+        )
+    })
+}
+
+/// The error for a text that names no target.
+pub(crate) fn no_target(error: &TargetNameError, otherwise: &str) -> Error {
+    let near = match error {
+        TargetNameError::System(system) => system.suggestion(),
+        _ => String::new(),
+    };
+    let hint = if near.is_empty() { otherwise } else { &near };
+    Error::new(Kind::Usage, error.to_string()).hint(hint)
 }
 
 /// Reads target names, each once.
 pub(crate) fn parse_names(texts: &[String]) -> Result<Vec<TargetName>, Error> {
     let mut names: Vec<TargetName> = Vec::new();
     for text in texts {
-        let name: TargetName =
-            text.parse()
-                .map_err(|error: cbox_core::target::TargetNameError| {
-                    Error::new(Kind::Usage, error.to_string()).hint("`cbox list` shows the targets")
-                })?;
+        let name: TargetName = text
+            .parse()
+            .map_err(|error| no_target(&error, "`cbox list` shows the targets"))?;
         if names.contains(&name) {
             return Err(Error::new(
                 Kind::Usage,
@@ -153,7 +162,7 @@ fn image_request(
             Kind::Unsupported,
             format!("{} cannot be built for {wanted}", config.target()),
         )
-        .hint(format!("cbox.toml offers {}", systems.join(" and "))));
+        .hint(offered(wanted, &systems)));
     }
     let mut overrides = config.overrides()?;
     overrides.force(option("nixpkgs.hostPlatform")?, json!(wanted));
@@ -166,6 +175,14 @@ fn image_request(
         name: config.name.clone(),
         overrides,
     })
+}
+
+fn offered(wanted: &System, systems: &[&str]) -> String {
+    let offers = format!("cbox.toml offers {}", systems.join(" and "));
+    match nearest(wanted.as_str(), systems.iter().copied()).as_slice() {
+        [near, ..] => format!("{offers}: did you mean `{near}`?"),
+        [] => offers,
+    }
 }
 
 fn host_request(project: &Project, host: &str) -> Result<Request, Error> {

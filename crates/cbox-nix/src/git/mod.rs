@@ -110,6 +110,22 @@ impl Repository {
         Ok(parse_status(&command.run(interrupt).await?.stdout))
     }
 
+    /// The rule by which git ignores `path`, which is relative to the top, and where it
+    /// stands: `*.nix in .gitignore:3`. `None` where git tracks it or does not ignore it.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn ignored_by(
+        &self,
+        path: &Path,
+        interrupt: &Interrupt,
+    ) -> Result<Option<String>, NixError> {
+        let mut arguments: Vec<OsString> = ["check-ignore", "-v", "--"].map(Into::into).to_vec();
+        arguments.push(path.into());
+        let answer = self.git(arguments).ask(interrupt).await?;
+        Ok(answer.and_then(|answer| parse_rule(&answer.stdout)))
+    }
+
     fn git<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         Command::new("git", arguments)
             .in_folder(&self.top)
@@ -149,6 +165,19 @@ fn parse_status(answer: &[u8]) -> Head {
     head
 }
 
+/// Reads `git check-ignore -v`: `<source>:<line>:<pattern>`, a tab, and the path.
+fn parse_rule(answer: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(answer);
+    let (rule, _) = text.trim_end().rsplit_once('\t')?;
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (source, line, pattern) = rule.match_indices(':').find_map(|(colon, _)| {
+        let (line, pattern) = rule[colon + 1..].split_once(':')?;
+        number(line).then_some((&rule[..colon], line, pattern))
+    })?;
+    // A rule behind a `!` is the one by which it is not ignored.
+    (!pattern.starts_with('!')).then(|| format!("`{pattern}` in {source}:{line}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +206,20 @@ mod tests {
                 dirty: true
             }
         );
+    }
+
+    #[test]
+    fn rules_are_read() {
+        assert_eq!(
+            parse_rule(b".gitignore:3:*.nix\ta.nix\n").unwrap(),
+            "`*.nix` in .gitignore:3"
+        );
+        assert_eq!(
+            parse_rule(b"C:/x y/.gitignore:12:a:4:b\ta:4:b\n").unwrap(),
+            "`a:4:b` in C:/x y/.gitignore:12"
+        );
+        assert_eq!(parse_rule(b".gitignore:3:!a.nix\ta.nix\n"), None);
+        assert_eq!(parse_rule(b""), None);
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub(crate) struct Common {
     /// Fetch nothing
     #[arg(long, global = true, help_heading = "Nix")]
     pub(crate) offline: bool,
+    /// Show errors of an evaluation with the whole way to them, as Nix does
+    #[arg(long, global = true, help_heading = "Nix")]
+    pub(crate) show_trace: bool,
     /// Replace an input of the flake, for this run
     #[arg(long, global = true, num_args = 2, value_names = ["NAME", "REF"], action = clap::ArgAction::Append, help_heading = "Nix")]
     pub(crate) override_input: Vec<String>,
@@ -87,6 +90,7 @@ impl Common {
             quiet: behind.quiet || self.quiet,
             store: behind.store.or(self.store),
             offline: behind.offline || self.offline,
+            show_trace: behind.show_trace || self.show_trace,
             override_input: [self.override_input, behind.override_input].concat(),
         }
     }

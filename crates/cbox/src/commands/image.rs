@@ -15,6 +15,7 @@ use crate::{
     exit::Kind,
     project::Project,
     session::Session,
+    targets,
     view::View,
 };
 
@@ -97,6 +98,6 @@ pub(crate) async fn run(
         return Err(no_format(&session.project, kind));
     };
     let name = TargetName::image(kind, format, args.system.as_deref())
-        .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+        .map_err(|error| targets::no_target(&error, ""))?;
     build::run(&session, common, &args.flags, &[name]).await
 }

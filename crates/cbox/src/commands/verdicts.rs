@@ -14,7 +14,13 @@ pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Re
     let view = session.view;
     let github = &session.environment.github;
     let detail = args.explain.detail();
-    match args.form(view.is_json(), github) {
+    let form = args.form(view.is_json(), github);
+    // The form for GitHub has them itself.
+    if form != Format::Github {
+        let failed = report.hosts.iter().filter_map(|host| host.error.as_ref());
+        failed.for_each(|error| view.annotate(error));
+    }
+    match form {
         Format::Json => {
             view.json(&document("verifyHosts", report.to_json()));
             return Ok(());

@@ -219,9 +219,7 @@ impl Verdicts<'_> {
         let below = match &verdict.outcome {
             Outcome::New | Outcome::Unchanged => vec![],
             Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail),
-            Outcome::Changed(Err(error)) | Outcome::Failed(error) => {
-                error.message.lines().map(str::to_owned).collect()
-            }
+            Outcome::Changed(Err(error)) | Outcome::Failed(error) => error.lines(),
         };
         below
             .iter()

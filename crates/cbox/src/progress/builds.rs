@@ -71,6 +71,7 @@ impl Summary {
 /// Everything that one `nix build` does.
 #[derive(Debug, Default)]
 pub(crate) struct Builds {
+    since: Duration,
     /// In the order in which they began, which their numbers keep.
     running: BTreeMap<u64, Build>,
     /// Those of them that are over.
@@ -87,6 +88,19 @@ pub(crate) struct Builds {
 }
 
 impl Builds {
+    /// Those of a run that begins at `now`.
+    pub(crate) fn begun(now: Duration) -> Self {
+        Self {
+            since: now,
+            ..Self::default()
+        }
+    }
+
+    /// When it began.
+    pub(crate) fn since(&self) -> Duration {
+        self.since
+    }
+
     /// Takes an event.
     pub(crate) fn event(&mut self, event: &Event, now: Duration) -> Option<News> {
         match event {

@@ -2,7 +2,7 @@
 
 use cbox_core::causes::{Cause, Change, Difference, Explanation, Sign};
 
-use crate::{cli::Explain, verify::place::Place, view::count};
+use crate::{cli::Explain, place::Place, view::count};
 
 /// Longer lines are cut.
 const WIDEST: usize = 160;

@@ -17,10 +17,8 @@ use crate::{
     environment::GitHub,
     error::Error,
     exit::Kind,
-    verify::{
-        place::Place,
-        report::{HostReport, Report},
-    },
+    place::Place,
+    verify::report::{HostReport, Report},
 };
 
 /// The most annotations for one host: of one step GitHub shows ten of a kind.
@@ -50,8 +48,8 @@ fn of_host(host: &HostReport, report: &Report) -> Vec<String> {
         ""
     };
     let title = format!("{} {}{accepted}", host.host, host.status.word());
-    if let Some((error, place)) = &host.error {
-        return vec![command(level, place.as_ref(), &title, &error.message)];
+    if let Some(error) = &host.error {
+        return vec![of_error(error, &title)];
     }
     let Some(explanation) = &host.explanation else {
         let message = host
@@ -72,6 +70,21 @@ fn of_host(host: &HostReport, report: &Report) -> Vec<String> {
             command(level, place, &title, &lines.join("\n"))
         })
         .collect()
+}
+
+/// The annotation of an error that has a place.
+pub(crate) fn annotation(error: &Error) -> Option<String> {
+    let title = format!("cbox: {}", error.kind.name());
+    error.place.as_ref().map(|_| of_error(error, &title))
+}
+
+fn of_error(error: &Error, title: &str) -> String {
+    command(
+        "error",
+        error.place.as_ref(),
+        title,
+        &error.lines().join("\n"),
+    )
 }
 
 /// `::error file=…,line=…,title=…::message`

@@ -7,10 +7,8 @@ use super::{
     plain::about,
 };
 use crate::{
-    verify::{
-        place::Place,
-        report::{HostReport, Report},
-    },
+    place::Place,
+    verify::report::{HostReport, Report},
     view::count,
 };
 
@@ -47,7 +45,7 @@ fn verdict(host: &HostReport) -> String {
 
 /// The first cause, or what stands in its place.
 fn why(host: &HostReport) -> String {
-    if let Some((error, _)) = &host.error {
+    if let Some(error) = &host.error {
         return error.headline().to_owned();
     }
     let Some(explanation) = &host.explanation else {
@@ -64,8 +62,8 @@ fn why(host: &HostReport) -> String {
 }
 
 fn body(host: &HostReport, detail: Detail) -> Option<String> {
-    if let Some((error, _)) = &host.error {
-        return Some(fenced("text", &error.message));
+    if let Some(error) = &host.error {
+        return Some(fenced("text", &error.lines().join("\n")));
     }
     let explanation = host.explanation.as_ref()?;
     let diff = fenced("diff", &diff(explanation, &host.places, detail));

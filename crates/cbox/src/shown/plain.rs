@@ -3,9 +3,9 @@
 use cbox_core::causes::{Cause, Explanation, Sign};
 
 use super::explanation::{Detail, Shown, cause_lines, cut, lines};
-use crate::verify::{
+use crate::{
     place::Place,
-    report::{HostReport, Report},
+    verify::report::{HostReport, Report},
 };
 
 /// The lines of a report.
@@ -25,8 +25,8 @@ pub(crate) fn report(report: &Report, detail: Detail) -> Vec<String> {
     for (host, row) in report.hosts.iter().zip(crate::view::columns(&rows)) {
         shown.push(row);
         let mut below = Vec::new();
-        if let Some((error, _)) = &host.error {
-            below.extend(error.message.lines().map(str::to_owned));
+        if let Some(error) = &host.error {
+            below.extend(error.lines());
         }
         if let Some(found) = &host.explanation {
             below.extend(explanation(found, &host.places, detail));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::baseline::FILE;
+use cbox_core::{baseline::FILE, nix_error::Fault};
 use cbox_nix::{Interrupt, process::Command};
 
 use super::*;
@@ -230,8 +230,9 @@ fn errors_of_a_commit_show_places_in_the_commit() {
         let state = State::of_revision(session, "HEAD~1").await.unwrap();
         let snapshot = state.snapshot().await.unwrap();
         let store = snapshot.staged.path.as_str();
+        let text = format!("error: {store}/lib.nix\n       at {store}/sub/nixos/x.nix:3:1:");
         let error = NixError::Flake {
-            message: format!("at {store}/sub/nixos/x.nix:3:1 and {store}/lib.nix"),
+            fault: Box::new(Fault::of(&text, "", store)),
         };
         let environment = session.environment;
         let error = snapshot
@@ -239,8 +240,9 @@ fn errors_of_a_commit_show_places_in_the_commit() {
             .located(environment, error, &snapshot.staged, "".into());
         assert_eq!(
             error.message,
-            "flake.nix does not evaluate:\nat HEAD~1:sub/nixos/x.nix:3:1 and HEAD~1:lib.nix"
+            "flake.nix does not evaluate: HEAD~1:lib.nix\n  at HEAD~1:sub/nixos/x.nix:3:1"
         );
+        assert_eq!(error.place.unwrap().to_string(), "sub/nixos/x.nix:3");
     });
 }
 

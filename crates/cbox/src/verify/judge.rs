@@ -5,10 +5,10 @@ use std::{
     path::PathBuf,
 };
 
-use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use cbox_core::{
     baseline::{self, Baseline, Entry, short_revision},
     expression::DerivationInfo,
+    nearest::{nearest, suggestion},
     overrides::Setting,
     system::System,
     verdict::{Built, Status},
@@ -16,10 +16,7 @@ use cbox_core::{
 use cbox_nix::git::AddedLine;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::{
-    place,
-    report::{Before, Derivation, HostReport, Report},
-};
+use super::report::{Before, Derivation, HostReport, Report};
 use crate::{
     baseline_file::BaselineFile,
     cli::{BuildFlags, Common, Explain, JudgeArgs},
@@ -192,11 +189,20 @@ fn no_hosts(state: &State<'_>, pattern: &str) -> Error {
     } else {
         ""
     };
+    let is_glob = pattern.contains(['*', '?', '[', '{']);
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let near = match nearest(pattern, names).as_slice() {
+        [] => String::new(),
+        near => suggestion(pattern, near),
+    };
     Error::new(
         Kind::Usage,
         format!("no install host is called `{pattern}`{why}"),
     )
-    .hint(format!("there are {}", known.join(", ")))
+    .hint(match is_glob || !why.is_empty() || near.is_empty() {
+        true => format!("there are {}", known.join(", ")),
+        false => near,
+    })
 }
 
 /// One judgement under way.
@@ -457,8 +463,7 @@ impl<'a> Work<'_, 'a> {
             Ok(answer) => answer,
             Err(error) => {
                 let mut report = HostReport::new(host, Status::Failed);
-                let place = place::of_error(&error.message, |path| self.inside(path));
-                report.error = Some((error, place));
+                report.error = Some(error);
                 return Ok(report);
             }
         };
@@ -503,37 +508,6 @@ impl<'a> Work<'_, 'a> {
         }
         Ok(report)
     }
-
-    /// A path as errors show it, as a file of the repository.
-    fn inside(&self, shown: &str) -> Option<Utf8PathBuf> {
-        let staged = &self.state.sources().base;
-        let path = match shown.split_once(':') {
-            // `main:nixos/x.nix`, as errors of a commit have it.
-            Some((_, path)) => Utf8PathBuf::from(path),
-            None => {
-                let path = self.session.environment.absolute(Utf8Path::new(shown));
-                without_steps_up(&path)
-                    .strip_prefix(&self.session.project.top)
-                    .ok()?
-                    .to_owned()
-            }
-        };
-        staged.contains(path.as_std_path()).then_some(path)
-    }
-}
-
-/// `path` without `..`, as errors that are read in a folder below have it.
-fn without_steps_up(path: &Utf8Path) -> Utf8PathBuf {
-    path.components()
-        .fold(Utf8PathBuf::new(), |mut path, part| {
-            match part {
-                Utf8Component::ParentDir => {
-                    path.pop();
-                }
-                part => path.push(part),
-            }
-            path
-        })
 }
 
 fn listed(paths: &[PathBuf]) -> String {

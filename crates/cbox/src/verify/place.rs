@@ -8,24 +8,11 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use cbox_core::causes::{Cause, Change, Sign};
 use cbox_nix::git::AddedLine;
-use serde::Serialize;
+
+use crate::place::Place;
 
 /// Shorter words stand in too many lines to point anywhere.
 const SHORTEST: usize = 3;
-
-/// A line of a file, relative to the top of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Place {
-    pub(crate) file: Utf8PathBuf,
-    /// From 1.
-    pub(crate) line: usize,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}:{}", self.file, self.line)
-    }
-}
 
 /// The place of a cause among the lines that were added.
 pub(crate) fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
@@ -111,24 +98,6 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     let part_of_word = |character: char| character.is_alphanumeric() || "_-.".contains(character);
     text.split(move |character| !part_of_word(character))
         .map(|word| word.trim_matches('.').to_owned())
-}
-
-/// The place that an error of Nix names first, as far as it is in the repository. `known`
-/// says where a path as shown is, relative to the top.
-pub(crate) fn of_error(
-    message: &str,
-    known: impl Fn(&str) -> Option<Utf8PathBuf>,
-) -> Option<Place> {
-    message.split_whitespace().find_map(|word| {
-        let word = word.trim_end_matches([':', ',', '.']);
-        let (before, column) = word.rsplit_once(':')?;
-        let (path, line) = before.rsplit_once(':')?;
-        column.parse::<usize>().ok()?;
-        Some(Place {
-            line: line.parse().ok()?,
-            file: known(path)?,
-        })
-    })
 }
 
 #[cfg(test)]
@@ -239,14 +208,5 @@ mod tests {
             shown(of_cause(&cause(vec![file], true), &all)),
             "coderd/templates/x/main.tf:5"
         );
-    }
-
-    #[test]
-    fn errors_name_their_place_themselves() {
-        let known = |path: &str| path.starts_with("nixos/").then(|| path.into());
-        let message =
-            "host `a` does not evaluate:\nerror: x\n  at lib/y.nix:1:2:\n  at nixos/z.nix:12:3:\n";
-        assert_eq!(shown(of_error(message, known)), "nixos/z.nix:12");
-        assert_eq!(shown(of_error("error: at 12:30 nothing", known)), "none");
     }
 }

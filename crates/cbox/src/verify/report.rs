@@ -4,8 +4,7 @@ use cbox_core::{causes::Explanation, system::System, verdict::Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::place::Place;
-use crate::{error::Error, exit::Kind, view::count};
+use crate::{error::Error, exit::Kind, place::Place, view::count};
 
 /// The verdicts on all hosts.
 #[derive(Debug)]
@@ -46,8 +45,8 @@ pub(crate) struct HostReport {
     pub(crate) places: Vec<Option<Place>>,
     /// Why there is no explanation where there should be one.
     pub(crate) unexplained: Option<String>,
-    /// Why it does not evaluate, and where.
-    pub(crate) error: Option<(Error, Option<Place>)>,
+    /// Why it does not evaluate.
+    pub(crate) error: Option<Error>,
 }
 
 /// A derivation and its output.
@@ -107,7 +106,7 @@ impl Report {
         let mut said = Vec::new();
         // What is wrong with a host was shown with it; the first one gives the kind.
         let errors = self.hosts.iter().filter_map(|host| host.error.as_ref());
-        let kind = errors.map(|(error, _)| error.kind).next();
+        let kind = errors.map(|error| error.kind).next();
         if !failed.is_empty() {
             said.push(format!(
                 "{} not judged: {}",
@@ -190,11 +189,7 @@ impl HostReport {
                 "what": before.what,
             })
         });
-        let error = self.error.as_ref().map(|(error, place)| {
-            let mut document = error.to_json();
-            document["place"] = json!(place);
-            document
-        });
+        let error = self.error.as_ref().map(Error::to_json);
         json!({
             "host": self.host,
             "status": self.status,

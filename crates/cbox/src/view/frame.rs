@@ -106,6 +106,7 @@ pub(super) fn head(builds: &Builds, now: Duration) -> Vec<String> {
     let mut parts = vec![doing, failed];
     parts.extend(fetching(&fetched));
     parts.push(several);
+    parts.push(running_for(now, builds.since()));
     parts
 }
 
@@ -124,7 +125,8 @@ fn fetching(fetched: &Fetched) -> Vec<String> {
         };
         parts.push(format!("fetched {}{of}{rate}", size(bytes.done)));
     }
-    if paths.expected > 0 {
+    // Nix expects paths too of which it then finds that nobody has them.
+    if paths.done > 0 || (paths.expected > 0 && bytes.expected > 0) {
         parts.push(format!("{}/{} paths", paths.done, paths.expected));
     }
     parts
@@ -211,10 +213,8 @@ mod tests {
             let since = builds.running().next().unwrap().since;
             let task = Task::Building(Box::new(builds));
             let lines = shown(&task, since + seconds(75), WIDE);
-            assert_eq!(
-                lines[..2],
-                ["building 0/1", "  lines · 1 min 15 s · buildPhase"]
-            );
+            assert!(lines[0].starts_with("building 0/1 · 1 min "), "{lines:?}");
+            assert_eq!(lines[1], "  lines · 1 min 15 s · buildPhase");
             assert!(lines[2].starts_with("  │ ") && lines[2].ends_with("new"));
             assert_eq!(lines.len(), 3);
         }

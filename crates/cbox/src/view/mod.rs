@@ -27,9 +27,11 @@ use crate::{
     exit::Kind,
     progress::{
         Task,
+        builds::Builds,
         evaluations::{Evaluation, Evaluations},
     },
     run_log::RunLog,
+    shown::github,
 };
 
 pub(crate) use self::text::{columns, count, size};
@@ -53,6 +55,8 @@ pub(crate) struct View {
     loudness: Loudness,
     colour: bool,
     json: bool,
+    /// Whether GitHub Actions reads along.
+    github: bool,
     shared: Arc<Shared>,
     /// Why a result could not be written.
     lost: Mutex<Option<io::Error>>,
@@ -66,6 +70,7 @@ impl View {
             loudness,
             colour: environment.colour,
             json,
+            github: environment.github.actions,
             shared: Shared::new(environment, loudness),
             lost: Mutex::default(),
             told: AtomicBool::new(false),
@@ -147,7 +152,8 @@ impl View {
         self.shared.with(|stderr| {
             stderr.log = log;
             stderr.title = format!("building {what}");
-            stderr.set(Task::Building(Box::default()));
+            let begun = Builds::begun(stderr.now());
+            stderr.set(Task::Building(Box::new(begun)));
         });
         self.shared.watch();
     }
@@ -291,6 +297,14 @@ impl View {
                 stderr.say(&format!("{word} {hint}"));
             }
         });
+        self.annotate(error);
+    }
+
+    /// Marks the place of an error for GitHub, where that is who reads.
+    pub(crate) fn annotate(&self, error: &Error) {
+        if let Some(line) = github::annotation(error).filter(|_| self.github) {
+            self.shared.with(|stderr| stderr.command(&line));
+        }
     }
 
     /// Takes the live view away, for good.

@@ -216,18 +216,22 @@ impl Stderr {
     pub(super) fn group(&mut self, title: &str) {
         if self.display == Display::GitHub && self.loudness > Loudness::Quiet && !self.in_group {
             self.in_group = true;
-            self.waiting
-                .extend_from_slice(format!("::group::{title}\n").as_bytes());
-            self.make_room();
+            self.command(&format!("::group::{title}"));
         }
     }
 
     /// Closes the group that is open.
     pub(super) fn end_group(&mut self) {
         if std::mem::take(&mut self.in_group) {
-            self.waiting.extend_from_slice(b"::endgroup::\n");
-            self.make_room();
+            self.command("::endgroup::");
         }
+    }
+
+    /// Writes a command for GitHub's runner.
+    pub(super) fn command(&mut self, command: &str) {
+        self.waiting.extend_from_slice(command.as_bytes());
+        self.waiting.push(b'\n');
+        self.make_room();
     }
 
     /// Keeps a line of what happened in the log of the run.
