@@ -18,7 +18,6 @@ fi
 cd "$minibox"
 say "building the ISO of examples/minibox: cbox appliance iso"
 cbox appliance iso
-image=$(find -L out/appliance-iso -name '*.iso' 2>/dev/null) || die "cbox made no out/appliance-iso in $minibox"
-"$root/scripts/boot.sh" "$image"
-say "the image is examples/minibox/$image"
-say "  and lies at $(readlink -f "$image")"
+say "booting it: cbox boot appliance/iso --until '^cbox-ready '"
+cbox boot appliance/iso --until '^cbox-ready ' --timeout 10m
+say "the image is $minibox/out/appliance-iso"
