@@ -179,7 +179,7 @@ fn a_branch_switch_with_a_thousand_files_is_one_change() {
 fn a_save_ends_the_evaluation_under_way() {
     let Some(place) = texts() else { return };
     let watching = Watching::start(&place, &["one"]);
-    let stalled = place.stall("nix", "*' --read-only '*");
+    let stalled = place.stall("nix", "*' --apply '*");
     place.write("hosts/one/text.nix", "\"first\"\n");
     wait_until("the evaluation is under way", || stalled.exists());
     fs::remove_file(place.beside("bin/nix")).unwrap();

@@ -21,8 +21,6 @@ pub struct Options {
     pub pass_through: PassThrough,
     /// Whether something may be built during evaluation.
     pub import_from_derivation: bool,
-    /// Whether evaluation writes no derivations, which saves a third of its time.
-    pub read_only: bool,
 }
 
 impl Options {
@@ -116,9 +114,6 @@ impl Options {
             "false"
         };
         arguments.extend(["--option", "allow-import-from-derivation", allow].map(OsString::from));
-        if self.read_only {
-            arguments.push("--read-only".into());
-        }
         for (name, reference) in &self.override_inputs {
             arguments.extend(["--override-input", name, reference].map(OsString::from));
         }
@@ -234,7 +229,6 @@ mod tests {
                 may_change_evaluation: false,
             },
             import_from_derivation: true,
-            read_only: true,
         };
         let eval = shown(&options.eval("r", ".a", "x"));
         assert!(
@@ -247,10 +241,7 @@ mod tests {
             ),
             "{eval}"
         );
-        assert!(
-            eval.contains("allow-import-from-derivation true --read-only"),
-            "{eval}"
-        );
+        assert!(eval.contains("allow-import-from-derivation true"), "{eval}");
         assert!(!eval.contains("-L") && !eval.contains("builders"), "{eval}");
         let build = shown(&options.build(&["d^out".into()], Some(Path::new("/l"))));
         assert!(

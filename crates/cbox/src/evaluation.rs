@@ -57,10 +57,6 @@ impl Evaluator<'_> {
         what: &str,
     ) -> Result<Evaluated, Failure> {
         let mut evaluated = self.ask(snapshot, request, heap, what).await?;
-        // No derivation was written, so there is nothing that others could use.
-        if self.nix.options.read_only {
-            return Ok(evaluated);
-        }
         // Nothing roots a derivation yet, so a garbage collection can take it at once.
         if !self.is_still_there(&evaluated).await.map_err(Error::from)? {
             snapshot.add(self.session, &self.nix).await?;

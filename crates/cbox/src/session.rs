@@ -67,7 +67,6 @@ impl<'a> Session<'a> {
             override_inputs: vec![],
             pass_through,
             import_from_derivation,
-            read_only: false,
         };
         let store_dir = self.environment.nix_store_dir.as_deref();
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
@@ -154,13 +153,6 @@ impl<'a> Evaluator<'a> {
             memory: None,
         };
         evaluator.under(&session.project)
-    }
-
-    /// This evaluator, which writes no derivations: it says what they would be.
-    pub(crate) fn read_only(&self) -> Self {
-        let mut evaluator = self.clone();
-        evaluator.nix.options.read_only = true;
-        evaluator
     }
 
     /// This evaluator, which neither remembers nor looks at what is remembered.

@@ -4,7 +4,7 @@
 //! shares the machine as [`cbox_core::memory_budget`] says. An evaluation that ends for want
 //! of memory is tried once more when all others are done, alone and with a small heap.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, pin::pin, sync::Arc};
 
 use cbox_core::{
     expression::{DerivationInfo, Evaluated, Request},
@@ -46,35 +46,69 @@ pub(crate) async fn derivations(
     items: &[Item],
 ) -> Result<Vec<Result<(Evaluated, DerivationInfo), Error>>, Error> {
     let answers = evaluate(evaluator, limits, items).await?;
-    let answers = items.iter().zip(answers).map(|(item, answer)| {
-        let evaluated = answer?;
-        let derivation = derivation_of(&evaluated, &item.request, &item.name)?;
-        Ok((evaluated, derivation))
-    });
-    Ok(answers.collect())
+    let answers = items.iter().zip(answers);
+    Ok(answers
+        .map(|(item, answer)| with_derivation(item, answer))
+        .collect())
 }
 
-/// Evaluates all `items` and gives an answer for each, in their order. One that fails does
-/// not stop the others; items that ask the same are evaluated once.
+/// The answer for `item`, if it holds a derivation.
+pub(crate) fn with_derivation(
+    item: &Item,
+    answer: Result<Evaluated, Error>,
+) -> Result<(Evaluated, DerivationInfo), Error> {
+    let evaluated = answer?;
+    let derivation = derivation_of(&evaluated, &item.request, &item.name)?;
+    Ok((evaluated, derivation))
+}
+
+/// Evaluates all `items` and gives an answer for each, in their order.
 ///
-/// # Errors
-/// When a signal comes: then all end, and no answer is of use.
+/// As [`each`] otherwise.
 pub(crate) async fn evaluate(
     evaluator: &Evaluator<'_>,
     limits: &Limits,
     items: &[Item],
 ) -> Result<Vec<Result<Evaluated, Error>>, Error> {
-    // The questions, each once, and where each item finds its own among them.
-    let mut questions: Vec<(String, &Item)> = Vec::new();
-    let mut places: Vec<Result<usize, Error>> = Vec::new();
-    for item in items {
-        places.push(evaluator.key(&item.snapshot, &item.request).map(|key| {
-            let known = questions.iter().position(|(known, _)| *known == key);
-            known.unwrap_or_else(|| {
-                questions.push((key, item));
-                questions.len() - 1
-            })
-        }));
+    let mut answers = BTreeMap::new();
+    let take = |place, answer| drop(answers.insert(place, answer));
+    each(evaluator, limits, items, take).await?;
+    Ok(answers.into_values().collect())
+}
+
+/// A question, and the items that ask it.
+struct Question<'i> {
+    /// What its answer is remembered as.
+    key: String,
+    item: &'i Item,
+    places: Vec<usize>,
+}
+
+/// Evaluates all `items` and tells the answer for each, with its place among them, as soon as
+/// it is there. One that fails does not stop the others; items that ask the same are
+/// evaluated once.
+///
+/// # Errors
+/// When a signal comes: then all end, and no answer is of use.
+pub(crate) async fn each(
+    evaluator: &Evaluator<'_>,
+    limits: &Limits,
+    items: &[Item],
+    mut tell: impl FnMut(usize, Result<Evaluated, Error>),
+) -> Result<(), Error> {
+    let mut questions: Vec<Question<'_>> = Vec::new();
+    for (place, item) in items.iter().enumerate() {
+        match evaluator.key(&item.snapshot, &item.request) {
+            Ok(key) => match questions.iter_mut().find(|question| question.key == key) {
+                Some(known) => known.places.push(place),
+                None => questions.push(Question {
+                    key,
+                    item,
+                    places: vec![place],
+                }),
+            },
+            Err(error) => tell(place, Err(error)),
+        }
     }
     let remembered = remembered(evaluator, &questions).await;
     let open = remembered
@@ -82,31 +116,52 @@ pub(crate) async fn evaluate(
         .filter(|look| matches!(look, Ok(None)))
         .count();
     let share = share_for(evaluator, limits, open);
-    let outcomes = all_at_once(evaluator, share, &questions, remembered, open).await?;
-    let mut answers: Vec<Result<Evaluated, Error>> = Vec::new();
-    for ((key, item), outcome) in questions.iter().zip(outcomes) {
-        answers.push(match outcome {
-            Ok(evaluated) => Ok(evaluated),
-            Err(Failure::Other(error)) => Err(error),
-            Err(Failure::Memory(error)) => once_more(evaluator, key, item, &error).await?,
+    let under_way = UnderWay::new(evaluator.session, open);
+    let all = questions
+        .iter()
+        .zip(remembered)
+        .map(|(question, remembered)| {
+            let under_way = &under_way;
+            async move {
+                let outcome = match remembered {
+                    Ok(Some(known)) => Ok(known),
+                    Ok(None) => under_way.evaluate(evaluator, question, share.heap).await,
+                    Err(error) => Err(Failure::Other(error)),
+                };
+                (question, outcome)
+            }
         });
+    let mut answer = |question: &Question<'_>, answer: Result<Evaluated, Error>| {
+        for place in &question.places {
+            tell(*place, answer.clone());
+        }
+    };
+    let mut without_memory = Vec::new();
+    // All are waited for, also after a signal: each ends its own child and reaps it.
+    let mut outcomes = pin!(stream::iter(all).buffer_unordered(share.at_once));
+    while let Some((question, outcome)) = outcomes.next().await {
+        match outcome {
+            Ok(evaluated) => answer(question, Ok(evaluated)),
+            Err(Failure::Other(error)) => answer(question, Err(error)),
+            Err(Failure::Memory(error)) => without_memory.push((question, error)),
+        }
     }
-    let answers = places
-        .into_iter()
-        .map(|place| answers[place?].clone())
-        .collect();
-    Ok(answers)
+    stop_if_interrupted(evaluator)?;
+    for (question, error) in without_memory {
+        answer(question, once_more(evaluator, question, &error).await?);
+    }
+    Ok(())
 }
 
 /// What is known of each question. A remote store is asked whether the derivation is still
 /// there, so that they are looked up side by side too.
 async fn remembered(
     evaluator: &Evaluator<'_>,
-    questions: &[(String, &Item)],
+    questions: &[Question<'_>],
 ) -> Vec<Result<Option<Evaluated>, Error>> {
     let looks = questions
         .iter()
-        .map(|(key, item)| evaluator.remembered(key, &item.name));
+        .map(|question| evaluator.remembered(&question.key, &question.item.name));
     stream::iter(looks)
         .buffered(evaluator.session.environment.cores)
         .collect()
@@ -130,48 +185,16 @@ fn share_for(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> 
     share
 }
 
-/// The outcome of each question, in their order; what is remembered is one already.
-async fn all_at_once(
-    evaluator: &Evaluator<'_>,
-    share: Share,
-    questions: &[(String, &Item)],
-    remembered: Vec<Result<Option<Evaluated>, Error>>,
-    open: usize,
-) -> Result<Vec<Result<Evaluated, Failure>>, Error> {
-    let under_way = UnderWay::new(evaluator.session, open);
-    let all = questions.iter().zip(remembered).enumerate();
-    let all = all.map(|(place, ((key, item), remembered))| {
-        let under_way = &under_way;
-        async move {
-            let outcome = match remembered {
-                Ok(Some(known)) => Ok(known),
-                Ok(None) => under_way.evaluate(evaluator, key, item, share.heap).await,
-                Err(error) => Err(Failure::Other(error)),
-            };
-            (place, outcome)
-        }
-    });
-    // All are waited for, also after a signal: each ends its own child and reaps it.
-    let mut outcomes: Vec<_> = stream::iter(all)
-        .buffer_unordered(share.at_once)
-        .collect()
-        .await;
-    stop_if_interrupted(evaluator)?;
-    outcomes.sort_by_key(|(place, _)| *place);
-    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
-}
-
 /// Evaluates what ended for want of memory once more: alone, and with as little as can be.
 async fn once_more(
     evaluator: &Evaluator<'_>,
-    key: &str,
-    item: &Item,
+    question: &Question<'_>,
     first: &NixError,
 ) -> Result<Result<Evaluated, Error>, Error> {
     let view = evaluator.session.view;
     view.note(&format!("{first}; trying once more, alone"));
     let under_way = UnderWay::new(evaluator.session, 1);
-    let outcome = under_way.evaluate(evaluator, key, item, None).await;
+    let outcome = under_way.evaluate(evaluator, question, None).await;
     stop_if_interrupted(evaluator)?;
     Ok(outcome.map_err(|failure| match failure {
         Failure::Other(error) => error,
@@ -223,14 +246,14 @@ impl<'v> UnderWay<'v> {
         }
     }
 
-    /// Evaluates `item`, and has it shown as long as that lasts.
+    /// Finds the answer, and has that shown as long as it lasts.
     async fn evaluate(
         &self,
         evaluator: &Evaluator<'_>,
-        key: &str,
-        item: &Item,
+        question: &Question<'_>,
         heap: Option<u64>,
     ) -> Result<Evaluated, Failure> {
+        let Question { key, item, .. } = question;
         // What did not begin before a signal came has nothing to end.
         stop_if_interrupted(evaluator)?;
         item.snapshot.ready(evaluator).await?;

@@ -92,7 +92,7 @@ impl Watching<'_, '_> {
                 Some(paths) => paths,
                 None => {
                     saved = None;
-                    view.briefly("waiting for a save (Ctrl-C ends)");
+                    view.waiting("waiting for a save (Ctrl-C ends)");
                     tokio::select! {
                         paths = self.saves.first() => paths,
                         signal = self.signal.wait() => return Err(NixError::Interrupted(signal).into()),

@@ -102,6 +102,18 @@ impl View {
         self.shared.watch();
     }
 
+    /// Says on the live view that the user is waited for. Elsewhere silence says so.
+    pub(crate) fn waiting(&self, text: &str) {
+        self.shared.with(|stderr| match stderr.is_live() {
+            true => stderr.set(Task::Doing {
+                text: text.to_owned(),
+                since: stderr.now(),
+            }),
+            false => stderr.set(Task::Idle),
+        });
+        self.shared.watch();
+    }
+
     /// Says that an evaluation begins, beside those of `all` that run.
     pub(crate) fn evaluation_began(
         &self,

@@ -151,6 +151,11 @@ impl Stderr {
         self.begun.elapsed()
     }
 
+    /// Whether there is a live view.
+    pub(super) fn is_live(&self) -> bool {
+        self.display == Display::Live
+    }
+
     /// Whether each event is worth a line that stays.
     pub(super) fn tells_events(&self) -> bool {
         match self.loudness {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cbox_core::{causes::Explanation, expression::Request, nar::NarHash, target::TargetName};
 use cbox_nix::store::Store;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::{
     cli::{BuildFlags, Limits},
@@ -25,8 +26,6 @@ struct Known {
     asked: (NarHash, Request),
     /// Its derivation, which is in the store; none while it has never evaluated.
     drv: Option<String>,
-    /// Whether it evaluated.
-    good: bool,
 }
 
 /// What the rounds before found.
@@ -141,51 +140,34 @@ pub(crate) async fn round(
     }
     memory.known.retain(|name, _| seen.contains(name));
     let items: Vec<Item> = open.iter().map(|(_, _, item)| item.clone()).collect();
-    // First what it would be, which is quick, and only then why: for that derivations have
-    // to be written. Those seen for the first time are written at once, to compare with.
-    let (first, again): (Vec<usize>, Vec<usize>) =
-        (0..open.len()).partition(|&number| memory.drv(&open[number].0).is_none());
-    let pick = |numbers: &[usize]| -> Vec<Item> {
-        numbers
-            .iter()
-            .map(|&number| items[number].clone())
-            .collect()
-    };
-    let looked = evaluator.read_only();
-    let mut changed = Vec::new();
-    for (number, answer) in again
-        .iter()
-        .copied()
-        .zip(side_by_side::derivations(&looked, limits, &pick(&again)).await?)
-    {
-        let (name, asked, _) = &open[number];
-        match answer {
-            Ok((_, derivation)) if memory.drv(name) == Some(&derivation.drv) => {
-                memory.is_good(name, asked);
-                tell(Verdict {
-                    target: name.clone(),
-                    outcome: Outcome::Unchanged,
-                });
-            }
-            Ok(_) => changed.push(number),
-            Err(error) => tell(memory.failed(name, asked, error)),
-        }
-    }
-    let written = [first, changed].concat();
-    let answers = side_by_side::derivations(evaluator, limits, &pick(&written)).await?;
-    for (number, answer) in written.into_iter().zip(answers) {
-        let (name, asked, _) = &open[number];
-        let verdict = match answer {
-            Ok((_, derivation)) => {
-                memory
-                    .learn(&evaluator.nix.store, name, asked, derivation.drv)
-                    .await?
-            }
-            Err(error) => memory.failed(name, asked, error),
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    // Derivations are written: to say why one changed takes them, and to evaluate without
+    // and then once more with them takes longer than to write them every time.
+    let evaluating = async move {
+        let send = |number, answer| {
+            // Nobody listens any more after an error, which ends the round.
+            let _gone = sender.send((number, answer));
         };
-        tell(verdict);
-    }
-    Ok(())
+        side_by_side::each(evaluator, limits, &items, send).await
+    };
+    // Each is explained while the others are still evaluated.
+    let telling = async {
+        while let Some((number, answer)) = answers.recv().await {
+            let (name, asked, item) = &open[number];
+            let verdict = match side_by_side::with_derivation(item, answer) {
+                Ok((_, derivation)) => {
+                    memory
+                        .learn(&evaluator.nix.store, name, asked, derivation.drv)
+                        .await?
+                }
+                Err(error) => memory.failed(name, asked, error),
+            };
+            tell(verdict);
+        }
+        Ok(())
+    };
+    let (evaluated, told) = tokio::join!(evaluating, telling);
+    evaluated.and(told)
 }
 
 async fn item(
@@ -208,13 +190,6 @@ impl Memory {
         self.known.get(name)?.drv.as_ref()
     }
 
-    fn is_good(&mut self, name: &str, asked: &(NarHash, Request)) {
-        if let Some(known) = self.known.get_mut(name) {
-            known.asked = asked.clone();
-            known.good = true;
-        }
-    }
-
     fn failed(&mut self, name: &str, asked: &(NarHash, Request), error: Error) -> Verdict {
         // Only what the flake itself says stays as it is until the next save.
         if error.kind == Kind::Evaluation {
@@ -222,7 +197,6 @@ impl Memory {
             let known = Known {
                 asked: asked.clone(),
                 drv,
-                good: false,
             };
             self.known.insert(name.to_owned(), known);
         }
@@ -251,7 +225,6 @@ impl Memory {
         let known = Known {
             asked: asked.clone(),
             drv: Some(drv),
-            good: true,
         };
         self.known.insert(name.to_owned(), known);
         Ok(Verdict {
