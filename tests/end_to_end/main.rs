@@ -16,6 +16,7 @@ mod bad_words;
 mod boot;
 mod boots;
 mod build;
+mod completion;
 mod cost;
 mod derivations;
 mod diff;

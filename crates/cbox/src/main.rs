@@ -11,6 +11,7 @@ mod baseline_file;
 mod boot;
 mod cli;
 mod commands;
+mod completion;
 mod config;
 mod doctor;
 mod durations;

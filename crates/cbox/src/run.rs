@@ -7,7 +7,7 @@ use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
     cli::{Cli, Command, Common, Format, ImageArgs},
-    commands,
+    commands, completion,
     environment::Environment,
     error::Error,
     exit::Kind,
@@ -18,6 +18,14 @@ use crate::{
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    match completion::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(message) => {
+            let view = View::new(&Environment::unknown(), Loudness::Normal, false);
+            return fail(&view, &Error::new(Kind::Usage, message));
+        }
+    }
     let cli = Cli::try_parse();
     // Help needs no environment, and is wanted most where something is wrong with it.
     let environment = match (Environment::read(), &cli) {
@@ -137,6 +145,11 @@ async fn dispatch(
             let context = (environment, view, &interrupt);
             commands::diff::run(context, common, &args).await
         }
+        (Command::Completions { shell }, _) => {
+            commands::completions::run(view, shell);
+            Ok(())
+        }
+        (Command::Man { folder }, _) => commands::completions::man(&environment.absolute(&folder)),
         (Command::Doctor, _) => {
             commands::doctor::run((environment, view, &interrupt), common).await
         }

@@ -9,6 +9,8 @@ use camino::Utf8PathBuf;
 use cbox_core::{memory_budget::parse_size, overrides::Setting};
 use clap::{Args, Parser, Subcommand};
 
+use crate::completion::Shell;
+
 pub(crate) use boot::BootArgs;
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
@@ -24,6 +26,13 @@ Examples:
   cbox boot appliance/iso             boot what was built
   cbox verify-hosts                   check that no install host changes unseen
 ";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(cbox completions bash)                                         in ~/.bashrc
+  cbox completions zsh >~/.zfunc/_cbox                                    in a folder of $fpath
+  cbox completions fish >~/.config/fish/completions/cbox.fish
+  cbox completions nushell | save ($nu.data-dir)/vendor/autoload/cbox.nu";
 
 /// Builds, checks and records images of NixOS hosts.
 ///
@@ -141,6 +150,19 @@ pub(crate) enum Command {
         /// Where the links are [default: out/ beside flake.nix]
         #[arg(long, value_name = "DIR")]
         out_dir: Option<Utf8PathBuf>,
+    },
+    /// Print what a shell loads to complete cbox's words
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages
+    #[command(after_help = "Example: cbox man ~/.local/share/man/man1")]
+    Man {
+        /// Where they go
+        #[arg(value_name = "DIR")]
+        folder: Utf8PathBuf,
     },
     /// Build a target of cbox.toml
     #[command(external_subcommand)]
