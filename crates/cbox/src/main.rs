@@ -19,6 +19,7 @@ mod error;
 mod evaluation;
 mod exit;
 mod explain;
+mod image;
 mod machine;
 mod origin;
 mod outlet;
