@@ -5,6 +5,7 @@ pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod flash;
 pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod list;

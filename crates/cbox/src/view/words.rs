@@ -9,6 +9,7 @@ use super::{
 use crate::progress::{
     Task,
     builds::{Build, News, Summary},
+    copying::Copying,
     evaluations::Evaluation,
 };
 
@@ -32,6 +33,13 @@ fn place(build: &Build) -> String {
         Some(machine) => format!("{} on {machine}", build.name()),
         None => build.name().to_owned(),
     }
+}
+
+/// The end of a copy, as a line.
+pub(super) fn copied(copying: &Copying, done: &str, now: Duration) -> String {
+    let bytes = size(copying.bytes.expected);
+    let lasted = duration(now.saturating_sub(copying.since));
+    format!("{done} {bytes} in {lasted}")
 }
 
 /// The beginning of an evaluation, as a line.
@@ -62,6 +70,7 @@ pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
             let lasted = frame::running_for(now, *since);
             vec![text.clone(), lasted]
         }
+        Task::Copying(copying) => frame::copied(copying, now),
         Task::Evaluating(evaluations) => frame::evaluating(evaluations, now),
         Task::Building(builds) => {
             let mut parts = frame::head(builds, now);
