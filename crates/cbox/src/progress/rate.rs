@@ -53,7 +53,7 @@ mod tests {
     fn only_the_last_seconds_count() {
         let mut rate = Rate::default();
         let at = Duration::from_millis;
-        for step in 0..200 {
+        for step in 1..=200 {
             rate.look(step * 100, at(step * 100));
         }
         assert_eq!(rate.in_a_second(20_000, at(20_000)), 1000);
