@@ -380,8 +380,9 @@ mod tests {
     fn an_image_is_written_as_it_is_whatever_its_size() {
         const END: usize = super::END as usize;
         for size in [1, 511, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 12_345] {
+            let image = image(size);
             for more in [0, 1, END - 1, END, END + 5000] {
-                let (image, mut medium) = (image(size), Fake::of(size + more));
+                let mut medium = Fake::of(size + more);
                 write_all(&image, &mut medium).unwrap();
                 assert!(medium.bytes[..size] == image, "{size} of {more}");
                 let (kept, end) = medium.bytes[size..].split_at(more.saturating_sub(END));
