@@ -207,47 +207,51 @@ impl Place {
         let state = match failure.state {
             State::Untouched => format!("nothing was written to {path}"),
             State::Partly(done) => format!(
-                "{} of {} are written to {path}, which does not boot, and holds nothing of before",
+                "{} of {} are written to {path}, which does not boot and has lost what was on it",
                 size(done),
                 size(length)
             ),
             State::Written => format!("{path} is written, and not compared"),
         };
-        let again = match failure.state {
-            State::Untouched => "",
-            _ => "run it again",
-        };
-        match (failure.cause, signal) {
-            (Cause::Stopped, signal) => {
+        let (kind, message) = match failure.cause {
+            Cause::Stopped => {
                 let signal = signal.unwrap_or(Signal::Terminate);
-                let kind = Kind::Interrupted(signal);
-                Error::new(kind, format!("stopped by {signal}: {state}")).hint(again)
+                (
+                    Kind::Interrupted(signal),
+                    format!("stopped by {signal}: {state}"),
+                )
             }
-            (Cause::Image(error), _) => Error::new(
+            Cause::Image(error) => (
                 Kind::Artifact,
                 format!("cannot read the image: {error}; {state}"),
-            )
-            .hint(again),
-            (Cause::Changed(hash), _) => Error::new(
+            ),
+            Cause::Changed(hash) => (
                 Kind::Artifact,
                 format!("the image is not the one that was built, its SHA-256 is {hash}; {state}"),
-            )
-            .hint("`nix-store --verify-path` tells whether the store is damaged"),
-            (Cause::Write { from, to, error }, _) => Error::new(
+            ),
+            Cause::Write { from, to, error } => (
                 Kind::Output,
                 format!("cannot write the bytes from {from} to {to} of {path}: {error}; {state}"),
-            )
-            .hint("`dmesg` may say more; try another port, then another drive"),
-            (Cause::Read { at, error }, _) => Error::new(
+            ),
+            Cause::Read { at, error } => (
                 Kind::Output,
                 format!("cannot read {path} back from the byte {at} on: {error}; {state}"),
-            )
-            .hint("`dmesg` may say more; try another port, then another drive"),
-            (Cause::Differs { at }, _) => Error::new(
+            ),
+            Cause::Differs { at } => (
                 Kind::Output,
                 format!("the byte {at} of {path} is another one than was written: do not use it"),
-            )
-            .hint("the drive is broken, or smaller than it says: take another one"),
+            ),
+        };
+        Error::new(kind, message).hint(self.way_on(&kind, failure.state))
+    }
+
+    fn way_on(&self, kind: &Kind, state: State) -> &'static str {
+        match (kind, state) {
+            (_, State::Untouched) => "",
+            (Kind::Output, _) if self.number.is_none() => "make room for the file, or name another",
+            (Kind::Output, _) => "`dmesg` may say more; try another port, then another drive",
+            (Kind::Artifact, _) => "`nix store verify --all` tells whether the store is damaged",
+            _ => "run it again",
         }
     }
 }
