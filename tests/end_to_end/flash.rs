@@ -267,12 +267,12 @@ fn a_drive_that_is_full_in_the_middle_says_where() {
     ]);
 }
 
-/// Whether a drive of zeros is written to behind its first blocks.
+/// Whether the image has come to a place behind its beginning.
 fn is_begun(drive: &Path) -> bool {
-    let mut byte = [0];
+    let mut bytes = [0; 4096];
     let file = File::open(drive).unwrap();
-    file.read_exact_at(&mut byte, 5 * MIB as u64).unwrap();
-    byte[0] == 0
+    file.read_exact_at(&mut bytes, 5 * MIB as u64).unwrap();
+    bytes != [OLD; 4096]
 }
 
 #[track_caller]

@@ -5,9 +5,9 @@ use clap::Args;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  cbox flash appliance/iso /dev/sdb --dry-run    what is on the drive, and whether it can be erased
-  sudo cbox flash appliance/iso /dev/sdb         asks for the name of the drive, then writes
-  sudo cbox flash appliance/raw /dev/sdb --erase sdb
+  cbox flash appliance/iso /dev/sdb --dry-run    show what is on it, and whether it may be erased
+  sudo \"$(command -v cbox)\" flash appliance/iso /dev/sdb
+  cbox flash appliance/raw /dev/sdb --erase sdb  ask nothing
   cbox flash appliance/raw disk.img --file       to a file, as to a drive of its size
 ";
 

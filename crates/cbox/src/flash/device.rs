@@ -29,9 +29,7 @@ impl Device {
     pub(crate) fn open(path: &Utf8Path, shown: &Utf8Path, number: Number) -> Result<Self, Error> {
         let device = Self::with(path, shown, OFlags::EXCL)?;
         let metadata = device.file.metadata();
-        let opened = metadata
-            .map_err(|error| not_opened(shown, error.into()))?
-            .rdev();
+        let opened = metadata.map_err(|error| not_opened(shown, error))?.rdev();
         // A drive that was plugged in meanwhile may have the name of the one that was shown.
         if (major(opened), minor(opened)) != number {
             return Err(Error::new(
@@ -95,7 +93,7 @@ fn not_opened(path: &Utf8Path, error: io::Error) -> Error {
             ));
         }
         Some(Errno::ACCESS | Errno::PERM) => {
-            "only root writes to drives: put `sudo` before the command"
+            "only root writes to drives: `sudo \"$(command -v cbox)\" flash …`"
         }
         Some(Errno::NOMEDIUM) => "put a medium in, or name another drive; `lsblk` shows them",
         Some(Errno::ROFS) => "it is read-only: name another drive",

@@ -21,9 +21,9 @@ const SECTOR: u64 = 512;
 
 /// What a number of a block device stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Device {
+pub(crate) enum Found {
     /// A drive as a whole.
-    Whole(Drive),
+    Whole(Box<Drive>),
     /// A partition, with the name of its drive.
     Partition(String),
 }
@@ -52,12 +52,12 @@ impl Kernel {
     }
 
     /// The device of this number; `None` for one that the kernel does not know.
-    pub(crate) fn device(&self, number: Number) -> Option<Device> {
+    pub(crate) fn device(&self, number: Number) -> Option<Found> {
         let name = self.numbered(number)?;
         let folder = self.folder(&name)?;
         if folder.join("partition").exists() {
             let drive = folder.parent()?.file_name()?.to_str()?;
-            return Some(Device::Partition(drive.to_owned()));
+            return Some(Found::Partition(drive.to_owned()));
         }
         let whole = self.part(&name)?;
         let mut partitions: Vec<Part> = names(&folder)
@@ -69,7 +69,7 @@ impl Kernel {
             (one.name.len(), &one.name).cmp(&(other.name.len(), &other.name))
         });
         let says = |path: &str| said(&folder.join(path));
-        Some(Device::Whole(Drive {
+        Some(Found::Whole(Box::new(Drive {
             size: whole.size,
             vendor: says("device/vendor"),
             // Cards have a name, and loop devices a file.
@@ -81,7 +81,7 @@ impl Kernel {
             whole,
             partitions,
             name,
-        }))
+        })))
     }
 
     /// The names of the drives that can hold something.

@@ -31,7 +31,7 @@ use tokio::time::sleep;
 use self::{
     copy::{Cause, Failure, State, Watch},
     device::Device,
-    kernel::Kernel,
+    kernel::{Found, Kernel},
 };
 use crate::{
     error::Error,
@@ -259,8 +259,8 @@ impl Place {
 /// The drive with this number.
 fn whole(kernel: &Kernel, number: Number, shown: &Utf8Path) -> Result<Drive, Error> {
     match kernel.device(number) {
-        Some(kernel::Device::Whole(drive)) => Ok(drive),
-        Some(kernel::Device::Partition(drive)) => Err(Error::new(
+        Some(Found::Whole(drive)) => Ok(*drive),
+        Some(Found::Partition(drive)) => Err(Error::new(
             Kind::Usage,
             format!("{shown} is a partition, and an image is a whole drive"),
         )

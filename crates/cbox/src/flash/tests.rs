@@ -6,7 +6,7 @@ use cbox_core::block_devices::Number;
 
 use super::{
     drive::Drive,
-    kernel::{Device, Kernel},
+    kernel::{Found, Kernel},
 };
 use crate::{error::Error, exit::Kind};
 
@@ -120,7 +120,7 @@ impl Fake {
 
     fn drive(&self, number: Number) -> Drive {
         match self.kernel().device(number) {
-            Some(Device::Whole(drive)) => drive,
+            Some(Found::Whole(drive)) => *drive,
             other => panic!("{other:?}"),
         }
     }
@@ -161,7 +161,7 @@ fn a_drive_says_what_it_is_and_what_is_on_it() {
     );
     assert_eq!(fake.kernel().device((9, 9)), None);
     let partition = fake.kernel().device((8, 26));
-    assert_eq!(partition, Some(Device::Partition("sdb".to_owned())));
+    assert_eq!(partition, Some(Found::Partition("sdb".to_owned())));
 }
 
 #[test]
