@@ -543,6 +543,12 @@ fn a_partition_is_no_drive() {
     let run = bench.flash(&device.device, &["-n"]).run().ok();
     assert!(run.stdout.contains("p1  4.2 MB"), "{run}");
     assert!(is_old(&drive));
+    // A loop device that was made without `--partscan` cannot be looked at anew.
+    let run = bench
+        .flash(&device.device, &["--erase", device.name()])
+        .run()
+        .ok();
+    run.says(&["warning: the kernel still knows the old partitions"]);
 }
 
 #[test]

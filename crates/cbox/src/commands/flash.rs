@@ -127,11 +127,11 @@ async fn confirm(
         view.ask("\n");
         place.untouched(signal)
     })?;
-    if answer.trim() == drive.name {
-        return Ok(());
-    }
-    if answer.is_empty() {
-        view.ask("\n");
+    match answer {
+        Some(answer) if answer.trim() == drive.name => return Ok(()),
+        Some(_) => {}
+        // Nothing has ended the line.
+        None => view.ask("\n"),
     }
     Err(Error::new(
         Kind::Usage,

@@ -168,6 +168,12 @@ mod tests {
     #[test]
     fn a_heartbeat_says_what_goes_on() {
         assert_eq!(heartbeat(&Task::Idle, seconds(1)), None);
+        let mut copying = Copying::begin("writing to sdb", 4000, seconds(0));
+        copying.look(1000, seconds(4));
+        assert_eq!(
+            heartbeat(&Task::Copying(copying), seconds(4)).unwrap(),
+            "still writing to sdb · 25 % · 1.0 kB of 4.0 kB · 250 B/s · 12 s left"
+        );
         for stream in recorded!("lines") {
             let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
             let since = builds.running().next().unwrap().since;
