@@ -340,7 +340,10 @@ mod tests {
 
     /// Bytes that repeat at no block, and are never those of an empty or old drive.
     fn image(size: usize) -> Vec<u8> {
-        (0..size).map(|at| (at % 101) as u8 + 1).collect()
+        let pattern: Vec<u8> = (1..=101).collect();
+        let mut image = pattern.repeat(size / pattern.len() + 1);
+        image.truncate(size);
+        image
     }
 
     fn sha256(bytes: &[u8]) -> String {
@@ -386,8 +389,8 @@ mod tests {
                 write_all(&image, &mut medium).unwrap();
                 assert!(medium.bytes[..size] == image, "{size} of {more}");
                 let (kept, end) = medium.bytes[size..].split_at(more.saturating_sub(END));
-                assert!(kept.iter().all(|byte| *byte == OLD), "{size} {more}");
-                assert!(end.iter().all(|byte| *byte == 0), "{size} {more}");
+                assert!(kept == vec![OLD; kept.len()], "{size} {more}");
+                assert!(end == vec![0; end.len()], "{size} {more}");
                 compare_with(&image, &mut medium).unwrap();
             }
         }
@@ -430,7 +433,7 @@ mod tests {
             };
             assert!(matches!(failure.cause, Cause::Stopped), "{failure:?}");
             let beginning = if asks == 0 { OLD } else { 0 };
-            assert!(medium.bytes[..BLOCK].iter().all(|byte| *byte == beginning));
+            assert!(medium.bytes[..BLOCK] == vec![beginning; BLOCK]);
             states.push(failure.state);
         }
         // The first question comes before anything, the last one before the beginning.
@@ -512,7 +515,7 @@ mod tests {
         let length = image.len() as u64;
         let failure = write(&mut &*image, length, "0", &mut medium, &watch).unwrap_err();
         assert!(matches!(failure.cause, Cause::Changed(hash) if hash == sha256(&image)));
-        assert!(medium.bytes[..BLOCK].iter().all(|byte| *byte == 0));
+        assert!(medium.bytes[..BLOCK] == vec![0; BLOCK]);
         // One that is shorter is another one too.
         let short = &image[..BLOCK + 1];
         let failure = write(&mut &*short, length, "0", &mut medium, &watch).unwrap_err();
