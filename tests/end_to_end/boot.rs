@@ -495,7 +495,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
             "hosts/mini-arm64",
             &[],
             2,
-            &["no image that could be booted"],
+            &["is the system of a machine, and no image"],
         ),
         ("appliance/is", &[], 2, &["has no format `is`", "iso"]),
         ("iso", &[], 2, &["is not a target"]),

@@ -83,7 +83,7 @@ fn names_come_from_the_flake_without_nix_and_git() {
         (&["source", "hash", "--host", "b"], &["beta"]),
         (&["boot", "--as", ""], &["cd", "usb", "disk"]),
         (&["v"], &["verify-hosts", "vm"]),
-        (&["vm", "qcow2", "--dr"], &["--dry-run"]),
+        (&["vm", "qcow2", "--dry"], &["--dry-run"]),
         (&["diff", "hosts/alpha", "hosts/b"], &["hosts/beta"]),
         (&["build", "--out-dir", "hosts/al"], &["hosts/alpha/"]),
         (&["build", "nothing/like/it"], &[]),

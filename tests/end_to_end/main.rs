@@ -22,6 +22,7 @@ mod derivations;
 mod diff;
 mod doctor;
 mod errors;
+mod flash;
 mod interrupt;
 mod json;
 mod local_settings;

@@ -5,6 +5,7 @@
 //! to it as values, and every rule can be tested on literals.
 
 pub mod baseline;
+pub mod block_devices;
 pub mod builders;
 pub mod causes;
 pub mod derivation;

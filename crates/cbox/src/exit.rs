@@ -57,7 +57,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     ),
     (
         5,
-        "environment: nix, git, QEMU or firmware missing, too old or refusing, or a port taken",
+        "environment: nix, git, QEMU or firmware missing, too old or refusing, or a port or drive in use",
     ),
     (
         6,
@@ -69,7 +69,10 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
         9,
         "artifact: none or several match the pattern, or it is not built yet",
     ),
-    (10, "output: the result cannot be linked or written"),
+    (
+        10,
+        "output: the result cannot be linked or written, or a drive does not hold it",
+    ),
     (11, "system: the target or this machine cannot do it"),
     (
         12,

@@ -3,9 +3,11 @@
 //! Arguments become a validated request ([`cli`], [`targets`]), the tree becomes a staged
 //! source ([`staging`]; [`origin`] names its files, [`state`] is one that others have too),
 //! both become a derivation ([`evaluation`]), and that becomes a
-//! link with a record beside it ([`realise`]), and the link a machine that runs ([`boot`]).
+//! link with a record beside it ([`realise`]), and the link a machine that runs ([`boot`])
+//! or a drive that boots ([`flash`]).
 //! [`view`] is the only place that prints, and shows what [`progress`] knows.
 
+mod answer;
 mod artifact;
 mod baseline_file;
 mod boot;
@@ -20,6 +22,8 @@ mod error;
 mod evaluation;
 mod exit;
 mod explain;
+mod flash;
+mod image;
 mod machine;
 mod mention;
 mod origin;

@@ -161,6 +161,10 @@ async fn dispatch(
             let session = open(args.out_dir.as_ref())?;
             commands::boot::run(&session, common, &args).await
         }
+        (Command::Flash(args), _) => {
+            let session = open(args.out_dir.as_ref())?;
+            commands::flash::run(&session, common, &args).await
+        }
         (Command::Status { out_dir }, _) => commands::status::run(&open(out_dir.as_ref())?),
     }
 }

@@ -1,10 +1,9 @@
-//! Booting an image: which file ([`image`]), on what machine ([`qemu`], [`firmware`],
-//! [`kvm`], [`overlay`]), and what it says ([`console`]). This file starts the machine,
+//! Booting an image: on what machine ([`qemu`], [`firmware`], [`kvm`], [`overlay`]), and
+//! what it says ([`console`]). This file starts the machine,
 //! passes its console on, waits for a line, and ends it.
 
 pub(crate) mod console;
 pub(crate) mod firmware;
-pub(crate) mod image;
 pub(crate) mod kvm;
 pub(crate) mod overlay;
 pub(crate) mod qemu;

@@ -4,8 +4,7 @@ use camino::Utf8Path;
 use cbox_nix::{Interrupt, NixError, process::Command};
 use serde::Deserialize;
 
-use super::image::Image;
-use crate::{error::Error, exit::Kind};
+use crate::{error::Error, exit::Kind, image::Image};
 
 const QEMU_IMG: &str = "qemu-img";
 

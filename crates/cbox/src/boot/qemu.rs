@@ -5,7 +5,8 @@ use std::fmt;
 use camino::Utf8PathBuf;
 use cbox_core::system::System;
 
-use super::{firmware::Firmware, image::Image};
+use super::firmware::Firmware;
+use crate::image::Image;
 
 /// An architecture that cbox can boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and its help.
 
 mod boot;
+mod flash;
 mod judging;
 
 use std::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::completion::Shell;
 
 pub(crate) use boot::BootArgs;
+pub(crate) use flash::FlashArgs;
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
@@ -24,6 +26,7 @@ Examples:
   cbox build appliance/iso hosts/box  build several targets in one run
   cbox list                           show what there is to build
   cbox boot appliance/iso             boot what was built
+  cbox flash appliance/iso /dev/sdb   write it to a drive
   cbox verify-hosts                   check that no install host changes unseen
 ";
 
@@ -138,6 +141,12 @@ pub(crate) enum Command {
     /// emulation elsewhere.
     #[command(after_help = boot::EXAMPLES)]
     Boot(BootArgs),
+    /// Write the image that was built for a target to a drive, and compare it
+    ///
+    /// Shows what is on the drive and asks for its name before anything is written. A drive
+    /// that is in use is refused. What was written is read back from the drive and compared.
+    #[command(after_help = flash::EXAMPLES)]
+    Flash(FlashArgs),
     /// Show what is staged
     #[command(subcommand)]
     Source(SourceCommand),

@@ -6,6 +6,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod flash;
 pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod list;

@@ -4,21 +4,14 @@
 //! done and expect, and what others have announced. This is the sum that its own progress
 //! bar makes (`src/libmain/progress-bar.cc`).
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use cbox_nix::events::{Activity, Event};
 
+use super::rate::Rate;
+
 /// How many activities are followed at once: more than any Nix runs.
 const FOLLOWED: usize = 4096;
-
-/// The rate is that of this long a time.
-const WINDOW: Duration = Duration::from_secs(5);
-
-/// The least time between two looks at the number of bytes.
-const STEP: Duration = Duration::from_millis(250);
 
 /// How far something is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,8 +53,7 @@ struct Running {
 pub(crate) struct Fetches {
     running: HashMap<u64, Running>,
     kinds: HashMap<Activity, OfKind>,
-    /// The number of bytes at moments of the last seconds.
-    moments: VecDeque<(Duration, u64)>,
+    rate: Rate,
 }
 
 /// Whether something of this kind adds to what is fetched, or announces it.
@@ -98,7 +90,7 @@ impl Fetches {
             }
             _ => return,
         }
-        self.look(now);
+        self.rate.look(self.bytes().done, now);
     }
 
     fn ended(&mut self, id: u64) {
@@ -155,40 +147,13 @@ impl Fetches {
         }
     }
 
-    fn look(&mut self, now: Duration) {
-        let is_due = |(last, _): &(Duration, u64)| now.saturating_sub(*last) >= STEP;
-        if self.moments.back().is_none_or(is_due) {
-            let bytes = self.bytes().done;
-            self.moments.push_back((now, bytes));
-            // One moment before the window stays, to measure from.
-            while self
-                .moments
-                .get(1)
-                .is_some_and(|(time, _)| now.saturating_sub(*time) >= WINDOW)
-            {
-                self.moments.pop_front();
-            }
-        }
-    }
-
     /// How far it all is.
     pub(crate) fn fetched(&self, now: Duration) -> Fetched {
         let bytes = self.bytes();
-        let before = self
-            .moments
-            .iter()
-            .rev()
-            .find(|(time, _)| now.saturating_sub(*time) >= WINDOW)
-            .or(self.moments.front());
-        let rate = before.map_or(0, |(time, before)| {
-            let lasted = now.saturating_sub(*time).as_millis().max(1);
-            let came = u128::from(bytes.done.saturating_sub(*before));
-            u64::try_from(came.saturating_mul(1000) / lasted).unwrap_or(u64::MAX)
-        });
         Fetched {
             paths: self.of(Activity::CopyPaths),
+            rate: self.rate.in_a_second(bytes.done, now),
             bytes,
-            rate,
         }
     }
 }
@@ -264,7 +229,6 @@ mod tests {
         // Nothing comes any more.
         assert_eq!(fetches.fetched(seconds(22)).rate, 600);
         assert_eq!(fetches.fetched(seconds(60)).rate, 0);
-        assert!(fetches.moments.len() < 30);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //! Nothing here knows a clock or a terminal.
 
 pub(crate) mod builds;
+pub(crate) mod copying;
 pub(crate) mod evaluations;
 pub(crate) mod fetches;
+mod rate;
 
 use std::time::Duration;
 
-use self::{builds::Builds, evaluations::Evaluations};
+use self::{builds::Builds, copying::Copying, evaluations::Evaluations};
 
 /// What cbox is at.
 #[derive(Debug, Default)]
@@ -22,6 +24,8 @@ pub(crate) enum Task {
         /// When it began.
         since: Duration,
     },
+    /// Bytes go to a drive, or come from there.
+    Copying(Copying),
     /// Hosts are evaluated.
     Evaluating(Evaluations),
     /// Nix builds and fetches.

@@ -6,6 +6,7 @@ use super::text::{count, elapsed, fit, fit_parts, size};
 use crate::progress::{
     Task,
     builds::{Build, Builds},
+    copying::Copying,
     evaluations::Evaluations,
     fetches::Fetched,
 };
@@ -39,6 +40,7 @@ pub(super) fn frame(task: &Task, now: Duration, window: Window) -> Vec<String> {
     let (head, more) = match task {
         Task::Idle => return vec![],
         Task::Doing { text, since } => (vec![text.clone(), running_for(now, *since)], vec![]),
+        Task::Copying(copying) => (copied(copying, now), vec![]),
         Task::Evaluating(evaluations) => (evaluating(evaluations, now), vec![]),
         Task::Building(builds) => (head(builds, now), lines(builds, now, width)),
     };
@@ -56,6 +58,25 @@ pub(super) fn running_for(now: Duration, since: Duration) -> String {
         time if time < Duration::from_secs(1) => String::new(),
         time => elapsed(time),
     }
+}
+
+/// A copy in parts: `writing to sdb`, `34 %`, `180.2 MB of 530.0 MB`, `14 s left`, and the rate.
+pub(super) fn copied(copying: &Copying, now: Duration) -> Vec<String> {
+    let Copying { text, bytes, .. } = copying;
+    let percent = u128::from(bytes.done) * 100 / u128::from(bytes.expected.max(1));
+    let left = copying.left(now);
+    let left = left.map(|left| format!("{} left", elapsed(left)));
+    let rate = match copying.rate(now) {
+        0 => String::new(),
+        rate => format!("{}/s", size(rate)),
+    };
+    vec![
+        text.clone(),
+        format!("{percent} %"),
+        format!("{} of {}", size(bytes.done), size(bytes.expected)),
+        rate,
+        left.unwrap_or_default(),
+    ]
 }
 
 pub(super) fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<String> {
@@ -282,6 +303,28 @@ mod tests {
         );
     }
 
+    /// 100 s into a copy.
+    fn copy() -> Copying {
+        let mut copying = Copying::begin("writing to sdb", 530_000_000, seconds(0));
+        for second in 1..=100 {
+            copying.look(second * 1_800_000, seconds(second));
+        }
+        copying
+    }
+
+    #[test]
+    fn a_copy_says_how_far_it_is() {
+        assert_eq!(
+            shown(&Task::Copying(copy()), seconds(100), WIDE),
+            ["writing to sdb · 33 % · 180.0 MB of 530.0 MB · 1.8 MB/s · 3 min 14 s left"]
+        );
+        let begun = Copying::begin("writing to sdb", 0, seconds(0));
+        assert_eq!(
+            shown(&Task::Copying(begun), seconds(0), WIDE),
+            ["writing to sdb · 0 % · 0 B of 0 B"]
+        );
+    }
+
     #[test]
     fn no_line_is_wider_than_the_window_and_no_frame_higher() {
         let mut evaluations = Evaluations::of(3);
@@ -294,6 +337,7 @@ mod tests {
             },
             Task::Evaluating(evaluations),
             Task::Building(Box::new(busy())),
+            Task::Copying(copy()),
         ];
         for task in &tasks {
             for columns in 0..100 {

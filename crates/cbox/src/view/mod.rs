@@ -28,6 +28,7 @@ use crate::{
     progress::{
         Task,
         builds::Builds,
+        copying::Copying,
         evaluations::{Evaluation, Evaluations},
     },
     run_log::RunLog,
@@ -156,6 +157,43 @@ impl View {
             Some(stderr.now().saturating_sub(since))
         };
         self.shared.with(ended).unwrap_or_default()
+    }
+
+    /// Says that `expected` bytes begin to be copied. `text` says what is done, and `title` what
+    /// it is a part of.
+    pub(crate) fn copy_began(&self, title: &str, text: &str, expected: u64) {
+        self.shared.with(|stderr| {
+            let copying = Copying::begin(text, expected, stderr.now());
+            stderr.set(Task::Copying(copying));
+            stderr.group(title);
+            if stderr.tells_events() {
+                stderr.say(&format!("{text} ({})", size(expected)));
+            }
+        });
+        self.shared.watch();
+    }
+
+    /// Shows how many bytes are copied.
+    pub(crate) fn copied(&self, done: u64) {
+        self.shared.with(|stderr| stderr.copied(done));
+    }
+
+    /// Says that a copy is over, and what was done if it was done to its end: `wrote`.
+    pub(crate) fn copy_ended(&self, done: Option<&str>) {
+        self.shared.with(|stderr| {
+            if let Task::Copying(copying) = stderr.take_task()
+                && let Some(done) = done
+                && self.loudness > Loudness::Quiet
+            {
+                let line = words::copied(&copying, done, stderr.now());
+                stderr.say(&line);
+            }
+        });
+    }
+
+    /// Asks a question, whatever else is to be said: the answer is typed behind it.
+    pub(crate) fn ask(&self, question: &str) {
+        self.shared.with(|stderr| stderr.ask(question));
     }
 
     /// Says that building begins, of `what`. What there is to be said of it is kept in

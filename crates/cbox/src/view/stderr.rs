@@ -191,6 +191,19 @@ impl Stderr {
         self.make_room();
     }
 
+    /// Writes lines that stay, the last one without an end.
+    pub(super) fn ask(&mut self, question: &str) {
+        self.make_room();
+        write(question.as_bytes());
+    }
+
+    pub(super) fn copied(&mut self, done: u64) {
+        let now = self.now();
+        if let Task::Copying(copying) = &mut self.task {
+            copying.look(done, now);
+        }
+    }
+
     /// Writes lines that stay, at the latest with the next tick.
     fn wait_to_write(&mut self, text: &str) {
         self.last_word = self.now();

@@ -9,6 +9,7 @@ use super::{
 use crate::progress::{
     Task,
     builds::{Build, News, Summary},
+    copying::Copying,
     evaluations::Evaluation,
 };
 
@@ -32,6 +33,13 @@ fn place(build: &Build) -> String {
         Some(machine) => format!("{} on {machine}", build.name()),
         None => build.name().to_owned(),
     }
+}
+
+/// The end of a copy, as a line.
+pub(super) fn copied(copying: &Copying, done: &str, now: Duration) -> String {
+    let bytes = size(copying.bytes.expected);
+    let lasted = duration(now.saturating_sub(copying.since));
+    format!("{done} {bytes} in {lasted}")
 }
 
 /// The beginning of an evaluation, as a line.
@@ -62,6 +70,7 @@ pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
             let lasted = frame::running_for(now, *since);
             vec![text.clone(), lasted]
         }
+        Task::Copying(copying) => frame::copied(copying, now),
         Task::Evaluating(evaluations) => frame::evaluating(evaluations, now),
         Task::Building(builds) => {
             let mut parts = frame::head(builds, now);
@@ -160,6 +169,12 @@ mod tests {
     #[test]
     fn a_heartbeat_says_what_goes_on() {
         assert_eq!(heartbeat(&Task::Idle, seconds(1)), None);
+        let mut copying = Copying::begin("writing to sdb", 4000, seconds(0));
+        copying.look(1000, seconds(4));
+        assert_eq!(
+            heartbeat(&Task::Copying(copying), seconds(4)).unwrap(),
+            "still writing to sdb · 25 % · 1.0 kB of 4.0 kB · 250 B/s · 12 s left"
+        );
         for stream in recorded!("lines") {
             let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
             let since = builds.running().next().unwrap().since;

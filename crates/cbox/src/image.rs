@@ -1,11 +1,12 @@
-//! The image that was built for a target: which file it is, and what is in it.
+//! The image that was built for a target: which file it is, and what is in it. `cbox boot`
+//! and `cbox flash` both begin here.
 
 use std::{fs::File, io::Read as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
     disk_image::{self, HEAD},
-    manifest::{Manifest, SCHEMA},
+    manifest::{Artifact, Manifest, SCHEMA},
     system::System,
     target::TargetName,
 };
@@ -13,7 +14,7 @@ use cbox_nix::store::Store;
 
 use crate::{environment::Environment, error::Error, exit::Kind, project::Project, targets};
 
-/// A file that a machine can boot.
+/// A file that a machine can boot, as it is or from the drive that it is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) path: Utf8PathBuf,
@@ -28,6 +29,8 @@ pub(crate) struct Built {
     /// The link.
     pub(crate) link: Utf8PathBuf,
     pub(crate) system: System,
+    /// What its record says of it.
+    pub(crate) artifact: Artifact,
     pub(crate) image: Image,
 }
 
@@ -46,7 +49,7 @@ pub(crate) fn find(
     else {
         return Err(Error::new(
             Kind::Usage,
-            format!("{name} is the system of a machine, and no image that could be booted"),
+            format!("{name} is the system of a machine, and no image"),
         )
         .hint("`cbox list` shows the images"));
     };
@@ -62,7 +65,7 @@ pub(crate) fn find(
         })
         .find(|(_, manifest)| system.is_none() || Some(&manifest.system) == wanted)
         .ok_or_else(|| not_built(environment, project, name))?;
-    let Some(artifact) = &manifest.artifact else {
+    let Some(artifact) = manifest.artifact else {
         return Err(rebuild(
             name,
             format!("the record of {link} names no image"),
@@ -92,7 +95,8 @@ pub(crate) fn find(
     }
     Ok(Built {
         link,
-        system: manifest.system.clone(),
+        system: manifest.system,
+        artifact,
         image: look_at(path)?,
     })
 }
@@ -152,7 +156,7 @@ fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
         let what = kind.unwrap_or("no disk image");
         return Err(
             Error::new(Kind::Unsupported, format!("{path} is {what}: no machine boots from it"))
-                .hint("`cbox boot` takes ISO 9660 images, disk images with a partition table, and the formats of virtual machines"),
+                .hint("machines boot from ISO 9660 images, disk images with a partition table, and the formats of virtual machines"),
         );
     };
     Ok(Image {

@@ -1,0 +1,170 @@
+//! `cbox flash`: writes the image that was built for a target to a drive.
+
+use cbox_core::target::TargetName;
+use serde_json::{Value, json};
+
+use super::document;
+use crate::{
+    answer,
+    cli::{Common, FlashArgs},
+    error::Error,
+    exit::Kind,
+    flash::{Drive, Lasted, Place},
+    image::{self, Built},
+    session::Session,
+    targets,
+    view::size,
+};
+
+/// Runs the command.
+pub(crate) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &FlashArgs,
+) -> Result<(), Error> {
+    let (environment, view) = (session.environment, session.view);
+    let name = targets::parse_names(std::slice::from_ref(&args.target))?.remove(0);
+    let store = common.store.as_deref();
+    let built = image::find(environment, &session.project, &name, store)?;
+    check_format(session, &name, &built)?;
+    let path = environment.absolute(&args.device);
+    let place = Place::find(path, &args.device, args.file, &built)?;
+    let drive = &place.drive;
+    if let Some(erase) = &args.erase
+        && *erase != drive.name
+    {
+        let message = format!("`--erase {erase}` is not the name of {}", place.shown);
+        return Err(Error::new(Kind::Usage, message).hint(format!("its name is {}", drive.name)));
+    }
+    if args.dry_run {
+        for line in lines(&built, &name, drive) {
+            view.plain(&line);
+        }
+        view.json(&document("flash", result(&name, &built, &place, None)));
+        return Ok(());
+    }
+    let device = place.open()?;
+    confirm(session, args, &built, &name, &place).await?;
+    let lasted = place.flash(device, &built, view, session.interrupt).await?;
+    if !place.reread(session.interrupt).await && !drive.partitions.is_empty() {
+        view.warn(&format!(
+            "the kernel still knows the old partitions of {}: plug it in anew before it is mounted",
+            drive.name
+        ));
+    }
+    view.plain(&format!(
+        "{name} is on {}: {} written and compared",
+        place.shown,
+        size(built.artifact.size)
+    ));
+    view.json(&document(
+        "flash",
+        result(&name, &built, &place, Some(lasted)),
+    ));
+    Ok(())
+}
+
+/// Checks that the bytes of the image are those of a drive.
+fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Result<(), Error> {
+    let image = &built.image;
+    if image.format == "raw" {
+        return Ok(());
+    }
+    let TargetName::Image { kind, .. } = name else {
+        return Ok(());
+    };
+    let convert = format!(
+        "`qemu-img convert -O raw {} disk.raw` makes one of it",
+        image.path
+    );
+    let targets = session.project.config().targets;
+    let mut targets = targets.iter().filter(|target| target.kind == *kind);
+    let hint = match targets.find(|target| target.format == "raw") {
+        Some(raw) => format!("build and flash {}; or {convert}", raw.target()),
+        None => convert,
+    };
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "{name} is a {} image for virtual machines, and a drive takes a raw one",
+            image.format
+        ),
+    )
+    .hint(hint))
+}
+
+/// Shows what is erased, and has it confirmed by the drive's name.
+async fn confirm(
+    session: &Session<'_>,
+    args: &FlashArgs,
+    built: &Built,
+    name: &TargetName,
+    place: &Place,
+) -> Result<(), Error> {
+    let (view, drive) = (session.view, &place.drive);
+    let lines = lines(built, name, drive);
+    if args.erase.is_some() {
+        lines.iter().for_each(|line| view.note(line));
+        return Ok(());
+    }
+    if !session.environment.interactive {
+        let message = format!(
+            "all that is on {} would be erased, and there is no terminal to ask whether it may be",
+            place.shown
+        );
+        return Err(Error::new(Kind::Usage, message).hint(format!(
+            "`--dry-run` shows what is on it, and `--erase {}` says that it may be",
+            drive.name
+        )));
+    }
+    view.ask(&format!(
+        "{}\nType {} to erase it: ",
+        lines.join("\n"),
+        drive.name
+    ));
+    let answer = answer::read_line(session.interrupt).await;
+    let answer = answer.map_err(|signal| {
+        view.ask("\n");
+        place.untouched(signal)
+    })?;
+    match answer {
+        Some(answer) if answer.trim() == drive.name => return Ok(()),
+        Some(_) => {}
+        // Nothing has ended the line.
+        None => view.ask("\n"),
+    }
+    Err(Error::new(
+        Kind::Usage,
+        format!(
+            "that is not {}: nothing was written to {}",
+            drive.name, place.shown
+        ),
+    ))
+}
+
+/// What is erased, and what for.
+fn lines(built: &Built, name: &TargetName, drive: &Drive) -> Vec<String> {
+    let bytes = size(built.artifact.size);
+    let mut lines = vec![drive.title()];
+    lines.extend(drive.rows());
+    lines.push(format!("All of it goes, for {name} ({bytes})."));
+    lines
+}
+
+fn result(name: &TargetName, built: &Built, place: &Place, lasted: Option<Lasted>) -> Value {
+    let seconds = |lasted: std::time::Duration| (lasted.as_secs_f64() * 1000.0).round() / 1000.0;
+    json!({
+        "target": name.to_string(),
+        "system": built.system,
+        "image": built.image.path,
+        "bytes": built.artifact.size,
+        "sha256": built.artifact.sha256,
+        "device": place.path,
+        "drive": place.drive.to_json(),
+        "written": lasted.is_some(),
+        "seconds": lasted.map(|lasted| json!({
+            "writing": seconds(lasted.writing),
+            "comparing": seconds(lasted.comparing),
+        })),
+    })
+}
