@@ -229,6 +229,8 @@ fn with_words(command: Command, known: &Known, with_options: bool) -> Command {
                 return offering(arg, found);
             }
             match value.as_str() {
+                // Flags have a value name too, which nobody sees.
+                _ if !arg.get_action().takes_values() => arg,
                 "DIR" => arg.value_hint(ValueHint::DirPath),
                 "FILE" | "DEVICE" => arg.value_hint(ValueHint::FilePath),
                 _ => arg,
