@@ -19,7 +19,7 @@ use crate::{
     environment::{Display, Environment},
     progress::{
         Task,
-        builds::{Summary, short},
+        builds::{News, Summary, short},
     },
     run_log::RunLog,
 };
@@ -44,7 +44,7 @@ pub(super) struct Stderr {
     begun: Instant,
     display: Display,
     loudness: Loudness,
-    heartbeat: Duration,
+    heartbeat: Option<Duration>,
     screen: Screen,
     task: Task,
     /// Lines of logs, which are written many at a time.
@@ -183,7 +183,7 @@ impl Stderr {
     /// Writes lines that stay.
     pub(super) fn say(&mut self, text: &str) {
         self.wait_to_write(text);
-        self.make_room();
+        self.refresh();
     }
 
     /// Writes lines that stay, at the latest with the next tick.
@@ -198,18 +198,30 @@ impl Stderr {
         }
         self.waiting.push(b'\n');
         if self.waiting.len() > WAITING {
-            self.make_room();
+            self.refresh();
         }
     }
 
     /// Takes the view away until the next tick, and writes what waits.
     pub(super) fn make_room(&mut self) {
-        let erase = self.screen.erase();
-        if !erase.is_empty() || !self.waiting.is_empty() {
-            let mut bytes = erase.as_bytes().to_vec();
+        let mut bytes = self.screen.erase().as_bytes().to_vec();
+        bytes.append(&mut self.waiting);
+        write(&bytes);
+    }
+
+    /// Writes what waits, and draws the view below. It is one write: a terminal may show
+    /// what it has got between two, and the view would flicker.
+    fn refresh(&mut self) {
+        let mut bytes = Vec::new();
+        if !self.waiting.is_empty() {
+            bytes.extend_from_slice(self.screen.erase().as_bytes());
             bytes.append(&mut self.waiting);
-            write(&bytes);
         }
+        if self.display == Display::Live && self.loudness > Loudness::Quiet {
+            let lines = frame::frame(&self.task, self.now(), screen::window());
+            bytes.extend_from_slice(self.screen.draw(&lines).as_bytes());
+        }
+        write(&bytes);
     }
 
     /// Opens a group on GitHub.
@@ -231,7 +243,7 @@ impl Stderr {
     pub(super) fn command(&mut self, command: &str) {
         self.waiting.extend_from_slice(command.as_bytes());
         self.waiting.push(b'\n');
-        self.make_room();
+        self.refresh();
     }
 
     /// Keeps a line of what happened in the log of the run.
@@ -271,7 +283,10 @@ impl Stderr {
                 let title = self.title.clone();
                 self.group(&title);
             }
-            if self.tells_events() {
+            // A failure stays, also where the view shows all else: the other builds may go on
+            // for hours.
+            let failed = matches!(news, News::Ended { failed: true, .. });
+            if self.tells_events() || (failed && self.loudness > Loudness::Quiet) {
                 self.say(&line);
             }
         }
@@ -288,35 +303,25 @@ impl Stderr {
         }
     }
 
-    /// Draws the view, or gives a sign of life.
+    /// Writes what waits and draws the view, or gives a sign of life.
     fn tick(&mut self) {
-        if self.display == Display::Live {
-            self.make_room_for_waiting();
-            let lines = frame::frame(&self.task, self.now(), screen::window());
-            let text = self.screen.draw(&lines);
-            if !text.is_empty() {
-                write(text.as_bytes());
-            }
-            return;
-        }
-        self.make_room_for_waiting();
+        self.refresh();
         let now = self.now();
-        if now.saturating_sub(self.last_word) >= self.heartbeat
+        let silence = now.saturating_sub(self.last_word);
+        if self.display != Display::Live
+            && self.heartbeat.is_some_and(|longest| silence >= longest)
             && let Some(line) = words::heartbeat(&self.task, now)
         {
             self.say(&line);
-        }
-    }
-
-    fn make_room_for_waiting(&mut self) {
-        if !self.waiting.is_empty() {
-            self.make_room();
         }
     }
 }
 
 /// Where standard error is gone, there is nowhere left to say so.
 fn write(bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
     let mut stderr = io::stderr().lock();
     let _gone = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }
