@@ -105,7 +105,10 @@ pub fn without_escapes(text: &str) -> String {
                 // Others, such as the choice of a character set, which `tput sgr0` writes:
                 // intermediate bytes up to a final one.
                 Some('\u{20}'..='\u{2f}') => {
-                    while rest.next_if(|next| ('\u{20}'..='\u{2f}').contains(next)).is_some() {}
+                    while rest
+                        .next_if(|next| ('\u{20}'..='\u{2f}').contains(next))
+                        .is_some()
+                    {}
                     rest.next();
                 }
                 _ => {}
