@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{
     place::Place,
-    scripted::{self, Scripted, all_builds, build, built, failure, log, phase, stop},
+    scripted::{self, Scripted, all_builds, build, counts, failure, log, phase, stop},
     terminal::{Left, Terminal, check},
     tiny, unique,
 };
@@ -45,9 +45,10 @@ fn in_window(window: (u16, u16)) -> Option<(Place, Scripted, Terminal)> {
 fn two_builds(scripted: &Scripted) {
     scripted.say(&[
         all_builds(),
-        built(0, 3, 0),
         build(10, "alpha"),
+        counts(0, 3, 1, 0),
         build(11, "beta"),
+        counts(0, 3, 2, 0),
         log(10, "first"),
     ]);
 }
@@ -76,7 +77,7 @@ fn a_build_is_followed_step_by_step() {
     let Some((_place, scripted, mut terminal)) = in_window(USUAL) else {
         return;
     };
-    scripted.say(&[all_builds(), built(0, 3, 0), build(10, "alpha-1.0")]);
+    scripted.say(&[all_builds(), build(10, "alpha-1.0"), counts(0, 3, 1, 0)]);
     let rows = terminal.shows("building 0/3");
     assert!(row(&rows, "alpha").starts_with("  alpha-1.0"), "{rows:#?}");
     assert!(!rows.iter().any(|row| row.contains('│')), "{rows:#?}");
@@ -86,23 +87,40 @@ fn a_build_is_followed_step_by_step() {
     assert!(row(&rows, "alpha").ends_with(" · buildPhase"), "{rows:#?}");
     assert!(!rows.iter().any(|row| row.contains("one")), "{rows:#?}");
 
-    scripted.say(&[build(11, "beta"), log(11, "three")]);
+    scripted.say(&[build(11, "beta"), counts(0, 3, 2, 0), log(11, "three")]);
     let rows = terminal.shows("2 at once");
     row(&rows, "  beta");
     row(&rows, "  │ two");
 
-    scripted.say(&[built(1, 3, 0), stop(10)]);
+    scripted.say(&[counts(1, 3, 1, 0), stop(10)]);
     let rows = terminal.shows("building 1/3");
     assert!(!rows.iter().any(|row| row.contains("alpha")), "{rows:#?}");
     row(&rows, "  │ three");
 
-    scripted.say(&[built(2, 3, 0), stop(11)]);
+    scripted.say(&[counts(2, 3, 0, 0), stop(11)]);
     let rows = terminal.shows("building 2/3");
     assert!(!rows.iter().any(|row| row.contains("beta")), "{rows:#?}");
 
     scripted.end(0);
     let left = good(terminal.wait());
     assert_eq!(left.lines.len(), 2, "{:#?}", left.lines);
+    assert!(left.lines[0].starts_with("built 2 derivations, in "));
+}
+
+#[test]
+fn a_build_that_nix_has_counted_is_shown_no_more() {
+    let Some((_place, scripted, mut terminal)) = in_window(USUAL) else {
+        return;
+    };
+    two_builds(&scripted);
+    terminal.shows("2 at once");
+    // The activity of one that was asked for by name stops only when all is over.
+    scripted.say(&[counts(1, 3, 1, 0), log(11, "goes on")]);
+    let rows = terminal.shows("  │ goes on");
+    assert!(!rows.iter().any(|row| row.contains("alpha")), "{rows:#?}");
+    scripted.say(&[counts(2, 3, 0, 0), stop(11), stop(10)]);
+    scripted.end(0);
+    let left = good(terminal.wait());
     assert!(left.lines[0].starts_with("built 2 derivations, in "));
 }
 
@@ -141,7 +159,7 @@ fn every_line_fits_into_the_window() {
         let Some((_place, scripted, mut terminal)) = in_window(window) else {
             return;
         };
-        scripted.say(&[all_builds(), built(0, 9, 0)]);
+        scripted.say(&[all_builds(), counts(0, 9, 0, 0)]);
         for (id, name) in (10..).zip(names) {
             scripted.say(&[build(id, name), phase(id, "buildPhase")]);
         }
@@ -229,14 +247,14 @@ fn a_failure_is_told_at_once_and_the_rest_goes_on() {
     two_builds(&scripted);
     scripted.say(&[
         log(10, "the reason"),
-        built(0, 3, 1),
+        counts(0, 3, 1, 1),
         stop(10),
         failure("alpha"),
     ]);
     let rows = terminal.shows("1 failed");
     assert!(row(&rows, "failed: alpha").starts_with("failed: alpha after "));
     row(&rows, "  beta");
-    scripted.say(&[built(1, 3, 1), stop(11)]);
+    scripted.say(&[counts(1, 3, 0, 1), stop(11)]);
     terminal.shows("building 1/3");
     scripted.end(1);
     let left = terminal.wait().clean(8);
@@ -265,7 +283,7 @@ fn quiet_shows_no_view() {
         return;
     };
     two_builds(&scripted);
-    scripted.say(&[built(0, 3, 1), stop(10), failure("alpha")]);
+    scripted.say(&[counts(0, 3, 1, 1), stop(10), failure("alpha")]);
     scripted.end(1);
     let left = terminal.wait().clean(8);
     assert!(left.lines[0].starts_with("error: "), "{:#?}", left.lines);
@@ -290,7 +308,7 @@ fn colours_are_as_the_user_wants_them() {
         };
         two_builds(&scripted);
         terminal.shows("  │ first");
-        scripted.say(&[built(0, 3, 1), stop(10), failure("alpha")]);
+        scripted.say(&[counts(0, 3, 1, 1), stop(10), failure("alpha")]);
         scripted.end(1);
         let left = terminal.wait().clean(8);
         assert_eq!(is_painted(&left.bytes), is_wanted, "{variable:?}");
@@ -304,7 +322,7 @@ fn a_dumb_terminal_gets_plain_lines() {
     };
     two_builds(&scripted);
     terminal.shows("building alpha");
-    scripted.say(&[built(1, 3, 0), stop(10)]);
+    scripted.say(&[counts(1, 3, 1, 0), stop(10)]);
     let rows = terminal.shows("built alpha in ");
     row(&rows, "evaluated hosts/box in ");
     scripted.end(0);
@@ -355,7 +373,7 @@ fn what_builds_print_moves_no_cursor() {
     ]);
     let rows = terminal.shows("  │ red");
     row(&rows, "alpha> red");
-    scripted.say(&[built(0, 3, 1), stop(10), failure("alpha")]);
+    scripted.say(&[counts(0, 3, 1, 1), stop(10), failure("alpha")]);
     scripted.end(1);
     let left = terminal.wait().clean(8);
     // The sequences that are cbox's own.

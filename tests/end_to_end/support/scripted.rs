@@ -104,9 +104,9 @@ pub(crate) fn all_builds() -> String {
     start(ALL, 104, &json!([]))
 }
 
-/// So many derivations are built, of so many, and so many failed.
-pub(crate) fn built(done: u64, expected: u64, failed: u64) -> String {
-    result(ALL, 105, &json!([done, expected, 0, failed]))
+/// So many derivations are built of so many, so many are being built, and so many failed.
+pub(crate) fn counts(done: u64, expected: u64, running: u64, failed: u64) -> String {
+    result(ALL, 105, &json!([done, expected, running, failed]))
 }
 
 /// A derivation of this name is being built.

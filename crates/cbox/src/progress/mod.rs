@@ -2,6 +2,7 @@
 //! Nothing here knows a clock or a terminal.
 
 pub(crate) mod builds;
+mod ends;
 pub(crate) mod evaluations;
 pub(crate) mod fetches;
 

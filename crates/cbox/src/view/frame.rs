@@ -87,7 +87,7 @@ pub(super) fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<String
 pub(super) fn head(builds: &Builds, now: Duration) -> Vec<String> {
     let counts = builds.counts();
     let fetched = builds.fetched(now);
-    let running = builds.running().len();
+    let running = builds.at_once();
     let doing = if counts.expected > 0 {
         format!("building {}/{}", counts.done, counts.expected)
     } else if fetched.paths.expected > 0 || fetched.bytes.expected > 0 {

@@ -259,6 +259,7 @@ impl Stderr {
         let Task::Building(builds) = &mut self.task else {
             return;
         };
+        let mut shown = None;
         if let Event::BuildLog { id, line } = event {
             let drv = builds.build(*id).map_or("", |build| &build.drv);
             let name = short(drv);
@@ -266,15 +267,32 @@ impl Stderr {
                 log.line(name, line);
             }
             if self.loudness >= Loudness::Verbose {
-                let text = format!("{name}> {line}");
-                builds.event(event, now);
-                self.wait_to_write(&text);
-                return;
+                shown = Some(format!("{name}> {line}"));
             }
         }
         let news = builds.event(event, now);
-        if let Some(news) = news {
-            let line = words::news(&news, now);
+        if let Some(line) = shown {
+            self.wait_to_write(&line);
+        }
+        self.tell(&news);
+        // Errors come back as the build's failure.
+        if let Event::Message {
+            is_error: false,
+            text,
+        } = event
+        {
+            self.keep(text);
+            if self.loudness >= Loudness::Verbose {
+                self.say(text);
+            }
+        }
+    }
+
+    /// Tells what came of builds.
+    pub(super) fn tell(&mut self, news: &[News]) {
+        let now = self.now();
+        for news in news {
+            let line = words::news(news, now);
             if let Some(log) = &mut self.log {
                 log.begin(now);
             }
@@ -288,17 +306,6 @@ impl Stderr {
             let failed = matches!(news, News::Ended { failed: true, .. });
             if self.tells_events() || (failed && self.loudness > Loudness::Quiet) {
                 self.say(&line);
-            }
-        }
-        // Errors come back as the build's failure.
-        if let Event::Message {
-            is_error: false,
-            text,
-        } = event
-        {
-            self.keep(text);
-            if self.loudness >= Loudness::Verbose {
-                self.say(text);
             }
         }
     }
