@@ -138,7 +138,7 @@ fn fetching_is_shown_with_sizes() {
         progress(2, 1, 4),
         progress(4, 3_000_000, 12_000_000),
     ]);
-    let rows = terminal.shows("fetched 3.0 MB of 12.0 MB");
+    let rows = terminal.shows("fetching 3.0 MB of 12.0 MB");
     assert!(row(&rows, "fetching").contains("1/4 paths"), "{rows:#?}");
     scripted.end(0);
     let left = terminal.wait().clean(0);

@@ -87,10 +87,17 @@ pub(super) fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<String
 pub(super) fn head(builds: &Builds, now: Duration) -> Vec<String> {
     let counts = builds.counts();
     let fetched = builds.fetched(now);
+    let Fetched { paths, bytes, .. } = fetched;
     let running = builds.at_once();
-    let doing = if counts.expected > 0 {
+    let goes_on =
+        bytes.done < bytes.expected || (bytes.expected > 0 && paths.done < paths.expected);
+    // What Nix finds elsewhere it has counted among the builds before.
+    let only_fetches = running == 0 && goes_on;
+    let doing = if only_fetches {
+        format!("fetching {}", amount(&fetched))
+    } else if counts.expected > 0 {
         format!("building {}/{}", counts.done, counts.expected)
-    } else if fetched.paths.expected > 0 || fetched.bytes.expected > 0 {
+    } else if paths.expected > 0 || bytes.expected > 0 {
         "fetching".to_owned()
     } else {
         "building".to_owned()
@@ -99,37 +106,34 @@ pub(super) fn head(builds: &Builds, now: Duration) -> Vec<String> {
         0 => String::new(),
         number => format!("{number} failed"),
     };
-    let several = match running {
-        0 | 1 => String::new(),
-        number => format!("{number} at once"),
-    };
     let mut parts = vec![doing, failed];
-    parts.extend(fetching(&fetched));
-    parts.push(several);
-    parts.push(running_for(now, builds.since()));
-    parts
-}
-
-/// `12 of 40 paths`, `3.2 of 120.0 MB` and `4.1 MB/s`, as far as there is something to say.
-fn fetching(fetched: &Fetched) -> Vec<String> {
-    let Fetched { paths, bytes, rate } = fetched;
-    let mut parts = Vec::new();
-    if bytes.expected > 0 {
-        let of = match bytes.done < bytes.expected {
-            true => format!(" of {}", size(bytes.expected)),
-            false => String::new(),
-        };
-        let rate = match rate {
-            0 => String::new(),
-            rate => format!(" at {}/s", size(*rate)),
-        };
-        parts.push(format!("fetched {}{of}{rate}", size(bytes.done)));
+    if bytes.expected > 0 && !only_fetches {
+        parts.push(format!("fetched {}", amount(&fetched)));
     }
     // Nix expects paths too of which it then finds that nobody has them.
     if paths.done > 0 || (paths.expected > 0 && bytes.expected > 0) {
         parts.push(format!("{}/{} paths", paths.done, paths.expected));
     }
+    parts.push(match running {
+        0 | 1 => String::new(),
+        number => format!("{number} at once"),
+    });
+    parts.push(running_for(now, builds.since()));
     parts
+}
+
+/// `3.2 MB of 120.0 MB at 4.1 MB/s`, as far as there is something to say.
+fn amount(fetched: &Fetched) -> String {
+    let Fetched { bytes, rate, .. } = fetched;
+    let of = match bytes.done < bytes.expected {
+        true => format!(" of {}", size(bytes.expected)),
+        false => String::new(),
+    };
+    let rate = match rate {
+        0 => String::new(),
+        rate => format!(" at {}/s", size(*rate)),
+    };
+    format!("{}{of}{rate}", size(bytes.done))
 }
 
 fn lines(builds: &Builds, now: Duration, width: usize) -> Vec<String> {
