@@ -3,7 +3,7 @@
 //! Nix counts at once that a build has ended, well or not, but does not say which. The stop of
 //! its activity says so, and of a build that was asked for by name comes only when all builds
 //! are over; so does its error. Here each end is given to a build as soon as there is but one
-//! that it can be of ([`ends`]).
+//! that it can be of (`ends`).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -263,7 +263,7 @@ impl Builds {
                 Some(_) => self.counts.done,
                 None => self.stopped,
             },
-            failed: self.ends.bad(),
+            failed: self.ends.failed(),
             paths: fetched.paths.done,
             bytes: fetched.bytes.done,
         }

@@ -21,7 +21,7 @@ pub(super) struct Ends {
     /// The end that was counted last.
     last: Option<Outcome>,
     /// How many builders have failed in all.
-    all_bad: u64,
+    failed: u64,
     running: u64,
 }
 
@@ -65,7 +65,7 @@ impl Ends {
         }
         self.good += good;
         self.bad += bad;
-        self.all_bad += bad;
+        self.failed += bad;
         self.last = Some(if bad > 0 { Outcome::Bad } else { Outcome::Good });
         for state in self.builds.values_mut() {
             if *state == State::Heard {
@@ -120,8 +120,8 @@ impl Ends {
     }
 
     /// How many builders have failed.
-    pub(super) fn bad(&self) -> u64 {
-        self.all_bad
+    pub(super) fn failed(&self) -> u64 {
+        self.failed
     }
 
     /// Gives the ends to the builds that can have ended, if these are as many.
@@ -178,7 +178,7 @@ mod tests {
         ends.began(2);
         ends.counted(0, 0, 1);
         assert_eq!(ends.counted(0, 1, 0), [(2, Bad)]);
-        assert_eq!((ends.open(), ends.bad()), (0, 1));
+        assert_eq!((ends.open(), ends.failed()), (0, 1));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
     fn what_only_follows_is_no_end_of_a_build() {
         let mut ends = running(2);
         assert_eq!(ends.counted(5, 5, 2), []);
-        assert_eq!((ends.open(), ends.bad()), (0, 0));
+        assert_eq!((ends.open(), ends.failed()), (0, 0));
         assert_eq!(ends.stopped(1, false), [(1, Good)]);
         assert_eq!(ends.over(), []);
     }

@@ -66,11 +66,11 @@ pub(super) fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<String
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let of = match all {
-        0 | 1 => String::new(),
-        all => format!(" {done}/{all}:"),
+    let names = format!("{shown}{more}");
+    let mut parts = match all {
+        0 | 1 => vec![format!("evaluating {names}")],
+        all => vec![format!("evaluating {done}/{all}"), names],
     };
-    let mut parts = vec![format!("evaluating{of} {shown}{more}")];
     if let Some(first) = running.first() {
         let mut time = running_for(now, first.since);
         if let Some(last) = first.last {
@@ -202,7 +202,7 @@ mod tests {
         };
         assert_eq!(
             lines(&evaluations, seconds(25)),
-            ["evaluating 1/9: a, b, c and 1 more · 15 s, 1 min 2 s last time"]
+            ["evaluating 1/9 · a, b, c and 1 more · 15 s, 1 min 2 s last time"]
         );
         let mut one = Evaluations::of(1);
         one.begin("a", None, seconds(3));
