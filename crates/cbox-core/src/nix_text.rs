@@ -186,5 +186,7 @@ mod tests {
             without_escapes("\u{1b}]0;title\u{7}a\u{1b}]8;;u\u{1b}\\b\u{1b}"),
             "ab"
         );
+        // `tput sgr0`, and the choice of UTF-8.
+        assert_eq!(without_escapes("\u{1b}(B\u{1b}[ma\u{1b}%Gb"), "ab");
     }
 }
