@@ -59,8 +59,16 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const ENVIRONMENT: &str = "\
+Environment:
+  CBOX_FIRMWARE_DIR  where `cbox boot` finds UEFI firmware
+  CBOX_HEARTBEAT     after how many silent seconds a line says what still runs, where no
+                     terminal shows it [default: 30; 0: never]
+  NO_COLOR           no colours, if it is set
+";
+
 fn long_after_help() -> String {
-    format!("{EXAMPLES}\n{}", crate::exit::help())
+    format!("{EXAMPLES}\n{ENVIRONMENT}\n{}", crate::exit::help())
 }
 
 /// Options of every command.
