@@ -137,6 +137,10 @@ async fn dispatch(
             let context = (environment, view, &interrupt);
             commands::diff::run(context, common, &args).await
         }
+        (Command::Size(args), _) => {
+            let session = open(None)?;
+            commands::size::run(&session, common, &args).await
+        }
         (Command::Doctor, _) => {
             commands::doctor::run((environment, view, &interrupt), common).await
         }

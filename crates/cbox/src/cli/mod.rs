@@ -2,6 +2,7 @@
 
 mod boot;
 mod judging;
+mod size;
 
 use std::num::NonZeroUsize;
 
@@ -13,6 +14,7 @@ pub(crate) use boot::BootArgs;
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use size::SizeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,6 +127,12 @@ pub(crate) enum Command {
     /// emulation elsewhere.
     #[command(after_help = boot::EXAMPLES)]
     Boot(BootArgs),
+    /// Show what makes an image large, and what pulled that in
+    ///
+    /// An image holds what its system needs, so that is what is looked at: all that
+    /// `system.build.toplevel` of the target's host refers to. Nothing is built.
+    #[command(after_help = size::EXAMPLES)]
+    Size(SizeArgs),
     /// Show what is staged
     #[command(subcommand)]
     Source(SourceCommand),
