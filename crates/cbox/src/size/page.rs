@@ -88,7 +88,7 @@ pub(crate) fn render(measured: &Measured) -> Result<String, Error> {
     ))
 }
 
-/// What the script draws, as JSON that can stand in a `script` element.
+/// What the script draws.
 fn data(measured: &Measured) -> serde_json::Result<String> {
     let packages = &measured.packages;
     let mut package_of = vec![0; measured.closure.members().len()];
@@ -121,8 +121,12 @@ fn data(measured: &Measured) -> serde_json::Result<String> {
     });
     let packages: Vec<_> = packages.collect();
     let text = serde_json::to_string(&json!({ "members": members, "packages": packages }))?;
-    // No tag and no comment can begin or end in it.
-    Ok(text.replace('<', "\\u003c").replace('>', "\\u003e"))
+    Ok(in_script(&text))
+}
+
+/// JSON as it can stand in a `script` element: no tag and no comment begins or ends in it.
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e")
 }
 
 /// The source expression of Content Security Policy for an inline text.
@@ -166,9 +170,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_not_looked_at_again() {
+    fn values_stay_values() {
         let filled = fill("a{{x}}b{{y}}{{x}}", &[("x", "{{y}}"), ("y", "<>")]);
         assert_eq!(filled, "a{{y}}b<>{{y}}");
+        assert_eq!(
+            in_script("</script><!--"),
+            "\\u003c/script\\u003e\\u003c!--"
+        );
         assert_eq!(escaped("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
     }
 

@@ -179,7 +179,10 @@ fn is_target(project: &Project, text: &str) -> bool {
         Ok(TargetName::Image { kind, format, .. }) => {
             targets::find(project, &kind, &format).is_ok()
         }
-        Ok(TargetName::Host { name }) => project.host_folders().contains(&name),
+        // A flake may keep its hosts elsewhere, and then `hosts/` says that it is one.
+        Ok(TargetName::Host { name }) => {
+            text.contains('/') || project.host_folders().contains(&name)
+        }
         Err(_) => false,
     }
 }

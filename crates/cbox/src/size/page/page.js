@@ -304,7 +304,11 @@
   }
   byId("search").addEventListener("input", search);
   window.addEventListener("hashchange", follow);
-  window.addEventListener("resize", draw);
+  // The window or a scroll bar changes the room that there is.
+  new ResizeObserver(() => {
+    const { width, height } = map.getBoundingClientRect();
+    if (String(width) !== map.dataset.width || String(height) !== map.dataset.height) draw();
+  }).observe(map);
   explorer.hidden = false;
   follow();
 })();
