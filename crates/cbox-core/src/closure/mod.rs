@@ -193,7 +193,7 @@ impl Closure {
             }
         }
         // What is not below them stays, and so does what it needs.
-        let goes = |number: &usize| several.contains(number);
+        let goes = self.marked(several);
         let mut stays = vec![false; self.members.len()];
         open = found
             .iter()
@@ -201,12 +201,19 @@ impl Closure {
             .filter(|number| self.referrers[*number].iter().any(|above| !below[*above]))
             .collect();
         while let Some(number) = open.pop() {
-            if !goes(&number) && !std::mem::replace(&mut stays[number], true) {
+            if !goes[number] && !std::mem::replace(&mut stays[number], true) {
                 open.extend(&self.references[number]);
             }
         }
         let gone = found.iter().filter(|number| !stays[**number]);
         gone.map(|number| self.members[*number].nar_size).sum()
+    }
+
+    /// For each member whether it is one of `several`.
+    fn marked(&self, several: &[usize]) -> Vec<bool> {
+        let mut marked = vec![false; self.members.len()];
+        several.iter().for_each(|number| marked[*number] = true);
+        marked
     }
 
     /// What NixOS calls the members on the shortest way from below the root to this one,

@@ -95,9 +95,10 @@ pub fn fold(closure: &Closure) -> Vec<Package> {
 #[must_use]
 pub fn ways(closure: &Closure, package: &Package) -> Vec<Way> {
     let mut ways = Vec::new();
+    let own = closure.marked(&package.members);
     for &number in &package.members {
         for &above in &closure.referrers[number] {
-            if !package.members.contains(&above) {
+            if !own[above] {
                 ways.push(Way {
                     path: closure.members()[number].base_name.clone(),
                     by: closure.way(above),
