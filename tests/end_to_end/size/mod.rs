@@ -4,7 +4,11 @@ mod budget;
 mod image;
 mod page;
 
-use crate::support::{call::Ended, nix::native, place::Place, stand_in::count, unique};
+use rustix::process::Signal;
+
+use crate::support::{
+    call::Ended, nix::native, place::Place, processes, stand_in::count, unique, wait_until,
+};
 
 /// A flake whose host needs texts in the store: `(name, length, references)`. The first is
 /// its toplevel; each stands before those that it refers to.
@@ -303,4 +307,29 @@ fn what_there_is_not_is_said_in_a_sentence() {
     }
     let missing = format!("/nix/store/{}-nothing", "0".repeat(32));
     size(&[&missing]).code(2).says(&["cannot open"]);
+}
+
+#[test]
+fn ctrl_c_leaves_the_page_that_is_there() {
+    let Some(place) = built(&unique()) else {
+        return;
+    };
+    place.write("out/size.html", "the last one");
+    let (reached, word) = (place.stall("nix", "*' --recursive '*"), unique());
+    let running = place
+        .cbox(&["size", "box", "--html", "out/size.html"])
+        .env("CBOX_TEST_WORD", &word)
+        .start();
+    wait_until("the store is asked", || reached.exists());
+    running.signal(Signal::INT);
+    let ended = running.wait().code(130);
+    assert_eq!(ended.stdout, "", "{ended}");
+    assert_eq!(place.read("out/size.html"), "the last one");
+    assert_eq!(
+        place.names("out"),
+        ["hosts-box", "hosts-box.json", "size.html"]
+    );
+    wait_until("no process is left", || {
+        processes::with_word(&word).is_empty()
+    });
 }

@@ -238,16 +238,19 @@ fn a_page_that_cannot_be_written_leaves_what_is_there() {
         .cbox(&["size", "box", "--html", "no/such/page.html"])
         .run();
     run.code(10)
-        .says(&["error: cannot write the page no/such/page.html: "]);
+        .says(&["error: cannot write the page no/such/page.html: there is no folder /"]);
+    // What is no file is not replaced by one, be it `/dev/null`.
+    place.call("mkfifo").args(["out/pipe"]).run().ok();
+    let run = place
+        .cbox(&["size", "box", "--html", "out/pipe"])
+        .run()
+        .code(10);
+    run.says(&["something else than a file is there", "`--html -`"]);
+    assert!(!place.path("out/pipe").is_file());
     assert_eq!(place.names("page"), ["kept.txt"]);
-    assert_eq!(
-        place
-            .names(".")
-            .iter()
-            .filter(|name| name.starts_with(".cbox"))
-            .count(),
-        0
-    );
+    let names = [place.names("."), place.names("out")].concat();
+    let temporary = names.iter().filter(|name| name.starts_with(".cbox"));
+    assert_eq!(temporary.count(), 0);
 
     // A second page takes the place of the first, readable as any file.
     place.ask(&["size", "box", "--html", "out/size.html"]);

@@ -1,7 +1,7 @@
 //! A page with a map of a closure: one file that needs no network and no server.
 
 use std::{
-    fs::Permissions,
+    fs::{Metadata, Permissions},
     io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
 };
@@ -30,9 +30,24 @@ const SCRIPT: &str = include_str!("page/page.js");
 /// Writes the page to `file`, which the user calls `shown`. A page that is there stays
 /// until the new one is whole.
 pub(crate) fn write(file: &Utf8Path, shown: &Utf8Path, measured: &Measured) -> Result<(), Error> {
+    let failed = |reason: &dyn std::fmt::Display| {
+        Error::new(
+            Kind::Output,
+            format!("cannot write the page {shown}: {reason}"),
+        )
+    };
+    // A rename would put the page in the place of a device.
+    let is_replaceable = |there: Metadata| there.is_file() || there.is_symlink();
+    if !file.symlink_metadata().map_or(true, is_replaceable) {
+        return Err(failed(&"something else than a file is there")
+            .hint("`--html -` writes to standard output"));
+    }
     let text = render(measured)?;
+    let folder = file.parent().unwrap_or(Utf8Path::new("/"));
+    if !folder.is_dir() {
+        return Err(failed(&format!("there is no folder {folder}")));
+    }
     let put = || -> io::Result<()> {
-        let folder = file.parent().unwrap_or(Utf8Path::new("/"));
         let mut page = tempfile::Builder::new()
             .prefix(TEMPORARY)
             .permissions(Permissions::from_mode(0o644))
@@ -41,7 +56,7 @@ pub(crate) fn write(file: &Utf8Path, shown: &Utf8Path, measured: &Measured) -> R
         NamedTempFile::persist(page, file)?;
         Ok(())
     };
-    put().map_err(|error| Error::file(Kind::Output, "write the page", shown, &error))
+    put().map_err(|error| failed(&error))
 }
 
 /// The page as text.

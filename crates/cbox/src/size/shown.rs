@@ -74,23 +74,13 @@ pub(crate) fn packages(measured: &Measured, most: usize) -> Vec<String> {
 pub(crate) fn changes(measured: &Measured, comparison: &Comparison, most: usize) -> Vec<String> {
     let (old, new) = (comparison.old.closure.size(), measured.closure.size());
     let mut lines = vec![format!(
-        "against {}: {}, {} → {}",
+        "against {}: {}",
         comparison.old.subject.name,
-        match old.cmp(&new) {
-            std::cmp::Ordering::Equal => "as large".to_owned(),
-            _ => signed(old, new),
-        },
-        size(old),
-        size(new)
+        from_to(old, new)
     )];
     let images = (&comparison.old.subject.image, &measured.subject.image);
     if let (Some(old), Some(new)) = images {
-        lines.push(format!(
-            "image: {}, {} → {}",
-            signed(old.size, new.size),
-            size(old.size),
-            size(new.size)
-        ));
+        lines.push(format!("image: {}", from_to(old.size, new.size)));
     }
     let (shown, rest) = split(&comparison.changes, most);
     if shown.is_empty() && rest.is_empty() {
@@ -198,6 +188,14 @@ fn signed(old: u64, new: u64) -> String {
     format!("{sign}{}", size(old.abs_diff(new)))
 }
 
+/// Two sizes and their difference.
+fn from_to(old: u64, new: u64) -> String {
+    match old == new {
+        true => format!("as large as before, {}", size(new)),
+        false => format!("{}, {} → {}", signed(old, new), size(old), size(new)),
+    }
+}
+
 /// The versions of a package that changed: ` 1.2 → 1.3`.
 fn versions(change: &Change) -> String {
     let (old, new) = (
@@ -234,6 +232,8 @@ mod tests {
     fn differences_have_a_sign() {
         assert_eq!(signed(0, 1500), "+1.5 kB");
         assert_eq!(signed(1500, 500), "-1.0 kB");
+        assert_eq!(from_to(1500, 500), "-1.0 kB, 1.5 kB → 500 B");
+        assert_eq!(from_to(500, 500), "as large as before, 500 B");
         assert_eq!(share(1, 8), "12.5 %");
         assert_eq!(share(0, 0), "0.0 %");
     }
