@@ -80,8 +80,8 @@ fn a_host_without_a_toplevel_has_an_output() {
     };
     place.edit(
         "flake.nix",
-        "nixosConfigurations = lib.discoverHosts ./hosts;",
-        r#"nixosConfigurations = builtins.mapAttrs (_: without) (lib.discoverHosts ./hosts);
+        "lib = import ./lib;",
+        r#"lib = import ./lib;
       without = host: {
         extendModules = modules: without (host.extendModules modules);
         config = host.config // {
@@ -93,8 +93,8 @@ fn a_host_without_a_toplevel_has_an_output() {
     );
     place.edit(
         "flake.nix",
-        "lib = import ./lib;",
-        "lib = import ./lib;\n      inherit (self) without;",
+        "lib.discoverHosts ./hosts;",
+        "builtins.mapAttrs (_: without) (lib.discoverHosts ./hosts);",
     );
     place.ask(&["appliance", "iso"]);
     let run = place.cbox(&["size", "appliance/iso"]).run().ok();

@@ -254,17 +254,14 @@ async fn ask<'a>(
 async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Subject, Error> {
     let environment = evaluator.session.environment;
     let store = &evaluator.nix.store;
-    // A path of a store on another machine is no file here.
-    let target = match path.starts_with(&store.dir) && store.physical("").is_none() {
-        true => path.to_owned(),
-        false => {
-            let physical = match path.starts_with(&store.dir) {
-                true => store.physical(path.as_str()),
-                false => None,
-            };
-            let physical = physical.and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
-            side::target_of(environment, &physical.unwrap_or_else(|| path.to_owned()))?
+    // A store may keep the files of its paths elsewhere, or on another machine.
+    let target = match (path.starts_with(&store.dir), store.physical(path.as_str())) {
+        (true, None) => path.to_owned(),
+        (true, Some(place)) => {
+            let place = Utf8PathBuf::from_path_buf(place).unwrap_or_else(|_| path.to_owned());
+            side::target_of(environment, &place)?
         }
+        (false, _) => side::target_of(environment, path)?,
     };
     let inside = side::inside(store, &target).ok_or_else(|| {
         Error::new(
