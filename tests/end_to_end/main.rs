@@ -38,6 +38,7 @@ mod readme;
 mod self_test;
 mod several;
 mod side_by_side;
+mod size;
 mod source_list;
 mod support;
 mod values;

@@ -7,7 +7,9 @@
 pub mod baseline;
 pub mod block_devices;
 pub mod builders;
+pub mod byte_size;
 pub mod causes;
+pub mod closure;
 pub mod derivation;
 pub mod disk_image;
 pub mod expression;
@@ -20,6 +22,7 @@ pub mod nearest;
 pub mod nix_error;
 pub mod nix_text;
 pub mod nixbase32;
+pub mod nixos_name;
 pub mod overrides;
 pub mod package_name;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
+    byte_size::ByteSize,
     overrides::{OptionPath, Overrides},
     system::System,
     target::{HOSTS, TargetName, word},
@@ -84,9 +85,22 @@ pub(crate) struct TargetConfig {
     /// Whether another system's image can be built here by cross compilation.
     #[serde(default)]
     pub(crate) cross: bool,
+    /// How large it may be.
+    #[serde(default)]
+    pub(crate) budget: Budget,
     /// Values to force on options.
     #[serde(default)]
     overrides: toml::Table,
+}
+
+/// `budget` of a target: `{ image = "2 GiB", closure = "6 GiB" }`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Budget {
+    /// For the image file.
+    pub(crate) image: Option<ByteSize>,
+    /// For all that the system in it needs.
+    pub(crate) closure: Option<ByteSize>,
 }
 
 fn default_systems() -> Vec<System> {
@@ -295,6 +309,27 @@ mod tests {
         assert!(missing.contains("missing field `format`"), "{missing}");
         let system = parse(&format!("{ISO}systems = [\"x 86\"]\n")).unwrap_err();
         assert!(system.contains("is not a system"), "{system}");
+    }
+
+    #[test]
+    fn budgets_are_sizes() {
+        let text = format!("{ISO}budget = {{ image = \"2 GiB\" }}\n");
+        let budget = parse(&text).unwrap().targets[0].budget.clone();
+        assert_eq!(budget.image.unwrap().bytes(), 2 << 30);
+        assert_eq!(budget.closure, None);
+        for (value, reason) in [
+            (
+                "\"2 gigs\"",
+                "`2 gigs` is not a size: it is a number and a unit",
+            ),
+            ("2", "invalid type: integer"),
+        ] {
+            let error = parse(&format!("{ISO}[target.budget]\nimage = {value}\n")).unwrap_err();
+            assert!(error.starts_with("cbox.toml:8:9: "), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+        let unknown = parse(&format!("{ISO}budget = {{ disk = \"1 GB\" }}\n")).unwrap_err();
+        assert!(unknown.contains("unknown field `disk`"), "{unknown}");
     }
 
     #[test]

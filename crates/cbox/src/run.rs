@@ -150,6 +150,10 @@ async fn dispatch(
             Ok(())
         }
         (Command::Man { folder }, _) => commands::completions::man(&environment.absolute(&folder)),
+        (Command::Size(args), _) => {
+            let session = open(None)?;
+            commands::size::run(&session, common, &args).await
+        }
         (Command::Doctor, _) => {
             commands::doctor::run((environment, view, &interrupt), common).await
         }

@@ -213,6 +213,14 @@ pub(crate) fn toplevel(host: &str) -> Result<Request, Error> {
     })
 }
 
+/// What asks for the system of the host that `request` is about, with the same overrides.
+pub(crate) fn system_of(request: &Request) -> Result<Request, Error> {
+    Ok(Request {
+        overrides: request.overrides.clone(),
+        ..toplevel(&request.host)?
+    })
+}
+
 /// Forces the commit and the branch on the options that are there for them.
 fn stamp(project: &Project, request: &mut Request, sources: &Sources<'_>) -> Result<(), Error> {
     let Some(stamp) = &project.required_config()?.stamp else {

@@ -3,6 +3,7 @@
 mod boot;
 mod flash;
 mod judging;
+mod size;
 
 use std::num::NonZeroUsize;
 
@@ -17,6 +18,7 @@ pub(crate) use flash::FlashArgs;
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use size::SizeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -155,6 +157,12 @@ pub(crate) enum Command {
     /// that is in use is refused. What was written is read back from the drive and compared.
     #[command(after_help = flash::EXAMPLES)]
     Flash(FlashArgs),
+    /// Show what makes an image large, and what pulled that in
+    ///
+    /// An image holds what its system needs, so that is what is looked at: all that
+    /// `system.build.toplevel` of the target's host refers to. Nothing is built.
+    #[command(after_help = size::EXAMPLES)]
+    Size(SizeArgs),
     /// Show what is staged
     #[command(subcommand)]
     Source(SourceCommand),

@@ -11,6 +11,7 @@ pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod list;
 mod report;
+pub(crate) mod size;
 pub(crate) mod source;
 pub(crate) mod status;
 mod verdicts;

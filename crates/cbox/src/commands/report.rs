@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     realise::{Built, Job},
     session::{Evaluator, Session},
+    size::budget,
     view::{View, columns, count, size},
 };
 
@@ -112,6 +113,9 @@ pub(super) fn built(
     view.json(&targets(items.collect(), failures));
     for done in built {
         let manifest = &done.manifest;
+        if let Some(warning) = budget::image_warning(&session.project, manifest) {
+            view.warn(&warning);
+        }
         let place = done
             .link
             .as_deref()
