@@ -21,6 +21,7 @@ pub mod nixbase32;
 pub mod overrides;
 pub mod package_name;
 pub mod plan;
+pub mod starter;
 pub mod store_path;
 pub mod system;
 pub mod target;
