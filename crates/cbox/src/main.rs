@@ -37,6 +37,7 @@ mod targets;
 mod verify;
 mod view;
 mod watch;
+mod whole_file;
 
 fn main() -> std::process::ExitCode {
     run::main()

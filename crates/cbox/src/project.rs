@@ -22,7 +22,7 @@ use crate::{
 const FLAKE: &str = "flake.nix";
 
 /// The folder of the links, beside it.
-const OUT: &str = "out";
+pub(crate) const OUT: &str = "out";
 
 /// What the names of temporary folders beside the links, and of temporary files beside
 /// the flake, begin with.

@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod hosts;
 pub(crate) mod image;
+pub(crate) mod init;
 pub(crate) mod list;
 mod report;
 pub(crate) mod source;
