@@ -53,7 +53,7 @@ in
     iso = build ? isoImage;
     disko = if !(build ? diskoImages) then null else {
       format = try "raw" (host.config.disko.imageBuilder.imageFormat or "raw");
-      disks = try [ ] (map (name: disks.${name}.imageName or name) (builtins.attrNames disks));
+      disks = map (name: try name (disks.${name}.imageName or name)) (try [ ] (builtins.attrNames disks));
     };
     variants = try [ ] (builtins.attrNames variants);
     own = try [ ] ownNames;
@@ -193,7 +193,7 @@ pub struct Images {
 pub struct DiskoImages {
     /// Their format, which is the extension of the files too.
     pub format: String,
-    /// The names of the files without it, one for each disk.
+    /// The names of the files without it, one for each disk; with none there is no image.
     pub disks: Vec<String>,
 }
 

@@ -47,6 +47,8 @@ pub struct Uses {
     pub system: System,
     /// Whether it runs on a machine, and does not exist only to be built into images.
     pub is_machine: bool,
+    /// The first part of the names of its targets.
+    pub kind: String,
     /// Its images.
     pub images: Vec<Image>,
     /// The image variants that it has only because nixpkgs gives them to every host.
@@ -56,9 +58,7 @@ pub struct Uses {
 /// An image, which becomes a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The first part of the target's name.
-    pub kind: String,
-    /// The second part.
+    /// The second part of the target's name.
     pub format: String,
     /// The option that holds the derivation.
     pub attribute: OptionPath,
@@ -68,11 +68,17 @@ pub struct Image {
     pub others: Vec<String>,
 }
 
-impl Image {
-    /// The target's name.
+impl Host {
+    /// The names of its targets.
     #[must_use]
-    pub fn target(&self) -> String {
-        format!("{}/{}", self.kind, self.format)
+    pub fn targets(&self) -> Vec<String> {
+        let Ok(uses) = &self.uses else {
+            return vec![];
+        };
+        let machine = uses.is_machine.then(|| format!("{HOSTS}/{}", self.name));
+        let images = uses.images.iter();
+        let images = images.map(|image| format!("{}/{}", uses.kind, image.format));
+        machine.into_iter().chain(images).collect()
     }
 }
 
@@ -111,11 +117,6 @@ impl Starter {
         let hosts = self.hosts.iter();
         hosts.filter_map(|host| Some((host.name.as_str(), host.uses.as_ref().err()?.as_str())))
     }
-
-    /// All images.
-    pub fn images(&self) -> impl Iterator<Item = &Image> {
-        self.used().flat_map(|(_, uses)| &uses.images)
-    }
 }
 
 /// What becomes of one host, its images not yet named.
@@ -153,6 +154,7 @@ fn uses(name: &str, system: System, images: &Images) -> Option<Uses> {
     (is_machine || !found.is_empty() || !stock.is_empty()).then_some(Uses {
         system,
         is_machine,
+        kind: String::new(),
         images: found,
         stock,
     })
@@ -170,7 +172,8 @@ fn disko(images: &Images, others: &[Image]) -> Option<Image> {
         .iter()
         .map(|disk| format!("{disk}.{}", disko.format));
     let (artifact, others) = match disko.disks.as_slice() {
-        [] | [_] => (format!("*.{}", disko.format), vec![]),
+        [] => return None,
+        [_] => (format!("*.{}", disko.format), vec![]),
         _ => (files.next()?, files.collect()),
     };
     let image = image(&["diskoImages"], &format, Some(artifact))?;
@@ -180,7 +183,6 @@ fn disko(images: &Images, others: &[Image]) -> Option<Image> {
 fn image(below_build: &[&str], format: &str, artifact: Option<String>) -> Option<Image> {
     let parts = [&["system", "build"], below_build].concat();
     Some(Image {
-        kind: String::new(),
         format: format.to_owned(),
         attribute: OptionPath::from_parts(parts.into_iter().map(str::to_owned).collect())?,
         artifact,
@@ -216,9 +218,7 @@ fn name_kind(host: &str, uses: &mut Uses, commands: &[&str], taken: &mut BTreeSe
         };
     }
     taken.extend(slugs(&kind));
-    for image in &mut uses.images {
-        image.kind.clone_from(&kind);
-    }
+    uses.kind = kind;
 }
 
 /// Whether the machines are those that the folders of `hosts/` tell of, without a list.

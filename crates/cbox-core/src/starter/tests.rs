@@ -49,7 +49,10 @@ fn disko(disks: &[&str]) -> Images {
 }
 
 fn targets(starter: &Starter) -> Vec<String> {
-    starter.images().map(Image::target).collect()
+    let targets = starter.hosts.iter().flat_map(Host::targets);
+    targets
+        .filter(|target| !target.starts_with("hosts/"))
+        .collect()
 }
 
 fn machines(starter: &Starter) -> Vec<&str> {
@@ -63,12 +66,13 @@ fn a_host_is_a_machine_unless_it_is_only_an_image() {
         found("box", machine()),
         found("cd", iso()),
         found("disk", disko(&["main"])),
+        found("no-disk", disko(&[])),
         found("_live", disko(&["main"])),
         found("nothing", Images::default()),
         found("a b", machine()),
     ];
     let starter = Starter::new(hosts, &[], &[]);
-    assert_eq!(machines(&starter), ["box", "disk"]);
+    assert_eq!(machines(&starter), ["box", "disk", "no-disk"]);
     assert_eq!(targets(&starter), ["cd/iso", "disk/qcow2", "live/qcow2"]);
     let left_out: Vec<_> = starter.left_out().collect();
     assert_eq!(left_out[0].0, "nothing");
@@ -125,7 +129,7 @@ fn a_kind_is_no_command_and_no_two_targets_share_a_link() {
 #[test]
 fn two_images_of_one_host_have_two_formats() {
     let images = Images {
-        disko: disko(&[]).disko,
+        disko: disko(&["main"]).disko,
         ..variants(&["qcow2"], &[])
     };
     let starter = Starter::new(vec![found("a", images)], &[], &[]);

@@ -77,17 +77,13 @@ impl Starter {
 
     /// A target of an image variant that nixpkgs gives to every host, as a comment.
     fn stock(&self, explained: &mut BTreeSet<&'static str>) -> Option<String> {
-        let (host, uses) = self.used().find(|(_, uses)| !uses.stock.is_empty())?;
+        let with_stock = || self.used().filter(|(_, uses)| !uses.stock.is_empty());
+        let machine = with_stock().find(|(_, uses)| uses.is_machine);
+        let (host, uses) = machine.or_else(|| with_stock().next())?;
         let iso = uses.stock.iter().find(|variant| *variant == "iso");
         let variant = iso.or_else(|| uses.stock.first())?;
         let parts = ["system", "build", "images", variant].map(str::to_owned);
         let image = Image {
-            // The images of a host have one kind, if there are any.
-            kind: uses
-                .images
-                .first()
-                .map_or(host, |image| &image.kind)
-                .to_owned(),
             format: variant.clone(),
             attribute: OptionPath::from_parts(parts.to_vec())?,
             artifact: None,
@@ -96,7 +92,7 @@ impl Starter {
         let sentence = format!(
             "nixpkgs can make images of every host. Without the `# ` below, `cbox {} {variant}` \
              builds one of {host}; the formats are {}.",
-            image.kind,
+            uses.kind,
             uses.stock.join(", ")
         );
         let block = target(host, uses, &image, explained);
@@ -124,7 +120,7 @@ fn target(
     let attribute = image.attribute.to_string();
     let system = uses.system.to_string();
     let mut settings = vec![
-        ("kind", image.kind.as_str(), "cbox <kind> …"),
+        ("kind", uses.kind.as_str(), "cbox <kind> …"),
         ("format", &image.format, "… <format>"),
         ("host", host, "its name in nixosConfigurations"),
         (

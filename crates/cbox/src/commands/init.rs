@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use camino::Utf8Path;
 use cbox_core::{
     expression::{Evaluated, Request},
-    starter::{Found, Host, Starter},
+    starter::{Found, Host, Starter, Uses},
 };
 use cbox_nix::{Interrupt, eval::host_names};
 use serde_json::{Value, json};
@@ -96,7 +96,8 @@ async fn find(
 ) -> Result<Vec<Found>, Error> {
     let session = evaluator.session;
     let snapshot = sources.plain().await?;
-    snapshot.ready(evaluator).await?;
+    let ready = snapshot.ready(evaluator).await;
+    ready.map_err(|error| can_be_locked(error, session, sources))?;
     session.view.doing("looking for hosts");
     let names = host_names(&evaluator.nix, &snapshot.staged)
         .await
@@ -131,6 +132,17 @@ async fn find(
     Ok(found
         .map(|(name, answer)| look_at(session.view, name, answer))
         .collect())
+}
+
+/// `error`, with a way out that works: `nix flake lock` sees no flake that git does not track.
+fn can_be_locked(error: Error, session: &Session<'_>, sources: &Sources<'_>) -> Error {
+    let flake = session.project.dir().join("flake.nix");
+    let mut entries = sources.base.entries.iter();
+    let tracked = entries.any(|entry| entry.tracked && entry.path == flake);
+    if error.kind != Kind::Lock || tracked || session.project.repository.is_none() {
+        return error;
+    }
+    error.hint("run `git add flake.nix`, then `nix flake lock`: Nix sees only what git tracks")
 }
 
 fn look_at(view: &View, name: String, answer: Result<Evaluated, Error>) -> Found {
@@ -219,15 +231,6 @@ fn with_line(text: &str, line: &str) -> String {
     format!("{text}{end}{line}\n")
 }
 
-fn targets(host: &Host) -> Vec<String> {
-    let Ok(uses) = &host.uses else {
-        return vec![];
-    };
-    let machine = uses.is_machine.then(|| format!("hosts/{}", host.name));
-    let images = uses.images.iter().map(cbox_core::starter::Image::target);
-    machine.into_iter().chain(images).collect()
-}
-
 fn to_json(starter: &Starter, file: &Utf8Path, text: &str, written: Written) -> Value {
     let host = |host: &Host| {
         let uses = host.uses.as_ref();
@@ -235,7 +238,7 @@ fn to_json(starter: &Starter, file: &Utf8Path, text: &str, written: Written) -> 
             "host": host.name,
             "kind": uses.ok().map(|uses| if uses.is_machine { "install" } else { "image" }),
             "system": uses.ok().map(|uses| &uses.system),
-            "targets": targets(host),
+            "targets": host.targets(),
             "variants": uses.ok().map(|uses| &uses.stock),
             "error": uses.err(),
         })
@@ -253,7 +256,7 @@ fn rows(starter: &Starter) -> Vec<String> {
     let mut rows = vec![["HOST", "SYSTEM", "TARGETS"].map(str::to_owned)];
     for host in &starter.hosts {
         let (system, targets) = match &host.uses {
-            Ok(uses) => (uses.system.to_string(), targets(host).join(" ")),
+            Ok(uses) => (uses.system.to_string(), host.targets().join(" ")),
             Err(_) => ("left out".to_owned(), String::new()),
         };
         rows.push([host.name.clone(), system, targets]);
@@ -283,8 +286,10 @@ fn tell(session: &Session<'_>, starter: &Starter, written: Written) {
         next.push(format!("cd {folder}"));
     }
     next.push("cbox list".to_owned());
-    if let Some(image) = starter.images().next() {
-        next.push(format!("cbox {} {} --dry-run", image.kind, image.format));
+    let image =
+        |(_, uses): (_, &Uses)| Some((uses.kind.clone(), uses.images.first()?.format.clone()));
+    if let Some((kind, format)) = starter.used().find_map(image) {
+        next.push(format!("cbox {kind} {format} --dry-run"));
     }
     if starter.used().any(|(_, uses)| uses.is_machine) {
         if session.project.repository.is_some() {
