@@ -20,6 +20,7 @@ mod cost;
 mod derivations;
 mod diff;
 mod doctor;
+mod init;
 mod interrupt;
 mod json;
 mod local_settings;

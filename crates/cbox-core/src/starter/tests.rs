@@ -94,7 +94,7 @@ fn only_the_variants_of_the_flake_itself_are_targets() {
         text.contains("# kind = \"box\"\n# format = \"iso\"\n"),
         "{text}"
     );
-    assert!(text.contains("the formats are iso, raw."), "{text}");
+    assert!(text.contains("the format: iso, raw."), "{text}");
 }
 
 #[test]

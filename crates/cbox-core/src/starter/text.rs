@@ -90,9 +90,8 @@ impl Starter {
             others: vec![],
         };
         let sentence = format!(
-            "nixpkgs can make images of every host. Without the `# ` below, `cbox {} {variant}` \
-             builds one of {host}; the formats are {}.",
-            uses.kind,
+            "nixpkgs can make images of every host. For one, take the `# ` away below, and choose \
+             the host and the format: {}.",
             uses.stock.join(", ")
         );
         let block = target(host, uses, &image, explained);
