@@ -292,6 +292,22 @@ mod tests {
         assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &None));
     }
 
+    /// The README's example has every setting, those in comments too.
+    #[test]
+    fn the_readme_shows_what_can_be_set() {
+        let readme = include_str!("../../../README.md");
+        let (_, section) = readme.split_once("\n## cbox.toml\n").unwrap();
+        let block = section.split("```").nth(1).unwrap();
+        let example = block.strip_prefix("toml\n").unwrap();
+        assert_eq!(parse(example).unwrap().targets.len(), 1);
+        let own: Vec<&str> = example
+            .lines()
+            .filter(|line| !line.starts_with("systems") && !line.starts_with("cross"))
+            .map(|line| line.trim_start_matches("# "))
+            .collect();
+        assert!(parse(&own.join("\n")).unwrap().targets[0].system.is_some());
+    }
+
     #[test]
     fn overrides_are_paths_and_values() {
         let text = format!(
