@@ -330,6 +330,35 @@ fn nothing_is_written_over() {
 }
 
 #[test]
+fn a_host_that_needs_a_build_to_be_evaluated_says_so() {
+    let Some(place) = flake(&[(
+        "flake.nix",
+        r#"{
+  outputs = _: let inherit (import ./lib.nix) host machine run; in {
+    nixosConfigurations.plain = machine "plain" "SYSTEM";
+    nixosConfigurations.asks = host (import (run "name" "SYSTEM" "echo '\"asks\"' > $out")) "SYSTEM" {
+      toplevel = run "asks" "SYSTEM" "echo asks > $out";
+    };
+  };
+}"#,
+    )]) else {
+        return;
+    };
+    place.cbox(&["init"]).run().ok();
+    // What the file says to do, done.
+    place.edit(
+        "cbox.toml",
+        "import-from-derivation = false",
+        "import-from-derivation = true",
+    );
+    let text = place.read("cbox.toml");
+    let line = text.lines().find(|line| line.contains("\"asks\"")).unwrap();
+    place.edit("cbox.toml", line, "  \"asks\",");
+    accept_and_verify(&place);
+    assert_eq!(listed(&place), ["hosts/asks", "hosts/plain"]);
+}
+
+#[test]
 fn gitignore_gains_a_line_only_where_it_needs_one() {
     let Some(place) = in_one_file() else {
         return;

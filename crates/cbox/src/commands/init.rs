@@ -28,8 +28,8 @@ use crate::{
 /// The file that says what git does not track.
 const GITIGNORE: &str = ".gitignore";
 
-/// How much of an error stands in the file.
-const LONGEST_REASON: usize = 100;
+/// How much of an error stands in the file, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -316,8 +316,8 @@ mod tests {
             evaluation("host `a` does not evaluate:\nattribute 'x' missing\nat flake.nix:1:2"),
             "does not evaluate: attribute 'x' missing"
         );
-        let long = evaluation(&format!("host `a` does not evaluate:\n{}", "ä".repeat(200)));
-        assert_eq!(long.chars().filter(|&letter| letter == 'ä').count(), 100);
+        let long = evaluation(&format!("host `a` does not evaluate:\n{}", "ä".repeat(300)));
+        assert_eq!(long.chars().filter(|&letter| letter == 'ä').count(), 200);
         assert!(long.ends_with('…'));
         let memory = Error::new(Kind::Environment, "there is too little memory");
         assert_eq!(reason(&memory), "there is too little memory");
