@@ -23,6 +23,7 @@ mod diff;
 mod doctor;
 mod errors;
 mod flash;
+mod init;
 mod interrupt;
 mod json;
 mod live;

@@ -26,6 +26,7 @@ pub mod nixos_name;
 pub mod overrides;
 pub mod package_name;
 pub mod plan;
+pub mod starter;
 pub mod store_path;
 pub mod system;
 pub mod target;

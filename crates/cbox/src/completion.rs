@@ -121,11 +121,11 @@ impl Known {
             kind: target.kind.clone(),
             format: target.format.clone(),
             host: target.host.clone(),
-            systems: target.systems.iter().map(ToString::to_string).collect(),
+            systems: target.systems().iter().map(ToString::to_string).collect(),
         });
         Self {
             images: images.collect(),
-            hosts: project.install_host_folders(),
+            hosts: project.install_hosts(),
         }
     }
 

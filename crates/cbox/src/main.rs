@@ -49,6 +49,7 @@ mod unstaged;
 mod verify;
 mod view;
 mod watch;
+mod whole_file;
 
 fn main() -> std::process::ExitCode {
     run::main()

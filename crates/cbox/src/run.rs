@@ -132,6 +132,9 @@ async fn dispatch(
             let session = open(args.flags.out_dir.as_ref())?;
             commands::build::run(&session, common, &args.flags, &names).await
         }
+        (Command::Init(args), _) => {
+            commands::init::run((environment, view, &interrupt), common, &args).await
+        }
         (Command::List, _) => commands::list::run(&open(None)?),
         (Command::Hosts { limits }, _) => commands::hosts::run(&open(None)?, common, &limits).await,
         (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 use camino::Utf8PathBuf;
 use cbox_core::{memory_budget::parse_size, overrides::Setting};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::completion::Shell;
 
@@ -26,6 +26,7 @@ Examples:
   cbox appliance qcow2 aarch64        build another architecture's disk image
   cbox appliance raw --dry-run        show what would be built and fetched
   cbox build appliance/iso hosts/box  build several targets in one run
+  cbox init                           write a cbox.toml for the flake that is here
   cbox list                           show what there is to build
   cbox boot appliance/iso             boot what was built
   cbox flash appliance/iso /dev/sdb   write it to a drive
@@ -123,6 +124,11 @@ pub(crate) enum Command {
     /// Build several targets in one run
     #[command(after_help = "Example: cbox build appliance/iso appliance/raw/aarch64 hosts/box")]
     Build(BuildArgs),
+    /// Find the hosts and images of a flake, and write a cbox.toml for them
+    ///
+    /// Each host is looked at, nothing is built. One that does not evaluate becomes a comment.
+    #[command(after_help = "Examples:\n  cbox init\n  cbox init --print")]
+    Init(InitArgs),
     /// List the targets
     #[command(after_help = "Example: cbox list --json")]
     List,
@@ -204,6 +210,26 @@ impl Command {
             _ => None,
         }
     }
+}
+
+/// `cbox init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Print the file instead of writing it
+    #[arg(long)]
+    pub(crate) print: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// The words that stand for a command, and so for no kind of target.
+pub(crate) fn command_names() -> Vec<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let commands = cli.get_subcommands();
+    commands
+        .map(|command| command.get_name().to_owned())
+        .collect()
 }
 
 /// `cbox build`
@@ -319,7 +345,6 @@ pub(crate) struct SourceArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_definitions_hold() {

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod flash;
 pub(crate) mod hosts;
 pub(crate) mod image;
+pub(crate) mod init;
 pub(crate) mod list;
 mod report;
 pub(crate) mod size;

@@ -57,7 +57,8 @@ pub(super) async fn plan(
             .evaluated
             .artifact_name
             .as_ref()
-            .or(job.target.artifact.as_ref())
+            .or(job.evaluated.artifact_path.as_ref())
+            .or(job.artifact.as_ref())
         {
             rows.push(["  artifact".to_owned(), artifact.clone()]);
         }

@@ -180,9 +180,7 @@ fn is_target(project: &Project, text: &str) -> bool {
             targets::find(project, &kind, &format).is_ok()
         }
         // A flake may keep its hosts elsewhere, and then `hosts/` says that it is one.
-        Ok(TargetName::Host { name }) => {
-            text.contains('/') || project.host_folders().contains(&name)
-        }
+        Ok(TargetName::Host { name }) => text.contains('/') || project.hosts().contains(&name),
         Err(_) => false,
     }
 }
@@ -194,7 +192,7 @@ fn meant_a_target(project: &Project, args: &SizeArgs, error: Error) -> Error {
         .targets
         .iter()
         .map(|target| target.target())
-        .chain(project.install_host_folders())
+        .chain(project.install_hosts())
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     match &args.against {
