@@ -28,6 +28,7 @@ mod interrupt;
 mod json;
 mod live;
 mod local_settings;
+mod matrix;
 mod memory;
 mod out_dir;
 mod passed_on;

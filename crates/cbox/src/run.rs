@@ -135,6 +135,7 @@ async fn dispatch(
         (Command::Init(args), _) => {
             commands::init::run((environment, view, &interrupt), common, &args).await
         }
+        (Command::Matrix(args), _) => commands::matrix::run(&open(None)?, &args),
         (Command::List, _) => commands::list::run(&open(None)?),
         (Command::Hosts { limits }, _) => commands::hosts::run(&open(None)?, common, &limits).await,
         (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,

@@ -182,15 +182,7 @@ fn image_request(
     wanted: &System,
     native: &System,
 ) -> Result<Request, Error> {
-    let systems = config.systems();
-    if !systems.contains(wanted) {
-        let systems: Vec<&str> = systems.iter().map(System::as_str).collect();
-        return Err(Error::new(
-            Kind::Unsupported,
-            format!("{} cannot be built for {wanted}", config.target()),
-        )
-        .hint(offered(wanted, &systems)));
-    }
+    check_system(config, wanted)?;
     let mut overrides = config.overrides()?;
     if config.system.is_none() {
         overrides.force(option("nixpkgs.hostPlatform")?, json!(wanted));
@@ -206,6 +198,20 @@ fn image_request(
         overrides,
         ..Request::default()
     })
+}
+
+/// Checks that cbox.toml offers the target for a system.
+pub(crate) fn check_system(config: &TargetConfig, wanted: &System) -> Result<(), Error> {
+    let systems = config.systems();
+    if systems.contains(wanted) {
+        return Ok(());
+    }
+    let systems: Vec<&str> = systems.iter().map(System::as_str).collect();
+    Err(Error::new(
+        Kind::Unsupported,
+        format!("{} cannot be built for {wanted}", config.target()),
+    )
+    .hint(offered(wanted, &systems)))
 }
 
 fn offered(wanted: &System, systems: &[&str]) -> String {

@@ -3,6 +3,7 @@
 mod boot;
 mod flash;
 mod judging;
+mod matrix;
 mod size;
 
 use std::num::NonZeroUsize;
@@ -18,6 +19,7 @@ pub(crate) use flash::FlashArgs;
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use matrix::{MatrixArgs, Runner};
 pub(crate) use size::SizeArgs;
 
 const EXAMPLES: &str = "\
@@ -182,6 +184,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         out_dir: Option<Utf8PathBuf>,
     },
+    /// Print the targets as a matrix of GitHub Actions
+    #[command(after_help = matrix::EXAMPLES)]
+    Matrix(MatrixArgs),
     /// Print what a shell loads to complete cbox's words
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -11,6 +11,7 @@ pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod init;
 pub(crate) mod list;
+pub(crate) mod matrix;
 mod report;
 pub(crate) mod size;
 pub(crate) mod source;
