@@ -110,7 +110,7 @@ pub(super) fn built(
     let items = built
         .iter()
         .map(|done| json!({ "link": done.link, "manifest": done.manifest }));
-    view.sum_up();
+    view.sum_up(!failures.is_empty());
     view.json(&targets(items.collect(), failures));
     for done in built {
         let manifest = &done.manifest;

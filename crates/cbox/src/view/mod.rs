@@ -27,7 +27,7 @@ use crate::{
     exit::Kind,
     progress::{
         Task,
-        builds::Builds,
+        builds::{Builds, Summary},
         copying::Copying,
         evaluations::{Evaluation, Evaluations},
     },
@@ -224,9 +224,13 @@ impl View {
         });
     }
 
-    /// Says what was done in all, and how long it took.
-    pub(crate) fn sum_up(&self) {
+    /// Says what was done in all, and how long it took; that it was nothing only where
+    /// nothing `is_missing`.
+    pub(crate) fn sum_up(&self, is_missing: bool) {
         self.shared.with(|stderr| {
+            if is_missing && stderr.summary == Summary::default() {
+                return;
+            }
             let line = words::summary(&stderr.summary, stderr.now());
             stderr.keep(&line);
             if self.loudness > Loudness::Quiet {
