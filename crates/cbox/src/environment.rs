@@ -33,6 +33,8 @@ pub(crate) struct Environment {
     pub(crate) heartbeat: Option<Duration>,
     /// Whether standard error is a terminal that wants colour.
     pub(crate) colour: bool,
+    /// Whether standard output is one.
+    pub(crate) colours_results: bool,
     /// How many processors this process may use.
     pub(crate) cores: usize,
     /// Whether the user has set the heap that Nix starts with.
@@ -101,6 +103,7 @@ impl Environment {
             .unwrap_or_else(|| folder.join(".cache"));
         let terminal = std::io::stderr().is_terminal();
         let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
+        let wants_colour = !dumb && variable("NO_COLOR").is_none();
         let actions = variable("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         let display = match actions {
             _ if terminal && !dumb => Display::Live,
@@ -125,7 +128,8 @@ impl Environment {
             interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             display,
             heartbeat,
-            colour: terminal && !dumb && variable("NO_COLOR").is_none(),
+            colour: terminal && wants_colour,
+            colours_results: std::io::stdout().is_terminal() && wants_colour,
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
             github: GitHub {
@@ -154,6 +158,7 @@ impl Environment {
             display: Display::Lines,
             heartbeat: Some(HEARTBEAT),
             colour: false,
+            colours_results: false,
             cores: 1,
             heap_is_set: false,
             github: GitHub::default(),

@@ -20,7 +20,7 @@ use crate::{
     side_by_side::{self, Item},
     staging::Sources,
     targets,
-    view::View,
+    view::{Paint, View},
 };
 
 /// A side with its derivation.
@@ -272,11 +272,11 @@ fn show(
                     );
                 }
                 (Format::Github, _) => {
-                    github::log(&plain::explanation(explanation, &[], detail))
+                    github::log(&plain::explanation(explanation, &[], detail, Paint::NONE))
                         .iter()
                         .for_each(|line| view.plain(line));
                 }
-                _ => plain::explanation(explanation, &[], detail)
+                _ => plain::explanation(explanation, &[], detail, view.results())
                     .iter()
                     .for_each(|line| view.plain(line)),
             }

@@ -7,6 +7,7 @@ use crate::{
     session::Session,
     shown::{github, markdown, plain},
     verify::report::Report,
+    view::Paint,
 };
 
 /// Shows a report in the form that was asked for.
@@ -26,11 +27,11 @@ pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Re
             return Ok(());
         }
         Format::Markdown => view.plain(markdown::report(report, detail).trim_end()),
-        Format::Plain => plain::report(report, detail)
+        Format::Plain => plain::report(report, detail, view.results())
             .iter()
             .for_each(|line| view.plain(line)),
         Format::Github => {
-            let lines = github::log(&plain::report(report, detail));
+            let lines = github::log(&plain::report(report, detail, Paint::NONE));
             let annotations = github::annotations(report);
             lines
                 .iter()

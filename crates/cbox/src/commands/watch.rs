@@ -214,11 +214,14 @@ impl Verdicts<'_> {
         if let Some(heading) = self.heading.take() {
             self.view.plain(&heading);
         }
+        let paint = self.view.results();
+        let (word, target) = (verdict.word(), &verdict.target);
+        let gap = " ".repeat("unchanged".len() - word.len());
         self.view
-            .plain(&format!("{:9}  {}", verdict.word(), verdict.target));
+            .plain(&format!("{}{gap}  {target}", paint.verdict(word)));
         let below = match &verdict.outcome {
             Outcome::New | Outcome::Unchanged => vec![],
-            Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail),
+            Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail, paint),
             Outcome::Changed(Err(error)) | Outcome::Failed(error) => error.lines(),
         };
         below

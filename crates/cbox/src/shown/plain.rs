@@ -6,10 +6,11 @@ use super::explanation::{Detail, Shown, cause_lines, cut, lines};
 use crate::{
     place::Place,
     verify::report::{HostReport, Report},
+    view::Paint,
 };
 
 /// The lines of a report.
-pub(crate) fn report(report: &Report, detail: Detail) -> Vec<String> {
+pub(crate) fn report(report: &Report, detail: Detail, paint: Paint) -> Vec<String> {
     let rows: Vec<[String; 3]> = report
         .hosts
         .iter()
@@ -23,13 +24,14 @@ pub(crate) fn report(report: &Report, detail: Detail) -> Vec<String> {
         .collect();
     let mut shown = Vec::new();
     for (host, row) in report.hosts.iter().zip(crate::view::columns(&rows)) {
-        shown.push(row);
+        let word = host.status.word();
+        shown.push(row.replacen(word, &paint.verdict(word), 1));
         let mut below = Vec::new();
         if let Some(error) = &host.error {
             below.extend(error.lines());
         }
         if let Some(found) = &host.explanation {
-            below.extend(explanation(found, &host.places, detail));
+            below.extend(explanation(found, &host.places, detail, paint));
         }
         shown.extend(
             below
@@ -65,25 +67,33 @@ pub(crate) fn explanation(
     explanation: &Explanation,
     places: &[Option<Place>],
     detail: Detail,
+    paint: Paint,
 ) -> Vec<String> {
-    text(lines(explanation, places, detail))
+    text(lines(explanation, places, detail), paint)
 }
 
 /// The lines of one cause, at most so many.
 pub(crate) fn cause(cause: &Cause, same_output: bool, most: usize) -> Vec<String> {
-    text(cut(cause_lines(cause, None, same_output, false), most))
+    text(
+        cut(cause_lines(cause, None, same_output, false), most),
+        Paint::NONE,
+    )
 }
 
-fn text(lines: Vec<Shown>) -> Vec<String> {
+fn text(lines: Vec<Shown>, paint: Paint) -> Vec<String> {
     let shown = lines.into_iter().map(|line| {
-        let sign = match line.sign {
-            Sign::Gap => " ",
-            sign => sign.as_str(),
+        let (sign, code) = match line.sign {
+            Sign::Gap => (" ", None),
+            Sign::Added => (line.sign.as_str(), Some("32")),
+            Sign::Removed => (line.sign.as_str(), Some("31")),
+            sign => (sign.as_str(), None),
         };
-        match line.depth {
-            0 => line.text,
-            depth => format!("{}{sign}{}", "  ".repeat(depth), line.text),
-        }
+        let text = match line.depth {
+            0 => return line.text,
+            _ => format!("{sign}{}", line.text),
+        };
+        let text = code.map_or(text.clone(), |code| paint.paint(&text, code));
+        format!("{}{text}", "  ".repeat(line.depth))
     });
     shown.collect()
 }

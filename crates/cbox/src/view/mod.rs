@@ -35,7 +35,7 @@ use crate::{
     shown::github,
 };
 
-pub(crate) use self::text::{columns, count, size};
+pub(crate) use self::text::{Paint, columns, count, size};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,8 @@ pub(crate) enum Loudness {
 #[derive(Debug)]
 pub(crate) struct View {
     loudness: Loudness,
-    colour: bool,
+    paint: Paint,
+    results: Paint,
     json: bool,
     /// Whether GitHub Actions reads along.
     github: bool,
@@ -69,7 +70,12 @@ impl View {
     pub(crate) fn new(environment: &Environment, loudness: Loudness, json: bool) -> Self {
         Self {
             loudness,
-            colour: environment.colour,
+            paint: Paint {
+                wanted: environment.colour,
+            },
+            results: Paint {
+                wanted: environment.colours_results,
+            },
             json,
             github: environment.github.actions,
             shared: Shared::new(environment, loudness),
@@ -255,7 +261,7 @@ impl View {
 
     /// Says something that the user should know even when all goes well.
     pub(crate) fn warn(&self, text: &str) {
-        let word = self.paint("warning:", "33;1");
+        let word = self.paint.paint("warning:", "33;1");
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("warning: {text}"));
@@ -310,6 +316,11 @@ impl View {
         self.json
     }
 
+    /// The colours of results.
+    pub(crate) fn results(&self) -> Paint {
+        self.results
+    }
+
     /// Prints a line of the result, if it is wanted for people.
     pub(crate) fn plain(&self, line: &str) {
         if !self.json {
@@ -342,13 +353,13 @@ impl View {
 
     /// Shows an error: what happened, then the way out.
     pub(crate) fn error(&self, error: &Error) {
-        let word = self.paint("error:", "31;1");
+        let word = self.paint.paint("error:", "31;1");
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("error: {}", error.message));
             stderr.say(&format!("{word} {}", error.message));
             if let Some(hint) = &error.hint {
-                let word = self.paint("hint:", "36;1");
+                let word = self.paint.paint("hint:", "36;1");
                 stderr.say(&format!("{word} {hint}"));
             }
         });
@@ -369,14 +380,6 @@ impl View {
 
     fn say(&self, text: &str) {
         self.shared.with(|stderr| stderr.say(text));
-    }
-
-    fn paint(&self, text: &str, code: &str) -> String {
-        if self.colour {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
     }
 }
 

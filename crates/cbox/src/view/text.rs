@@ -112,6 +112,35 @@ pub(super) fn fit_parts(parts: &[String], width: usize) -> String {
     fit(&line, width)
 }
 
+/// Colours for a stream, if that takes them (ECMA-48, 8.3.117).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paint {
+    pub(crate) wanted: bool,
+}
+
+impl Paint {
+    /// For what is read by programs.
+    pub(crate) const NONE: Self = Self { wanted: false };
+
+    /// `text` in the look of `code`.
+    pub(crate) fn paint(self, text: &str, code: &str) -> String {
+        match self.wanted {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    /// A word for what became of something, in its colour.
+    pub(crate) fn verdict(self, word: &str) -> String {
+        match word {
+            "changed" | "failed" | "removed" => self.paint(word, "31;1"),
+            "added" | "equivalent" => self.paint(word, "33;1"),
+            "unchanged" => self.paint(word, "32"),
+            _ => word.to_owned(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
