@@ -63,6 +63,14 @@ impl Options {
         arguments
     }
 
+    /// `nix path-info --json` of `paths` and all that they need.
+    #[must_use]
+    pub fn closures(&self, paths: &[&str]) -> Vec<OsString> {
+        let mut arguments = self.call(&["path-info", "--json", "--recursive"]);
+        arguments.extend(paths.iter().map(OsString::from));
+        arguments
+    }
+
     /// `nix store info` of another store.
     #[must_use]
     pub fn store_info(&self, uri: &str) -> Vec<OsString> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use cbox_core::{
     builders::{self, Builder},
+    closures::Closures,
     nar::NarHash,
     nix_text::without_escapes,
     store_path::StorePath,
@@ -161,6 +162,19 @@ impl Nix {
         let command = self.command(self.options.path_info_json(path));
         let output = command.run(&self.interrupt).await?;
         parse_deriver(&output.stdout).map_err(|reason| NixError::Answer {
+            command: command.to_shell(),
+            reason,
+        })
+    }
+
+    /// What the store says of `paths` and of all that they need, in one call.
+    ///
+    /// # Errors
+    /// When one of them is not in the store, or the store does not answer.
+    pub async fn closures(&self, paths: &[&str]) -> Result<Closures, NixError> {
+        let command = self.command(self.options.closures(paths));
+        let output = command.run(&self.interrupt).await?;
+        Closures::parse(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,
         })

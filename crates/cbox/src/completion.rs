@@ -160,7 +160,9 @@ impl Known {
             words.map(|word| Word(word, String::new())).collect()
         };
         Some(match (name, command) {
-            ("TARGET", "build" | "watch" | "size") | ("A" | "B", _) => self.targets(),
+            ("TARGET", "build" | "watch" | "size" | "status" | "clean") | ("A" | "B", _) => {
+                self.targets()
+            }
             ("TARGET", _) => self.images(),
             ("HOST" | "GLOB", _) => plain(&self.hosts),
             _ => return None,

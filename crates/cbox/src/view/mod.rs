@@ -35,7 +35,7 @@ use crate::{
     shown::github,
 };
 
-pub(crate) use self::text::{columns, count, size};
+pub(crate) use self::text::{age, columns, count, size};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

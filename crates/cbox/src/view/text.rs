@@ -39,6 +39,18 @@ pub(crate) fn elapsed(time: Duration) -> String {
     }
 }
 
+/// How long ago something was: `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`.
+pub(crate) fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "s"),
+        60..3600 => (seconds / 60, "min"),
+        3600..172_800 => (seconds / 3600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{number} {unit} ago")
+}
+
 /// A number with its noun: `1 file`, `2 files`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
