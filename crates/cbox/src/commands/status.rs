@@ -68,7 +68,9 @@ impl State {
 struct Row {
     entry: Entry,
     state: State,
-    /// Whether the link is a root; `None` when it cannot be seen, or there is no link.
+    /// Whether it points to a store path that is there.
+    is_live: bool,
+    /// Whether the link is a root; `None` when it cannot be seen, or nothing is kept.
     is_root: Option<bool>,
     /// The size of its closure in bytes, if the store says it.
     closure: Option<u64>,
@@ -100,6 +102,7 @@ pub(crate) async fn run(
         let closure = closures.as_ref().zip(store_path);
         rows.push(Row {
             state,
+            is_live,
             is_root: is_live.then(|| holding.is_root(&entry)).flatten(),
             closure: closure.map(|(closures, path)| closures.size(closures.of([path]))),
             entry,
@@ -219,7 +222,7 @@ fn show(session: &Session<'_>, rows: &[Row], closures: Option<&Closures>) {
             .for_each(|text| view.note(&text));
         if rows
             .iter()
-            .any(|row| row.is_root.is_none() && row.closure.is_some())
+            .any(|row| row.is_live && row.is_root.is_none())
         {
             view.note("which links are roots cannot be seen from here: the store is on another machine, or its roots are not readable");
         }
@@ -277,6 +280,7 @@ fn sentence(session: &Session<'_>, row: &Row) -> Option<String> {
     let link = row.entry.shown_path(session.environment);
     let what = match (&row.entry.found, row.state) {
         (Found::Other { why, .. }, State::ByHand | State::Newer | State::Broken) => why.to_string(),
+        (Found::Other { why, .. }, State::Dangling) => format!("its store path is gone; {why}"),
         (_, State::Dangling) => {
             "its store path is gone; build it again, or `cbox clean` it".to_owned()
         }
