@@ -6,12 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bad_words::fails,
-    support::{
-        nix::native,
-        place::Place,
-        stand_in::count,
-        tiny,
-    },
+    support::{nix::native, place::Place, stand_in::count, tiny},
 };
 
 /// A place with one host, built and linked as `hosts-box`.
@@ -84,8 +79,14 @@ fn a_link_is_told_with_all_that_is_known() {
     let [head, row, total] = &table.lines().collect::<Vec<_>>()[..] else {
         panic!("{table}")
     };
-    assert!(head.starts_with("TARGET") && head.ends_with("STATE"), "{table}");
-    assert!(row.starts_with("appliance/iso  ") && row.ends_with("+  current"), "{table}");
+    assert!(
+        head.starts_with("TARGET") && head.ends_with("STATE"),
+        "{table}"
+    );
+    assert!(
+        row.starts_with("appliance/iso  ") && row.ends_with("+  current"),
+        "{table}"
+    );
     assert!(row.contains(" ago "), "{table}");
     assert!(total.starts_with("1 link: images "), "{table}");
     assert!(table.lines().all(|line| line.len() <= 80), "{table}");
@@ -96,12 +97,19 @@ fn what_two_links_share_counts_once_in_the_total() {
     let Some(place) = built() else { return };
     let build = ["build", "hosts/box", "--out-dir", "../both"];
     place.ask(&build);
-    fs::copy(place.beside("both/hosts-box.json"), place.path("out/same.json")).unwrap();
+    fs::copy(
+        place.beside("both/hosts-box.json"),
+        place.path("out/same.json"),
+    )
+    .unwrap();
     symlink(place.link("hosts-box"), place.path("out/same")).unwrap();
     let answer = place.cbox(&["status", "--json"]).run().ok().json();
     let closure = |number: usize| answer["links"][number]["closureSize"].clone();
     assert!(closure(0).as_u64().unwrap() > 0, "{answer:#}");
-    assert_eq!([closure(0), closure(0)], [closure(1), answer["total"]["closureSize"].clone()]);
+    assert_eq!(
+        [closure(0), closure(0)],
+        [closure(1), answer["total"]["closureSize"].clone()]
+    );
 }
 
 #[test]
@@ -129,13 +137,20 @@ fn local_settings_count_for_the_host_that_they_are_built_into() {
     place.ask(&["appliance", "iso"]);
     let states = || {
         let states = states(&place);
-        states.into_iter().map(|(_, state)| state).collect::<Vec<_>>()
+        states
+            .into_iter()
+            .map(|(_, state)| state)
+            .collect::<Vec<_>>()
     };
     assert_eq!(states(), ["current", "current"]);
     for host in ["mini-thinkcentre", "_appliance_iso"] {
         place.write(format!("hosts/{host}/local.nix"), "{ }\n");
     }
-    assert_eq!(states(), ["current", "stale"], "images take none by themselves");
+    assert_eq!(
+        states(),
+        ["current", "stale"],
+        "images take none by themselves"
+    );
     place.ask(&host);
     place.ask(&["appliance", "iso", "--with-local"]);
     assert_eq!(states(), ["current", "current"]);
@@ -160,7 +175,11 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     with("hosts-changed", gone, Some(&of("changed")));
     with("hosts-plain", &path, None);
     with("hosts-broken", &path, Some("{"));
-    with("hosts-newer", &path, Some(r#"{"schema": 999, "target": 1}"#));
+    with(
+        "hosts-newer",
+        &path,
+        Some(r#"{"schema": 999, "target": 1}"#),
+    );
     with("elsewhere", "/etc/passwd", Some(&manifest));
     with("loop", "loop", None);
     place.write("out/notes.txt", "mine\n");
@@ -168,7 +187,10 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     place.write("out/bell\u{7}", "");
     fs::create_dir(place.path("out/folder")).unwrap();
     let found = states(&place);
-    let found: Vec<(&str, &str)> = found.iter().map(|(name, state)| (&**name, &**state)).collect();
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(name, state)| (&**name, &**state))
+        .collect();
     assert_eq!(
         found,
         [
@@ -187,7 +209,10 @@ fn every_odd_link_is_told_and_none_is_an_error() {
         ]
     );
     let run = place.cbox(&["status"]).run().ok();
-    assert!(!run.stdout.contains('\u{7}') && !run.stderr.contains('\u{7}'), "{run}");
+    assert!(
+        !run.stdout.contains('\u{7}') && !run.stderr.contains('\u{7}'),
+        "{run}"
+    );
     run.says(&[
         "out/hosts-broken: its manifest cannot be read: EOF",
         "out/hosts-newer: a newer cbox wrote its manifest (schema 999",
@@ -207,7 +232,10 @@ fn a_link_that_was_moved_is_no_root_and_said_so() {
     let [link] = &links(&place, &moved)[..] else {
         panic!()
     };
-    assert_eq!([&link["state"], &link["root"]], [&json!("current"), &json!(false)]);
+    assert_eq!(
+        [&link["state"], &link["root"]],
+        [&json!("current"), &json!(false)]
+    );
     let run = place.cbox(&[&["status"], &moved[..]].concat()).run().ok();
     assert!(run.stdout.contains("current, no root"), "{run}");
     run.says(&["../moved/hosts-box: it is no root"]);
@@ -228,8 +256,10 @@ fn a_folder_that_was_named_can_hold_other_things() {
 
 #[test]
 fn nix_is_asked_once_for_all_links_and_evaluates_nothing() {
-    let Some(place) = Place::flake(&tiny::scripts(&[("a", "echo a >$out"), ("b", "echo b >$out")]))
-    else {
+    let Some(place) = Place::flake(&tiny::scripts(&[
+        ("a", "echo a >$out"),
+        ("b", "echo b >$out"),
+    ])) else {
         return;
     };
     place.ask(&["build", "hosts/a", "hosts/b"]);
@@ -246,8 +276,15 @@ fn nix_is_asked_once_for_all_links_and_evaluates_nothing() {
 fn without_nix_what_can_be_seen_is_shown() {
     let Some(place) = built() else { return };
     let few = place.path_with_only(&["git"]);
-    let run = place.cbox(&["status", "--json"]).env("PATH", &few).run().ok();
-    let run = run.says(&["warning: the store does not say", "`nix` is not on the PATH"]);
+    let run = place
+        .cbox(&["status", "--json"])
+        .env("PATH", &few)
+        .run()
+        .ok();
+    let run = run.says(&[
+        "warning: the store does not say",
+        "`nix` is not on the PATH",
+    ]);
     let link = run.json()["links"][0].clone();
     assert_eq!(link["state"], "current", "{run}");
     assert_eq!(link["closureSize"], Value::Null, "{run}");
@@ -259,7 +296,10 @@ fn a_store_that_does_not_answer_leaves_things_unknown() {
     let store = ["status", "--store", "ssh-ng://no-such-host.invalid"];
     let run = place.cbox(&store).run().ok();
     assert!(run.stdout.contains("  current"), "{run}");
-    run.says(&["the store does not say", "which links are roots cannot be seen"]);
+    run.says(&[
+        "the store does not say",
+        "which links are roots cannot be seen",
+    ]);
 }
 
 #[test]
@@ -275,16 +315,28 @@ fn a_tree_that_cannot_be_staged_leaves_links_uncompared() {
 
 #[test]
 fn targets_can_be_named() {
-    let Some(place) = Place::flake(&tiny::scripts(&[("a", "echo a >$out"), ("b", "echo b >$out")]))
-    else {
+    let Some(place) = Place::flake(&tiny::scripts(&[
+        ("a", "echo a >$out"),
+        ("b", "echo b >$out"),
+    ])) else {
         return;
     };
-    place.write("hosts/c/default.nix", "{ }");
     place.ask(&["build", "hosts/a", "hosts/b"]);
+    place.write("hosts/c/default.nix", "{ }");
     assert_eq!(links(&place, &["hosts/b"])[0]["target"], "hosts/b");
     assert_eq!(links(&place, &["hosts/b"]).len(), 1);
-    fails(&place, &["status", "hosts/aa"], 2, &["hosts/aa", "did you mean `hosts/a`"]);
-    fails(&place, &["status", "hosts/c"], 9, &["hosts/c is not built", "`cbox build hosts/c`"]);
+    fails(
+        &place,
+        &["status", "hosts/aa"],
+        2,
+        &["hosts/aa", "did you mean `hosts/a`"],
+    );
+    fails(
+        &place,
+        &["status", "hosts/c"],
+        9,
+        &["hosts/c is not built", "`cbox build hosts/c`"],
+    );
     fails(&place, &["status", "a"], 2, &["`a` is not a target"]);
 }
 

@@ -220,10 +220,7 @@ fn show(session: &Session<'_>, rows: &[Row], closures: Option<&Closures>) {
         rows.iter()
             .filter_map(|row| sentence(session, row))
             .for_each(|text| view.note(&text));
-        if rows
-            .iter()
-            .any(|row| row.is_live && row.is_root.is_none())
-        {
+        if rows.iter().any(|row| row.is_live && row.is_root.is_none()) {
             view.note("which links are roots cannot be seen from here: the store is on another machine, or its roots are not readable");
         }
     }

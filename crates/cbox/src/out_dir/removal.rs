@@ -158,3 +158,54 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 fn cannot_remove(path: &Utf8Path, error: &io::Error) -> Error {
     Error::file(Kind::Output, "remove", path, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::out_dir::read;
+
+    #[test]
+    fn a_signal_between_two_links_leaves_whole_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let out = "/nix/store/00000000000000000000000000000000-x";
+        for name in ["a", "b", "c"] {
+            let manifest = serde_json::json!({
+                "schema": 1, "target": format!("hosts/{name}"), "host": name,
+                "system": "x86_64-linux", "drv": "x.drv", "out": out, "output": "out",
+                "overrides": [], "linkedAt": 0,
+                "source": {
+                    "path": "s", "narHash": "h", "dirty": false, "local": [],
+                    "overriddenInputs": [],
+                },
+                "tools": { "cbox": "0", "nix": "0" },
+            });
+            let link = folder.join(format!("hosts-{name}"));
+            std::os::unix::fs::symlink(out, &link).unwrap();
+            fs::write(format!("{link}.json"), manifest.to_string()).unwrap();
+        }
+        let plan = Removal {
+            entries: read(folder, "/nix/store", true).unwrap(),
+            logs: vec![folder.join("log")],
+            ..Removal::default()
+        };
+        fs::write(folder.join("log"), "").unwrap();
+        let asked = Cell::new(0);
+        let second = || asked.replace(asked.get() + 1) == 1;
+        assert_eq!(plan.carry_out(&second), (1, Ok(())));
+        let left = || {
+            let entries = folder.read_dir_utf8().unwrap();
+            let mut names: Vec<String> = entries
+                .map(|entry| entry.unwrap().file_name().to_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        let whole = ["hosts-b", "hosts-b.json", "hosts-c", "hosts-c.json", "log"];
+        assert_eq!(left(), whole);
+        assert_eq!(plan.carry_out(&|| false), (3, Ok(())));
+        assert_eq!(left(), [""; 0]);
+    }
+}

@@ -129,6 +129,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ages_have_one_unit() {
+        for (seconds, text) in [
+            (0, "0 s ago"),
+            (59, "59 s ago"),
+            (60, "1 min ago"),
+            (3 * 3600 + 59, "3 h ago"),
+            (47 * 3600, "47 h ago"),
+            (48 * 3600, "2 d ago"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
     fn sizes_are_short() {
         for (bytes, text) in [
             (0, "0 B"),
