@@ -63,14 +63,6 @@ impl Options {
         arguments
     }
 
-    /// `nix path-info --json` of `paths` and all that they need.
-    #[must_use]
-    pub fn closures(&self, paths: &[&str]) -> Vec<OsString> {
-        let mut arguments = self.call(&["path-info", "--json", "--recursive"]);
-        arguments.extend(paths.iter().map(OsString::from));
-        arguments
-    }
-
     /// `nix store info` of another store.
     #[must_use]
     pub fn store_info(&self, uri: &str) -> Vec<OsString> {
@@ -84,6 +76,14 @@ impl Options {
     #[must_use]
     pub fn path_info_json(&self, path: &str) -> Vec<OsString> {
         self.call(&["path-info", "--json", path])
+    }
+
+    /// `nix path-info --json` of all that `paths` need.
+    #[must_use]
+    pub fn closure(&self, paths: &[&str]) -> Vec<OsString> {
+        let mut arguments = self.call(&["path-info", "--json", "--recursive"]);
+        arguments.extend(paths.iter().map(OsString::from));
+        arguments
     }
 
     /// `nix flake metadata --json` of `reference`.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use cbox_core::{
     builders::{self, Builder},
-    closures::Closures,
+    closure::PathInfos,
     nar::NarHash,
     nix_text::without_escapes,
     store_path::StorePath,
@@ -167,14 +167,14 @@ impl Nix {
         })
     }
 
-    /// What the store says of `paths` and of all that they need, in one call.
+    /// What there is to say of all that `paths` need.
     ///
     /// # Errors
-    /// When one of them is not in the store, or the store does not answer.
-    pub async fn closures(&self, paths: &[&str]) -> Result<Closures, NixError> {
-        let command = self.command(self.options.closures(paths));
+    /// When one of them is not in the store.
+    pub async fn closure(&self, paths: &[&str]) -> Result<PathInfos, NixError> {
+        let command = self.command(self.options.closure(paths));
         let output = command.run(&self.interrupt).await?;
-        Closures::parse(&output.stdout).map_err(|reason| NixError::Answer {
+        PathInfos::parse(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,
         })

@@ -40,7 +40,9 @@ mod run;
 mod run_log;
 mod session;
 mod shown;
+mod side;
 mod side_by_side;
+mod size;
 mod staging;
 mod state;
 mod targets;
@@ -48,6 +50,7 @@ mod unstaged;
 mod verify;
 mod view;
 mod watch;
+mod whole_file;
 
 fn main() -> std::process::ExitCode {
     run::main()

@@ -149,13 +149,17 @@ async fn evaluate<'a>(
     let answers = side_by_side::derivations(evaluator, limits, &items).await?;
     let (mut jobs, mut failures) = (Vec::new(), Vec::new());
     for ((target, snapshot), answer) in targets.iter().zip(snapshots).zip(answers) {
-        match answer {
-            Ok((evaluated, derivation)) => jobs.push(Job {
+        let job = answer.and_then(|(evaluated, derivation)| {
+            Ok(Job {
                 target,
                 snapshot,
+                artifact: target.artifact(&evaluated)?,
                 evaluated,
                 derivation,
-            }),
+            })
+        });
+        match job {
+            Ok(job) => jobs.push(job),
             // Several targets of one host fail alike, and once is enough.
             Err(error) if failures.contains(&error) => {}
             Err(error) => failures.push(error),

@@ -8,7 +8,7 @@ use std::{
 
 use cbox_core::{
     baseline::short_revision,
-    closures::Closures,
+    closure::PathInfos,
     manifest::{Manifest, ManifestError},
     utc,
 };
@@ -20,7 +20,6 @@ use crate::{
     error::Error,
     exit::Kind,
     out_dir::{self, Entry, Found, Holding, Other},
-    project::is_image_host,
     session::Session,
     staging::{Snapshot, Sources},
     targets,
@@ -104,7 +103,7 @@ pub(crate) async fn run(
             state,
             is_live,
             is_root: is_live.then(|| holding.is_root(&entry)).flatten(),
-            closure: closure.map(|(closures, path)| closures.size(closures.of([path]))),
+            closure: closure.map(|(closures, path)| closures.size_of(closures.needed_by([path]))),
             entry,
         });
     }
@@ -117,7 +116,7 @@ struct Tree<'a> {
     session: &'a Session<'a>,
     /// `None` where it cannot be staged.
     sources: Option<Sources<'a>>,
-    /// The hash of each host's tree, with or without the local settings of an image host.
+    /// The hash of each host's tree, with or without local settings.
     hashes: BTreeMap<(String, bool), Option<String>>,
 }
 
@@ -136,8 +135,8 @@ impl<'a> Tree<'a> {
         let Some(sources) = &self.sources else {
             return Ok(None);
         };
-        // Those of an image host are staged when they were asked for.
-        let with_local = is_image_host(&manifest.host) && !manifest.source.local.is_empty();
+        // An image host's are staged when they were asked for, others' in any case.
+        let with_local = !manifest.source.local.is_empty();
         let key = (manifest.host.clone(), with_local);
         if !self.hashes.contains_key(&key) {
             let snapshot = sources.snapshot(Some(&manifest.host), with_local).await;
@@ -167,7 +166,7 @@ fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>
 async fn state(
     entry: &Entry,
     holding: &Holding,
-    closures: Option<&Closures>,
+    closures: Option<&PathInfos>,
     tree: &mut Tree<'_>,
 ) -> Result<State, Error> {
     let is_gone = entry.store_path().is_some_and(|path| {
@@ -198,14 +197,14 @@ fn own_size(row: &Row) -> Option<u64> {
     is_there.then_some(artifact.size)
 }
 
-fn show(session: &Session<'_>, rows: &[Row], closures: Option<&Closures>) {
+fn show(session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {
     let view = session.view;
     let folder = &session.project.out_dir;
     let own: u64 = rows.iter().filter_map(own_size).sum();
     let live = rows.iter().filter(|row| row.closure.is_some());
     let together = closures.map(|closures| {
         let paths = live.filter_map(|row| row.entry.store_path());
-        closures.size(closures.of(paths))
+        closures.size_of(closures.needed_by(paths))
     });
     if rows.is_empty() {
         let folder = session.environment.shown(folder);

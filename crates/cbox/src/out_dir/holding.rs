@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cbox_core::closures::Closures;
+use cbox_core::closure::PathInfos;
 use cbox_nix::{nix::Nix, store::Store};
 
 use super::Entry;
@@ -80,7 +80,7 @@ impl Holding {
         &self,
         session: &Session<'_>,
         entries: impl Iterator<Item = &Entry>,
-    ) -> Result<Option<Closures>, Error> {
+    ) -> Result<Option<PathInfos>, Error> {
         let Some(nix) = &self.nix else {
             return Ok(None);
         };
@@ -90,10 +90,10 @@ impl Holding {
             .filter(|path| self.store.holds(path) != Some(false))
             .collect();
         if there.is_empty() {
-            return Ok(Some(Closures::default()));
+            return Ok(Some(PathInfos::default()));
         }
         let there: Vec<&str> = there.into_iter().collect();
-        match nix.closures(&there).await {
+        match nix.closure(&there).await {
             Ok(closures) => Ok(Some(closures)),
             Err(error) => {
                 unknown(session, &error.into())?;

@@ -3,7 +3,7 @@
 use std::{fs, io, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::{closures::Closures, target::TargetName};
+use cbox_core::{closure::PathInfos, target::TargetName};
 
 use super::{Entry, Found, Holding, Runs, check_names};
 use crate::{error::Error, exit::Kind, run_log, session::Session};
@@ -102,13 +102,13 @@ impl Removal {
 
     /// The store paths that nothing under the folder keeps any more, and their size in bytes.
     /// Others outside may keep them, so this is a bound.
-    pub(crate) fn freed(&self, holding: &Holding, closures: &Closures) -> (usize, u64) {
+    pub(crate) fn freed(&self, holding: &Holding, closures: &PathInfos) -> (usize, u64) {
         let stay = self.kept.iter().chain(&self.others);
         let roots = stay.filter(|entry| holding.is_root(entry) != Some(false));
-        let needed = closures.of(roots.filter_map(Entry::store_path));
-        let released = closures.of(self.entries.iter().filter_map(Entry::store_path));
+        let needed = closures.needed_by(roots.filter_map(Entry::store_path));
+        let released = closures.needed_by(self.entries.iter().filter_map(Entry::store_path));
         let freed: Vec<&str> = released.difference(&needed).copied().collect();
-        (freed.len(), closures.size(freed.iter().copied()))
+        (freed.len(), closures.size_of(freed.iter().copied()))
     }
 
     /// Removes what goes. `stop` is asked between one link with its records and the next,
