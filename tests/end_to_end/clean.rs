@@ -336,6 +336,28 @@ fn ctrl_c_leaves_links_and_records_together() {
 }
 
 #[test]
+fn what_frees_nothing_says_so() {
+    let Some(place) = built() else { return };
+    place
+        .nix(&["build", "--out-link", "out/mine", &place.link("hosts-b")])
+        .run()
+        .ok();
+    let printed = place.ask(&["clean", "hosts/b"]);
+    assert!(printed.contains("other links keep all of it"), "{printed}");
+    let gone = "/nix/store/00000000000000000000000000000000-gone";
+    let manifest = place.read("out/hosts-a.json");
+    place.write(
+        "out/hosts-a.json",
+        manifest.replace(&place.link("hosts-a"), gone),
+    );
+    fs::remove_file(place.path("out/hosts-a")).unwrap();
+    symlink(gone, place.path("out/hosts-a")).unwrap();
+    let printed = place.ask(&["clean", "hosts/a"]);
+    assert!(printed.contains("it is in the store no more"), "{printed}");
+    assert_eq!(place.names("out"), ["mine"]);
+}
+
+#[test]
 fn without_nix_links_go_all_the_same() {
     let Some(place) = built() else { return };
     let few = place.path_with_only(&["git"]);

@@ -15,7 +15,7 @@ use crate::{
     cli::{CleanArgs, Common},
     error::Error,
     exit::Kind,
-    out_dir::{self, Entry, Holding, Removal, Wanted},
+    out_dir::{self, Entry, Freed, Holding, Removal, Wanted},
     session::Session,
     targets,
     view::{count, size},
@@ -138,8 +138,8 @@ struct Outcome<'a> {
     is_dry_run: bool,
     /// Whether all went that should.
     is_whole: bool,
-    /// How many store paths are kept no more, and their size.
-    freed: Option<(usize, u64)>,
+    /// What of the store that lets go; `None` where the store does not say.
+    freed: Option<Freed>,
     command: String,
 }
 
@@ -182,25 +182,24 @@ impl Outcome<'_> {
             return;
         }
         let command = &self.command;
-        match self.freed {
-            Some((0, _)) => session
-                .view
-                .plain("that frees nothing: other links keep all of it"),
-            Some((_, bytes)) => {
-                let would = if self.is_dry_run {
+        let text = match self.freed {
+            Some(Freed { released: 0, .. }) => {
+                "that frees nothing: it is in the store no more".to_owned()
+            }
+            Some(Freed { paths: 0, .. }) => {
+                "that frees nothing: other links keep all of it".to_owned()
+            }
+            Some(Freed { at_most, .. }) => {
+                let frees = if self.is_dry_run {
                     "would then free"
                 } else {
                     "frees"
                 };
-                let bytes = size(bytes);
-                session
-                    .view
-                    .plain(&format!("`{command}` {would} up to {bytes} of it"));
+                format!("`{command}` {frees} up to {} of it", size(at_most))
             }
-            None => session
-                .view
-                .plain(&format!("`{command}` frees what nothing else needs")),
-        }
+            None => format!("`{command}` frees what nothing else needs"),
+        };
+        session.view.plain(&text);
     }
 
     fn to_json(&self) -> Value {
@@ -222,7 +221,7 @@ impl Outcome<'_> {
             .collect();
         let freed = self
             .freed
-            .map(|(paths, bytes)| json!({ "paths": paths, "atMost": bytes }));
+            .map(|freed| json!({ "paths": freed.paths, "atMost": freed.at_most }));
         let (logs, leftovers) = match self.is_whole {
             true => (&plan.logs[..], &plan.leftovers[..]),
             false => (&[][..], &[][..]),

@@ -7,7 +7,6 @@ use std::{
 };
 
 use cbox_core::{
-    baseline::short_revision,
     closure::PathInfos,
     manifest::{Manifest, ManifestError},
     utc,
@@ -266,9 +265,13 @@ fn table(session: &Session<'_>, rows: &[Row]) {
 /// The commit, with a `+` where the tree differed from it.
 fn revision(manifest: &Manifest) -> Option<String> {
     let revision = manifest.source.revision.as_deref()?;
-    let is_one = revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
     let dirty = if manifest.source.dirty { "+" } else { "" };
-    is_one.then(|| format!("{}{dirty}", short_revision(revision)))
+    // As short as git has it: three digits more and a named system is wider than 80 columns.
+    let short = &revision[..revision.len().min(7)];
+    Some(format!("{short}{dirty}"))
 }
 
 /// What there is to be said of an odd entry, and the way out.

@@ -16,7 +16,7 @@ use cbox_core::{
 pub(crate) use self::{
     entries::{Entry, Found, Other, read},
     holding::Holding,
-    removal::{Removal, Wanted},
+    removal::{Freed, Removal, Wanted},
 };
 use crate::{error::Error, exit::Kind, project::TEMPORARY, session::Session};
 

@@ -36,6 +36,17 @@ pub(crate) struct Removal {
     pub(crate) is_busy: bool,
 }
 
+/// What a garbage collection could take when the entries are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Freed {
+    /// How many store paths they need that are there.
+    pub(crate) released: usize,
+    /// How many of them nothing else under the folder needs.
+    pub(crate) paths: usize,
+    /// The size of those, in bytes.
+    pub(crate) at_most: u64,
+}
+
 impl Removal {
     /// Sorts `entries` of `folder` by what is wanted. Nothing is touched.
     ///
@@ -100,15 +111,18 @@ impl Removal {
         self.entries.iter().chain(stay)
     }
 
-    /// The store paths that nothing under the folder keeps any more, and their size in bytes.
-    /// Others outside may keep them, so this is a bound.
-    pub(crate) fn freed(&self, holding: &Holding, closures: &PathInfos) -> (usize, u64) {
+    /// What of the store nothing under the folder keeps any more. Others outside may keep it.
+    pub(crate) fn freed(&self, holding: &Holding, infos: &PathInfos) -> Freed {
         let stay = self.kept.iter().chain(&self.others);
         let roots = stay.filter(|entry| holding.is_root(entry) != Some(false));
-        let needed = closures.needed_by(roots.filter_map(Entry::store_path));
-        let released = closures.needed_by(self.entries.iter().filter_map(Entry::store_path));
+        let needed = infos.needed_by(roots.filter_map(Entry::store_path));
+        let released = infos.needed_by(self.entries.iter().filter_map(Entry::store_path));
         let freed: Vec<&str> = released.difference(&needed).copied().collect();
-        (freed.len(), closures.size_of(freed.iter().copied()))
+        Freed {
+            released: released.len(),
+            paths: freed.len(),
+            at_most: infos.size_of(freed.iter().copied()),
+        }
     }
 
     /// Removes what goes. `stop` is asked between one link with its records and the next,
