@@ -232,7 +232,7 @@ fn behind_the_link_its_records_still_follow() {
         .folder(place.path("out"));
     check.run().ok();
     let status = place.cbox(&["status", "--json"]).run().ok().json();
-    assert_eq!(status["links"][0]["state"], "built", "{status:#}");
+    assert_eq!(status["links"][0]["state"], "current", "{status:#}");
     assert_eq!(
         place.names("out"),
         [

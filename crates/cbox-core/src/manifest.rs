@@ -1,12 +1,24 @@
 //! The manifest `out/<slug>.json`: what was built, from what, and with what.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::{overrides::OptionPath, system::System};
 
 /// The version of the format. It goes up when a field changes its meaning or goes away;
 /// a new field does not change it.
 pub const SCHEMA: u32 = 1;
+
+/// Why a text is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ManifestError {
+    /// Its schema is newer than [`SCHEMA`].
+    #[error("a newer cbox wrote its manifest (schema {0}, and this one knows {SCHEMA})")]
+    Newer(u64),
+    /// It cannot be read.
+    #[error("its manifest cannot be read: {0}")]
+    Broken(String),
+}
 
 /// The record of one build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +50,33 @@ pub struct Manifest {
     pub tools: Tools,
     /// When the link was made, in seconds since 1970-01-01 UTC.
     pub linked_at: u64,
+}
+
+impl Manifest {
+    /// The line of `<link>.sha256`, beside the link of this name; `None` where the build has
+    /// no file that is the result.
+    #[must_use]
+    pub fn checksum(&self, link: &str) -> Option<String> {
+        let artifact = self.artifact.as_ref()?;
+        let file = format!("{link}/{}", artifact.path);
+        Some(checksum_line(&artifact.sha256, &file))
+    }
+
+    /// Reads a manifest of this schema.
+    ///
+    /// # Errors
+    /// When the text is none, or one of another schema.
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        let broken = |error: serde_json::Error| ManifestError::Broken(error.to_string());
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(broken)?;
+        match value["schema"].as_u64() {
+            Some(schema) if schema == u64::from(SCHEMA) => {
+                serde_json::from_value(value).map_err(broken)
+            }
+            Some(schema) if schema > u64::from(SCHEMA) => Err(ManifestError::Newer(schema)),
+            _ => Err(ManifestError::Broken("it names no schema".to_owned())),
+        }
+    }
 }
 
 /// The file that a build is made for.
@@ -94,8 +133,7 @@ pub struct Tools {
 /// The line of `sha256sum` for a file, which `sha256sum -c` takes. Source: GNU coreutils
 /// manual, "cksum common options": a name with a backslash or a line feed in it is
 /// escaped, and the line then begins with a backslash.
-#[must_use]
-pub fn checksum_line(sha256: &str, file: &str) -> String {
+fn checksum_line(sha256: &str, file: &str) -> String {
     if file.contains(['\\', '\n', '\r']) {
         let escaped = file
             .replace('\\', "\\\\")
@@ -110,6 +148,21 @@ pub fn checksum_line(sha256: &str, file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_manifest_says_why() {
+        let error = |text: &str| Manifest::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(error(r#"{"schema": 2}"#), ManifestError::Newer(2));
+        for (text, why) in [
+            ("", "EOF"),
+            ("{}", "no schema"),
+            (r#"{"schema": 0}"#, "no schema"),
+            (r#"{"schema": 1}"#, "missing field `target`"),
+            ("[]", "no schema"),
+        ] {
+            assert!(error(text).to_string().contains(why), "{text}");
+        }
+    }
 
     #[test]
     fn checksum_lines_are_those_of_sha256sum() {

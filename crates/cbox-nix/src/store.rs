@@ -14,7 +14,12 @@ pub struct Store {
     /// What stands before `dir` where the files are; `None` for a store on another
     /// machine, whose files cannot be read.
     root: Option<PathBuf>,
+    /// Where it keeps its database and roots, where the URI says so.
+    state: Option<String>,
 }
+
+/// Where the usual store keeps its database and roots.
+const DEFAULT_STATE_DIR: &str = "/nix/var/nix";
 
 impl Store {
     /// Understands a store's URI. `store_dir` is the value of `NIX_STORE_DIR`, which Nix
@@ -46,6 +51,7 @@ impl Store {
         Self {
             uri: uri.to_owned(),
             dir,
+            state: parameter("state").map(str::to_owned),
             root: root.map(|root| PathBuf::from(root.trim_end_matches('/'))),
         }
     }
@@ -57,6 +63,22 @@ impl Store {
         let mut place = root.clone().into_os_string();
         place.push(store_path);
         Some(place.into())
+    }
+
+    /// The folder in which the store registers links elsewhere as roots of the garbage
+    /// collector; `None` for a store on another machine. `state_dir` is the value of
+    /// `NIX_STATE_DIR`, which counts for the usual store.
+    ///
+    /// Source: the Nix manual, "Garbage Collector Roots" and "Local Store".
+    #[must_use]
+    pub fn indirect_roots(&self, state_dir: Option<&str>) -> Option<PathBuf> {
+        let root = self.root.as_ref()?;
+        let state = match &self.state {
+            Some(state) => PathBuf::from(state),
+            None if root.as_os_str().is_empty() => state_dir.unwrap_or(DEFAULT_STATE_DIR).into(),
+            None => root.join(DEFAULT_STATE_DIR.trim_start_matches('/')),
+        };
+        Some(state.join("gcroots/auto"))
     }
 
     /// What stands before store paths in messages of Nix about files; empty for the usual store.
@@ -103,6 +125,21 @@ mod tests {
         ] {
             assert_eq!(physical(uri), None, "{uri}");
         }
+    }
+
+    #[test]
+    fn roots_are_registered_beside_the_database() {
+        let roots = |uri: &str, state: Option<&str>| {
+            let roots = Store::from_uri(uri, None).indirect_roots(state)?;
+            Some(roots.display().to_string())
+        };
+        let is = |path: &str| Some(path.to_owned());
+        assert_eq!(roots("auto", None), is("/nix/var/nix/gcroots/auto"));
+        assert_eq!(roots("auto", Some("/s")), is("/s/gcroots/auto"));
+        let other = is("/srv/a/nix/var/nix/gcroots/auto");
+        assert_eq!(roots("/srv/a", Some("/s")), other);
+        assert_eq!(roots("local?state=/b", Some("/s")), is("/b/gcroots/auto"));
+        assert_eq!(roots("ssh-ng://host", Some("/s")), None);
     }
 
     #[test]

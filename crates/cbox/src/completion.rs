@@ -160,7 +160,8 @@ impl Known {
             words.map(|word| Word(word, String::new())).collect()
         };
         Some(match (name, command) {
-            ("TARGET", "build" | "matrix" | "size" | "watch") | ("A" | "B", _) => self.targets(),
+            ("TARGET", "build" | "clean" | "matrix" | "size" | "status" | "watch")
+            | ("A" | "B", _) => self.targets(),
             ("TARGET", _) => self.images(),
             ("HOST" | "GLOB", _) => plain(&self.hosts),
             _ => return None,

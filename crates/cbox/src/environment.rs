@@ -17,6 +17,8 @@ pub(crate) struct Environment {
     pub(crate) temporary: Utf8PathBuf,
     /// `NIX_STORE_DIR`, which moves the store's directory.
     pub(crate) nix_store_dir: Option<String>,
+    /// `NIX_STATE_DIR`, which moves the store's database and roots.
+    pub(crate) nix_state_dir: Option<String>,
     /// Where programs are.
     pub(crate) path: OsString,
     /// Where the user has UEFI firmware: `CBOX_FIRMWARE_DIR`.
@@ -119,6 +121,7 @@ impl Environment {
             cache: cache.join("cbox"),
             temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
             nix_store_dir: variable("NIX_STORE_DIR"),
+            nix_state_dir: variable("NIX_STATE_DIR"),
             path: std::env::var_os("PATH").unwrap_or_default(),
             firmware: variable("CBOX_FIRMWARE_DIR").map(Utf8PathBuf::from),
             config_home: variable("XDG_CONFIG_HOME")
@@ -150,6 +153,7 @@ impl Environment {
             cache: Utf8PathBuf::new(),
             temporary: Utf8PathBuf::new(),
             nix_store_dir: None,
+            nix_state_dir: None,
             path: OsString::new(),
             firmware: None,
             config_home: None,

@@ -6,7 +6,7 @@ use std::{fs::File, io::Read as _};
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
     disk_image::{self, HEAD},
-    manifest::{Artifact, Manifest, SCHEMA},
+    manifest::{Artifact, Manifest},
     system::System,
     target::TargetName,
 };
@@ -131,8 +131,7 @@ fn names(name: &TargetName, native: Option<&System>) -> Vec<TargetName> {
 fn read_manifest(link: &Utf8Path) -> Option<Manifest> {
     link.symlink_metadata().ok()?;
     let text = std::fs::read(format!("{link}.json")).ok()?;
-    let manifest: Manifest = serde_json::from_slice(&text).ok()?;
-    (manifest.schema == SCHEMA).then_some(manifest)
+    Manifest::parse(&text).ok()
 }
 
 fn not_built(environment: &Environment, project: &Project, name: &TargetName) -> Error {

@@ -4,7 +4,7 @@
 //! source ([`staging`]; [`origin`] names its files, [`state`] is one that others have too),
 //! both become a derivation ([`evaluation`]), and that becomes a
 //! link with a record beside it ([`realise`]), and the link a machine that runs ([`boot`])
-//! or a drive that boots ([`flash`]).
+//! or a drive that boots ([`flash`]). What lies beside the links is read by [`out_dir`].
 //! [`view`] is the only place that prints, and shows what [`progress`] knows.
 
 mod answer;
@@ -27,6 +27,7 @@ mod image;
 mod machine;
 mod mention;
 mod origin;
+mod out_dir;
 mod outlet;
 mod place;
 mod preflight;

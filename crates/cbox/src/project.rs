@@ -172,7 +172,7 @@ impl Project {
             temporary: inside(&self.folder.join(TEMPORARY)).into_iter().collect(),
             ..Made::default()
         };
-        if self.out_dir != own {
+        if !self.out_dir_is_own() {
             let files = self.slugs().into_iter().flat_map(|slug| {
                 ["", ".json", ".sha256"]
                     .map(|extension| self.out_dir.join(format!("{slug}{extension}")))
@@ -185,8 +185,13 @@ impl Project {
         made
     }
 
+    /// Whether the links are in the folder that is cbox's own, and not in one that was named.
+    pub(crate) fn out_dir_is_own(&self) -> bool {
+        self.out_dir == self.folder.join(OUT)
+    }
+
     /// The names of all links that there can be.
-    fn slugs(&self) -> Vec<String> {
+    pub(crate) fn slugs(&self) -> Vec<String> {
         let targets = self.config().targets;
         let images = targets.iter().flat_map(|target| {
             let name = target.target();

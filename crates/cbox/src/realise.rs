@@ -9,7 +9,7 @@ use std::{
     fs::{File, Permissions},
     io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -30,6 +30,7 @@ use crate::{
     error::Error,
     exit::Kind,
     mention,
+    out_dir::{Runs, lock},
     place::Place,
     project::TEMPORARY,
     run_log::RunLog,
@@ -68,25 +69,6 @@ pub(crate) struct OutDir {
     _alive: File,
 }
 
-/// Locks a folder, waiting for whoever has it. The lock goes with the value.
-fn lock(folder: &Path) -> io::Result<File> {
-    let file = File::open(folder)?;
-    file.lock()?;
-    Ok(file)
-}
-
-/// Removes the temporary roots of runs that were killed: nobody holds their lock, and
-/// they would keep what they point to for ever.
-fn remove_leftovers(folder: &Utf8Path) {
-    for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
-        let is_free = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if entry.file_name().starts_with(TEMPORARY) && is_free() {
-            // Another run may be at it too; what stays is tried again next time.
-            let _gone = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
 impl OutDir {
     /// Makes the folder if need be, and checks what would keep a link from being made
     /// before time is spent on a build.
@@ -103,12 +85,18 @@ impl OutDir {
             .hint("move it away, or name another folder with `--out-dir DIR`"));
         }
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
-        remove_leftovers(folder);
+        // With the lock, so that nobody takes the new folder for one of a killed run.
+        let turn = lock(folder.as_std_path()).map_err(|error| unwritable(&error))?;
+        for killed in Runs::of(folder).killed {
+            // What stays is tried again next time.
+            let _gone = std::fs::remove_dir_all(killed);
+        }
         let roots = tempfile::Builder::new()
             .prefix(TEMPORARY)
             .tempdir_in(folder)
             .map_err(|error| unwritable(&error))?;
         let alive = lock(roots.path()).map_err(|error| unwritable(&error))?;
+        drop(turn);
         let out_dir = Self {
             folder: folder.to_owned(),
             roots,
@@ -142,7 +130,7 @@ impl OutDir {
     /// The manifest that is there, if it can be read.
     fn manifest(&self, job: &Job<'_>) -> Option<Manifest> {
         let text = std::fs::read(self.record(job, "json")).ok()?;
-        serde_json::from_slice(&text).ok()
+        Manifest::parse(&text).ok()
     }
 }
 
@@ -303,9 +291,7 @@ async fn check(
     let (path, bytes) = artifact::find(&output, pattern, name)?;
     let known = out_dir
         .and_then(|out_dir| out_dir.manifest(job))
-        .filter(|manifest| {
-            manifest.schema == manifest::SCHEMA && manifest.out == job.derivation.out
-        })
+        .filter(|manifest| manifest.out == job.derivation.out)
         .and_then(|manifest| manifest.artifact)
         .filter(|artifact| artifact.path == path && artifact.size == bytes);
     if let Some(known) = known {
@@ -339,9 +325,7 @@ async fn link(
     let unlinked = |error| Error::file(Kind::Output, "write", &out_dir.folder, &error);
     let _turn = lock(out_dir.folder.as_std_path()).map_err(unlinked)?;
     let mut records = Vec::new();
-    if let Some(artifact) = &manifest.artifact {
-        let file = format!("{}/{}", job.target.name.slug(), artifact.path);
-        let line = manifest::checksum_line(&artifact.sha256, &file);
+    if let Some(line) = manifest.checksum(&job.target.name.slug()) {
         records.push(Record::prepare(
             out_dir,
             out_dir.record(job, "sha256"),

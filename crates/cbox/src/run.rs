@@ -173,7 +173,14 @@ async fn dispatch(
             let session = open(args.out_dir.as_ref())?;
             commands::flash::run(&session, common, &args).await
         }
-        (Command::Status { out_dir }, _) => commands::status::run(&open(out_dir.as_ref())?),
+        (Command::Status(args), _) => {
+            let session = open(args.out_dir.as_ref())?;
+            commands::status::run(&session, common, &args).await
+        }
+        (Command::Clean(args), _) => {
+            let session = open(args.out_dir.as_ref())?;
+            commands::clean::run(&session, common, &args).await
+        }
     }
 }
 

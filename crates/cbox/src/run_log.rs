@@ -11,6 +11,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::utc;
 
 /// The folder, beside the links.
 pub(crate) const FOLDER: &str = ".log";
@@ -102,7 +103,7 @@ impl RunLog {
     fn create(&self) -> io::Result<File> {
         fs::create_dir_all(&self.folder)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time = utc(since.unwrap_or_default().as_secs());
+        let time = utc::compact(since.unwrap_or_default().as_secs());
         let file = (0..100).find_map(|number| {
             // Two runs can begin in one second.
             let again = match number {
@@ -122,16 +123,38 @@ impl RunLog {
 
 /// Removes all logs but the last ones. Files with other names are somebody else's.
 fn remove_oldest(folder: &Utf8Path) {
-    let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
-    let mut logs: Vec<String> = entries
-        .map(|entry| entry.file_name().to_owned())
-        .filter(|name| is_log(name))
-        .collect();
-    logs.sort();
-    for name in logs.iter().rev().skip(KEPT) {
+    for name in names(folder).iter().rev().skip(KEPT) {
         // Another run may be at it too; what stays is tried again next time.
         let _gone = fs::remove_file(folder.join(name));
     }
+}
+
+/// The names of the logs in `folder`, the oldest first.
+fn names(folder: &Utf8Path) -> Vec<String> {
+    let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .map(|entry| entry.file_name().to_owned())
+        .filter(|name| is_log(name))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The logs beside the links in `out_dir`: those that were begun before a time in seconds
+/// since 1970, or all. A link in the place of their folder is not followed.
+pub(crate) fn before(out_dir: &Utf8Path, time: Option<u64>) -> Vec<Utf8PathBuf> {
+    let folder = out_dir.join(FOLDER);
+    if !folder
+        .symlink_metadata()
+        .is_ok_and(|folder| folder.is_dir())
+    {
+        return vec![];
+    }
+    let time = time.map(utc::compact);
+    let mut names = names(&folder);
+    names.retain(|name| time.as_ref().is_none_or(|time| name < time));
+    names.iter().map(|name| folder.join(name)).collect()
 }
 
 /// Whether cbox has given a file this name: `20260125T101500Z-appliance-iso.log`.
@@ -147,25 +170,6 @@ fn is_log(name: &str) -> bool {
             .is_some_and(|(day, clock)| digits(day, 8) && digits(clock, 6))
 }
 
-/// A time in seconds since 1970 as `20260125T101500Z`, in UTC.
-///
-/// Source: "chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant.
-fn utc(seconds: u64) -> String {
-    let (days, clock) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +180,7 @@ mod tests {
         (folder, path)
     }
 
-    fn names(out_dir: &Utf8Path) -> Vec<String> {
+    fn all_names(out_dir: &Utf8Path) -> Vec<String> {
         let entries = out_dir.join(FOLDER).read_dir_utf8().unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().to_owned())
@@ -208,7 +212,7 @@ mod tests {
         log.begin(Duration::ZERO);
         log.line("box", "a line");
         log.event("built box", Duration::from_millis(1234));
-        let names = names(&out_dir);
+        let names = all_names(&out_dir);
         let [name] = &names[..] else {
             panic!("{names:?}")
         };
@@ -230,7 +234,7 @@ mod tests {
             log.event(&line, Duration::ZERO);
         }
         drop(log);
-        let file = out_dir.join(FOLDER).join(&names(&out_dir)[0]);
+        let file = out_dir.join(FOLDER).join(&all_names(&out_dir)[0]);
         let size = file.metadata().unwrap().len();
         assert!(size < MOST_LINES + MOST_EVENTS + 1000, "{size}");
         assert!(size > MOST_LINES + MOST_EVENTS - 20_000, "{size}");
@@ -250,11 +254,34 @@ mod tests {
         for _ in 0..2 {
             RunLog::new(&out_dir, &targets(&["a"])).begin(Duration::ZERO);
         }
-        let names = names(&out_dir);
+        let names = all_names(&out_dir);
         let logs: Vec<&String> = names.iter().filter(|name| is_log(name)).collect();
         assert_eq!(logs.len(), KEPT);
         assert!(logs[0].starts_with("20200101T000012Z"), "{logs:?}");
         assert_eq!(names.len(), KEPT + 3);
+    }
+
+    #[test]
+    fn logs_are_found_by_their_age() {
+        let (_folder, out_dir) = out_dir();
+        let logs = out_dir.join(FOLDER);
+        fs::create_dir_all(&logs).unwrap();
+        for name in [
+            "19700101T000009Z-a.log",
+            "19700101T000010Z-b.log",
+            "notes.txt",
+        ] {
+            fs::write(logs.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/nowhere", logs.join("19700101T000000Z-c.log")).unwrap();
+        assert_eq!(
+            before(&out_dir, Some(10)),
+            [logs.join("19700101T000009Z-a.log")]
+        );
+        assert_eq!(before(&out_dir, None).len(), 2);
+        fs::create_dir(out_dir.join("other")).unwrap();
+        std::os::unix::fs::symlink(&logs, out_dir.join("other").join(FOLDER)).unwrap();
+        assert!(before(&out_dir.join("other"), None).is_empty());
     }
 
     #[test]
@@ -265,18 +292,5 @@ mod tests {
         log.begin(Duration::ZERO);
         log.event("a word", Duration::ZERO);
         log.line("box", "a line");
-    }
-
-    #[test]
-    fn times_are_as_the_calendar_has_them() {
-        for (seconds, text) in [
-            (0, "19700101T000000Z"),
-            (951_782_399, "20000228T235959Z"),
-            (951_782_400, "20000229T000000Z"),
-            (1_767_225_599, "20251231T235959Z"),
-            (4_107_542_400, "21000301T000000Z"),
-        ] {
-            assert_eq!(utc(seconds), text);
-        }
     }
 }

@@ -19,6 +19,7 @@ use super::{
 /// tmp/     TMPDIR
 /// cache/   XDG_CACHE_HOME
 /// home/    HOME
+/// store/   the store of Nix, where the test asks for one
 /// ```
 ///
 /// Nothing of the user's configuration is seen there, except Nix's.
@@ -26,6 +27,8 @@ use super::{
 pub(crate) struct Place {
     root: tempfile::TempDir,
     repo: PathBuf,
+    /// Whether Nix keeps its store here too.
+    has_store: bool,
 }
 
 impl Place {
@@ -64,7 +67,18 @@ impl Place {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::create_dir_all(&repo).unwrap();
-        Self { root, repo }
+        Self {
+            root,
+            repo,
+            has_store: false,
+        }
+    }
+
+    /// The same place with a store of its own in `store/`, in which nothing is at first and
+    /// garbage can be collected.
+    pub(crate) fn with_own_store(mut self) -> Self {
+        self.has_store = true;
+        self
     }
 
     /// The folder of all of it.
@@ -207,7 +221,25 @@ impl Place {
         let own = Path::new(&home).join(".config/nix/nix.conf");
         let files = std::env::var_os("NIX_USER_CONF_FILES").unwrap_or(own.into());
         variables.push(("NIX_USER_CONF_FILES", files));
+        if self.has_store {
+            variables.push(("NIX_STORE_DIR", inside("store")));
+            variables.push(("NIX_STATE_DIR", inside("state")));
+            variables.push(("NIX_LOG_DIR", inside("log")));
+            // Neither a daemon nor a sandbox knows of this store.
+            let config = "sandbox = false\nbuild-users-group =\nsubstituters =\n";
+            variables.push(("NIX_CONFIG", config.into()));
+        }
         variables
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Nix takes the right to write from what is in a store, and so to remove it.
+        let store = self.root.path().join("store");
+        if self.has_store && store.exists() {
+            self.call("chmod").args(["-R", "u+w"]).args([store]).run();
+        }
     }
 }
 

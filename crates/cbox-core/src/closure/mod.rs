@@ -2,10 +2,12 @@
 //!
 //! [`PathInfos`] reads what Nix says of paths; a [`Closure`] is what one of them needs.
 //! [`packages`] folds its paths by the package that they are of, [`change`] compares two.
+//! `several` sums up what more than one needs.
 
 pub mod change;
 mod dominators;
 pub mod packages;
+mod several;
 
 use std::collections::{HashMap, VecDeque};
 

@@ -3,6 +3,7 @@
 mod boot;
 mod flash;
 mod judging;
+mod links;
 mod matrix;
 mod size;
 
@@ -19,6 +20,7 @@ pub(crate) use flash::FlashArgs;
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use links::{CleanArgs, StatusArgs};
 pub(crate) use matrix::{MatrixArgs, Runner};
 pub(crate) use size::SizeArgs;
 
@@ -177,13 +179,15 @@ pub(crate) enum Command {
     /// Show what this machine lacks, and how it gets it
     #[command(after_help = "Example: cbox doctor")]
     Doctor,
-    /// Show the links under out/
-    #[command(after_help = "Example: cbox status")]
-    Status {
-        /// Where the links are [default: out/ beside flake.nix]
-        #[arg(long, value_name = "DIR")]
-        out_dir: Option<Utf8PathBuf>,
-    },
+    /// Show the links under out/: their size, their age, and whether they are current
+    #[command(after_help = links::STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Remove links under out/, with their records and roots
+    ///
+    /// Only what cbox made is removed. The store paths stay until the garbage collector of
+    /// Nix takes them: the last line says how much that would free.
+    #[command(after_help = links::CLEAN_EXAMPLES)]
+    Clean(CleanArgs),
     /// Print the targets as a matrix of GitHub Actions
     #[command(after_help = matrix::EXAMPLES)]
     Matrix(MatrixArgs),

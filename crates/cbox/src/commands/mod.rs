@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod boot;
 pub(crate) mod build;
+pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod doctor;

@@ -1,100 +1,312 @@
-//! `cbox status`: the links under `out/`, each with what its manifest says.
+//! `cbox status`: the links under `out/`, and how each stands to the store and to the tree.
 
-use camino::Utf8Path;
-use cbox_core::manifest::{Manifest, SCHEMA};
-use serde_json::{Value, json};
-
-use super::document;
-use crate::{
-    error::Error,
-    exit::Kind,
-    session::Session,
-    view::{columns, size},
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// What is known of one link.
-struct Link {
-    name: String,
-    store_path: String,
-    dangling: bool,
-    manifest: Option<Manifest>,
+use cbox_core::{
+    closure::PathInfos,
+    manifest::{Manifest, ManifestError},
+    utc,
+};
+use serde_json::{Value, json};
+
+use super::SCHEMA;
+use crate::{
+    cli::{Common, StatusArgs},
+    error::Error,
+    exit::Kind,
+    out_dir::{self, Entry, Found, Holding, Other},
+    session::Session,
+    staging::{Snapshot, Sources},
+    targets,
+    view::{age, columns, count, size},
+};
+
+/// How a link stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It was built from the tree as it is.
+    Current,
+    /// The tree is another one now.
+    Stale,
+    /// The tree cannot be compared.
+    Built,
+    /// Its store path is gone.
+    Dangling,
+    /// The link of a record is gone.
+    Unlinked,
+    /// cbox did not make it.
+    ByHand,
+    /// A newer cbox wrote its manifest.
+    Newer,
+    /// Its manifest cannot be read.
+    Broken,
+}
+
+impl State {
+    /// The word, here and in JSON.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Stale => "stale",
+            Self::Built => "built",
+            Self::Dangling => "dangling",
+            Self::Unlinked => "unlinked",
+            Self::ByHand => "by-hand",
+            Self::Newer => "newer",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// One line of the table.
+struct Row {
+    entry: Entry,
+    state: State,
+    /// Whether it points to a store path that is there.
+    is_live: bool,
+    /// Whether the link is a root; `None` when it cannot be seen, or nothing is kept.
+    is_root: Option<bool>,
+    /// The size of its closure in bytes, if the store says it.
+    closure: Option<u64>,
 }
 
 /// Runs the command.
-pub(crate) fn run(session: &Session<'_>) -> Result<(), Error> {
-    let folder = &session.project.out_dir;
-    let links = links(folder)?;
-    let mut rows = vec![["LINK", "TARGET", "SYSTEM", "SIZE", "STATE"].map(str::to_owned)];
-    for link in &links {
-        let manifest = link.manifest.as_ref();
-        let field = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        let artifact = manifest.and_then(|manifest| manifest.artifact.as_ref());
-        rows.push([
-            link.name.clone(),
-            field(manifest.map(|manifest| manifest.target.clone())),
-            field(manifest.map(|manifest| manifest.system.to_string())),
-            field(artifact.map(|artifact| size(artifact.size))),
-            state(link).to_owned(),
-        ]);
+///
+/// # Errors
+/// When the folder cannot be read, or a target has no link. An odd link is no error.
+pub(crate) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &StatusArgs,
+) -> Result<(), Error> {
+    let names = targets::parse_names(&args.targets)?;
+    let project = &session.project;
+    let folder = &project.out_dir;
+    let (holding, tree) = tokio::join!(Holding::find(session, common), Tree::look(session));
+    let (holding, mut tree) = (holding?, tree?);
+    let mut entries = out_dir::read(folder, &holding.store.dir, project.out_dir_is_own())?;
+    out_dir::check_names(session, &entries, &names)?;
+    entries.retain(|entry| entry.is_among(&names));
+    let closures = holding.closures(session, entries.iter()).await?;
+    let mut rows = Vec::new();
+    for entry in entries {
+        let state = state(&entry, &holding, closures.as_ref(), &mut tree).await?;
+        let is_live = entry.store_path().is_some() && state != State::Dangling;
+        let store_path = entry.store_path().filter(|_| is_live);
+        let closure = closures.as_ref().zip(store_path);
+        rows.push(Row {
+            state,
+            is_live,
+            is_root: is_live.then(|| holding.is_root(&entry)).flatten(),
+            closure: closure.map(|(closures, path)| closures.size_of(closures.needed_by([path]))),
+            entry,
+        });
     }
-    if links.is_empty() {
-        session.view.note(&format!(
-            "nothing is linked in {}",
-            session.environment.shown(folder)
-        ));
-    } else {
-        columns(&rows)
-            .iter()
-            .for_each(|row| session.view.plain(row));
-    }
-    let items: Value = links
-        .iter()
-        .map(|link| {
-            json!({
-                "link": folder.join(&link.name),
-                "storePath": link.store_path,
-                "state": state(link),
-                "manifest": link.manifest,
-            })
-        })
-        .collect();
-    session.view.json(&document("links", items));
+    show(session, &rows, closures.as_ref());
     Ok(())
 }
 
-fn state(link: &Link) -> &'static str {
-    match &link.manifest {
-        _ if link.dangling => "dangling: its store path is gone",
-        Some(manifest) if manifest.out == link.store_path => "built",
-        Some(_) => "changed since its manifest was written",
-        None => "no manifest",
+/// Today's tree, staged as for each host when that is first wanted.
+struct Tree<'a> {
+    session: &'a Session<'a>,
+    /// `None` where it cannot be staged.
+    sources: Option<Sources<'a>>,
+    /// The hash of each host's tree, with or without local settings.
+    hashes: BTreeMap<(String, bool), Option<String>>,
+}
+
+impl<'a> Tree<'a> {
+    async fn look(session: &'a Session<'a>) -> Result<Self, Error> {
+        let sources = Sources::look(session, false).await;
+        Ok(Self {
+            session,
+            sources: known(session, sources)?,
+            hashes: BTreeMap::new(),
+        })
+    }
+
+    /// Whether it is the one that `manifest` records; `None` if that cannot be said.
+    async fn is_of(&mut self, manifest: &Manifest) -> Result<Option<bool>, Error> {
+        let Some(sources) = &self.sources else {
+            return Ok(None);
+        };
+        // An image host's are staged when they were asked for, others' in any case.
+        let with_local = !manifest.source.local.is_empty();
+        let key = (manifest.host.clone(), with_local);
+        if !self.hashes.contains_key(&key) {
+            let snapshot = sources.snapshot(Some(&manifest.host), with_local).await;
+            let hash = |(snapshot, _): (Arc<Snapshot>, _)| snapshot.staged.nar_hash.to_string();
+            let hash = known(self.session, snapshot.map(hash))?;
+            self.hashes.insert(key.clone(), hash);
+        }
+        let hash = self.hashes.get(&key).and_then(Option::as_ref);
+        Ok(hash.map(|hash| *hash == manifest.source.nar_hash))
     }
 }
 
-/// The links in `folder`, sorted by name.
-fn links(folder: &Utf8Path) -> Result<Vec<Link>, Error> {
-    let entries = match folder.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        Err(error) => return Err(Error::file(Kind::Output, "list", folder, &error)),
-    };
-    let mut links = Vec::new();
-    for entry in entries.flatten() {
-        let Ok(target) = entry.path().read_link_utf8() else {
-            continue;
-        };
-        let name = entry.file_name().to_owned();
-        let manifest = std::fs::read(folder.join(format!("{name}.json")))
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok())
-            .filter(|manifest| manifest.schema == SCHEMA);
-        links.push(Link {
-            name,
-            dangling: !entry.path().exists(),
-            store_path: target.into_string(),
-            manifest,
-        });
+/// The tree or its hash; or a word on why it is not to be had, unless a signal came.
+fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>, Error> {
+    match staged {
+        Ok(staged) => Ok(Some(staged)),
+        Err(error) if matches!(error.kind, Kind::Interrupted(_)) => Err(error),
+        Err(error) => {
+            let why = error.headline();
+            let text = format!("whether links are current cannot be told: {why}");
+            session.view.warn(&text);
+            Ok(None)
+        }
     }
-    links.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(links)
+}
+
+async fn state(
+    entry: &Entry,
+    holding: &Holding,
+    closures: Option<&PathInfos>,
+    tree: &mut Tree<'_>,
+) -> Result<State, Error> {
+    let is_gone = entry.store_path().is_some_and(|path| {
+        let is_there = holding.store.holds(path);
+        is_there.or_else(|| closures.map(|closures| closures.holds(path))) == Some(false)
+    });
+    Ok(match &entry.found {
+        Found::Unlinked(_) => State::Unlinked,
+        Found::Other { why, .. } => match why {
+            Other::Manifest(ManifestError::Newer(_)) => State::Newer,
+            Other::Manifest(ManifestError::Broken(_)) => State::Broken,
+            _ if is_gone => State::Dangling,
+            Other::File | Other::NoManifest | Other::Changed => State::ByHand,
+        },
+        Found::Made(_) if is_gone => State::Dangling,
+        Found::Made(manifest) => match tree.is_of(manifest).await? {
+            Some(true) => State::Current,
+            Some(false) => State::Stale,
+            None => State::Built,
+        },
+    })
+}
+
+/// The size of the image of an entry whose output is there.
+fn own_size(row: &Row) -> Option<u64> {
+    let artifact = row.entry.manifest()?.artifact.as_ref()?;
+    let is_there = !matches!(row.state, State::Dangling | State::Unlinked);
+    is_there.then_some(artifact.size)
+}
+
+fn show(session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {
+    let view = session.view;
+    let folder = &session.project.out_dir;
+    let own: u64 = rows.iter().filter_map(own_size).sum();
+    let live = rows.iter().filter(|row| row.closure.is_some());
+    let together = closures.map(|closures| {
+        let paths = live.filter_map(|row| row.entry.store_path());
+        closures.size_of(closures.needed_by(paths))
+    });
+    if rows.is_empty() {
+        let folder = session.environment.shown(folder);
+        view.note(&format!("nothing is linked in {folder}"));
+    } else {
+        table(session, rows);
+        let mut total = format!("{}: images {}", count(rows.len(), "link"), size(own));
+        if let Some(together) = together {
+            total.push_str(&format!(", closures together {}", size(together)));
+        }
+        view.plain(&total);
+        rows.iter()
+            .filter_map(|row| sentence(session, row))
+            .for_each(|text| view.note(&text));
+        if rows.iter().any(|row| row.is_live && row.is_root.is_none()) {
+            view.note("which links are roots cannot be seen from here: the store is on another machine, or its roots are not readable");
+        }
+    }
+    let items: Vec<Value> = rows.iter().map(to_json).collect();
+    view.json(&json!({
+        "schema": SCHEMA,
+        "links": items,
+        "total": { "size": own, "closureSize": together },
+    }));
+}
+
+fn table(session: &Session<'_>, rows: &[Row]) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    let cell = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let head = ["TARGET", "SIZE", "CLOSURE", "BUILT", "REVISION", "STATE"];
+    let mut lines = vec![head.map(str::to_owned)];
+    lines.extend(rows.iter().map(|row| {
+        let manifest = row.entry.manifest();
+        let built = manifest.map(|manifest| {
+            let seconds = now.saturating_sub(manifest.linked_at);
+            age(Duration::from_secs(seconds))
+        });
+        let unrooted = match row.is_root {
+            Some(false) => ", no root",
+            _ => "",
+        };
+        [
+            row.entry
+                .target()
+                .map_or_else(|| row.entry.shown(), str::to_owned),
+            cell(own_size(row).map(size)),
+            cell(row.closure.map(size)),
+            cell(built),
+            cell(manifest.and_then(revision)),
+            format!("{}{unrooted}", row.state.word()),
+        ]
+    }));
+    columns(&lines)
+        .iter()
+        .for_each(|line| session.view.plain(line));
+}
+
+/// The commit, with a `+` where the tree differed from it.
+fn revision(manifest: &Manifest) -> Option<String> {
+    let revision = manifest.source.revision.as_deref()?;
+    if !revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let dirty = if manifest.source.dirty { "+" } else { "" };
+    // As short as git has it: three digits more and a named system is wider than 80 columns.
+    let short = &revision[..revision.len().min(7)];
+    Some(format!("{short}{dirty}"))
+}
+
+/// What there is to be said of an odd entry, and the way out.
+fn sentence(session: &Session<'_>, row: &Row) -> Option<String> {
+    let link = row.entry.shown_path(session.environment);
+    let what = match (&row.entry.found, row.state) {
+        (Found::Other { why, .. }, State::ByHand | State::Newer | State::Broken) => why.to_string(),
+        (Found::Other { why, .. }, State::Dangling) => format!("its store path is gone; {why}"),
+        (_, State::Dangling) => {
+            "its store path is gone; build it again, or `cbox clean` it".to_owned()
+        }
+        (_, State::Unlinked) => "the link is gone and its records are left; `cbox clean` them".to_owned(),
+        _ if row.is_root == Some(false) => {
+            "it is no root, so the next garbage collection takes what it points to; building it again makes it one".to_owned()
+        }
+        _ => return None,
+    };
+    Some(format!("{link}: {what}"))
+}
+
+fn to_json(row: &Row) -> Value {
+    let entry = &row.entry;
+    let manifest = entry.manifest();
+    json!({
+        "link": entry.path,
+        "target": entry.target(),
+        "state": row.state.word(),
+        "why": entry.why_other().map(ToString::to_string),
+        "root": row.is_root,
+        "storePath": entry.store_path(),
+        "size": own_size(row),
+        "closureSize": row.closure,
+        "builtAt": manifest.map(|manifest| utc::rfc3339(manifest.linked_at)),
+        "revision": manifest.and_then(|manifest| manifest.source.revision.clone()),
+        "dirty": manifest.map(|manifest| manifest.source.dirty),
+        "manifest": manifest,
+    })
 }

@@ -35,7 +35,7 @@ use crate::{
     shown::github,
 };
 
-pub(crate) use self::text::{Paint, columns, count, size};
+pub(crate) use self::text::{Paint, age, columns, count, size};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

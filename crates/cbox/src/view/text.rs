@@ -39,6 +39,18 @@ pub(crate) fn elapsed(time: Duration) -> String {
     }
 }
 
+/// How long ago something was: `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`.
+pub(crate) fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "s"),
+        60..3600 => (seconds / 60, "min"),
+        3600..172_800 => (seconds / 3600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{number} {unit} ago")
+}
+
 /// A number with its noun: `1 file`, `2 files`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -144,6 +156,20 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (seconds, text) in [
+            (0, "0 s ago"),
+            (59, "59 s ago"),
+            (60, "1 min ago"),
+            (3 * 3600 + 59, "3 h ago"),
+            (47 * 3600, "47 h ago"),
+            (48 * 3600, "2 d ago"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
+    }
 
     #[test]
     fn sizes_are_short() {

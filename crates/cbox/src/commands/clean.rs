@@ -1,0 +1,245 @@
+//! `cbox clean`: removes links under `out/`, with their records, and says what that frees.
+//! Collecting garbage is left to Nix.
+
+use std::{
+    fs::File,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use camino::Utf8Path;
+use cbox_nix::NixError;
+use serde_json::{Value, json};
+
+use super::SCHEMA;
+use crate::{
+    cli::{CleanArgs, Common},
+    error::Error,
+    exit::Kind,
+    out_dir::{self, Entry, Freed, Holding, Removal, Wanted},
+    session::Session,
+    targets,
+    view::{count, size},
+};
+
+/// How long is waited between two looks at a lock.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing is named, or what is named is not there or not cbox's own: then nothing is
+/// removed. When something cannot be removed, or a signal comes: what has been removed then
+/// is told.
+pub(crate) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &CleanArgs,
+) -> Result<(), Error> {
+    if args.targets.is_empty() && args.older_than.is_none() && !args.all {
+        return Err(Error::new(Kind::Usage, "it is not said what is to be removed").hint(
+            "name targets (`cbox status` shows them), or an age with `--older-than 7d`, or `--all`",
+        ));
+    }
+    let names = targets::parse_names(&args.targets)?;
+    let folder = &session.project.out_dir;
+    check_folder(folder)?;
+    let holding = Holding::find(session, common).await?;
+    let _turn = lock(session, folder).await?;
+    let with_others = session.project.out_dir_is_own();
+    let entries = out_dir::read(folder, &holding.store.dir, with_others)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let wanted = Wanted {
+        names: &names,
+        older_than: args.older_than,
+        now: now.unwrap_or_default().as_secs(),
+    };
+    let plan = Removal::plan(session, folder, entries, &wanted)?;
+    let closures = holding.closures(session, plan.all()).await?;
+    let freed = closures.map(|closures| plan.freed(&holding, &closures));
+    let (done, ended) = match args.dry_run {
+        true => (plan.entries.len(), Ok(())),
+        false => plan.carry_out(&|| session.interrupt.signal().is_some()),
+    };
+    let is_whole = ended.is_ok() && done == plan.entries.len();
+    let outcome = Outcome {
+        plan: &plan,
+        done,
+        is_dry_run: args.dry_run,
+        is_whole,
+        // What is said of all of it does not hold for a part.
+        freed: freed.filter(|_| is_whole),
+        command: collect_command(common),
+    };
+    outcome.show(session);
+    ended?;
+    match session.interrupt.signal() {
+        Some(signal) if !is_whole => Err(NixError::Interrupted(signal).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a folder that is a link: cbox makes none there.
+fn check_folder(folder: &Utf8Path) -> Result<(), Error> {
+    if !folder.is_symlink() {
+        return Ok(());
+    }
+    let real = folder.canonicalize_utf8();
+    let hint = real.map_or_else(
+        |_| "it points to nothing: remove it".to_owned(),
+        |real| format!("if that is what you mean, name where it points to: `--out-dir {real}`"),
+    );
+    Err(Error::new(
+        Kind::Output,
+        format!("{folder} is a link that cbox did not make, so nothing behind it is removed"),
+    )
+    .hint(hint))
+}
+
+/// Locks the folder, so that no run makes a link meanwhile; `None` where there is none.
+async fn lock(session: &Session<'_>, folder: &Utf8Path) -> Result<Option<File>, Error> {
+    let failed = |error| Error::file(Kind::Output, "open", folder, &error);
+    let file = match File::open(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    // Not by waiting in the call itself, which would not hear Ctrl-C.
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+            Err(std::fs::TryLockError::WouldBlock) => {}
+        }
+        session
+            .view
+            .waiting("waiting for another cbox that makes a link");
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            signal = session.interrupt.wait() => {
+                return Err(NixError::Interrupted(signal).into());
+            }
+        }
+    }
+}
+
+/// The command that collects garbage in the store of this run.
+fn collect_command(common: &Common) -> String {
+    let command = "nix-collect-garbage";
+    match &common.store {
+        Some(store) => format!("{command} --store '{store}'"),
+        None => command.to_owned(),
+    }
+}
+
+/// What was done.
+struct Outcome<'a> {
+    plan: &'a Removal,
+    /// How many of the entries that go are gone.
+    done: usize,
+    is_dry_run: bool,
+    /// Whether all went that should.
+    is_whole: bool,
+    /// What of the store that lets go; `None` where the store does not say.
+    freed: Option<Freed>,
+    command: String,
+}
+
+impl Outcome<'_> {
+    fn show(&self, session: &Session<'_>) {
+        let view = session.view;
+        let plan = self.plan;
+        let removed = match self.is_dry_run {
+            true => "would remove",
+            false => "removed",
+        };
+        for entry in &plan.entries[..self.done] {
+            view.plain(&format!("{removed} {}", entry.target().unwrap_or_default()));
+        }
+        if self.is_whole {
+            let rest = [
+                (plan.logs.len(), "log"),
+                (plan.leftovers.len(), "temporary folder"),
+            ];
+            for (number, noun) in rest.into_iter().filter(|(number, _)| *number > 0) {
+                view.plain(&format!("{removed} {}", count(number, noun)));
+            }
+        }
+        for entry in &plan.others {
+            let link = entry.shown_path(session.environment);
+            view.note(&format!("left alone: {link}: {}", why(entry)));
+        }
+        if plan.is_busy {
+            view.note("left alone: the logs, since another cbox is at work there");
+        }
+        if plan.is_empty() {
+            view.note("there is nothing to remove");
+        }
+        self.show_freed(session);
+        view.json(&self.to_json());
+    }
+
+    fn show_freed(&self, session: &Session<'_>) {
+        if self.plan.entries.is_empty() {
+            return;
+        }
+        let command = &self.command;
+        let text = match self.freed {
+            Some(Freed { released: 0, .. }) => {
+                "that frees nothing: it is in the store no more".to_owned()
+            }
+            Some(Freed { paths: 0, .. }) => {
+                "that frees nothing: other links keep all of it".to_owned()
+            }
+            Some(Freed { at_most, .. }) => {
+                let frees = if self.is_dry_run {
+                    "would then free"
+                } else {
+                    "frees"
+                };
+                format!("`{command}` {frees} up to {} of it", size(at_most))
+            }
+            None => format!("`{command}` frees what nothing else needs"),
+        };
+        session.view.plain(&text);
+    }
+
+    fn to_json(&self) -> Value {
+        let plan = self.plan;
+        let entries: Vec<Value> = plan.entries[..self.done]
+            .iter()
+            .map(|entry| {
+                json!({
+                    "target": entry.target(),
+                    "link": entry.path,
+                    "storePath": entry.store_path(),
+                })
+            })
+            .collect();
+        let others: Vec<Value> = plan
+            .others
+            .iter()
+            .map(|entry| json!({ "path": entry.path, "why": why(entry) }))
+            .collect();
+        let freed = self
+            .freed
+            .map(|freed| json!({ "paths": freed.paths, "atMost": freed.at_most }));
+        let (logs, leftovers) = match self.is_whole {
+            true => (&plan.logs[..], &plan.leftovers[..]),
+            false => (&[][..], &[][..]),
+        };
+        json!({
+            "schema": SCHEMA,
+            "dryRun": self.is_dry_run,
+            "removed": entries,
+            "logs": logs,
+            "temporary": leftovers,
+            "leftAlone": others,
+            "freed": freed,
+            "command": self.command,
+        })
+    }
+}
+
+fn why(entry: &Entry) -> String {
+    let why = entry.why_other();
+    why.map(ToString::to_string).unwrap_or_default()
+}

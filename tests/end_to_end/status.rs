@@ -1,0 +1,353 @@
+//! `cbox status`: what it says of each link, and that no odd one keeps it from the others.
+
+use std::{fs, os::unix::fs::symlink};
+
+use serde_json::{Value, json};
+
+use crate::{
+    bad_words::fails,
+    support::{nix::native, place::Place, stand_in::count, tiny},
+};
+
+/// A place with one host, built and linked as `hosts-box`.
+fn built() -> Option<Place> {
+    let place = Place::flake(&tiny::scripts(&[("box", "echo >$out")]))?;
+    place.ask(&["build", "hosts/box"]);
+    Some(place)
+}
+
+/// What is said of each link.
+#[track_caller]
+fn links(place: &Place, args: &[&str]) -> Vec<Value> {
+    let run = place.cbox(&[&["status", "--json"], args].concat());
+    let answer = run.run().ok().json();
+    answer["links"].as_array().unwrap().clone()
+}
+
+/// The state of each link, with its file name.
+#[track_caller]
+fn states(place: &Place) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let state = |link: Value| {
+        let path = text(&link["link"]);
+        let name = path.rsplit('/').next().unwrap().to_owned();
+        (name, text(&link["state"]))
+    };
+    links(place, &[]).into_iter().map(state).collect()
+}
+
+/// The state of the one link.
+#[track_caller]
+fn state(place: &Place) -> String {
+    let [(_, state)] = &states(place)[..] else {
+        panic!("{:?}", states(place))
+    };
+    state.clone()
+}
+
+#[test]
+fn a_link_is_told_with_all_that_is_known() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.write("modules/new.txt", "not committed\n");
+    place.ask(&["appliance", "iso"]);
+    let [link] = &links(&place, &[])[..] else {
+        panic!()
+    };
+    let manifest = place.manifest("appliance-iso");
+    for (field, value) in [
+        ("target", json!("appliance/iso")),
+        ("state", json!("current")),
+        ("why", Value::Null),
+        ("root", json!(true)),
+        ("storePath", manifest["out"].clone()),
+        ("size", manifest["artifact"]["size"].clone()),
+        ("revision", manifest["source"]["revision"].clone()),
+        ("dirty", json!(true)),
+        ("manifest", manifest.clone()),
+    ] {
+        assert_eq!(link[field], value, "{field}");
+    }
+    let closure = link["closureSize"].as_u64().unwrap();
+    assert!(closure > link["size"].as_u64().unwrap());
+    let time = format!("@{}", manifest["linkedAt"]);
+    let date = ["--utc", "--date", &time, "+%Y-%m-%dT%H:%M:%SZ"];
+    let date = place.call("date").args(date).run().ok();
+    assert_eq!(link["builtAt"], date.text());
+    let table = place.ask(&["status"]);
+    let [head, row, total] = &table.lines().collect::<Vec<_>>()[..] else {
+        panic!("{table}")
+    };
+    assert!(
+        head.starts_with("TARGET") && head.ends_with("STATE"),
+        "{table}"
+    );
+    assert!(
+        row.starts_with("appliance/iso  ") && row.ends_with("+  current"),
+        "{table}"
+    );
+    assert!(row.contains(" ago "), "{table}");
+    assert!(total.starts_with("1 link: images "), "{table}");
+    assert!(table.lines().all(|line| line.len() <= 80), "{table}");
+}
+
+#[test]
+fn what_two_links_share_counts_once_in_the_total() {
+    let Some(place) = built() else { return };
+    let build = ["build", "hosts/box", "--out-dir", "../both"];
+    place.ask(&build);
+    fs::copy(
+        place.beside("both/hosts-box.json"),
+        place.path("out/same.json"),
+    )
+    .unwrap();
+    symlink(place.link("hosts-box"), place.path("out/same")).unwrap();
+    let answer = place.cbox(&["status", "--json"]).run().ok().json();
+    let closure = |number: usize| answer["links"][number]["closureSize"].clone();
+    assert!(closure(0).as_u64().unwrap() > 0, "{answer:#}");
+    assert_eq!(
+        [closure(0), closure(0)],
+        [closure(1), answer["total"]["closureSize"].clone()]
+    );
+}
+
+#[test]
+fn a_changed_tree_makes_links_stale() {
+    let Some(place) = built() else { return };
+    assert_eq!(state(&place), "current");
+    place.write("notes.txt", "a note\n");
+    assert_eq!(state(&place), "stale");
+    place.git(&["add", "--all"]);
+    assert_eq!(state(&place), "stale");
+    fs::remove_file(place.path("notes.txt")).unwrap();
+    assert_eq!(state(&place), "current");
+    place.git(&["commit", "--quiet", "--allow-empty", "--message", "empty"]);
+    assert_eq!(state(&place), "current", "a commit alone changes no file");
+}
+
+#[test]
+fn local_settings_count_for_the_host_that_they_are_built_into() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let platform = format!("nixpkgs.buildPlatform={}", native());
+    let host = ["build", "hosts/mini-thinkcentre", "--set", &platform];
+    place.ask(&host);
+    place.ask(&["appliance", "iso"]);
+    let states = || {
+        let states = states(&place);
+        states
+            .into_iter()
+            .map(|(_, state)| state)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["current", "current"]);
+    for host in ["mini-thinkcentre", "_appliance_iso"] {
+        place.write(format!("hosts/{host}/local.nix"), "{ }\n");
+    }
+    assert_eq!(
+        states(),
+        ["current", "stale"],
+        "images take none by themselves"
+    );
+    place.ask(&host);
+    place.ask(&["appliance", "iso", "--with-local"]);
+    assert_eq!(states(), ["current", "current"]);
+    place.write("hosts/_appliance_iso/local.nix", "{ } # other\n");
+    assert_eq!(states(), ["stale", "current"]);
+}
+
+#[test]
+fn every_odd_link_is_told_and_none_is_an_error() {
+    let Some(place) = built() else { return };
+    let path = place.link("hosts-box");
+    let manifest = place.read("out/hosts-box.json");
+    let with = |name: &str, target: &str, manifest: Option<&str>| {
+        symlink(target, place.path("out").join(name)).unwrap();
+        if let Some(manifest) = manifest {
+            place.write(format!("out/{name}.json"), manifest);
+        }
+    };
+    let of = |name: &str| manifest.replace("hosts/box", &format!("hosts/{name}"));
+    let gone = "/nix/store/00000000000000000000000000000000-gone";
+    with("hosts-gone", gone, Some(&of("gone").replace(&path, gone)));
+    with("hosts-changed", gone, Some(&of("changed")));
+    with("hosts-plain", &path, None);
+    with("hosts-broken", &path, Some("{"));
+    with(
+        "hosts-newer",
+        &path,
+        Some(r#"{"schema": 999, "target": 1}"#),
+    );
+    with("elsewhere", "/etc/passwd", Some(&manifest));
+    with("loop", "loop", None);
+    place.write("out/notes.txt", "mine\n");
+    place.write("out/hosts-unlinked.json", of("unlinked"));
+    place.write("out/bell\u{7}", "");
+    fs::create_dir(place.path("out/folder")).unwrap();
+    let found = states(&place);
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(name, state)| (&**name, &**state))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("bell\u{7}", "by-hand"),
+            ("elsewhere", "by-hand"),
+            ("folder", "by-hand"),
+            ("hosts-box", "current"),
+            ("hosts-broken", "broken"),
+            ("hosts-changed", "dangling"),
+            ("hosts-gone", "dangling"),
+            ("hosts-newer", "newer"),
+            ("hosts-plain", "by-hand"),
+            ("hosts-unlinked", "unlinked"),
+            ("loop", "by-hand"),
+            ("notes.txt", "by-hand"),
+        ]
+    );
+    let run = place.cbox(&["status"]).run().ok();
+    assert!(
+        !run.stdout.contains('\u{7}') && !run.stderr.contains('\u{7}'),
+        "{run}"
+    );
+    run.says(&[
+        "out/hosts-broken: its manifest cannot be read: EOF",
+        "out/hosts-newer: a newer cbox wrote its manifest (schema 999",
+        "out/hosts-plain: there is no manifest",
+        "out/hosts-gone: its store path is gone",
+        "out/hosts-unlinked: the link is gone",
+        "out/elsewhere: it does not point to what its manifest names",
+        "out/notes.txt: cbox did not make it",
+    ]);
+}
+
+#[test]
+fn a_link_that_was_moved_is_no_root_and_said_so() {
+    let Some(place) = built() else { return };
+    fs::rename(place.path("out"), place.beside("moved")).unwrap();
+    let moved = ["--out-dir", "../moved"];
+    let [link] = &links(&place, &moved)[..] else {
+        panic!()
+    };
+    assert_eq!(
+        [&link["state"], &link["root"]],
+        [&json!("current"), &json!(false)]
+    );
+    let run = place.cbox(&[&["status"], &moved[..]].concat()).run().ok();
+    assert!(run.stdout.contains("current, no root"), "{run}");
+    run.says(&["../moved/hosts-box: it is no root"]);
+    place.ask(&[&["build", "hosts/box"], &moved[..]].concat());
+    assert_eq!(links(&place, &moved)[0]["root"], true);
+}
+
+#[test]
+fn a_folder_that_was_named_can_hold_other_things() {
+    let Some(place) = built() else { return };
+    place.ask(&["build", "hosts/box", "--out-dir", "."]);
+    let names: Vec<Value> = links(&place, &["--out-dir", "."])
+        .into_iter()
+        .map(|link| link["target"].clone())
+        .collect();
+    assert_eq!(names, ["hosts/box"]);
+}
+
+#[test]
+fn nix_is_asked_once_for_all_links_and_evaluates_nothing() {
+    let Some(place) = Place::flake(&tiny::scripts(&[
+        ("a", "echo a >$out"),
+        ("b", "echo b >$out"),
+    ])) else {
+        return;
+    };
+    place.ask(&["build", "hosts/a", "hosts/b"]);
+    let log = place.log_nix();
+    assert_eq!(links(&place, &[]).len(), 2);
+    let calls = log.take();
+    assert_eq!(count(&calls, " path-info "), 1, "{calls:?}");
+    for word in [" eval ", " build ", " add "] {
+        assert_eq!(count(&calls, word), 0, "{calls:?}");
+    }
+}
+
+#[test]
+fn without_nix_what_can_be_seen_is_shown() {
+    let Some(place) = built() else { return };
+    let few = place.path_with_only(&["git"]);
+    let run = place
+        .cbox(&["status", "--json"])
+        .env("PATH", &few)
+        .run()
+        .ok();
+    let run = run.says(&[
+        "warning: the store does not say",
+        "`nix` is not on the PATH",
+    ]);
+    let link = run.json()["links"][0].clone();
+    assert_eq!(link["state"], "current", "{run}");
+    assert_eq!(link["closureSize"], Value::Null, "{run}");
+}
+
+#[test]
+fn a_store_that_does_not_answer_leaves_things_unknown() {
+    let Some(place) = built() else { return };
+    let store = ["status", "--store", "ssh-ng://no-such-host.invalid"];
+    let run = place.cbox(&store).run().ok();
+    assert!(run.stdout.contains("  current"), "{run}");
+    run.says(&[
+        "the store does not say",
+        "which links are roots cannot be seen",
+    ]);
+}
+
+#[test]
+fn a_tree_that_cannot_be_staged_leaves_links_uncompared() {
+    let Some(place) = built() else { return };
+    let mut image = vec![0; 0x8000];
+    image.extend(b"\x01CD001\x01");
+    place.write("disk", image);
+    let run = place.cbox(&["status", "--json"]).run().ok();
+    let run = run.says(&["whether links are current cannot be told"]);
+    assert_eq!(run.json()["links"][0]["state"], "built", "{run}");
+}
+
+#[test]
+fn targets_can_be_named() {
+    let Some(place) = Place::flake(&tiny::scripts(&[
+        ("a", "echo a >$out"),
+        ("b", "echo b >$out"),
+    ])) else {
+        return;
+    };
+    place.ask(&["build", "hosts/a", "hosts/b"]);
+    place.write("hosts/c/default.nix", "{ }");
+    assert_eq!(links(&place, &["hosts/b"])[0]["target"], "hosts/b");
+    assert_eq!(links(&place, &["hosts/b"]).len(), 1);
+    fails(
+        &place,
+        &["status", "hosts/aa"],
+        2,
+        &["hosts/aa", "did you mean `hosts/a`"],
+    );
+    fails(
+        &place,
+        &["status", "hosts/c"],
+        9,
+        &["hosts/c is not built", "`cbox build hosts/c`"],
+    );
+    fails(&place, &["status", "a"], 2, &["`a` is not a target"]);
+}
+
+#[test]
+fn nothing_built_is_nothing_to_show() {
+    let Some(place) = Place::flake(&tiny::scripts(&[("a", "echo a >$out")])) else {
+        return;
+    };
+    let run = place.cbox(&["status"]).run().ok();
+    assert_eq!(run.stdout, "", "{run}");
+    run.says(&["nothing is linked in out"]);
+    place.write("out", "a file\n");
+    fails(&place, &["status"], 10, &["cannot list", "/out"]);
+}
