@@ -303,11 +303,16 @@ fn a_run_that_makes_a_link_is_waited_for() {
     let Some(place) = built() else { return };
     let turn = File::open(place.path("out")).unwrap();
     turn.lock().unwrap();
-    let log = place.log_nix();
     let clean = || place.cbox(&["clean", "--all"]).start();
+    let out = place.path("out");
+    let has_it_open = |pid: u32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd"));
+        let open = open.into_iter().flatten().flatten();
+        open.filter_map(|file| fs::read_link(file.path()).ok())
+            .any(|file| file == out)
+    };
     let waits = |running: &mut crate::support::call::Running| {
-        wait_until("Nix was asked", || !log.take().is_empty());
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        wait_until("it is at the lock", || has_it_open(running.pid()));
         assert!(!running.has_ended());
         assert_eq!(place.names("out"), BOTH);
     };
