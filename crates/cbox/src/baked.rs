@@ -10,7 +10,7 @@ use std::{
 };
 
 use cbox_core::{
-    expression::{Evaluated, Request},
+    expression::Request,
     overrides::{OptionPath, OverrideError, Overrides},
 };
 use cbox_nix::NixError;
@@ -29,6 +29,9 @@ use crate::{
 
 /// The option that holds the baked source, unless cbox.toml names another.
 const OPTION: &str = "environment.etc.nixos-repo.source";
+
+/// The way out where that option is not the one.
+const NAME_IT: &str = "name the option that holds it: `baked = \"…\"` under [source] in cbox.toml";
 
 /// How a file is in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -106,8 +109,13 @@ pub(crate) async fn find(
     let answers = side_by_side::evaluate(evaluator, limits, &items).await?;
     let mut all: Vec<Baked> = Vec::new();
     for (item, answer) in items.iter().zip(answers) {
-        let path = answer.and_then(|evaluated| store_path(&item.name, evaluated, &option));
-        let path = path.map_err(|error| without_source(error, &item.name, &option))?;
+        let evaluated = answer.map_err(|error| without_source(error, &item.name, &option))?;
+        let path = evaluated.artifact_name;
+        let path = path.filter(|path| path.starts_with(&evaluator.nix.store.dir));
+        let path = path.ok_or_else(|| {
+            let message = format!("`{option}` of host `{}` is no path in the store", item.name);
+            Error::new(Kind::Config, message).hint(NAME_IT)
+        })?;
         if let Some(known) = all.iter_mut().find(|known| known.path == path) {
             known.hosts.push(item.name.clone());
             continue;
@@ -139,16 +147,6 @@ fn hosts(session: &Session<'_>, host: Option<&str>) -> Result<Vec<String>, Error
     Ok(hosts)
 }
 
-/// The path that an evaluation gave.
-fn store_path(host: &str, evaluated: Evaluated, option: &OptionPath) -> Result<String, Error> {
-    evaluated.artifact_name.ok_or_else(|| {
-        Error::new(
-            Kind::Config,
-            format!("`{option}` of host `{host}` is null: it bakes no source"),
-        )
-    })
-}
-
 /// `error`, with the way to name another option where this one is not there.
 fn without_source(error: Error, host: &str, option: &OptionPath) -> Error {
     match error.kind {
@@ -156,7 +154,7 @@ fn without_source(error: Error, host: &str, option: &OptionPath) -> Error {
             Kind::Config,
             format!("host `{host}` has no `{option}`, so it bakes no source that cbox knows of"),
         )
-        .hint("name the option that holds it: `baked = \"…\"` under [source] in cbox.toml"),
+        .hint(NAME_IT),
         _ => error,
     }
 }

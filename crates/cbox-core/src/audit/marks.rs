@@ -225,6 +225,10 @@ pub(super) fn find(content: &[u8], found: &mut Vec<Found>) {
         if rest.first().is_some_and(in_word) && before.last().is_some_and(in_word) {
             continue;
         }
+        // What tells a file stands at the beginning of a line; elsewhere a text tells of it.
+        if !mark.has_value && !begins_line(before) {
+            continue;
+        }
         let Some(groups) = pattern.captures(&rest[..rest.len().min(REACH)]) else {
             continue;
         };
@@ -234,7 +238,7 @@ pub(super) fn find(content: &[u8], found: &mut Vec<Found>) {
             .map(|value| value.as_bytes());
         let value = value.filter(|_| mark.has_value);
         let has = |text: &&str| memchr::memmem::find(content, text.as_bytes()).is_some();
-        if value.is_some_and(is_example) || !mark.beside.iter().all(|text| has(&text)) {
+        if value.is_some_and(is_example) || !mark.beside.iter().all(has) {
             continue;
         }
         found.push(Found {
@@ -244,6 +248,13 @@ pub(super) fn find(content: &[u8], found: &mut Vec<Found>) {
             value: value.map(Redacted::of),
         });
     }
+}
+
+/// Whether the last line of `before` is empty but for space and brackets.
+fn begins_line(before: &[u8]) -> bool {
+    let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    let is_space = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'{' | b',');
+    before[start..].iter().all(is_space)
 }
 
 #[cfg(test)]

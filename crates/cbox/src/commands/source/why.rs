@@ -75,10 +75,12 @@ pub(super) async fn run(
     let missing = answers.iter().filter(|answer| answer.files == 0).count();
     match missing {
         0 => Ok(()),
-        missing => Err(Error::new(
-            Kind::Changed,
-            format!("{missing} of {} not staged", count(answers.len(), "path")),
-        )),
+        missing => {
+            let of = count(answers.len(), "path");
+            let are = if missing == 1 { "is" } else { "are" };
+            let message = format!("{missing} of {of} {are} not staged");
+            Err(Error::new(Kind::Changed, message))
+        }
     }
 }
 
@@ -135,17 +137,10 @@ fn staged(
         },
         files => (
             "folder",
-            format!("{} of it {}", count(files.len(), "file"), are(files.len())),
+            format!("a folder of {}", count(files.len(), "staged file")),
         ),
     };
     Some((below.len(), word, format!("{typed}: {why}")))
-}
-
-fn are(number: usize) -> &'static str {
-    match number {
-        1 => "is staged",
-        _ => "are staged",
-    }
 }
 
 /// Why `path` is not staged.
