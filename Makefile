@@ -9,6 +9,9 @@ with_tools = . ./.tools/env &&
 flake = $(if $(wildcard flake.nix),.,examples/minibox)
 flake_needs = $(if $(wildcard flake.nix),nix,nix parts)
 
+# Where `make install` goes; DESTDIR stands before it, for those who make packages.
+PREFIX = /usr/local
+
 # The tables of `make bench`, by name; without any, all of them.
 tables =
 
@@ -28,6 +31,9 @@ test: setup ## set up, then every check: format, lints, scripts, unit and end-to
 
 build: ## the program, as target/release/cbox
 	cargo build --release --locked
+
+install: build ## the program, its manual and completions, below PREFIX (/usr/local)
+	@scripts/install.sh target/release/cbox '$(DESTDIR)$(PREFIX)'
 
 bench: build setup-flake ## what cbox costs in time and memory, beside other tools (see tests/bench)
 	cargo build --release --locked -p cbox-core --examples
@@ -52,4 +58,4 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test build bench setup clean undo setup-flake setup-demo
+.PHONY: help demo test build install bench setup clean undo setup-flake setup-demo

@@ -1,7 +1,9 @@
 # cbox, the driver that builds, checks, explains and boots the images.
 {
   lib,
+  stdenv,
   rustPlatform,
+  installShellFiles,
   makeBinaryWrapper,
   git,
 }:
@@ -44,13 +46,27 @@ rustPlatform.buildRustPackage {
     "--bins"
   ];
 
-  nativeBuildInputs = [ makeBinaryWrapper ];
+  nativeBuildInputs = [
+    installShellFiles
+    makeBinaryWrapper
+  ];
 
   # Nix comes from the machine, so that cbox talks to the version that runs
   # there; git is needed to list the files of the working tree.
-  postInstall = ''
-    wrapProgram $out/bin/cbox --suffix PATH : ${lib.makeBinPath [ git ]}
-  '';
+  postInstall =
+    lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+      $out/bin/cbox man man
+      installManPage man/*
+      installShellCompletion --cmd cbox \
+        --bash <($out/bin/cbox completions bash) \
+        --fish <($out/bin/cbox completions fish) \
+        --zsh <($out/bin/cbox completions zsh)
+      install -D --mode=644 <($out/bin/cbox completions nushell) \
+        $out/share/nushell/vendor/autoload/cbox.nu
+    ''
+    + ''
+      wrapProgram $out/bin/cbox --suffix PATH : ${lib.makeBinPath [ git ]}
+    '';
 
   meta = {
     description = "Builds, checks, explains and boots the images of a NixOS flake";

@@ -32,7 +32,7 @@ fn place() -> Option<Place> {
     let place = Place::flake("this is no Nix")?;
     place.write("cbox.toml", CONFIG);
     for host in ["alpha", "beta", "_live", "_disk"] {
-        place.write(&format!("hosts/{host}/default.nix"), "{ }");
+        place.write(format!("hosts/{host}/default.nix"), "{ }");
     }
     Some(place)
 }

@@ -375,6 +375,10 @@ struct Loop {
 impl Loop {
     /// `None` where there can be none, which is said.
     fn of(bench: &Bench, file: &Path) -> Option<Self> {
+        if !Path::new("/sys/block").exists() {
+            say_left_out("no /sys here, where the kernel tells of drives");
+            return None;
+        }
         let call = bench.place.call("losetup").args(["--find", "--show"]);
         let made = find_program("losetup").map(|_| call.args([file]).run());
         match made {

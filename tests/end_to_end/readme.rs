@@ -23,6 +23,34 @@ fn the_verdict_in_the_readme_is_a_real_one() {
     assert_eq!(without_commit(printed.text()), without_commit(block.trim()));
 }
 
+#[test]
+fn the_sizes_in_the_readme_are_real_ones() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.ask(&["appliance", "iso"]);
+    let printed = place.cbox(&["size", "appliance/iso"]).run().ok();
+    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
+    let block = readme
+        .split("```")
+        .find(|block| block.contains("PULLED IN BY"))
+        .unwrap();
+    let arch = std::env::consts::ARCH;
+    let block = block.trim().replace("x86_64", arch);
+    assert_eq!(without_figures(printed.text()), without_figures(&block));
+}
+
+/// `text` without numbers and units, which the mini box's own files move.
+fn without_figures(text: &str) -> Vec<String> {
+    let is_figure =
+        |word: &str| word.parse::<f64>().is_ok() || ["B", "kB", "MB", "%"].contains(&word);
+    let rows = text.lines().map(|line| {
+        let words = line.split_whitespace().filter(|word| !is_figure(word));
+        words.collect::<Vec<_>>().join(" ")
+    });
+    rows.collect()
+}
+
 /// `text` without the commit behind `accepted at`, which no two repositories share.
 fn without_commit(text: &str) -> String {
     let lines = text

@@ -152,7 +152,7 @@ fn junk_and_strange_names_do_no_harm() {
         return;
     };
     let junk: Vec<u8> = (0..100_000u32)
-        .map(|number| (number * 7919 >> 3) as u8)
+        .map(|number| ((number * 7919) >> 3) as u8)
         .collect();
     place.write("junk", junk);
     place.write(

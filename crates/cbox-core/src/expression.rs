@@ -22,6 +22,18 @@ const EVALUATE: &str = r#"
     (set: name: set.${name} or (throw "cbox-no-attribute: ${builtins.concatStringsSep "." path}"))
     host.config path;
   built = at request.attribute;
+
+  # Of the images only the names are looked at: what makes one may fail, or take minutes.
+  inherit (host.config.system) build;
+  disks = host.config.disko.devices.disk or { };
+  variants = build.images or { };
+  # Where each image variant was declared; stand-ins for NixOS have no options.
+  declared = host.options.image.modules.definitionsWithLocations or [ { file = ""; value = variants; } ];
+  isOwn = definition: builtins.match ".*/nixos/modules/image/images\\.nix" (toString definition.file) == null;
+  ownNames = builtins.concatMap (definition: builtins.attrNames definition.value) (builtins.filter isOwn declared);
+  try = default: value:
+    let tried = builtins.tryEval (builtins.deepSeq value value);
+    in if tried.success then tried.value else default;
 in
 {
   system =
@@ -29,11 +41,22 @@ in
     else host.config.nixpkgs.hostPlatform.system;
   hostName = host.config.networking.hostName or null;
   artifactName = if request.name == null then null else at request.name;
+  artifactPath = if request.path then built.passthru.filePath or null else null;
   derivation = if request.attribute == null then null else {
     drv = built.drvPath;
     out = built.outPath;
     output = built.outputName or "out";
     builder = built.system;
+  };
+  images = if !request.images then null else {
+    toplevel = build ? toplevel;
+    iso = build ? isoImage;
+    disko = if !(build ? diskoImages) then null else {
+      format = try "raw" (host.config.disko.imageBuilder.imageFormat or "raw");
+      disks = map (name: try name (disks.${name}.imageName or name)) (try [ ] (builtins.attrNames disks));
+    };
+    variants = try [ ] (builtins.attrNames variants);
+    own = try [ ] ownNames;
   };
 }
 "#;
@@ -63,7 +86,7 @@ builtins.mapAttrs (name: input: declared (named name input))
 "#;
 
 /// What to evaluate of one host.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Request {
     /// The entry of `nixosConfigurations`.
     pub host: String,
@@ -72,6 +95,10 @@ pub struct Request {
     pub attribute: Option<OptionPath>,
     /// The option that holds the artifact's file name.
     pub name: Option<OptionPath>,
+    /// Whether the derivation itself is asked for the artifact's path.
+    pub path: bool,
+    /// Whether the images that the host can be built as are asked for.
+    pub images: bool,
     /// The values to force.
     pub overrides: Overrides,
 }
@@ -86,6 +113,8 @@ impl Request {
             "module": self.overrides.to_module()?,
             "attribute": self.attribute.as_ref().map(OptionPath::parts),
             "name": self.name.as_ref().map(OptionPath::parts),
+            "path": self.path,
+            "images": self.images,
         });
         Ok(format!("entry:\n{}{EVALUATE}", request_binding(&document)))
     }
@@ -94,9 +123,15 @@ impl Request {
     /// that keeps Nix from looking below `packages` first.
     #[must_use]
     pub fn attribute_path(&self) -> String {
-        format!(".nixosConfigurations.{}", attribute_name(&self.host))
+        format!("{HOSTS}.{}", attribute_name(&self.host))
     }
 }
+
+/// The attribute path of all hosts behind the `#` of a flake reference.
+pub const HOSTS: &str = ".nixosConfigurations";
+
+/// The function for `nix eval --apply` that gives the names of the hosts.
+pub const NAMES: &str = "builtins.attrNames";
 
 /// `name` quoted as Nix's attribute paths on the command line take it.
 fn attribute_name(name: &str) -> String {
@@ -126,8 +161,40 @@ pub struct Evaluated {
     pub host_name: Option<String>,
     /// The artifact's file name, where the request names its option.
     pub artifact_name: Option<String>,
+    /// The artifact's path below the output, where the request asks the derivation for it
+    /// and that has a `passthru.filePath`, as the image variants of nixpkgs do.
+    #[serde(default)]
+    pub artifact_path: Option<String>,
+    /// What the host can be built as, where the request asks for it.
+    #[serde(default)]
+    pub images: Option<Images>,
     /// The derivation, where the request names its attribute.
     pub derivation: Option<DerivationInfo>,
+}
+
+/// What a host can be built as, by the names that it has below `system.build`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    /// Whether it has a `toplevel`, as every host that a machine can run has.
+    pub toplevel: bool,
+    /// Whether it has an `isoImage`, as hosts with one of nixpkgs' installer modules have.
+    pub iso: bool,
+    /// The disk images that disko makes.
+    pub disko: Option<DiskoImages>,
+    /// The names of all its image variants (`images.<name>`).
+    pub variants: Vec<String>,
+    /// Those of them that the flake declares or adds to; the others are nixpkgs' own, which
+    /// every host has.
+    pub own: Vec<String>,
+}
+
+/// The disk images that disko makes of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskoImages {
+    /// Their format, which is the extension of the files too.
+    pub format: String,
+    /// The names of the files without it, one for each disk; with none there is no image.
+    pub disks: Vec<String>,
 }
 
 /// A derivation, as evaluation knows it.
@@ -163,8 +230,8 @@ mod tests {
         let request = Request {
             host: "_appliance_iso".into(),
             attribute: Some("system.build.isoImage".parse().unwrap()),
-            name: None,
             overrides,
+            ..Request::default()
         };
         let expression = request.expression().unwrap();
         let literal = expression

@@ -54,8 +54,7 @@ mod tests {
         Request {
             host: "h".into(),
             attribute: Some("system.build.toplevel".parse().unwrap()),
-            name: None,
-            overrides: Overrides::default(),
+            ..Request::default()
         }
     }
 
@@ -90,6 +89,14 @@ mod tests {
             },
             Request {
                 name: Some("a".parse().unwrap()),
+                ..request()
+            },
+            Request {
+                path: true,
+                ..request()
+            },
+            Request {
+                images: true,
                 ..request()
             },
             Request {

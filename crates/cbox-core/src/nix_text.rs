@@ -102,6 +102,15 @@ pub fn without_escapes(text: &str) -> String {
                         }
                     }
                 }
+                // Others, such as the choice of a character set, which `tput sgr0` writes:
+                // intermediate bytes up to a final one.
+                Some('\u{20}'..='\u{2f}') => {
+                    while rest
+                        .next_if(|next| ('\u{20}'..='\u{2f}').contains(next))
+                        .is_some()
+                    {}
+                    rest.next();
+                }
                 _ => {}
             },
             '\n' | '\t' => plain.push(character),
@@ -177,5 +186,7 @@ mod tests {
             without_escapes("\u{1b}]0;title\u{7}a\u{1b}]8;;u\u{1b}\\b\u{1b}"),
             "ab"
         );
+        // `tput sgr0`, and the choice of UTF-8.
+        assert_eq!(without_escapes("\u{1b}(B\u{1b}[ma\u{1b}%Gb"), "ab");
     }
 }

@@ -78,6 +78,14 @@ impl Options {
         self.call(&["path-info", "--json", path])
     }
 
+    /// `nix path-info --json` of all that `paths` need.
+    #[must_use]
+    pub fn closure(&self, paths: &[&str]) -> Vec<OsString> {
+        let mut arguments = self.call(&["path-info", "--json", "--recursive"]);
+        arguments.extend(paths.iter().map(OsString::from));
+        arguments
+    }
+
     /// `nix flake metadata --json` of `reference`.
     #[must_use]
     pub fn metadata(&self, reference: &str) -> Vec<OsString> {

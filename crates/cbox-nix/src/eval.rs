@@ -65,6 +65,41 @@ pub async fn check_lock(
     Ok(())
 }
 
+/// The names of the hosts of a staged flake, sorted; `None` where it has no
+/// `nixosConfigurations`.
+///
+/// # Errors
+/// When the flake does not evaluate.
+pub async fn host_names(nix: &Nix, staged: &Staged) -> Result<Option<Vec<String>>, NixError> {
+    let command = nix.command(nix.options.eval(
+        &staged.reference(),
+        expression::HOSTS,
+        expression::NAMES,
+    ));
+    match command.run(nix.interrupt()).await {
+        Ok(output) => serde_json::from_slice(&output.stdout)
+            .map(Some)
+            .map_err(|error| NixError::Answer {
+                command: command.to_shell(),
+                reason: error.to_string(),
+            }),
+        Err(NixError::Failed {
+            stderr,
+            signal: None,
+            ..
+        }) => {
+            let stderr = without_escapes(&stderr);
+            let message = error_part(&stderr);
+            if message.contains("does not provide attribute 'nixosConfigurations'") {
+                return Ok(None);
+            }
+            let fault = Box::new(fault(nix, staged, message));
+            Err(NixError::Flake { fault })
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Evaluates one host of a staged flake, and writes its derivation to the store. Nix's
 /// collector starts with `heap` bytes, or as it would anyway. What Nix says besides its
 /// answer and its error goes to `said`.
@@ -204,9 +239,8 @@ mod tests {
         }
         Request {
             host: "a-b".into(),
-            attribute: None,
-            name: None,
             overrides,
+            ..Request::default()
         }
     }
 

@@ -94,6 +94,8 @@ mod tests {
             system: "x86_64-linux".parse().unwrap(),
             host_name: Some(name.to_owned()),
             artifact_name: None,
+            artifact_path: None,
+            images: None,
             derivation: None,
         }
     }

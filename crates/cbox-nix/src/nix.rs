@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use cbox_core::{
     builders::{self, Builder},
+    closure::PathInfos,
     nar::NarHash,
     nix_text::without_escapes,
     store_path::StorePath,
@@ -161,6 +162,19 @@ impl Nix {
         let command = self.command(self.options.path_info_json(path));
         let output = command.run(&self.interrupt).await?;
         parse_deriver(&output.stdout).map_err(|reason| NixError::Answer {
+            command: command.to_shell(),
+            reason,
+        })
+    }
+
+    /// What there is to say of all that `paths` need.
+    ///
+    /// # Errors
+    /// When one of them is not in the store.
+    pub async fn closure(&self, paths: &[&str]) -> Result<PathInfos, NixError> {
+        let command = self.command(self.options.closure(paths));
+        let output = command.run(&self.interrupt).await?;
+        PathInfos::parse(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,
         })

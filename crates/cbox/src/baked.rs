@@ -21,7 +21,6 @@ use crate::{
     cli::Limits,
     error::Error,
     exit::Kind,
-    project::is_image_host,
     session::{Evaluator, Session},
     side_by_side::{self, Item},
     staging::{Snapshot, Sources, blocking},
@@ -101,6 +100,8 @@ pub(crate) async fn find(
                 attribute: None,
                 // Asked as the name of an artifact is: an option that holds a text.
                 name: Some(option.clone()),
+                path: false,
+                images: false,
                 overrides: Overrides::default(),
             },
             name: host,
@@ -138,10 +139,10 @@ fn hosts(session: &Session<'_>, host: Option<&str>) -> Result<Vec<String>, Error
         project.check_host(host)?;
         return Ok(vec![host.to_owned()]);
     }
-    let hosts = project.host_folders().into_iter();
-    let hosts: Vec<String> = hosts.filter(|host| is_image_host(host)).collect();
+    let hosts = project.hosts().into_iter();
+    let hosts: Vec<String> = hosts.filter(|host| project.is_image_host(host)).collect();
     if hosts.is_empty() {
-        let message = "there is no hosts/_<name>, a host that exists only to be built into images";
+        let message = "there is no host that exists only to be built into images";
         return Err(Error::new(Kind::Usage, message).hint("name a host"));
     }
     Ok(hosts)

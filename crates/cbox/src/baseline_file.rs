@@ -1,16 +1,12 @@
 //! `baseline.json` on disk: read with the way out of whatever is wrong with it, written
 //! in one step and only over what was read.
 
-use std::{
-    fs::{File, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
-};
+use std::{fs::File, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::baseline::{Baseline, BaselineError, FILE};
 
-use crate::{error::Error, exit::Kind, project::TEMPORARY, staging::blocking};
+use crate::{error::Error, exit::Kind, staging::blocking, whole_file};
 
 /// The file beside a `flake.nix`, as it was when it was read.
 #[derive(Debug, Clone)]
@@ -113,25 +109,8 @@ impl BaselineFile {
             )
             .hint("run `cbox accept` again"));
         }
-        self.write(text).map_err(unwritable)?;
+        whole_file::replace(&self.folder.join(FILE), text).map_err(unwritable)?;
         Ok(true)
-    }
-
-    fn write(&self, text: &str) -> io::Result<()> {
-        let path = self.folder.join(FILE);
-        // A symlink stays one: what it leads to is replaced.
-        let path = path.canonicalize_utf8().unwrap_or(path);
-        let folder = path.parent().unwrap_or(&self.folder);
-        let mut file = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        // As git has it; temporary files are private.
-        file.as_file()
-            .set_permissions(Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
     }
 }
 
@@ -147,7 +126,10 @@ fn content(folder: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
 mod tests {
     use super::*;
     use cbox_core::baseline::Entry;
-    use std::{fs, os::unix::fs::symlink};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
 
     fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
         let folder = tempfile::tempdir().unwrap();

@@ -121,11 +121,11 @@ impl Known {
             kind: target.kind.clone(),
             format: target.format.clone(),
             host: target.host.clone(),
-            systems: target.systems.iter().map(ToString::to_string).collect(),
+            systems: target.systems().iter().map(ToString::to_string).collect(),
         });
         Self {
             images: images.collect(),
-            hosts: project.install_host_folders(),
+            hosts: project.install_hosts(),
         }
     }
 
@@ -160,7 +160,7 @@ impl Known {
             words.map(|word| Word(word, String::new())).collect()
         };
         Some(match (name, command) {
-            ("TARGET", "build" | "watch" | "size") | ("A" | "B", _) => self.targets(),
+            ("TARGET", "build" | "matrix" | "size" | "watch") | ("A" | "B", _) => self.targets(),
             ("TARGET", _) => self.images(),
             ("HOST" | "GLOB", _) => plain(&self.hosts),
             _ => return None,
@@ -229,6 +229,8 @@ fn with_words(command: Command, known: &Known, with_options: bool) -> Command {
                 return offering(arg, found);
             }
             match value.as_str() {
+                // Flags have a value name too, which nobody sees.
+                _ if !arg.get_action().takes_values() => arg,
                 "DIR" => arg.value_hint(ValueHint::DirPath),
                 "FILE" | "DEVICE" => arg.value_hint(ValueHint::FilePath),
                 _ => arg,

@@ -1,8 +1,9 @@
 //! `cbox.toml`: the targets of a flake, and what of its tree is staged.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use cbox_core::{
     audit::Finding,
+    byte_size::ByteSize,
     overrides::{OptionPath, Overrides},
     system::System,
     target::{HOSTS, TargetName, word},
@@ -18,6 +19,8 @@ pub(crate) const FILE: &str = "cbox.toml";
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
+    /// The hosts that run on machines; without it the folders of `hosts/` say.
+    pub(crate) hosts: Option<Vec<String>>,
     /// What is staged.
     #[serde(default)]
     pub(crate) source: SourceConfig,
@@ -92,32 +95,53 @@ pub(crate) struct TargetConfig {
     /// The option that holds its derivation, `system.build.isoImage` say.
     pub(crate) attribute: OptionPath,
     /// Which file of the output is the image: a path in which `*` and `?` stand for
-    /// anything but a slash. Exactly one file has to match.
-    pub(crate) artifact: String,
+    /// anything but a slash. Exactly one file has to match. Without it the derivation says,
+    /// in its `passthru.filePath`.
+    pub(crate) artifact: Option<String>,
     /// The option that holds the image's file name.
     pub(crate) name: Option<OptionPath>,
-    /// The systems that it can be built for.
-    #[serde(default = "default_systems")]
-    pub(crate) systems: Vec<System>,
+    /// The host's own system, where that is to be left alone.
+    pub(crate) system: Option<System>,
+    /// The systems that it can be built for: the one that is asked for is forced on the
+    /// host.
+    systems: Option<Vec<System>>,
     /// Whether another system's image can be built here by cross compilation.
     #[serde(default)]
     pub(crate) cross: bool,
+    /// How large it may be.
+    #[serde(default)]
+    pub(crate) budget: Budget,
     /// Values to force on options.
     #[serde(default)]
     overrides: toml::Table,
 }
 
-fn default_systems() -> Vec<System> {
-    ["x86_64-linux", "aarch64-linux"]
-        .iter()
-        .filter_map(|system| system.parse().ok())
-        .collect()
+/// `budget` of a target: `{ image = "2 GiB", closure = "6 GiB" }`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Budget {
+    /// For the image file.
+    pub(crate) image: Option<ByteSize>,
+    /// For all that the system in it needs.
+    pub(crate) closure: Option<ByteSize>,
 }
 
 impl TargetConfig {
     /// Its name, without a system.
     pub(crate) fn target(&self) -> String {
         format!("{}/{}", self.kind, self.format)
+    }
+
+    /// The systems that it can be built for.
+    pub(crate) fn systems(&self) -> Vec<System> {
+        match (&self.system, &self.systems) {
+            (Some(own), _) => vec![own.clone()],
+            (None, Some(systems)) => systems.clone(),
+            (None, None) => ["x86_64-linux", "aarch64-linux"]
+                .iter()
+                .filter_map(|system| system.parse().ok())
+                .collect(),
+        }
     }
 
     /// Its overrides. Tables are ways to options, all else is a value.
@@ -163,13 +187,14 @@ impl Config {
         }
     }
 
-    fn parse(text: &str, file: &Utf8PathBuf) -> Result<Self, Error> {
+    /// Reads `text`, the content of `file`.
+    pub(crate) fn parse(text: &str, file: &Utf8Path) -> Result<Self, Error> {
         let config: Self = toml::from_str(text).map_err(|error| {
             let found = error.span().map(|span| position(text, span.start));
             let shown =
                 found.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
             let place = found.map(|(line, _)| Place {
-                file: file.clone(),
+                file: file.to_owned(),
                 line,
             });
             let message = error.message().trim().replace('\n', ", ");
@@ -186,6 +211,13 @@ impl Config {
     /// What the types alone do not say.
     fn check(&self) -> Result<(), String> {
         self.source.allow.iter().try_for_each(AllowConfig::check)?;
+        let mut hosts = std::collections::BTreeSet::new();
+        for host in self.hosts.iter().flatten() {
+            word(host).map_err(|error| format!("hosts: {error}"))?;
+            if !hosts.insert(host) {
+                return Err(format!("hosts: `{host}` is there twice"));
+            }
+        }
         let mut slugs = std::collections::BTreeMap::new();
         for target in &self.targets {
             let name = target.target();
@@ -197,13 +229,20 @@ impl Config {
                     "target {name}: the kind `{HOSTS}` is taken by the install hosts"
                 ));
             }
-            if target.systems.is_empty() {
+            if target.system.is_some() && (target.systems.is_some() || target.cross) {
+                return Err(format!(
+                    "target {name}: with `system` the host keeps its own, so `systems` and `cross` mean nothing"
+                ));
+            }
+            let systems = target.systems();
+            if systems.is_empty() {
                 return Err(format!("target {name}: `systems` is empty"));
             }
-            check_artifact(&target.artifact)
-                .map_err(|reason| format!("target {name}: {reason}"))?;
+            if let Some(artifact) = &target.artifact {
+                check_artifact(artifact).map_err(|reason| format!("target {name}: {reason}"))?;
+            }
             target.overrides().map_err(|error| error.message)?;
-            for system in std::iter::once(None).chain(target.systems.iter().map(Some)) {
+            for system in std::iter::once(None).chain(systems.iter().map(Some)) {
                 let full = TargetName::Image {
                     kind: target.kind.clone(),
                     format: target.format.clone(),
@@ -261,7 +300,8 @@ pub(crate) fn line_of_exclude(folder: &Utf8Path, pattern: &str) -> Option<usize>
     Some(position(&text, found.span().start).0)
 }
 
-fn check_artifact(pattern: &str) -> Result<(), String> {
+/// Whether `pattern` can name a file of an output.
+pub(crate) fn check_artifact(pattern: &str) -> Result<(), String> {
     let relative = Utf8Path::new(pattern)
         .components()
         .all(|component| matches!(component, camino::Utf8Component::Normal(_)));
@@ -297,7 +337,7 @@ mod tests {
     use serde_json::json;
 
     fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, &"cbox.toml".into()).map_err(|error| error.message)
+        Config::parse(text, "cbox.toml".into()).map_err(|error| error.message)
     }
 
     const ISO: &str = "[[target]]\nkind = \"appliance\"\nformat = \"iso\"\nhost = \"_iso\"\n\
@@ -308,9 +348,35 @@ mod tests {
         let config = parse(ISO).unwrap();
         let target = &config.targets[0];
         assert_eq!(target.target(), "appliance/iso");
-        assert_eq!(target.systems.len(), 2);
+        assert_eq!(target.systems().len(), 2);
         assert!(!target.cross && target.name.is_none() && target.overrides().unwrap().is_empty());
         assert!(parse("").unwrap().targets.is_empty());
+    }
+
+    #[test]
+    fn a_host_that_is_left_as_it_is_has_one_system() {
+        let text = ISO.replace("artifact = \"iso/*.iso\"", "system = \"aarch64\"");
+        let config = parse(&format!("hosts = []\n{text}")).unwrap();
+        let target = &config.targets[0];
+        let systems: Vec<String> = target.systems().iter().map(ToString::to_string).collect();
+        assert_eq!(systems, ["aarch64-linux"]);
+        assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &None));
+    }
+
+    /// The README's example has every setting, those in comments too.
+    #[test]
+    fn the_readme_shows_what_can_be_set() {
+        let readme = include_str!("../../../README.md");
+        let (_, section) = readme.split_once("\n## cbox.toml\n").unwrap();
+        let block = section.split("```").nth(1).unwrap();
+        let example = block.strip_prefix("toml\n").unwrap();
+        assert_eq!(parse(example).unwrap().targets.len(), 1);
+        let own: Vec<&str> = example
+            .lines()
+            .filter(|line| !line.starts_with("systems") && !line.starts_with("cross"))
+            .map(|line| line.trim_start_matches("# "))
+            .collect();
+        assert!(parse(&own.join("\n")).unwrap().targets[0].system.is_some());
     }
 
     #[test]
@@ -371,6 +437,27 @@ mod tests {
     }
 
     #[test]
+    fn budgets_are_sizes() {
+        let text = format!("{ISO}budget = {{ image = \"2 GiB\" }}\n");
+        let budget = parse(&text).unwrap().targets[0].budget.clone();
+        assert_eq!(budget.image.unwrap().bytes(), 2 << 30);
+        assert_eq!(budget.closure, None);
+        for (value, reason) in [
+            (
+                "\"2 gigs\"",
+                "`2 gigs` is not a size: it is a number and a unit",
+            ),
+            ("2", "invalid type: integer"),
+        ] {
+            let error = parse(&format!("{ISO}[target.budget]\nimage = {value}\n")).unwrap_err();
+            assert!(error.starts_with("cbox.toml:8:9: "), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+        let unknown = parse(&format!("{ISO}budget = {{ disk = \"1 GB\" }}\n")).unwrap_err();
+        assert!(unknown.contains("unknown field `disk`"), "{unknown}");
+    }
+
+    #[test]
     fn targets_that_cannot_be_are_refused() {
         let with = |from: &str, to: &str| parse(&ISO.replace(from, to)).unwrap_err();
         assert!(parse(&format!("{ISO}{ISO}")).unwrap_err().contains("twice"));
@@ -380,6 +467,20 @@ mod tests {
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
         assert!(with("iso/*.iso", "a[").contains("artifact"));
         assert!(with("iso/*.iso", "a{b/c,d}").contains("artifact"));
+        let both = format!("{ISO}system = \"x86_64-linux\"\nsystems = [\"x86_64-linux\"]\n");
+        assert!(parse(&both).unwrap_err().contains("keeps its own"));
+        let cross = format!("{ISO}system = \"x86_64-linux\"\ncross = true\n");
+        assert!(parse(&cross).unwrap_err().contains("keeps its own"));
+        assert!(
+            parse("hosts = [\"a b\"]")
+                .unwrap_err()
+                .starts_with("cbox.toml: hosts: `a b`")
+        );
+        assert!(
+            parse("hosts = [\"a\", \"a\"]")
+                .unwrap_err()
+                .contains("twice")
+        );
         assert!(
             parse(&format!("{ISO}systems = []\n"))
                 .unwrap_err()

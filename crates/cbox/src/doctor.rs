@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     boot::{firmware::Places, kvm, qemu::Arch},
     cli::Common,
+    config::TargetConfig,
     environment::Environment,
     error::Error,
     machine::{available_memory, free_space},
@@ -177,7 +178,7 @@ fn systems(patient: Patient<'_>, native: &System) -> Vec<System> {
         .project
         .map(|project| project.config().targets)
         .unwrap_or_default();
-    for system in targets.into_iter().flat_map(|target| target.systems) {
+    for system in targets.into_iter().flat_map(|target| target.systems()) {
         if !systems.contains(&system) {
             systems.push(system);
         }
@@ -283,8 +284,8 @@ fn arches(patient: Patient<'_>) -> Vec<Arch> {
         .map(|project| project.config().targets)
         .unwrap_or_default();
     let mut arches: Vec<Arch> = Vec::new();
-    for system in targets.iter().flat_map(|target| &target.systems) {
-        if let Some(arch) = Arch::of(system)
+    for system in targets.iter().flat_map(TargetConfig::systems) {
+        if let Some(arch) = Arch::of(&system)
             && !arches.contains(&arch)
         {
             arches.push(arch);

@@ -29,8 +29,8 @@ pub(crate) struct Environment {
     pub(crate) interactive: bool,
     /// How progress is shown on standard error.
     pub(crate) display: Display,
-    /// After how long a silence a sign of life is given.
-    pub(crate) heartbeat: Duration,
+    /// After how long a silence a sign of life is given: `CBOX_HEARTBEAT`; `None` for never.
+    pub(crate) heartbeat: Option<Duration>,
     /// Whether standard error is a terminal that wants colour.
     pub(crate) colour: bool,
     /// How many processors this process may use.
@@ -107,10 +107,10 @@ impl Environment {
             true => Display::GitHub,
             false => Display::Lines,
         };
-        // For tests, which cannot wait as long.
-        let heartbeat = variable("CBOX_TEST_HEARTBEAT_MS")
-            .and_then(|text| text.parse().ok())
-            .map_or(HEARTBEAT, Duration::from_millis);
+        let heartbeat = match variable("CBOX_HEARTBEAT") {
+            Some(text) => heartbeat(&text)?,
+            None => Some(HEARTBEAT),
+        };
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
@@ -152,7 +152,7 @@ impl Environment {
             has_display: false,
             interactive: false,
             display: Display::Lines,
-            heartbeat: HEARTBEAT,
+            heartbeat: Some(HEARTBEAT),
             colour: false,
             cores: 1,
             heap_is_set: false,
@@ -186,6 +186,19 @@ impl Environment {
     }
 }
 
+/// The silence that `text` allows, in whole seconds; none of them is never.
+fn heartbeat(text: &str) -> Result<Option<Duration>, Error> {
+    match text.parse() {
+        Ok(0) => Ok(None),
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Err(_) => Err(Error::new(
+            Kind::Usage,
+            format!("CBOX_HEARTBEAT is `{text}`, which is no number of seconds"),
+        )
+        .hint("give it a whole number, such as 30, or 0 for no sign of life")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +217,15 @@ mod tests {
             ("/nix/store/a", "/nix/store/a"),
         ] {
             assert_eq!(environment.shown(path.into()).as_str(), shown, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_sign_of_life_comes_after_whole_seconds_or_never() {
+        assert_eq!(heartbeat("7").unwrap(), Some(Duration::from_secs(7)));
+        assert_eq!(heartbeat("0").unwrap(), None);
+        for wrong in ["-1", "1.5", "soon", " 3", "99999999999999999999"] {
+            assert_eq!(heartbeat(wrong).unwrap_err().kind, Kind::Usage, "{wrong}");
         }
     }
 }

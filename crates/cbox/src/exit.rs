@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Ended,
     /// A booted machine did not say it in time.
     Timeout,
+    /// An image or its closure is larger than `cbox.toml` allows.
+    Budget,
     /// A signal came.
     Interrupted(Signal),
 }
@@ -79,6 +81,10 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
         "boot: the machine ended before the console said what `--until` waits for",
     ),
     (13, "timeout: the console did not say it within `--timeout`"),
+    (
+        14,
+        "budget: an image or its closure is larger than cbox.toml allows",
+    ),
     (129, "stopped by SIGHUP"),
     (130, "stopped by Ctrl-C"),
     (143, "stopped by SIGTERM"),
@@ -101,6 +107,7 @@ impl Kind {
             Self::Unsupported => 11,
             Self::Ended => 12,
             Self::Timeout => 13,
+            Self::Budget => 14,
             Self::Interrupted(signal) => signal.exit_code(),
         }
     }
@@ -121,6 +128,7 @@ impl Kind {
             Self::Unsupported => "system",
             Self::Ended => "boot",
             Self::Timeout => "timeout",
+            Self::Budget => "budget",
             Self::Interrupted(_) => "interrupted",
         }
     }
@@ -155,6 +163,7 @@ mod tests {
             Kind::Unsupported,
             Kind::Ended,
             Kind::Timeout,
+            Kind::Budget,
             Kind::Interrupted(Signal::HangUp),
             Kind::Interrupted(Signal::Interrupt),
             Kind::Interrupted(Signal::Terminate),

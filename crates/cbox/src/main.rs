@@ -41,7 +41,9 @@ mod run;
 mod run_log;
 mod session;
 mod shown;
+mod side;
 mod side_by_side;
+mod size;
 mod staging;
 mod state;
 mod targets;
@@ -49,6 +51,7 @@ mod unstaged;
 mod verify;
 mod view;
 mod watch;
+mod whole_file;
 
 fn main() -> std::process::ExitCode {
     run::main()

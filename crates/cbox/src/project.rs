@@ -1,5 +1,7 @@
 //! The flake that a run is about: where it is, what git says of it, its configuration.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
     baseline,
@@ -23,7 +25,7 @@ use crate::{
 const FLAKE: &str = "flake.nix";
 
 /// The folder of the links, beside it.
-const OUT: &str = "out";
+pub(crate) const OUT: &str = "out";
 
 /// What the names of temporary folders beside the links, and of temporary files beside
 /// the flake, begin with.
@@ -44,8 +46,21 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Finds the flake: in `flake`, or in the working directory or the nearest folder above.
+    /// Finds the flake, in `flake` or in the working directory or the nearest folder above,
+    /// and reads its configuration.
     pub(crate) fn find(
+        environment: &Environment,
+        flake: Option<&Utf8Path>,
+        out_dir: Option<&Utf8Path>,
+    ) -> Result<Self, Error> {
+        let mut project = Self::bare(environment, flake, out_dir)?;
+        project.config =
+            Config::read(&project.folder).map_err(|error| below(error, &project.top))?;
+        Ok(project)
+    }
+
+    /// Finds the flake, as if it had no configuration.
+    pub(crate) fn bare(
         environment: &Environment,
         flake: Option<&Utf8Path>,
         out_dir: Option<&Utf8Path>,
@@ -80,7 +95,7 @@ impl Project {
             None => found.to_owned(),
         };
         Ok(Self {
-            config: Config::read(found).map_err(|error| below(error, &top))?,
+            config: None,
             out_dir: out_dir.map_or_else(
                 || found.join(OUT),
                 |out_dir| normal(&environment.absolute(out_dir)),
@@ -130,7 +145,7 @@ impl Project {
                 Kind::Config,
                 format!("there is no {} in {}", config::FILE, self.folder),
             )
-            .hint("the targets of a flake stand there: the README shows one to start from")
+            .hint("the targets of a flake stand there: `cbox init` writes one to start from")
         })
     }
 
@@ -188,14 +203,12 @@ impl Project {
         let targets = self.config().targets;
         let images = targets.iter().flat_map(|target| {
             let name = target.target();
-            let systems = target
-                .systems
-                .iter()
-                .map(move |system| format!("{name}/{system}"));
+            let systems = target.systems().into_iter();
+            let systems = systems.map(move |system| format!("{name}/{system}"));
             std::iter::once(target.target()).chain(systems)
         });
         let hosts = self
-            .host_folders()
+            .hosts()
             .into_iter()
             .map(|host| format!("{HOSTS}/{host}"));
         let names = images
@@ -204,9 +217,9 @@ impl Project {
         names.map(|name| name.slug()).collect()
     }
 
-    /// Checks that `host` is one of the hosts, as far as folders tell.
+    /// Checks that `host` is one of the hosts, as far as they are known.
     pub(crate) fn check_host(&self, host: &str) -> Result<(), Error> {
-        self.check_host_among(host, &self.host_folders())
+        self.check_host_among(host, &self.hosts())
     }
 
     /// Checks that `host` is a word, and one of `hosts` if there are any.
@@ -215,18 +228,50 @@ impl Project {
         if hosts.is_empty() || hosts.iter().any(|known| known == host) {
             return Ok(());
         }
+        let place = match self.listed_hosts().is_some() {
+            true => config::FILE.to_owned(),
+            false => format!("{HOSTS}/"),
+        };
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        Err(Error::new(
-            Kind::Usage,
-            format!("there is no host `{host}` in {HOSTS}/"),
+        Err(
+            Error::new(Kind::Usage, format!("there is no host `{host}` in {place}"))
+                .hint(suggestion(host, &hosts)),
         )
-        .hint(suggestion(host, &hosts)))
     }
 
-    /// Those of the hosts that run on machines, as far as folders tell.
-    pub(crate) fn install_host_folders(&self) -> Vec<String> {
-        let hosts = self.host_folders().into_iter();
-        hosts.filter(|host| !is_image_host(host)).collect()
+    /// Those of the hosts that run on machines.
+    pub(crate) fn install_hosts(&self) -> Vec<String> {
+        let hosts = self.hosts().into_iter();
+        hosts.filter(|host| !self.is_image_host(host)).collect()
+    }
+
+    /// The hosts, sorted: those that cbox.toml names, or else those that folders tell of.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.listed_hosts().unwrap_or_else(|| self.host_folders())
+    }
+
+    /// The hosts that cbox.toml names, as machines and in targets; `None` where it leaves
+    /// the machines to folders.
+    pub(crate) fn listed_hosts(&self) -> Option<Vec<String>> {
+        let config = self.config.as_ref()?;
+        let images = config.targets.iter().map(|target| &target.host);
+        let hosts: BTreeSet<&String> = config.hosts.as_ref()?.iter().chain(images).collect();
+        Some(hosts.into_iter().cloned().collect())
+    }
+
+    /// Whether a host exists only to be built into an image.
+    pub(crate) fn is_image_host(&self, host: &str) -> bool {
+        match &self.config {
+            Some(Config {
+                hosts: Some(machines),
+                targets,
+                ..
+            }) => {
+                !machines.iter().any(|machine| machine == host)
+                    && targets.iter().any(|target| target.host == host)
+            }
+            _ => host.starts_with('_'),
+        }
     }
 
     /// The hosts, as far as folders tell: `hosts/<name>/default.nix`. Empty for a flake
@@ -254,11 +299,6 @@ fn below(mut error: Error, top: &Utf8Path) -> Error {
         place.file = inside.to_owned();
     }
     error
-}
-
-/// Whether a host exists only to be built into an image.
-pub(crate) fn is_image_host(host: &str) -> bool {
-    host.starts_with('_')
 }
 
 /// `path` without `.`, `..` and symlinks, as far as it is there.

@@ -46,6 +46,8 @@ pub(crate) struct Job<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) evaluated: Evaluated,
     pub(crate) derivation: DerivationInfo,
+    /// The pattern of its file; a host's system has none.
+    pub(crate) artifact: Option<String>,
 }
 
 /// What a built target left behind.
@@ -274,7 +276,7 @@ async fn finish(
         }
     }
     let output = nix.store.physical(out);
-    let artifact = match (&job.target.artifact, output) {
+    let artifact = match (&job.artifact, output) {
         (Some(pattern), Some(output)) => {
             Some(check(evaluator, out_dir, job, pattern, output).await?)
         }

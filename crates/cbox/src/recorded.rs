@@ -93,9 +93,8 @@ fn request(sets: bool) -> Request {
     }
     Request {
         host: "box".into(),
-        attribute: None,
-        name: None,
         overrides,
+        ..Request::default()
     }
 }
 

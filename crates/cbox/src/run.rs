@@ -132,6 +132,10 @@ async fn dispatch(
             let session = open(args.flags.out_dir.as_ref())?;
             commands::build::run(&session, common, &args.flags, &names).await
         }
+        (Command::Init(args), _) => {
+            commands::init::run((environment, view, &interrupt), common, &args).await
+        }
+        (Command::Matrix(args), _) => commands::matrix::run(&open(None)?, &args),
         (Command::List, _) => commands::list::run(&open(None)?),
         (Command::Hosts { limits }, _) => commands::hosts::run(&open(None)?, common, &limits).await,
         (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,
@@ -150,6 +154,10 @@ async fn dispatch(
             Ok(())
         }
         (Command::Man { folder }, _) => commands::completions::man(&environment.absolute(&folder)),
+        (Command::Size(args), _) => {
+            let session = open(None)?;
+            commands::size::run(&session, common, &args).await
+        }
         (Command::Doctor, _) => {
             commands::doctor::run((environment, view, &interrupt), common).await
         }

@@ -24,7 +24,6 @@ use crate::{
     error::Error,
     exit::Kind,
     origin::{self, Origin},
-    project::is_image_host,
     session::{Evaluator, Session},
     view::count,
 };
@@ -194,7 +193,7 @@ impl<'a> Sources<'a> {
         let paths = || local.iter().map(|entry| entry.path.clone()).collect();
         if local.is_empty() {
             Ok((self.plain().await?, vec![]))
-        } else if with_local || host.is_some_and(|host| !is_image_host(host)) {
+        } else if with_local || host.is_some_and(|host| !self.origin.project.is_image_host(host)) {
             let snapshot = self.hash(self.base.with(&local), paths()).await?;
             Ok((Arc::new(snapshot), vec![]))
         } else {

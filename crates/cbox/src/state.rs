@@ -19,7 +19,6 @@ use crate::{
     baseline_file::BaselineFile,
     environment::GitHub,
     error::Error,
-    project::is_image_host,
     session::{Evaluator, Session},
     staging::{Snapshot, Sources},
 };
@@ -108,28 +107,39 @@ impl<'a> State<'a> {
 
     /// The hosts that run on machines.
     pub(crate) fn install_hosts(&self) -> Vec<String> {
-        self.hosts().filter(|host| !is_image_host(host)).collect()
+        let hosts = self.hosts().into_iter();
+        hosts.filter(|host| !self.is_image_host(host)).collect()
     }
 
     /// The hosts that exist only to be built into images.
     pub(crate) fn image_hosts(&self) -> Vec<String> {
-        self.hosts().filter(|host| is_image_host(host)).collect()
+        let hosts = self.hosts().into_iter();
+        hosts.filter(|host| self.is_image_host(host)).collect()
     }
 
-    /// The hosts whose folders are in the working tree and not in this state: not yet
-    /// tracked, or added since. Only install hosts.
+    /// The hosts that are in the working tree and not in this state: not yet tracked, or
+    /// added since. Only install hosts.
     pub(crate) fn hosts_set_aside(&self) -> Vec<String> {
-        let known: BTreeSet<String> = self.hosts().collect();
-        let there = self.session.project.host_folders().into_iter();
-        there
-            .filter(|host| !known.contains(host) && !is_image_host(host))
-            .collect()
+        let known = self.hosts();
+        let there = self.session.project.install_hosts().into_iter();
+        there.filter(|host| !known.contains(host)).collect()
     }
 
-    fn hosts(&self) -> impl Iterator<Item = String> {
-        let dir = self.sources.origin.project.dir().as_std_path();
-        let entries = self.sources.base.entries.iter();
-        entries.filter_map(|entry| host_of(dir, &entry.path))
+    /// The hosts that its own `cbox.toml` names, or else those that its folders tell of.
+    fn hosts(&self) -> Vec<String> {
+        let project = &self.sources.origin.project;
+        let folders = || {
+            let entries = self.sources.base.entries.iter();
+            let dir = project.dir().as_std_path();
+            entries
+                .filter_map(|entry| host_of(dir, &entry.path))
+                .collect()
+        };
+        project.listed_hosts().unwrap_or_else(folders)
+    }
+
+    fn is_image_host(&self, host: &str) -> bool {
+        self.sources.origin.project.is_image_host(host)
     }
 
     /// The tree, hashed. The first time, files that only stand in for others are named.

@@ -1,7 +1,7 @@
 //! From a target's name to what is to be evaluated: the validated request.
 
 use cbox_core::{
-    expression::Request,
+    expression::{Evaluated, Request},
     nearest::{nearest, suggestion},
     overrides::{OptionPath, OverrideError},
     system::System,
@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::{
     cli::BuildFlags,
-    config::TargetConfig,
+    config::{TargetConfig, check_artifact},
     error::Error,
     exit::Kind,
-    project::{Project, is_image_host},
+    project::Project,
     staging::Sources,
 };
 
@@ -27,8 +27,33 @@ const TOPLEVEL: &str = "system.build.toplevel";
 pub(crate) struct Target {
     pub(crate) name: TargetName,
     pub(crate) request: Request,
-    /// The pattern of its file; a host's system has none.
+    /// The pattern of its file. A host's system has none, and a derivation that is asked for
+    /// the path brings it.
     pub(crate) artifact: Option<String>,
+}
+
+impl Target {
+    /// The pattern of its file, where the evaluation gave `evaluated`.
+    pub(crate) fn artifact(&self, evaluated: &Evaluated) -> Result<Option<String>, Error> {
+        if !self.request.path {
+            return Ok(self.artifact.clone());
+        }
+        let name = &self.name;
+        let wrong = |what: String| {
+            Error::new(Kind::Config, format!("target {name}: {what}"))
+                .hint("`artifact` of the target in cbox.toml says which file is the image")
+        };
+        let Some(path) = &evaluated.artifact_path else {
+            return Err(wrong(
+                "its derivation does not say which file is the image, in `passthru.filePath`"
+                    .to_owned(),
+            ));
+        };
+        let pattern = globset::escape(path);
+        check_artifact(&pattern)
+            .map_err(|reason| wrong(format!("`passthru.filePath`: {reason}")))?;
+        Ok(Some(pattern))
+    }
 }
 
 /// Reads the name of a target, or of a host alone.
@@ -91,10 +116,11 @@ pub(crate) fn resolve(
             system,
         } => {
             let config = find(project, kind, format)?;
-            let wanted = system.as_ref().unwrap_or(native);
+            let own = config.system.as_ref();
+            let wanted = system.as_ref().or(own).unwrap_or(native);
             (
                 image_request(config, wanted, native)?,
-                Some(config.artifact.clone()),
+                config.artifact.clone(),
             )
         }
     };
@@ -156,16 +182,11 @@ fn image_request(
     wanted: &System,
     native: &System,
 ) -> Result<Request, Error> {
-    if !config.systems.contains(wanted) {
-        let systems: Vec<&str> = config.systems.iter().map(System::as_str).collect();
-        return Err(Error::new(
-            Kind::Unsupported,
-            format!("{} cannot be built for {wanted}", config.target()),
-        )
-        .hint(offered(wanted, &systems)));
-    }
+    check_system(config, wanted)?;
     let mut overrides = config.overrides()?;
-    overrides.force(option("nixpkgs.hostPlatform")?, json!(wanted));
+    if config.system.is_none() {
+        overrides.force(option("nixpkgs.hostPlatform")?, json!(wanted));
+    }
     if config.cross && wanted != native {
         overrides.force(option("nixpkgs.buildPlatform")?, json!(native));
     }
@@ -173,8 +194,24 @@ fn image_request(
         host: config.host.clone(),
         attribute: Some(config.attribute.clone()),
         name: config.name.clone(),
+        path: config.artifact.is_none(),
         overrides,
+        ..Request::default()
     })
+}
+
+/// Checks that cbox.toml offers the target for a system.
+pub(crate) fn check_system(config: &TargetConfig, wanted: &System) -> Result<(), Error> {
+    let systems = config.systems();
+    if systems.contains(wanted) {
+        return Ok(());
+    }
+    let systems: Vec<&str> = systems.iter().map(System::as_str).collect();
+    Err(Error::new(
+        Kind::Unsupported,
+        format!("{} cannot be built for {wanted}", config.target()),
+    )
+    .hint(offered(wanted, &systems)))
 }
 
 fn offered(wanted: &System, systems: &[&str]) -> String {
@@ -186,7 +223,7 @@ fn offered(wanted: &System, systems: &[&str]) -> String {
 }
 
 fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
-    if is_image_host(host) {
+    if project.is_image_host(host) {
         let images = project.config().targets;
         let name = images
             .iter()
@@ -199,7 +236,7 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
         )
         .hint(hint));
     }
-    project.check_host_among(host, &project.install_host_folders())?;
+    project.check_host_among(host, &project.install_hosts())?;
     toplevel(host)
 }
 
@@ -208,8 +245,15 @@ pub(crate) fn toplevel(host: &str) -> Result<Request, Error> {
     Ok(Request {
         host: host.to_owned(),
         attribute: Some(option(TOPLEVEL)?),
-        name: None,
-        overrides: cbox_core::overrides::Overrides::default(),
+        ..Request::default()
+    })
+}
+
+/// What asks for the system of the host that `request` is about, with the same overrides.
+pub(crate) fn system_of(request: &Request) -> Result<Request, Error> {
+    Ok(Request {
+        overrides: request.overrides.clone(),
+        ..toplevel(&request.host)?
     })
 }
 

@@ -4,6 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{Read as _, Seek as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -19,6 +20,7 @@ pub(crate) struct Call {
     command: Command,
     shown: String,
     stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
 }
 
 impl Call {
@@ -31,6 +33,7 @@ impl Call {
             command,
             shown: name.to_string_lossy().into_owned(),
             stdout: None,
+            stderr: None,
         }
     }
 
@@ -65,6 +68,12 @@ impl Call {
         self
     }
 
+    /// Standard error goes there, and not into [`Ended::stderr`].
+    pub(crate) fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn run(self) -> Ended {
@@ -75,10 +84,10 @@ impl Call {
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
         let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-        let to_file = || Stdio::from(stdout.try_clone().unwrap());
+        let to = |file: &File| Stdio::from(file.try_clone().unwrap());
         self.command
-            .stdout(self.stdout.take().unwrap_or_else(to_file))
-            .stderr(stderr.try_clone().unwrap());
+            .stdout(self.stdout.take().unwrap_or_else(|| to(&stdout)))
+            .stderr(self.stderr.take().unwrap_or_else(|| to(&stderr)));
         let child = self.command.spawn();
         let child = child.unwrap_or_else(|error| panic!("{}: {error}", self.shown));
         Running {
@@ -107,6 +116,13 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// What it has said so far on standard error.
+    pub(crate) fn said(&self) -> String {
+        let mut bytes = vec![0; self.stderr.metadata().unwrap().len() as usize];
+        self.stderr.read_exact_at(&mut bytes, 0).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn ask_to_end(&self) -> Option<()> {

@@ -3,13 +3,16 @@
 //! [`place`] makes a folder in which one test works: a flake in a git repository, with an
 //! environment that has nothing of the user's in it. [`call`] runs programs there, with a
 //! bound on time. [`stand_in`] puts programs in front of the real ones, to see or change
-//! what cbox is told. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix.
+//! what cbox is told; [`scripted`] is a build that a test leads. [`terminal`] is one for
+//! cbox. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix.
 
 pub(crate) mod call;
 pub(crate) mod nix;
 pub(crate) mod place;
 pub(crate) mod processes;
+pub(crate) mod scripted;
 pub(crate) mod stand_in;
+pub(crate) mod terminal;
 pub(crate) mod tiny;
 
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use super::{
     walk::{Pair, Walked},
     way,
 };
-use crate::package_name::PackageName;
+use crate::{nixos_name::word, package_name::PackageName};
 
 /// How many groups are followed through the graph at once: a bit each.
 const BITS: usize = u64::BITS as usize;
@@ -276,7 +276,7 @@ fn cause(
 ) -> Cause {
     let first = &members[group[0]];
     let pair = &walked.pairs[first.number];
-    let name = |member: &Member| way::word(walked.graph.name(walked.pairs[member.number].new));
+    let name = |member: &Member| word(walked.graph.name(walked.pairs[member.number].new));
     // What the other members of a bump have beyond the version is said once; what was
     // fetched for them is another file by the nature of a bump.
     let mut differences = first.differences.clone();

@@ -119,6 +119,13 @@ fn reason_line(error: &str) -> Option<&str> {
     Some(reason.trim_end_matches('.'))
 }
 
+/// The derivation whose builder `error` says to have failed.
+#[must_use]
+pub fn failed_derivation(error: &str) -> Option<&str> {
+    let failed = failed_build(error).filter(|_| !is_about_a_dependency(error));
+    failed.map(|(drv, _)| drv)
+}
+
 /// The derivation that `error` says to have failed, and how.
 fn failed_build(error: &str) -> Option<(&str, String)> {
     FAILED.into_iter().find_map(|words| {

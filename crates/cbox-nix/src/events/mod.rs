@@ -17,7 +17,7 @@ use cbox_core::nix_text::without_escapes;
 
 use self::{failures::Failures, line::Line};
 
-pub use self::failures::FailedBuild;
+pub use self::failures::{FailedBuild, failed_derivation};
 
 /// What an event line begins with.
 pub(crate) const PREFIX: &[u8] = b"@nix ";

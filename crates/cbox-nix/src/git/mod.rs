@@ -96,6 +96,19 @@ impl Repository {
         Ok((cached.stdout, others.stdout))
     }
 
+    /// Whether git ignores `folder`, a path relative to the top, be it there or not.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn ignores(&self, folder: &Path, interrupt: &Interrupt) -> Result<bool, NixError> {
+        // With a slash it counts as a folder, also where there is none yet.
+        let mut folder = folder.as_os_str().to_owned();
+        folder.push("/");
+        let arguments: [OsString; 4] =
+            ["check-ignore".into(), "--quiet".into(), "--".into(), folder];
+        Ok(self.git(arguments).ask(interrupt).await?.is_some())
+    }
+
     /// Where the working tree stands.
     ///
     /// # Errors

@@ -3,13 +3,15 @@
 mod boot;
 mod flash;
 mod judging;
+mod matrix;
+mod size;
 mod source;
 
 use std::num::NonZeroUsize;
 
 use camino::Utf8PathBuf;
 use cbox_core::{memory_budget::parse_size, overrides::Setting};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::completion::Shell;
 
@@ -20,6 +22,8 @@ pub(crate) use source::{BakedArgs, ListArgs, SourceArgs, SourceCommand, WhyArgs}
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use matrix::{MatrixArgs, Runner};
+pub(crate) use size::SizeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +31,7 @@ Examples:
   cbox appliance qcow2 aarch64        build another architecture's disk image
   cbox appliance raw --dry-run        show what would be built and fetched
   cbox build appliance/iso hosts/box  build several targets in one run
+  cbox init                           write a cbox.toml for the flake that is here
   cbox list                           show what there is to build
   cbox boot appliance/iso             boot what was built
   cbox flash appliance/iso /dev/sdb   write it to a drive
@@ -62,8 +67,16 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const ENVIRONMENT: &str = "\
+Environment:
+  CBOX_FIRMWARE_DIR  where `cbox boot` finds UEFI firmware
+  CBOX_HEARTBEAT     after how many silent seconds a line says what still runs, where no
+                     terminal shows it [default: 30; 0: never]
+  NO_COLOR           no colours, if it is set
+";
+
 fn long_after_help() -> String {
-    format!("{EXAMPLES}\n{}", crate::exit::help())
+    format!("{EXAMPLES}\n{ENVIRONMENT}\n{}", crate::exit::help())
 }
 
 /// Options of every command.
@@ -116,6 +129,11 @@ pub(crate) enum Command {
     /// Build several targets in one run
     #[command(after_help = "Example: cbox build appliance/iso appliance/raw/aarch64 hosts/box")]
     Build(BuildArgs),
+    /// Find the hosts and images of a flake, and write a cbox.toml for them
+    ///
+    /// Each host is looked at, nothing is built. One that does not evaluate becomes a comment.
+    #[command(after_help = "Examples:\n  cbox init\n  cbox init --print")]
+    Init(InitArgs),
     /// List the targets
     #[command(after_help = "Example: cbox list --json")]
     List,
@@ -150,6 +168,12 @@ pub(crate) enum Command {
     /// that is in use is refused. What was written is read back from the drive and compared.
     #[command(after_help = flash::EXAMPLES)]
     Flash(FlashArgs),
+    /// Show what makes an image large, and what pulled that in
+    ///
+    /// An image holds what its system needs, so that is what is looked at: all that
+    /// `system.build.toplevel` of the target's host refers to. Nothing is built.
+    #[command(after_help = size::EXAMPLES)]
+    Size(SizeArgs),
     /// Show what is staged, why, what of it is baked into images, and what must not be
     #[command(subcommand)]
     Source(SourceCommand),
@@ -163,6 +187,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         out_dir: Option<Utf8PathBuf>,
     },
+    /// Print the targets as a matrix of GitHub Actions
+    #[command(after_help = matrix::EXAMPLES)]
+    Matrix(MatrixArgs),
     /// Print what a shell loads to complete cbox's words
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -191,6 +218,26 @@ impl Command {
             _ => None,
         }
     }
+}
+
+/// `cbox init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Print the file instead of writing it
+    #[arg(long)]
+    pub(crate) print: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// The words that stand for a command, and so for no kind of target.
+pub(crate) fn command_names() -> Vec<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let commands = cli.get_subcommands();
+    commands
+        .map(|command| command.get_name().to_owned())
+        .collect()
 }
 
 /// `cbox build`
@@ -280,7 +327,6 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_definitions_hold() {

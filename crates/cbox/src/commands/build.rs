@@ -40,7 +40,7 @@ pub(crate) async fn run(
         .iter()
         .map(|name| targets::resolve(&session.project, name, flags, native, &sources))
         .collect::<Result<Vec<Target>, Error>>()?;
-    let is_image = |target: &Target| target.artifact.is_some();
+    let is_image = |target: &Target| matches!(target.name, TargetName::Image { .. });
     if !flags.drv && !flags.dry_run && targets.iter().any(is_image) {
         audit::check(session, &sources).await?;
     }
@@ -154,13 +154,17 @@ async fn evaluate<'a>(
     let answers = side_by_side::derivations(evaluator, limits, &items).await?;
     let (mut jobs, mut failures) = (Vec::new(), Vec::new());
     for ((target, snapshot), answer) in targets.iter().zip(snapshots).zip(answers) {
-        match answer {
-            Ok((evaluated, derivation)) => jobs.push(Job {
+        let job = answer.and_then(|(evaluated, derivation)| {
+            Ok(Job {
                 target,
                 snapshot,
+                artifact: target.artifact(&evaluated)?,
                 evaluated,
                 derivation,
-            }),
+            })
+        });
+        match job {
+            Ok(job) => jobs.push(job),
             // Several targets of one host fail alike, and once is enough.
             Err(error) if failures.contains(&error) => {}
             Err(error) => failures.push(error),

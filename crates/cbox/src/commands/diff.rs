@@ -1,9 +1,9 @@
 //! `cbox diff A B`: why two derivations differ, whatever names them.
 
-use std::{io::ErrorKind, rc::Rc};
+use std::rc::Rc;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::{causes::Explanation, derivation::EXTENSION, manifest::Manifest};
+use camino::Utf8Path;
+use cbox_core::{causes::Explanation, manifest::Manifest};
 use cbox_nix::{Interrupt, store::Store};
 use serde_json::json;
 
@@ -16,38 +16,12 @@ use crate::{
     explain::explain,
     session::{Evaluator, Session},
     shown::{explanation::heading, github, markdown, plain},
+    side::{self, Side},
     side_by_side::{self, Item},
     staging::Sources,
     targets,
     view::View,
 };
-
-/// How the paths of cbox's own links begin, which no target's name does.
-const LINKS: &str = "out/";
-
-/// One side, as far as the words alone tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Side {
-    /// A `.drv` file.
-    Derivation(Utf8PathBuf),
-    /// A link into the store, or a path in it.
-    Output(Utf8PathBuf),
-    /// A target, at a commit or in the working tree.
-    Target {
-        revision: Option<String>,
-        name: String,
-    },
-}
-
-impl Side {
-    /// The version of the flake that it is of: a commit, or (`Some(None)`) the working tree.
-    fn revision(&self) -> Option<Option<&str>> {
-        match self {
-            Self::Target { revision, .. } => Some(revision.as_deref()),
-            Self::Derivation(_) | Self::Output(_) => None,
-        }
-    }
-}
 
 /// A side with its derivation.
 #[derive(Debug, Clone)]
@@ -63,7 +37,10 @@ pub(crate) async fn run(
     common: &Common,
     args: &DiffArgs,
 ) -> Result<(), Error> {
-    let sides = (side(environment, &args.old)?, side(environment, &args.new)?);
+    let sides = (
+        Side::parse(environment, &args.old)?,
+        Side::parse(environment, &args.new)?,
+    );
     let (store, old, new) = match &sides {
         // Two files need no flake and no Nix.
         (Side::Derivation(old), Side::Derivation(new)) => {
@@ -89,40 +66,6 @@ pub(crate) async fn run(
     let explanation = explain(&store, &old.drv, &new.drv).await?;
     show((environment, view), args, (&old, &new), &explanation);
     Ok(())
-}
-
-/// Understands what was typed.
-fn side(environment: &Environment, text: &str) -> Result<Side, Error> {
-    if text.is_empty() {
-        return Err(Error::new(Kind::Usage, "an empty word names nothing")
-            .hint("`cbox list` shows the targets, `cbox hosts` the hosts"));
-    }
-    let path = environment.absolute(Utf8Path::new(text));
-    // Without the `.` of `./result`.
-    let path: Utf8PathBuf = path.components().collect();
-    let is_path = text.starts_with(['/', '.'])
-        || text.starts_with(LINKS)
-        || path
-            .symlink_metadata()
-            .is_ok_and(|found| found.is_symlink());
-    if text.ends_with(EXTENSION) && (is_path || path.exists()) {
-        return Ok(Side::Derivation(path));
-    }
-    if is_path {
-        return Ok(Side::Output(path));
-    }
-    match text.split_once(':') {
-        Some(("", _) | (_, "")) => Err(Error::new(Kind::Usage, format!("`{text}` is no REV:host"))
-            .hint("a commit stands before the colon, a host or a target behind it")),
-        Some((revision, name)) => Ok(Side::Target {
-            revision: Some(revision.to_owned()),
-            name: name.to_owned(),
-        }),
-        None => Ok(Side::Target {
-            revision: None,
-            name: text.to_owned(),
-        }),
-    }
 }
 
 /// The store that a `.drv` file is in, and its path there.
@@ -271,30 +214,17 @@ async fn prepare(
 
 /// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
 async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<String, Error> {
-    let shown = evaluator.session.environment.shown(path);
-    let target = path.canonicalize_utf8().map_err(|error| {
-        let hint = match error.kind() {
-            ErrorKind::NotFound => "`cbox status` shows the links, `cbox list` the targets",
-            _ => "",
-        };
-        Error::file(Kind::Usage, "open", &shown, &error).hint(hint)
-    })?;
+    let target = side::target_of(evaluator.session.environment, path)?;
     let manifest = std::fs::read(format!("{path}.json")).ok();
     if let Some(manifest) = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok())
         && target.as_str().starts_with(&manifest.out)
     {
         return Ok(manifest.drv);
     }
-    let store = &evaluator.nix.store;
-    let root = store.root().to_string_lossy();
-    let inside = target
-        .as_str()
-        .strip_prefix(&*root)
-        .unwrap_or(target.as_str());
+    let shown = evaluator.session.environment.shown(path);
     let other = "name a .drv file, a target or a link that cbox made";
-    if !inside.starts_with(&format!("{}/", store.dir)) {
-        return Err(Error::new(Kind::Usage, format!("{shown} is in no store")).hint(other));
-    }
+    let inside = side::inside(&evaluator.nix.store, &target)
+        .ok_or_else(|| Error::new(Kind::Usage, format!("{shown} is in no store")).hint(other))?;
     evaluator.nix.deriver(inside).await?.ok_or_else(|| {
         Error::new(
             Kind::Usage,
@@ -351,46 +281,5 @@ fn show(
                     .for_each(|line| view.plain(line)),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_say_what_is_meant() {
-        let environment = Environment::unknown();
-        let target = |revision: Option<&str>, name: &str| Side::Target {
-            revision: revision.map(str::to_owned),
-            name: name.to_owned(),
-        };
-        let side = |text: &str| side(&environment, text);
-        assert_eq!(side("box").unwrap(), target(None, "box"));
-        assert_eq!(
-            side("appliance/iso").unwrap(),
-            target(None, "appliance/iso")
-        );
-        assert_eq!(
-            side("v1:hosts/box").unwrap(),
-            target(Some("v1"), "hosts/box")
-        );
-        assert_eq!(
-            side("HEAD~1:appliance/iso/aarch64").unwrap(),
-            target(Some("HEAD~1"), "appliance/iso/aarch64")
-        );
-        assert!(matches!(
-            side("/nix/store/x-y.drv").unwrap(),
-            Side::Derivation(_)
-        ));
-        assert!(matches!(
-            side("./out/appliance-iso").unwrap(),
-            Side::Output(_)
-        ));
-        assert!(matches!(
-            side("out/appliance-iso").unwrap(),
-            Side::Output(_)
-        ));
-        assert!(side(":box").is_err() && side("v1:").is_err() && side("").is_err());
     }
 }

@@ -1,9 +1,6 @@
 //! `cbox hosts`: the hosts, each with what evaluation says of it.
 
-use cbox_core::{
-    expression::{Evaluated, Request},
-    overrides::Overrides,
-};
+use cbox_core::expression::{Evaluated, Request};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
@@ -12,7 +9,6 @@ use crate::{
     cli::{BuildFlags, Common, Limits},
     error::Error,
     exit::Kind,
-    project::is_image_host,
     session::Session,
     side_by_side::{self, Item},
     staging::Sources,
@@ -26,16 +22,16 @@ pub(crate) async fn run(
     common: &Common,
     limits: &Limits,
 ) -> Result<(), Error> {
-    let hosts = session.project.host_folders();
+    let hosts = session.project.hosts();
     if hosts.is_empty() {
         return Err(Error::new(
             Kind::Config,
             format!(
-                "there is no hosts/<name>/default.nix in {}",
+                "there is no hosts/<name>/default.nix in {}, and no cbox.toml that names hosts",
                 session.project.folder
             ),
         )
-        .hint("a host is a folder there"));
+        .hint("`cbox init` finds the hosts of a flake and writes a cbox.toml"));
     }
     let flags = BuildFlags::default();
     let (evaluator, sources) = tokio::try_join!(
@@ -49,9 +45,7 @@ pub(crate) async fn run(
             snapshot,
             request: Request {
                 host: host.clone(),
-                attribute: None,
-                name: None,
-                overrides: Overrides::default(),
+                ..Request::default()
             },
             name: host.clone(),
         })
@@ -82,7 +76,7 @@ fn show(
         return Err(error.clone());
     }
     for (host, answer) in hosts.iter().zip(answers) {
-        let kind = if is_image_host(host) {
+        let kind = if session.project.is_image_host(host) {
             "image"
         } else {
             "install"

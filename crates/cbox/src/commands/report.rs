@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     realise::{Built, Job},
     session::{Evaluator, Session},
+    size::budget,
     view::{View, columns, count, size},
 };
 
@@ -56,7 +57,8 @@ pub(super) async fn plan(
             .evaluated
             .artifact_name
             .as_ref()
-            .or(job.target.artifact.as_ref())
+            .or(job.evaluated.artifact_path.as_ref())
+            .or(job.artifact.as_ref())
         {
             rows.push(["  artifact".to_owned(), artifact.clone()]);
         }
@@ -112,6 +114,9 @@ pub(super) fn built(
     view.json(&targets(items.collect(), failures));
     for done in built {
         let manifest = &done.manifest;
+        if let Some(warning) = budget::image_warning(&session.project, manifest) {
+            view.warn(&warning);
+        }
         let place = done
             .link
             .as_deref()

@@ -1,9 +1,15 @@
 //! The builds that run, and how far all of them are.
+//!
+//! Nix counts at once that a build has ended, well or not, but does not say which. The stop of
+//! its activity says so, and of a build that was asked for by name comes only when all builds
+//! are over; so does its error. Here each end is given to a build as soon as there is but one
+//! that it can be of (`ends`).
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cbox_nix::events::{Activity, Event};
+use cbox_nix::events::{Activity, Event, failed_derivation};
 
+use super::ends::{Ends, Outcome};
 use super::fetches::{Counts, Fetched, Fetches};
 
 /// How many builds are followed at once: more than any Nix runs.
@@ -39,7 +45,7 @@ impl Build {
 pub(crate) enum News {
     /// A build has begun.
     Began(Build),
-    /// A build has ended, well or not. Nix counts it right before, as built or as failed.
+    /// A build has ended, well or not.
     Ended { build: Build, failed: bool },
     /// The first store path or file is fetched, from there.
     Fetching(String),
@@ -74,15 +80,12 @@ pub(crate) struct Builds {
     since: Duration,
     /// In the order in which they began, which their numbers keep.
     running: BTreeMap<u64, Build>,
-    /// Those of them that are over.
-    ended: u64,
+    /// How many have stopped.
+    stopped: u64,
     all_builds: Option<u64>,
     counts: Counts,
     failed: u64,
-    /// Those of the failures that are of builders, and do not only follow from others.
-    builders_failed: u64,
-    /// Whether what was counted last is a failure.
-    last_failed: bool,
+    ends: Ends,
     fetches: Fetches,
     fetching: bool,
 }
@@ -101,8 +104,8 @@ impl Builds {
         self.since
     }
 
-    /// Takes an event.
-    pub(crate) fn event(&mut self, event: &Event, now: Duration) -> Option<News> {
+    /// Takes an event, and gives what came of it.
+    pub(crate) fn event(&mut self, event: &Event, now: Duration) -> Vec<News> {
         match event {
             Event::BuildStarted { id, drv, machine } => {
                 let build = Build {
@@ -114,21 +117,21 @@ impl Builds {
                 };
                 if self.running.len() < FOLLOWED {
                     self.running.insert(*id, build.clone());
+                    self.ends.began(*id);
                 }
-                Some(News::Began(build))
+                vec![News::Began(build)]
             }
             Event::BuildEnded { id } => {
-                self.ended += 1;
-                let failed = self.last_failed;
-                let build = self.running.remove(id)?;
-                self.builders_failed += u64::from(failed);
-                Some(News::Ended { build, failed })
+                self.stopped += 1;
+                let is_last = self.counts.done + self.failed >= self.counts.expected;
+                let known = self.ends.stopped(*id, is_last);
+                self.told(known)
             }
             Event::Phase { id, phase } => {
                 if let Some(build) = self.running.get_mut(id) {
                     build.phase = Some(phase.clone());
                 }
-                None
+                self.heard(*id)
             }
             Event::BuildLog { id, line } => {
                 if let Some(build) = self.running.get_mut(id)
@@ -138,9 +141,21 @@ impl Builds {
                     build.last_line.clear();
                     build.last_line.push_str(kept);
                 }
-                None
+                self.heard(*id)
             }
-            Event::Message { .. } => None,
+            Event::Message {
+                is_error: true,
+                text,
+            } => {
+                let failed = failed_derivation(text);
+                let id = failed.and_then(|drv| {
+                    let mut running = self.running.iter();
+                    running.find_map(|(id, build)| (build.drv == drv).then_some(*id))
+                });
+                let known = id.map(|id| self.ends.named(id));
+                self.told(known.unwrap_or_default())
+            }
+            Event::Message { .. } => vec![],
             Event::Started {
                 id,
                 kind,
@@ -153,36 +168,55 @@ impl Builds {
                 self.fetches.event(event, now);
                 let fetches = matches!(kind, Activity::CopyPath | Activity::FileTransfer);
                 if !fetches || self.fetching {
-                    return None;
+                    return vec![];
                 }
                 self.fetching = true;
                 let from = if from.is_empty() { what } else { from };
-                Some(News::Fetching(from.clone()))
+                vec![News::Fetching(from.clone())]
             }
             Event::Progress {
                 id,
                 done,
                 expected,
+                running,
                 failed,
-                ..
             } if self.all_builds == Some(*id) => {
-                if *failed != self.failed {
-                    self.last_failed = true;
-                } else if *done != self.counts.done {
-                    self.last_failed = false;
-                }
+                let good = done.saturating_sub(self.counts.done);
+                let bad = failed.saturating_sub(self.failed);
                 self.counts = Counts {
                     done: *done,
                     expected: *expected,
                 };
                 self.failed = *failed;
-                None
+                let known = self.ends.counted(good, bad, *running);
+                self.told(known)
             }
             Event::Ended { .. } | Event::Progress { .. } | Event::Expected { .. } => {
                 self.fetches.event(event, now);
-                None
+                vec![]
             }
         }
+    }
+
+    /// A build that says something has not ended, so perhaps another one has.
+    fn heard(&mut self, id: u64) -> Vec<News> {
+        let known = self.ends.heard(id);
+        self.told(known)
+    }
+
+    /// Says that no more events come, and what came of the builds that stopped last.
+    pub(crate) fn over(&mut self) -> Vec<News> {
+        let known = self.ends.over();
+        self.told(known)
+    }
+
+    fn told(&mut self, known: Vec<(u64, Outcome)>) -> Vec<News> {
+        let news = known.into_iter().filter_map(|(id, outcome)| {
+            let build = self.running.remove(&id)?;
+            let failed = outcome == Outcome::Bad;
+            Some(News::Ended { build, failed })
+        });
+        news.collect()
     }
 
     /// A build that runs.
@@ -195,10 +229,15 @@ impl Builds {
         self.running.values()
     }
 
+    /// How many builds run now. Of those that are known some may have ended, too.
+    pub(crate) fn at_once(&self) -> usize {
+        self.running.len().saturating_sub(self.ends.open())
+    }
+
     /// How many derivations are built of how many.
     pub(crate) fn counts(&self) -> Counts {
         let Counts { done, expected } = self.counts;
-        let known = self.running.len() as u64 + done + self.failed;
+        let known = self.at_once() as u64 + done + self.failed;
         Counts {
             done,
             expected: expected.max(known),
@@ -222,9 +261,9 @@ impl Builds {
             // A Nix that counts nothing has said what began and ended at least.
             built: match self.all_builds {
                 Some(_) => self.counts.done,
-                None => self.ended,
+                None => self.stopped,
             },
-            failed: self.builders_failed,
+            failed: self.ends.failed(),
             paths: fetched.paths.done,
             bytes: fetched.bytes.done,
         }

@@ -3,6 +3,7 @@
 
 pub(crate) mod builds;
 pub(crate) mod copying;
+mod ends;
 pub(crate) mod evaluations;
 pub(crate) mod fetches;
 mod rate;

@@ -180,7 +180,7 @@ fn no_hosts(state: &State<'_>, pattern: &str) -> Error {
             Kind::Config,
             format!("{} has no install host", state.label()),
         )
-        .hint("one is a folder hosts/<name>/ with a default.nix that git tracks, and a name without `_`");
+        .hint("one is a folder hosts/<name>/ with a default.nix that git tracks, and a name without `_`; or cbox.toml names it under `hosts`");
     }
     let matcher = Glob::new(pattern).map(|glob| glob.compile_matcher());
     let is_meant = |image: &String| matcher.as_ref().is_ok_and(|glob| glob.is_match(image));

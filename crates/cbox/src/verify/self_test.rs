@@ -210,7 +210,7 @@ impl SelfTest<'_, '_> {
         let filter = filter(&self.args.hosts)?;
         let wanted = |host: &str| self.args.hosts.is_empty() || filter.is_match(host);
         let hosts = project
-            .install_host_folders()
+            .install_hosts()
             .into_iter()
             .filter(|host| wanted(host));
         let mut names: Vec<TargetName> = hosts.map(|name| TargetName::Host { name }).collect();
@@ -220,11 +220,16 @@ impl SelfTest<'_, '_> {
             .iter()
             .filter(|target| wanted(&target.host))
         {
-            names.extend(target.systems.iter().map(|system| TargetName::Image {
-                kind: target.kind.clone(),
-                format: target.format.clone(),
-                system: Some(system.clone()),
-            }));
+            names.extend(
+                target
+                    .systems()
+                    .into_iter()
+                    .map(|system| TargetName::Image {
+                        kind: target.kind.clone(),
+                        format: target.format.clone(),
+                        system: Some(system),
+                    }),
+            );
         }
         if names.is_empty() {
             return Err(Error::new(Kind::Usage, "no host and no image is called so")
@@ -255,7 +260,7 @@ impl SelfTest<'_, '_> {
             &ignored,
             &excluded,
             &sources.rules,
-            &project.host_folders(),
+            &project.hosts(),
         ))
     }
 

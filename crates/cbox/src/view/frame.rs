@@ -87,11 +87,11 @@ pub(super) fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<String
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let of = match all {
-        0 | 1 => String::new(),
-        all => format!(" {done}/{all}:"),
+    let names = format!("{shown}{more}");
+    let mut parts = match all {
+        0 | 1 => vec![format!("evaluating {names}")],
+        all => vec![format!("evaluating {done}/{all}"), names],
     };
-    let mut parts = vec![format!("evaluating{of} {shown}{more}")];
     if let Some(first) = running.first() {
         let mut time = running_for(now, first.since);
         if let Some(last) = first.last {
@@ -108,10 +108,17 @@ pub(super) fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<String
 pub(super) fn head(builds: &Builds, now: Duration) -> Vec<String> {
     let counts = builds.counts();
     let fetched = builds.fetched(now);
-    let running = builds.running().len();
-    let doing = if counts.expected > 0 {
+    let Fetched { paths, bytes, .. } = fetched;
+    let running = builds.at_once();
+    let goes_on =
+        bytes.done < bytes.expected || (bytes.expected > 0 && paths.done < paths.expected);
+    // What Nix finds elsewhere it has counted among the builds before.
+    let only_fetches = running == 0 && goes_on;
+    let doing = if only_fetches {
+        format!("fetching {}", amount(&fetched))
+    } else if counts.expected > 0 {
         format!("building {}/{}", counts.done, counts.expected)
-    } else if fetched.paths.expected > 0 || fetched.bytes.expected > 0 {
+    } else if paths.expected > 0 || bytes.expected > 0 {
         "fetching".to_owned()
     } else {
         "building".to_owned()
@@ -120,37 +127,34 @@ pub(super) fn head(builds: &Builds, now: Duration) -> Vec<String> {
         0 => String::new(),
         number => format!("{number} failed"),
     };
-    let several = match running {
-        0 | 1 => String::new(),
-        number => format!("{number} at once"),
-    };
     let mut parts = vec![doing, failed];
-    parts.extend(fetching(&fetched));
-    parts.push(several);
-    parts.push(running_for(now, builds.since()));
-    parts
-}
-
-/// `12 of 40 paths`, `3.2 of 120.0 MB` and `4.1 MB/s`, as far as there is something to say.
-fn fetching(fetched: &Fetched) -> Vec<String> {
-    let Fetched { paths, bytes, rate } = fetched;
-    let mut parts = Vec::new();
-    if bytes.expected > 0 {
-        let of = match bytes.done < bytes.expected {
-            true => format!(" of {}", size(bytes.expected)),
-            false => String::new(),
-        };
-        let rate = match rate {
-            0 => String::new(),
-            rate => format!(" at {}/s", size(*rate)),
-        };
-        parts.push(format!("fetched {}{of}{rate}", size(bytes.done)));
+    if bytes.expected > 0 && !only_fetches {
+        parts.push(format!("fetched {}", amount(&fetched)));
     }
     // Nix expects paths too of which it then finds that nobody has them.
     if paths.done > 0 || (paths.expected > 0 && bytes.expected > 0) {
         parts.push(format!("{}/{} paths", paths.done, paths.expected));
     }
+    parts.push(match running {
+        0 | 1 => String::new(),
+        number => format!("{number} at once"),
+    });
+    parts.push(running_for(now, builds.since()));
     parts
+}
+
+/// `3.2 MB of 120.0 MB at 4.1 MB/s`, as far as there is something to say.
+fn amount(fetched: &Fetched) -> String {
+    let Fetched { bytes, rate, .. } = fetched;
+    let of = match bytes.done < bytes.expected {
+        true => format!(" of {}", size(bytes.expected)),
+        false => String::new(),
+    };
+    let rate = match rate {
+        0 => String::new(),
+        rate => format!(" at {}/s", size(*rate)),
+    };
+    format!("{}{of}{rate}", size(bytes.done))
 }
 
 fn lines(builds: &Builds, now: Duration, width: usize) -> Vec<String> {
@@ -219,7 +223,7 @@ mod tests {
         };
         assert_eq!(
             lines(&evaluations, seconds(25)),
-            ["evaluating 1/9: a, b, c and 1 more · 15 s, 1 min 2 s last time"]
+            ["evaluating 1/9 · a, b, c and 1 more · 15 s, 1 min 2 s last time"]
         );
         let mut one = Evaluations::of(1);
         one.begin("a", None, seconds(3));

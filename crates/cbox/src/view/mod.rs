@@ -216,7 +216,8 @@ impl View {
     /// Says that building is over.
     pub(crate) fn built(&self) {
         self.shared.with(|stderr| {
-            if let Task::Building(builds) = stderr.take_task() {
+            if let Task::Building(mut builds) = stderr.take_task() {
+                stderr.tell(&builds.over());
                 stderr.built(builds.summary());
             }
             stderr.end_group();

@@ -84,3 +84,52 @@ pub(super) fn window() -> Window {
         rows: known(size.map_or(0, |size| size.ws_row), 24),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(terminal: &vt100::Parser) -> Vec<String> {
+        let rows = terminal.screen().rows(0, 20);
+        rows.map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_frame_that_is_half_drawn_has_old_and_new_lines_and_nothing_else() {
+        for colour in [false, true] {
+            let mut screen = Screen::new(colour);
+            let mut terminal = vt100::Parser::new(6, 20, 0);
+            terminal.process(b"$ cbox\r\n");
+            for frame in [
+                &["* head", "  one", "  two"][..],
+                &["- head, longer", "  three"],
+                &["+ h", "  one", "  two", "  three"],
+            ] {
+                let before = rows(&terminal);
+                let lines: Vec<String> = frame.iter().map(|&line| line.to_owned()).collect();
+                // The terminal adds it, unless it is told not to.
+                let drawn = screen.draw(&lines).replace('\n', "\r\n");
+                for byte in drawn.bytes() {
+                    terminal.process(&[byte]);
+                    for (place, row) in rows(&terminal).iter().enumerate().skip(1) {
+                        let new = frame.get(place - 1).copied().unwrap_or_default();
+                        let is_part = new.starts_with(row) || {
+                            // The new line's beginning, over the old one.
+                            let same = |(a, b): &(char, char)| a == b;
+                            let drawn = row.chars().zip(new.chars()).take_while(same).count();
+                            row.chars()
+                                .skip(drawn)
+                                .eq(before[place].chars().skip(drawn))
+                        };
+                        assert!(is_part, "`{row}` between {before:?} and {frame:?}");
+                    }
+                }
+                assert_eq!(rows(&terminal)[1..=frame.len()], lines[..]);
+                assert_eq!(terminal.screen().cursor_position(), (1, 0));
+            }
+            terminal.process(screen.erase().as_bytes());
+            assert_eq!(terminal.screen().contents(), "$ cbox");
+            assert_eq!(screen.erase(), "");
+        }
+    }
+}

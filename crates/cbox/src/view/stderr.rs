@@ -19,7 +19,7 @@ use crate::{
     environment::{Display, Environment},
     progress::{
         Task,
-        builds::{Summary, short},
+        builds::{News, Summary, short},
     },
     run_log::RunLog,
 };
@@ -44,7 +44,7 @@ pub(super) struct Stderr {
     begun: Instant,
     display: Display,
     loudness: Loudness,
-    heartbeat: Duration,
+    heartbeat: Option<Duration>,
     screen: Screen,
     task: Task,
     /// Lines of logs, which are written many at a time.
@@ -188,7 +188,7 @@ impl Stderr {
     /// Writes lines that stay.
     pub(super) fn say(&mut self, text: &str) {
         self.wait_to_write(text);
-        self.make_room();
+        self.refresh();
     }
 
     /// Writes lines that stay, the last one without an end.
@@ -216,18 +216,30 @@ impl Stderr {
         }
         self.waiting.push(b'\n');
         if self.waiting.len() > WAITING {
-            self.make_room();
+            self.refresh();
         }
     }
 
     /// Takes the view away until the next tick, and writes what waits.
     pub(super) fn make_room(&mut self) {
-        let erase = self.screen.erase();
-        if !erase.is_empty() || !self.waiting.is_empty() {
-            let mut bytes = erase.as_bytes().to_vec();
+        let mut bytes = self.screen.erase().as_bytes().to_vec();
+        bytes.append(&mut self.waiting);
+        write(&bytes);
+    }
+
+    /// Writes what waits, and draws the view below. It is one write: a terminal may show
+    /// what it has got between two, and the view would flicker.
+    fn refresh(&mut self) {
+        let mut bytes = Vec::new();
+        if !self.waiting.is_empty() {
+            bytes.extend_from_slice(self.screen.erase().as_bytes());
             bytes.append(&mut self.waiting);
-            write(&bytes);
         }
+        if self.display == Display::Live && self.loudness > Loudness::Quiet {
+            let lines = frame::frame(&self.task, self.now(), screen::window());
+            bytes.extend_from_slice(self.screen.draw(&lines).as_bytes());
+        }
+        write(&bytes);
     }
 
     /// Opens a group on GitHub.
@@ -249,7 +261,7 @@ impl Stderr {
     pub(super) fn command(&mut self, command: &str) {
         self.waiting.extend_from_slice(command.as_bytes());
         self.waiting.push(b'\n');
-        self.make_room();
+        self.refresh();
     }
 
     /// Keeps a line of what happened in the log of the run.
@@ -265,6 +277,7 @@ impl Stderr {
         let Task::Building(builds) = &mut self.task else {
             return;
         };
+        let mut shown = None;
         if let Event::BuildLog { id, line } = event {
             let drv = builds.build(*id).map_or("", |build| &build.drv);
             let name = short(drv);
@@ -272,27 +285,14 @@ impl Stderr {
                 log.line(name, line);
             }
             if self.loudness >= Loudness::Verbose {
-                let text = format!("{name}> {line}");
-                builds.event(event, now);
-                self.wait_to_write(&text);
-                return;
+                shown = Some(format!("{name}> {line}"));
             }
         }
         let news = builds.event(event, now);
-        if let Some(news) = news {
-            let line = words::news(&news, now);
-            if let Some(log) = &mut self.log {
-                log.begin(now);
-            }
-            self.keep(&line);
-            if self.loudness > Loudness::Quiet {
-                let title = self.title.clone();
-                self.group(&title);
-            }
-            if self.tells_events() {
-                self.say(&line);
-            }
+        if let Some(line) = shown {
+            self.wait_to_write(&line);
         }
+        self.tell(&news);
         // Errors come back as the build's failure.
         if let Event::Message {
             is_error: false,
@@ -306,35 +306,47 @@ impl Stderr {
         }
     }
 
-    /// Draws the view, or gives a sign of life.
-    fn tick(&mut self) {
-        if self.display == Display::Live {
-            self.make_room_for_waiting();
-            let lines = frame::frame(&self.task, self.now(), screen::window());
-            let text = self.screen.draw(&lines);
-            if !text.is_empty() {
-                write(text.as_bytes());
-            }
-            return;
-        }
-        self.make_room_for_waiting();
+    /// Tells what came of builds.
+    pub(super) fn tell(&mut self, news: &[News]) {
         let now = self.now();
-        if now.saturating_sub(self.last_word) >= self.heartbeat
-            && let Some(line) = words::heartbeat(&self.task, now)
-        {
-            self.say(&line);
+        for news in news {
+            let line = words::news(news, now);
+            if let Some(log) = &mut self.log {
+                log.begin(now);
+            }
+            self.keep(&line);
+            if self.loudness > Loudness::Quiet {
+                let title = self.title.clone();
+                self.group(&title);
+            }
+            // A failure stays, also where the view shows all else: the other builds may go on
+            // for hours.
+            let failed = matches!(news, News::Ended { failed: true, .. });
+            if self.tells_events() || (failed && self.loudness > Loudness::Quiet) {
+                self.say(&line);
+            }
         }
     }
 
-    fn make_room_for_waiting(&mut self) {
-        if !self.waiting.is_empty() {
-            self.make_room();
+    /// Writes what waits and draws the view, or gives a sign of life.
+    fn tick(&mut self) {
+        self.refresh();
+        let now = self.now();
+        let silence = now.saturating_sub(self.last_word);
+        if self.display != Display::Live
+            && self.heartbeat.is_some_and(|longest| silence >= longest)
+            && let Some(line) = words::heartbeat(&self.task, now)
+        {
+            self.say(&line);
         }
     }
 }
 
 /// Where standard error is gone, there is nowhere left to say so.
 fn write(bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
     let mut stderr = io::stderr().lock();
     let _gone = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }

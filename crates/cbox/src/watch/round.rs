@@ -88,11 +88,12 @@ pub(crate) fn names(
     if !named.is_empty() {
         return named.to_vec();
     }
-    let hosts = project.install_host_folders().into_iter();
+    let hosts = project.install_hosts().into_iter();
     let mut names: Vec<TargetName> = hosts.map(|name| TargetName::Host { name }).collect();
     for target in &project.config().targets {
         // An image of this machine's own architecture, where there is one, says it all.
-        let system = (!target.systems.contains(native)).then(|| target.systems.first().cloned());
+        let systems = target.systems();
+        let system = (!systems.contains(native)).then(|| systems.first().cloned());
         names.push(TargetName::Image {
             kind: target.kind.clone(),
             format: target.format.clone(),

@@ -1,0 +1,330 @@
+//! `cbox init`: finds the hosts and images of a flake, and writes a `cbox.toml` for them.
+
+use std::{io, sync::Arc};
+
+use camino::Utf8Path;
+use cbox_core::{
+    expression::{Evaluated, Request},
+    starter::{Found, Host, Starter, Uses},
+};
+use cbox_nix::{Interrupt, eval::host_names};
+use serde_json::{Value, json};
+
+use super::{document, report};
+use crate::{
+    cli::{BuildFlags, Common, InitArgs, Limits, command_names},
+    config::{self, Config},
+    environment::Environment,
+    error::Error,
+    exit::Kind,
+    project::{OUT, Project},
+    session::{Evaluator, Session},
+    side_by_side::{self, Item},
+    staging::Sources,
+    view::{View, columns},
+    whole_file,
+};
+
+/// The file that says what git does not track.
+const GITIGNORE: &str = ".gitignore";
+
+/// What a message of an evaluation says behind the name of the host.
+const FAILS: &str = "does not evaluate: ";
+
+/// How much of an error stands in the file, in characters.
+const LONGEST_REASON: usize = 200;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default)]
+struct Written {
+    config: bool,
+    gitignore: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(
+    (environment, view, interrupt): (&Environment, &View, &Interrupt),
+    common: &Common,
+    args: &InitArgs,
+) -> Result<(), Error> {
+    let session = Session {
+        environment,
+        view,
+        interrupt,
+        // A cbox.toml that is there has no say: it may be what is to be replaced.
+        project: Project::bare(environment, common.flake.as_deref(), None)?,
+    };
+    let file = session.project.folder.join(config::FILE);
+    if !args.print && file.symlink_metadata().is_ok() {
+        return Err(in_the_way(&session, &file));
+    }
+    let flags = BuildFlags::default();
+    let (evaluator, sources) = tokio::try_join!(
+        session.evaluator(common, &flags),
+        Sources::look(&session, false)
+    )?;
+    let found = find(&evaluator, &sources, &args.limits).await?;
+    let commands = command_names();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let starter = Starter::new(found, &session.project.host_folders(), &commands);
+    let text = starter.to_toml();
+    // What cbox itself would not read is no help to anybody.
+    Config::parse(&text, &file)?;
+    let written = match args.print {
+        true => Written::default(),
+        false => write(&session, &file, &text).await?,
+    };
+    view.json(&document("init", to_json(&starter, &file, &text, written)));
+    if args.print {
+        view.plain(text.trim_end());
+    } else {
+        rows(&starter).iter().for_each(|row| view.plain(row));
+        tell(&session, &starter, written);
+    }
+    Ok(())
+}
+
+fn in_the_way(session: &Session<'_>, file: &Utf8Path) -> Error {
+    let shown = session.environment.shown(file);
+    Error::new(Kind::Config, format!("{shown} is there already"))
+        .hint("move it away first; `cbox init --print` shows what would be written")
+}
+
+/// Looks at every host. One that does not evaluate is told of, and does not keep the others
+/// from being found.
+async fn find(
+    evaluator: &Evaluator<'_>,
+    sources: &Sources<'_>,
+    limits: &Limits,
+) -> Result<Vec<Found>, Error> {
+    let session = evaluator.session;
+    let snapshot = sources.plain().await?;
+    let ready = snapshot.ready(evaluator).await;
+    ready.map_err(|error| can_be_locked(error, session, sources))?;
+    session.view.doing("looking for hosts");
+    let names = match host_names(&evaluator.nix, &snapshot.staged).await {
+        Ok(names) => names,
+        Err(error) => return Err(evaluator.located(error, &snapshot).await),
+    }
+    .unwrap_or_default();
+    if names.is_empty() {
+        let flake = session.project.folder.join("flake.nix");
+        let flake = session.environment.shown(&flake);
+        return Err(
+            Error::new(Kind::Config, format!("{flake} has no nixosConfigurations"))
+                .hint("cbox builds NixOS hosts, and that output of a flake is where they are"),
+        );
+    }
+    let item = |name: &String| Item {
+        snapshot: Arc::clone(&snapshot),
+        request: Request {
+            host: name.clone(),
+            images: true,
+            ..Request::default()
+        },
+        name: name.clone(),
+    };
+    let items: Vec<Item> = names.iter().map(item).collect();
+    let answers = side_by_side::evaluate(evaluator, limits, &items).await?;
+    if answers.iter().all(Result::is_err) {
+        let mut failures: Vec<Error> = answers.into_iter().filter_map(Result::err).collect();
+        failures.dedup();
+        report::first_of(session.view, failures)?;
+        return Ok(vec![]);
+    }
+    let found = names.into_iter().zip(answers);
+    Ok(found
+        .map(|(name, answer)| look_at(session.view, name, answer))
+        .collect())
+}
+
+/// `error`, with a way out that works: `nix flake lock` sees no flake that git does not track.
+fn can_be_locked(error: Error, session: &Session<'_>, sources: &Sources<'_>) -> Error {
+    let flake = session.project.dir().join("flake.nix");
+    let mut entries = sources.base.entries.iter();
+    let tracked = entries.any(|entry| entry.tracked && entry.path == flake);
+    if error.kind != Kind::Lock || tracked || session.project.repository.is_none() {
+        return error;
+    }
+    error.hint("run `git add flake.nix`, then `nix flake lock`: Nix sees only what git tracks")
+}
+
+fn look_at(view: &View, name: String, answer: Result<Evaluated, Error>) -> Found {
+    let answer = match answer {
+        Ok(evaluated) => Ok((evaluated.system, evaluated.images.unwrap_or_default())),
+        Err(error) => {
+            view.warn(&error.message);
+            Err(reason(&error))
+        }
+    };
+    Found { name, answer }
+}
+
+/// `error` in one line that is not too long: what Nix says, if it is Nix's.
+fn reason(error: &Error) -> String {
+    let said = error.message.lines().next().unwrap_or_default();
+    // The line begins with the name of the host, which stands beside the reason anyway.
+    let said = said.find(FAILS).map_or(said, |place| &said[place..]);
+    let mut short: String = said.chars().take(LONGEST_REASON).collect();
+    if short.len() < said.len() {
+        short.push('…');
+    }
+    short
+}
+
+async fn write(session: &Session<'_>, file: &Utf8Path, text: &str) -> Result<Written, Error> {
+    let ignored = is_ignored(session).await?;
+    whole_file::create(file, text).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => in_the_way(session, file),
+        _ => Error::file(
+            Kind::Output,
+            "write",
+            session.environment.shown(file),
+            &error,
+        ),
+    })?;
+    Ok(Written {
+        config: true,
+        gitignore: !ignored && ignore(session),
+    })
+}
+
+/// Whether git has no eye on the folder of the links; so it is where there is no repository.
+async fn is_ignored(session: &Session<'_>) -> Result<bool, Error> {
+    let project = &session.project;
+    let Some(repository) = &project.repository else {
+        return Ok(true);
+    };
+    let folder = project.dir().join(OUT);
+    let ignores = repository.ignores(folder.as_std_path(), session.interrupt);
+    Ok(ignores.await?)
+}
+
+/// Adds the folder of the links to `.gitignore`. It is said where that fails: all else is
+/// done by then.
+fn ignore(session: &Session<'_>) -> bool {
+    let path = session.project.folder.join(GITIGNORE);
+    let added = match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
+    .and_then(|text| whole_file::replace(&path, &with_line(&text, &format!("/{OUT}/"))));
+    if let Err(error) = &added {
+        let shown = session.environment.shown(&path);
+        session.view.warn(&format!(
+            "cannot add `/{OUT}/`, where the images go, to {shown}: {error}"
+        ));
+    }
+    added.is_ok()
+}
+
+/// `text` with `line` behind it, which is a line of its own.
+fn with_line(text: &str, line: &str) -> String {
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    format!("{text}{end}{line}\n")
+}
+
+fn to_json(starter: &Starter, file: &Utf8Path, text: &str, written: Written) -> Value {
+    let host = |host: &Host| {
+        let uses = host.uses.as_ref();
+        json!({
+            "host": host.name,
+            "kind": uses.ok().map(|uses| if uses.is_machine { "install" } else { "image" }),
+            "system": uses.ok().map(|uses| &uses.system),
+            "targets": host.targets(),
+            "variants": uses.ok().map(|uses| &uses.stock),
+            "error": uses.err(),
+        })
+    };
+    json!({
+        "file": file,
+        "written": written.config,
+        "gitignore": written.gitignore,
+        "hosts": starter.hosts.iter().map(host).collect::<Value>(),
+        "content": text,
+    })
+}
+
+fn rows(starter: &Starter) -> Vec<String> {
+    let mut rows = vec![["HOST", "SYSTEM", "TARGETS"].map(str::to_owned)];
+    for host in &starter.hosts {
+        let (system, targets) = match &host.uses {
+            Ok(uses) => (uses.system.to_string(), host.targets().join(" ")),
+            Err(_) => ("left out".to_owned(), String::new()),
+        };
+        rows.push([host.name.clone(), system, targets]);
+    }
+    columns(&rows)
+}
+
+/// Says what was written, and what can be done with it.
+fn tell(session: &Session<'_>, starter: &Starter, written: Written) {
+    let (view, folder) = (session.view, &session.project.folder);
+    view.note(&format!(
+        "wrote {}",
+        session.environment.shown(&folder.join(config::FILE))
+    ));
+    if written.gitignore {
+        let path = session.environment.shown(&folder.join(GITIGNORE));
+        view.note(&format!("added /{OUT}/, where the images go, to {path}"));
+    }
+    if starter.left_out().next().is_some() {
+        view.note("what is left out stands there as a comment, with the reason");
+    }
+    if starter.used().any(|(_, uses)| !uses.stock.is_empty()) {
+        view.note("nixpkgs can make images of every host: a comment at the end of it shows how");
+    }
+    let mut next = Vec::new();
+    if *folder != session.environment.folder {
+        next.push(format!("cd {folder}"));
+    }
+    next.push("cbox list".to_owned());
+    let image =
+        |(_, uses): (_, &Uses)| Some((uses.kind.clone(), uses.images.first()?.format.clone()));
+    if let Some((kind, format)) = starter.used().find_map(image) {
+        next.push(format!("cbox {kind} {format} --dry-run"));
+    }
+    if starter.used().any(|(_, uses)| uses.is_machine) {
+        if session.project.repository.is_some() {
+            let gitignore = if written.gitignore {
+                format!(" {GITIGNORE}")
+            } else {
+                String::new()
+            };
+            next.push(format!("git add {}{gitignore} && git commit", config::FILE));
+        }
+        next.push("cbox accept".to_owned());
+    }
+    view.note(&format!("next:\n  {}", next.join("\n  ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_becomes_one_short_line() {
+        let evaluation = |message: &str| reason(&Error::new(Kind::Evaluation, message));
+        assert_eq!(
+            evaluation("host `a` does not evaluate: attribute 'x' missing\n  at flake.nix:1:2"),
+            "does not evaluate: attribute 'x' missing"
+        );
+        let long = evaluation(&format!("host `a` does not evaluate: {}", "ä".repeat(300)));
+        assert_eq!(long.chars().count(), LONGEST_REASON + 1);
+        assert!(long.ends_with('…'));
+        let memory = Error::new(Kind::Environment, "there is too little memory");
+        assert_eq!(reason(&memory), "there is too little memory");
+    }
+
+    #[test]
+    fn a_line_is_added_as_a_line() {
+        for (before, after) in [("", "/out/\n"), ("a", "a\n/out/\n"), ("a\n", "a\n/out/\n")] {
+            assert_eq!(with_line(before, "/out/"), after);
+        }
+    }
+}
