@@ -4,6 +4,7 @@
 //! of this crate holds no crate that could. What the other crates read is given
 //! to it as values, and every rule can be tested on literals.
 
+pub mod audit;
 pub mod baseline;
 pub mod block_devices;
 pub mod builders;

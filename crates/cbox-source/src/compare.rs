@@ -1,7 +1,7 @@
 //! What differs between two sources that are in a store: files, or folders of files.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -38,26 +38,18 @@ enum Content {
 /// # Errors
 /// When a file cannot be read, or one of the sources is not there.
 pub fn compare(old: &Path, new: &Path) -> Result<Vec<Difference>, SourceError> {
-    let (before, after) = (list(old)?, list(new)?);
-    let mut names: Vec<&PathBuf> = before.keys().chain(after.keys()).collect();
-    names.sort();
-    names.dedup();
     let mut differences = Vec::new();
     let mut more = 0usize;
-    for name in names {
-        let (one, other) = (before.get(name), after.get(name));
-        if same(one, other)? {
-            continue;
-        }
+    for differing in differing(old, new)? {
         if differences.len() == MOST_FILES {
             more += 1;
             continue;
         }
-        let read = |path: Option<&PathBuf>| path.map(keep).transpose();
-        if let Some(change) = describe(read(one)?, read(other)?) {
-            let field = match name.as_os_str().is_empty() {
+        let read = |path: &Option<PathBuf>| path.as_ref().map(keep).transpose();
+        if let Some(change) = describe(read(&differing.old)?, read(&differing.new)?) {
+            let field = match differing.name.as_os_str().is_empty() {
                 true => "content".to_owned(),
-                false => name.display().to_string(),
+                false => differing.name.display().to_string(),
             };
             differences.push(Difference { field, change });
         }
@@ -72,6 +64,34 @@ pub fn compare(old: &Path, new: &Path) -> Result<Vec<Difference>, SourceError> {
         });
     }
     Ok(differences)
+}
+
+/// A file that is not the same in two sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// Its path from the top.
+    pub name: PathBuf,
+    /// Where it is in the old source, if it is there.
+    pub old: Option<PathBuf>,
+    /// Where it is in the new one, if it is there.
+    pub new: Option<PathBuf>,
+}
+
+/// The files that are not the same in `old` and in `new`, by their names.
+///
+/// # Errors
+/// As [`compare`].
+pub fn differing(old: &Path, new: &Path) -> Result<Vec<Differing>, SourceError> {
+    let (mut before, mut after) = (list(old)?, list(new)?);
+    let names: BTreeSet<PathBuf> = before.keys().chain(after.keys()).cloned().collect();
+    let mut differing = Vec::new();
+    for name in names {
+        let (old, new) = (before.remove(&name), after.remove(&name));
+        if !same(old.as_ref(), new.as_ref())? {
+            differing.push(Differing { name, old, new });
+        }
+    }
+    Ok(differing)
 }
 
 /// All files below `top`, by their path from it: the empty path if `top` is one itself.

@@ -3,9 +3,11 @@
 //! Git is the authority on what belongs to the tree; [`list`] reads its answer, and
 //! walks the tree itself only where there is no repository. [`rules`] adds what
 //! `cbox.toml` says, [`tree`] looks at each file once, and [`stage`] hashes what is
-//! left, finding every [`stand_in`] on the way, and copies it for the store. Nothing that
+//! left, finding every [`stand_in`] on the way, and copies it for the store. [`audit`] looks
+//! in it for what must not be baked, and [`compare`] compares it with another. Nothing that
 //! git ignores is walked or read, so cost does not grow with it.
 
+pub mod audit;
 pub mod compare;
 mod error;
 pub mod list;

@@ -15,6 +15,9 @@ use crate::SourceError;
 /// What stands for the host's name in a pattern of local settings.
 const HOST: &str = "{host}";
 
+/// What local settings are called where no pattern names them.
+const LOCAL: &str = "local.nix";
+
 /// The rules of one flake.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -42,8 +45,8 @@ pub struct Made {
 pub enum LeftOut {
     /// This pattern excludes it.
     Excluded(String),
-    /// It is a local setting.
-    Local,
+    /// It is a local setting, as this pattern says.
+    Local(String),
     /// cbox made it.
     Made,
 }
@@ -109,8 +112,8 @@ impl Rules {
     /// Why the file at `path` is not staged, as far as these rules are the reason.
     #[must_use]
     pub fn why_left_out(&self, path: &Path) -> Option<LeftOut> {
-        if self.is_local(path) {
-            return Some(LeftOut::Local);
+        if let Some(pattern) = self.local_pattern(path) {
+            return Some(LeftOut::Local(pattern.with(HOST)));
         }
         if let Ok(inside) = path.strip_prefix(&self.dir)
             && let Match::Ignore(glob) = self.exclude.matched_path_or_any_parents(inside, false)
@@ -123,10 +126,24 @@ impl Rules {
     /// Whether `path` is a local setting, of whichever host.
     #[must_use]
     pub fn is_local(&self, path: &Path) -> bool {
-        path.strip_prefix(&self.dir)
-            .ok()
-            .and_then(Path::to_str)
-            .is_some_and(|inside| self.local.iter().any(|pattern| pattern.matches(inside)))
+        self.local_pattern(path).is_some()
+    }
+
+    fn local_pattern(&self, path: &Path) -> Option<&LocalPattern> {
+        let inside = path.strip_prefix(&self.dir).ok()?.to_str()?;
+        self.local.iter().find(|pattern| pattern.matches(inside))
+    }
+
+    /// Whether `path` has the name of local settings, wherever it is: at another place they
+    /// count as source.
+    #[must_use]
+    pub fn is_named_as_local(&self, path: &Path) -> bool {
+        let names = self.local.iter().filter_map(LocalPattern::file_name);
+        path.file_name().is_some_and(|name| {
+            std::iter::once(LOCAL)
+                .chain(names)
+                .any(|local| name == local)
+        })
     }
 
     /// The places where local settings of `host` would be.
@@ -188,6 +205,17 @@ impl LocalPattern {
                 .and_then(|rest| rest.strip_suffix(after.as_str()))
                 .is_some_and(|host| !host.is_empty() && !host.contains('/')),
         }
+    }
+
+    /// The name of its files; `None` where that is the host's.
+    fn file_name(&self) -> Option<&str> {
+        let end = self.after.as_ref().unwrap_or(&self.before);
+        let name = match end.rsplit_once('/') {
+            Some((_, name)) => name,
+            None if self.after.is_none() => end,
+            None => return None,
+        };
+        (!name.is_empty()).then_some(name)
     }
 
     fn with(&self, host: &str) -> String {
@@ -269,6 +297,23 @@ mod tests {
             ("a/secrets.nix", false),
         ] {
             assert_eq!(rules.is_local(Path::new(path)), local, "{path}");
+        }
+        assert_eq!(
+            rules.why_left_out(Path::new("hosts/a/local.nix")),
+            Some(LeftOut::Local("hosts/{host}/local.nix".to_owned()))
+        );
+    }
+
+    #[test]
+    fn local_settings_elsewhere_are_told_by_their_names() {
+        let rules = rules("", &[], &["hosts/{host}/facter.json", "local/{host}.nix"]).unwrap();
+        for (path, named) in [
+            ("hosts/a/b/facter.json", true),
+            ("machines/local.nix", true),
+            ("machines/a.nix", false),
+            ("local/a.nix", false),
+        ] {
+            assert_eq!(rules.is_named_as_local(Path::new(path)), named, "{path}");
         }
     }
 

@@ -36,6 +36,17 @@ pub struct Entry {
     pub tracked: bool,
 }
 
+impl Entry {
+    /// Its size in bytes; a symlink has none.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self.kind {
+            Kind::File { size, .. } => size,
+            Kind::Symlink => 0,
+        }
+    }
+}
+
 /// The files to stage, in the order of a NAR: sorted component by component.
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -121,13 +132,7 @@ impl Tree {
     /// The sum of the files' sizes in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.entries
-            .iter()
-            .map(|entry| match entry.kind {
-                Kind::File { size, .. } => size,
-                Kind::Symlink => 0,
-            })
-            .sum()
+        self.entries.iter().map(Entry::size).sum()
     }
 
     /// Whether there is an entry at `path`.

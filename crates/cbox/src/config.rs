@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 use cbox_core::{
+    audit::Finding,
     byte_size::ByteSize,
     overrides::{OptionPath, Overrides},
     system::System,
@@ -43,6 +44,23 @@ pub(crate) struct SourceConfig {
     /// Local settings: paths with `{host}` in them, staged for that host alone.
     #[serde(default)]
     pub(crate) local: Vec<String>,
+    /// The option that holds the source which is baked into images.
+    pub(crate) baked: Option<OptionPath>,
+    /// What an audit finds and is there on purpose.
+    #[serde(default)]
+    pub(crate) allow: Vec<AllowConfig>,
+}
+
+/// `[[source.allow]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AllowConfig {
+    /// A pattern as in `.gitignore` of the files in which it is allowed.
+    pub(crate) path: String,
+    /// What is allowed there.
+    pub(crate) finding: Finding,
+    /// Why.
+    pub(crate) why: String,
 }
 
 /// `[evaluation]`
@@ -192,6 +210,7 @@ impl Config {
 
     /// What the types alone do not say.
     fn check(&self) -> Result<(), String> {
+        self.source.allow.iter().try_for_each(AllowConfig::check)?;
         let mut hosts = std::collections::BTreeSet::new();
         for host in self.hosts.iter().flatten() {
             word(host).map_err(|error| format!("hosts: {error}"))?;
@@ -245,6 +264,40 @@ impl Config {
         }
         Ok(())
     }
+}
+
+impl AllowConfig {
+    fn check(&self) -> Result<(), String> {
+        let Self { path, finding, why } = self;
+        if why.trim().is_empty() {
+            return Err(format!(
+                "{finding} is allowed in `{path}`, and `why` is empty"
+            ));
+        }
+        if *finding == Finding::DiskImage {
+            return Err(format!(
+                "a disk image (`{path}`) cannot be allowed: no tree with one is staged"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The line of the `cbox.toml` in `folder` on which `pattern` stands under `exclude`.
+pub(crate) fn line_of_exclude(folder: &Utf8Path, pattern: &str) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Lines {
+        source: Source,
+    }
+    #[derive(Deserialize)]
+    struct Source {
+        exclude: Vec<toml::Spanned<String>>,
+    }
+    let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
+    let lines: Lines = toml::from_str(&text).ok()?;
+    let mut patterns = lines.source.exclude.iter();
+    let found = patterns.find(|found| found.get_ref() == pattern)?;
+    Some(position(&text, found.span().start).0)
 }
 
 /// Whether `pattern` can name a file of an output.
@@ -361,6 +414,26 @@ mod tests {
         assert!(missing.contains("missing field `format`"), "{missing}");
         let system = parse(&format!("{ISO}systems = [\"x 86\"]\n")).unwrap_err();
         assert!(system.contains("is not a system"), "{system}");
+    }
+
+    #[test]
+    fn what_is_allowed_has_a_name_and_a_reason() {
+        let with = |finding: &str, why: &str| {
+            let text = format!("[[source.allow]]\npath = \"a\"\nfinding = \"{finding}\"\n{why}");
+            parse(&text)
+        };
+        assert!(with("token", "why = \"a test\"\n").is_ok());
+        let unknown = with("tokn", "why = \"a test\"\n").unwrap_err();
+        assert!(
+            unknown.starts_with("cbox.toml:3:11: `tokn` is no finding: did you mean `token`?"),
+            "{unknown}"
+        );
+        let missing = with("token", "").unwrap_err();
+        assert!(missing.contains("missing field `why`"), "{missing}");
+        let empty = with("token", "why = \" \"\n").unwrap_err();
+        assert!(empty.contains("`why` is empty"), "{empty}");
+        let image = with("disk-image", "why = \"x\"\n").unwrap_err();
+        assert!(image.contains("cannot be allowed"), "{image}");
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Evaluator<'_> {
         if let NixError::Flake { fault } | NixError::Evaluation { fault, .. } = &mut error {
             mention::complete(fault, &snapshot.tree, snapshot.staged.path.as_str());
             if let Some(Cause::MissingFile { file, why }) = &mut fault.cause {
-                *why = unstaged::why(self.session, snapshot, file).await;
+                *why = unstaged::why(self.session, &snapshot.origin, &snapshot.tree, file).await;
             }
         }
         let environment = self.session.environment;

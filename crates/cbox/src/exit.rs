@@ -5,8 +5,8 @@ use cbox_nix::Signal;
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A host would build something else than what was accepted, or something that must not
-    /// matter does.
+    /// A host would build something else than what was accepted, something that must not
+    /// matter does, or a path is not staged: the answer to a question is no.
     Changed,
     /// The command line asks for something that there is not.
     Usage,
@@ -43,7 +43,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     (0, "done"),
     (
         1,
-        "changed: a host is not as accepted, or the self-test found a leak",
+        "changed: a host is not as accepted, the self-test found a leak, or a path is not staged",
     ),
     (
         2,
@@ -63,7 +63,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     ),
     (
         6,
-        "source: the working tree cannot be staged, is not committed, or holds a disk image",
+        "source: the working tree cannot be staged, is not committed, or holds what must not be baked",
     ),
     (7, "evaluation: a host does not evaluate"),
     (8, "build: a build failed"),

@@ -9,6 +9,8 @@
 
 mod answer;
 mod artifact;
+mod audit;
+mod baked;
 mod baseline_file;
 mod boot;
 mod cli;

@@ -9,7 +9,10 @@ use cbox_core::{
     target::{HOSTS, TargetName, word},
 };
 use cbox_nix::git::Repository;
-use cbox_source::rules::{Made, Rules};
+use cbox_source::{
+    audit::Allow,
+    rules::{Made, Rules},
+};
 
 use crate::{
     config::{self, Config},
@@ -158,6 +161,16 @@ impl Project {
             &source.local,
             self.made(),
         )?)
+    }
+
+    /// What an audit finds and is there on purpose.
+    pub(crate) fn allowed(&self) -> Result<Vec<Allow>, Error> {
+        let entries = self.config().source.allow;
+        let entries = entries.iter().map(|entry| {
+            let dir = self.dir().as_std_path();
+            Ok(Allow::new(dir, &entry.path, entry.finding)?)
+        });
+        entries.collect()
     }
 
     /// What cbox writes into the tree: `out/` is its own, but a folder that was named may

@@ -303,7 +303,7 @@ impl Snapshot {
 }
 
 /// `error`, or the signal if it was one that ended the work.
-fn stopped(session: &Session<'_>, error: SourceError) -> Error {
+pub(crate) fn stopped(session: &Session<'_>, error: SourceError) -> Error {
     match (error, session.interrupt.signal()) {
         (SourceError::Stopped, Some(signal)) => NixError::Interrupted(signal).into(),
         (error, _) => error.into(),

@@ -5,43 +5,52 @@ use std::path::{Path, PathBuf};
 
 use camino::Utf8Path;
 use cbox_core::{baseline, nearest::nearest, nix_error::Unstaged};
-use cbox_source::rules::LeftOut;
+use cbox_source::{rules::LeftOut, tree::Tree};
 
-use crate::{session::Session, staging::Snapshot};
+use crate::{config, origin::Origin, session::Session};
 
-/// Why `file`, which is relative to the top of the staged source, is not in it, as far as
-/// can be told. It becomes what the user calls that file.
+/// Why `file`, which is relative to the top of `tree`, is not in it, as far as can be told.
+/// It becomes what the user calls that file.
 pub(crate) async fn why(
     session: &Session<'_>,
-    snapshot: &Snapshot,
+    origin: &Origin,
+    tree: &Tree,
     file: &mut String,
 ) -> Option<Unstaged> {
-    let origin = &snapshot.origin;
     let path = PathBuf::from(normal(file));
-    let top = snapshot.tree.top.as_path();
+    let top = tree.top.as_path();
     let shown = |path: &Path| {
         let path = Utf8Path::from_path(path)?;
         let whole = origin.project.top.join(path);
         Some(origin.shown(session.environment, &whole))
     };
     *file = shown(&path)?;
-    if snapshot.tree.contains(&path) {
+    if tree.contains(&path) {
         // A symlink that leads to what is not there.
         return None;
     }
     if top.join(&path).symlink_metadata().is_err() {
+        if let Some(repository) = session.project.repository.as_ref()
+            && !origin.is_commit()
+            && repository.tracks(&path, session.interrupt).await.ok()?
+        {
+            return Some(Unstaged::Deleted);
+        }
         let commit = origin.is_commit() && session.project.top.as_std_path().join(&path).exists();
         return Some(match commit {
             true => Unstaged::NotInCommit {
                 commit: origin.label().to_owned(),
             },
             false => Unstaged::Nowhere {
-                near: near(snapshot, &path)
+                near: near(tree, &path)
                     .iter()
                     .filter_map(|path| shown(path))
                     .collect(),
             },
         });
+    }
+    if path.iter().any(|part| part == ".git") {
+        return Some(Unstaged::OfGit);
     }
     let above = || {
         path.ancestors()
@@ -68,8 +77,11 @@ pub(crate) async fn why(
         return Some(Unstaged::Baseline);
     }
     match origin.project.rules().ok()?.why_left_out(&path) {
-        Some(LeftOut::Excluded(pattern)) => return Some(Unstaged::Excluded { pattern }),
-        Some(LeftOut::Local) => return Some(Unstaged::Local),
+        Some(LeftOut::Excluded(pattern)) => {
+            let line = config::line_of_exclude(&origin.project.folder, &pattern);
+            return Some(Unstaged::Excluded { pattern, line });
+        }
+        Some(LeftOut::Local(pattern)) => return Some(Unstaged::Local { pattern }),
         Some(LeftOut::Made) => return Some(Unstaged::Made),
         None => {}
     }
@@ -81,7 +93,7 @@ pub(crate) async fn why(
 }
 
 /// `file` without `.` and `..`, which Nix resolves itself; a slip may leave some.
-fn normal(file: &str) -> String {
+pub(crate) fn normal(file: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in file.split('/') {
         match part {
@@ -110,14 +122,8 @@ fn first_file(top: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 /// The staged files beside `path` that have a name like it, and those of its name elsewhere.
-fn near(snapshot: &Snapshot, path: &Path) -> Vec<PathBuf> {
-    let entries = || {
-        snapshot
-            .tree
-            .entries
-            .iter()
-            .map(|entry| entry.path.as_path())
-    };
+fn near(tree: &Tree, path: &Path) -> Vec<PathBuf> {
+    let entries = || tree.entries.iter().map(|entry| entry.path.as_path());
     let beside = entries().filter(|entry| entry.parent() == path.parent());
     let names = beside.filter_map(|entry| entry.file_name()?.to_str());
     let name = path.file_name().and_then(|name| name.to_str());

@@ -155,13 +155,18 @@ pub enum Unstaged {
     Excluded {
         /// The pattern.
         pattern: String,
+        /// The line of `cbox.toml` on which it stands, as far as that is known.
+        line: Option<usize>,
     },
     /// It is the baseline.
     Baseline,
     /// cbox itself made it.
     Made,
     /// It holds local settings.
-    Local,
+    Local {
+        /// The pattern that says so.
+        pattern: String,
+    },
     /// Git ignores it.
     Ignored {
         /// The rule and where it stands: `*.nix in .gitignore:3`.
@@ -186,6 +191,10 @@ pub enum Unstaged {
     },
     /// It is a folder with no file in it.
     Empty,
+    /// It is git's own.
+    OfGit,
+    /// Git tracks it, and it was deleted.
+    Deleted,
     /// It is not there at all.
     Nowhere {
         /// Files that are, with names like it.

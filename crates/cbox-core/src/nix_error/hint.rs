@@ -141,22 +141,46 @@ impl Cause {
 }
 
 impl Unstaged {
-    /// Why `file` is not in the staged source, and what to do about it.
-    fn hint(&self, file: &str) -> String {
+    /// The reason in one word, as JSON has it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
         match self {
-            Self::Excluded { pattern } => format!(
-                "{file} is there, but `{pattern}` under `exclude` in cbox.toml keeps it from being staged: change that, \
-                 or do without the file"
-            ),
+            Self::Excluded { .. } => "excluded",
+            Self::Baseline => "baseline",
+            Self::Made => "made",
+            Self::Local { .. } => "local",
+            Self::Ignored { .. } => "ignored",
+            Self::Untracked => "untracked",
+            Self::NotInCommit { .. } => "not-in-commit",
+            Self::OtherRepository { .. } => "other-repository",
+            Self::BehindSymlink { .. } => "behind-symlink",
+            Self::Empty => "empty",
+            Self::OfGit => "of-git",
+            Self::Deleted => "deleted",
+            Self::Nowhere { .. } => "nowhere",
+        }
+    }
+
+    /// Why `file` is not in the staged source, and what to do about it.
+    #[must_use]
+    pub fn hint(&self, file: &str) -> String {
+        match self {
+            Self::Excluded { pattern, line } => {
+                let line = line.map_or_else(String::new, |line| format!(":{line}"));
+                format!(
+                    "{file} is there, but `{pattern}` under `exclude` in cbox.toml{line} keeps it from being \
+                     staged: change that, or do without the file"
+                )
+            }
             Self::Baseline => {
                 format!("{file} is never staged: what a host builds must not depend on it")
             }
             Self::Made => {
                 format!("{file} is there, but cbox made it, and what cbox makes is no source")
             }
-            Self::Local => format!(
-                "{file} is there, but it holds local settings, which only their own host gets (an image host \
-                 with `--with-local`): read it only where it is there, `lib.optional (builtins.pathExists ./x) ./x`"
+            Self::Local { pattern } => format!(
+                "{file} is there, but it holds local settings (`{pattern}` under `local` in cbox.toml), which only \
+                 their own host gets (an image host with `--with-local`): read it only where it is there, `lib.optional (builtins.pathExists ./x) ./x`"
             ),
             Self::Ignored { rule } => format!(
                 "{file} is there, but git ignores it ({rule}), so it is not staged: change that rule, or \
@@ -178,6 +202,10 @@ impl Unstaged {
             Self::Empty => {
                 format!("{file} is an empty folder, which git does not keep: put a file into it")
             }
+            Self::OfGit => format!("{file} belongs to git, and is no source"),
+            Self::Deleted => format!(
+                "{file} was deleted, though git still tracks it: `git restore {file}` brings it back"
+            ),
             Self::Nowhere { near } => match near.as_slice() {
                 [] => format!("there is no {file} in the tree: write it, or take its name out"),
                 near => format!(

@@ -139,6 +139,19 @@ impl Repository {
         Ok(answer.and_then(|answer| parse_rule(&answer.stdout)))
     }
 
+    /// Whether git tracks `path`, which is relative to the top, or something below it; there
+    /// or deleted.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn tracks(&self, path: &Path, interrupt: &Interrupt) -> Result<bool, NixError> {
+        let words = ["--literal-pathspecs", "ls-files", "-z", "--cached", "--"];
+        let mut arguments: Vec<OsString> = words.map(Into::into).to_vec();
+        arguments.push(path.into());
+        let answer = self.git(arguments).run(interrupt).await?;
+        Ok(!answer.stdout.is_empty())
+    }
+
     fn git<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         Command::new("git", arguments)
             .in_folder(&self.top)

@@ -6,6 +6,7 @@ mod judging;
 mod links;
 mod matrix;
 mod size;
+mod source;
 
 use std::num::NonZeroUsize;
 
@@ -17,6 +18,8 @@ use crate::completion::Shell;
 
 pub(crate) use boot::BootArgs;
 pub(crate) use flash::FlashArgs;
+pub(crate) use source::{BakedArgs, ListArgs, SourceArgs, SourceCommand, WhyArgs};
+
 pub(crate) use judging::{
     AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
@@ -173,7 +176,7 @@ pub(crate) enum Command {
     /// `system.build.toplevel` of the target's host refers to. Nothing is built.
     #[command(after_help = size::EXAMPLES)]
     Size(SizeArgs),
-    /// Show what is staged
+    /// Show what is staged, why, what of it is baked into images, and what must not be
     #[command(subcommand)]
     Source(SourceCommand),
     /// Show what this machine lacks, and how it gets it
@@ -323,32 +326,6 @@ pub(crate) struct BuildFlags {
 fn parse_setting(text: &str) -> Result<Setting, String> {
     text.parse()
         .map_err(|error: cbox_core::overrides::OverrideError| error.to_string())
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SourceCommand {
-    /// List the staged files
-    #[command(after_help = "Example: cbox source list | grep nixos/")]
-    List(SourceArgs),
-    /// Print the hash of the staged tree, as flake references have it
-    #[command(after_help = "Example: cbox source hash")]
-    Hash(SourceArgs),
-    /// Put the staged tree into the store and print its flake reference
-    #[command(
-        after_help = "Example: nixos-rebuild switch --flake \"$(cbox source ref --host box)#box\""
-    )]
-    Ref(SourceArgs),
-}
-
-/// What of the tree is meant.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct SourceArgs {
-    /// With the local settings of this host
-    #[arg(long, value_name = "HOST")]
-    pub(crate) host: Option<String>,
-    /// Only what git tracks
-    #[arg(long)]
-    pub(crate) tracked: bool,
 }
 
 #[cfg(test)]

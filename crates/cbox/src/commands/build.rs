@@ -7,6 +7,7 @@ use cbox_nix::NixError;
 
 use super::report;
 use crate::{
+    audit,
     cli::{BuildFlags, Common, Limits},
     error::Error,
     preflight,
@@ -39,6 +40,10 @@ pub(crate) async fn run(
         .iter()
         .map(|name| targets::resolve(&session.project, name, flags, native, &sources))
         .collect::<Result<Vec<Target>, Error>>()?;
+    let is_image = |target: &Target| matches!(target.name, TargetName::Image { .. });
+    if !flags.drv && !flags.dry_run && targets.iter().any(is_image) {
+        audit::check(session, &sources).await?;
+    }
     let snapshots = snapshots(session, &sources, &targets, flags.with_local).await?;
     let (jobs, mut failures) = evaluate(&evaluator, &flags.limits, &targets, &snapshots).await?;
     if flags.drv {

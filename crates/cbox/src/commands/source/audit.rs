@@ -1,0 +1,75 @@
+//! `cbox source audit`: what of the staged tree must not be baked into an image.
+
+use std::path::Path;
+
+use cbox_core::audit::Found;
+use serde_json::{Value, json};
+
+use crate::{
+    audit::{self, described},
+    commands::document,
+    error::Error,
+    session::Session,
+    staging::Sources,
+    view::{count, size},
+};
+
+/// Runs the command.
+pub(super) async fn run(session: &Session<'_>, tracked: bool) -> Result<(), Error> {
+    let sources = Sources::look(session, tracked).await?;
+    let audit = audit::audit(session, &sources).await?;
+    let (view, tree) = (session.view, &sources.base);
+    let entries = session.project.config().source.allow;
+    let found = audit.found.iter().map(|(path, found)| item(path, found));
+    let allowed = audit.allowed.iter().map(|(path, found, entry)| {
+        let mut item = item(path, found);
+        item["why"] = json!(entries[*entry].why);
+        item
+    });
+    let unused = audit.unused.iter().map(|entry| {
+        let entry = &entries[*entry];
+        json!({ "path": entry.path, "finding": entry.finding, "why": entry.why })
+    });
+    view.json(&document(
+        "audit",
+        json!({
+            "files": tree.entries.len(),
+            "size": tree.size(),
+            "findings": found.collect::<Value>(),
+            "allowed": allowed.collect::<Value>(),
+            "unused": unused.collect::<Value>(),
+        }),
+    ));
+    for (path, found) in &audit.found {
+        view.plain(&described(session, path, found));
+    }
+    for (path, found, entry) in &audit.allowed {
+        let why = &entries[*entry].why;
+        view.aside(&format!(
+            "allowed: {} ({why})",
+            described(session, path, found)
+        ));
+    }
+    view.note(&format!(
+        "{}, {}: {}, {} allowed",
+        count(tree.entries.len(), "file"),
+        size(tree.size()),
+        count(audit.found.len(), "finding"),
+        audit.allowed.len()
+    ));
+    audit::annotate(session, &audit);
+    match audit::failure(session, &audit) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn item(path: &Path, found: &Found) -> Value {
+    json!({
+        "path": path.display().to_string(),
+        "line": found.line,
+        "finding": found.finding,
+        "what": found.what,
+        "value": found.value,
+    })
+}

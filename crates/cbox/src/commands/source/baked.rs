@@ -1,0 +1,86 @@
+//! `cbox source baked`: what of the staged tree is baked into images.
+
+use serde_json::{Value, json};
+
+use crate::{
+    baked::{self, Baked, Row, State, folded},
+    cli::{BakedArgs, BuildFlags, Common},
+    commands::document,
+    error::Error,
+    session::Session,
+    staging::Sources,
+    view::{columns, count},
+};
+
+/// Runs the command.
+pub(super) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &BakedArgs,
+) -> Result<(), Error> {
+    let sources = Sources::look(session, false).await?;
+    let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
+    let host = args.host.as_deref();
+    let all = baked::find(&evaluator, &sources, host, &args.limits).await?;
+    let view = session.view;
+    let sources = all.iter().map(|baked| {
+        let files = baked
+            .files
+            .iter()
+            .map(|(path, state)| json!({ "path": path.display().to_string(), "state": state }));
+        json!({ "hosts": baked.hosts, "path": baked.path, "files": files.collect::<Value>() })
+    });
+    view.json(&document("baked", sources.collect()));
+    for baked in &all {
+        if all.len() > 1 {
+            view.plain(&format!("{}:", baked.hosts.join(", ")));
+        }
+        columns(&rows(baked, args.files))
+            .iter()
+            .for_each(|row| view.plain(row));
+        view.note(&summary(baked));
+    }
+    let option = baked::option(session)?;
+    view.note(&format!(
+        "what is left out, the flake's own filter behind `{option}` leaves out"
+    ));
+    Ok(())
+}
+
+fn rows(baked: &Baked, each_file: bool) -> Vec<[String; 3]> {
+    let of_file = |(path, state): (&std::path::PathBuf, &State)| Row {
+        state: *state,
+        name: path.display().to_string(),
+        files: 1,
+    };
+    let rows = match each_file {
+        true => baked.files.iter().map(of_file).collect(),
+        false => folded(&baked.files),
+    };
+    let row = |row: Row| {
+        let files = match row.name.ends_with('/') {
+            true => count(row.files, "file"),
+            false => String::new(),
+        };
+        [row.state.word().to_owned(), row.name, files]
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// How many files are in which state, in one line.
+fn summary(baked: &Baked) -> String {
+    let number = |state| baked.files.values().filter(|it| **it == state).count();
+    let staged = baked.files.len() - number(State::Added);
+    let mut text = format!(
+        "{}: {} of {} baked",
+        baked.hosts.join(", "),
+        number(State::Baked),
+        count(staged, "staged file"),
+    );
+    for state in [State::Changed, State::Added] {
+        if number(state) > 0 {
+            text.push_str(&format!(", {} {}", number(state), state.word()));
+        }
+    }
+    text
+}

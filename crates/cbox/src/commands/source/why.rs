@@ -1,0 +1,213 @@
+//! `cbox source why PATH…`: which rule decides whether a path is staged.
+
+use std::path::Path;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_source::tree::{Entry, Tree};
+use serde_json::{Value, json};
+
+use crate::{
+    baked::{self, Baked, State},
+    cli::{BuildFlags, Common, WhyArgs},
+    commands::document,
+    error::Error,
+    exit::Kind,
+    session::Session,
+    staging::Sources,
+    unstaged,
+    view::count,
+};
+
+/// The answer for one path.
+struct Answer {
+    /// As it was typed.
+    path: String,
+    /// The staged files that it stands for.
+    files: usize,
+    /// The reason in one word, for JSON.
+    word: &'static str,
+    /// The same as a sentence.
+    sentence: String,
+    /// For each host that was asked for, how many of the files are baked into its image.
+    baked: Vec<(String, usize)>,
+}
+
+/// Runs the command.
+pub(super) async fn run(
+    session: &Session<'_>,
+    common: &Common,
+    args: &WhyArgs,
+) -> Result<(), Error> {
+    let host = args.source.host.as_deref();
+    if let Some(host) = host {
+        session.project.check_host(host)?;
+    }
+    let paths = args.paths.iter().map(|path| inside(session, path));
+    let paths = paths.collect::<Result<Vec<Utf8PathBuf>, Error>>()?;
+    let sources = Sources::look(session, args.source.tracked).await?;
+    let local = match host {
+        Some(host) => sources.base.local_settings(&sources.rules, host)?,
+        None => vec![],
+    };
+    let tree = sources.base.with(&local);
+    let all_baked = match args.baked {
+        true => {
+            let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
+            baked::find(&evaluator, &sources, host, &args.limits).await?
+        }
+        false => vec![],
+    };
+    let mut answers = Vec::new();
+    for (typed, path) in args.paths.iter().zip(&paths) {
+        let (files, word, sentence) = match staged(session, &tree, &local, typed, path) {
+            Some(answer) => answer,
+            None => not_staged(session, &sources, &tree, path).await,
+        };
+        answers.push(Answer {
+            path: typed.to_string(),
+            files,
+            word,
+            sentence,
+            baked: baked_of(&all_baked, path.as_std_path()),
+        });
+    }
+    show(session, &answers);
+    let missing = answers.iter().filter(|answer| answer.files == 0).count();
+    match missing {
+        0 => Ok(()),
+        missing => {
+            let of = count(answers.len(), "path");
+            let are = if missing == 1 { "is" } else { "are" };
+            let message = format!("{missing} of {of} {are} not staged");
+            Err(Error::new(Kind::Changed, message))
+        }
+    }
+}
+
+/// `path`, relative to the top of the working tree.
+fn inside(session: &Session<'_>, path: &Utf8Path) -> Result<Utf8PathBuf, Error> {
+    let top = &session.project.top;
+    let whole = Utf8PathBuf::from(format!(
+        "/{}",
+        unstaged::normal(session.environment.absolute(path).as_str())
+    ));
+    // The way to the repository can lead through a symlink.
+    let real = || {
+        let folder = whole.parent()?.canonicalize_utf8().ok()?;
+        Some(folder.join(whole.file_name()?))
+    };
+    let relative = |whole: &Utf8Path| Some(whole.strip_prefix(top).ok()?.to_owned());
+    relative(&whole)
+        .or_else(|| relative(&real()?))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Usage,
+                format!("{path} is outside of the repository {top}"),
+            )
+            .hint("only what is in it can be staged")
+        })
+}
+
+/// Why `path` is staged, if it is: with how many files, the reason in a word and as a sentence.
+fn staged(
+    session: &Session<'_>,
+    tree: &Tree,
+    local: &[Entry],
+    typed: &Utf8Path,
+    path: &Utf8Path,
+) -> Option<(usize, &'static str, String)> {
+    let path = path.as_std_path();
+    let below = tree.entries.iter().filter(|it| it.path.starts_with(path));
+    let below: Vec<&Entry> = below.collect();
+    let (word, why) = match below.as_slice() {
+        [] => return None,
+        [only] if only.path == path => match only {
+            entry if local.contains(entry) => (
+                "local",
+                "it holds local settings, staged for that host alone".to_owned(),
+            ),
+            Entry { tracked: true, .. } => ("tracked", "git tracks it".to_owned()),
+            _ if session.project.repository.is_none() => {
+                ("not-ignored", "no .gitignore names it".to_owned())
+            }
+            _ => (
+                "not-ignored",
+                "git does not track it, and does not ignore it".to_owned(),
+            ),
+        },
+        files => (
+            "folder",
+            format!("a folder of {}", count(files.len(), "staged file")),
+        ),
+    };
+    Some((below.len(), word, format!("{typed}: {why}")))
+}
+
+/// Why `path` is not staged.
+async fn not_staged(
+    session: &Session<'_>,
+    sources: &Sources<'_>,
+    tree: &Tree,
+    path: &Utf8Path,
+) -> (usize, &'static str, String) {
+    let mut file = path.to_string();
+    match unstaged::why(session, &sources.origin, tree, &mut file).await {
+        Some(why) => (0, why.word(), why.hint(&file)),
+        // Without git, which could name the rule.
+        None => (
+            0,
+            "ignored",
+            format!("{file} is there, but a .gitignore keeps it from being staged"),
+        ),
+    }
+}
+
+/// For each host, how many of the files at `path` are baked.
+fn baked_of(all: &[Baked], path: &Path) -> Vec<(String, usize)> {
+    let number = |baked: &Baked| {
+        let files = baked.files.iter();
+        let files = files.filter(|(file, state)| {
+            file.starts_with(path) && matches!(state, State::Baked | State::Changed)
+        });
+        files.count()
+    };
+    let hosts = all.iter().flat_map(|baked| {
+        let number = number(baked);
+        baked.hosts.iter().map(move |host| (host.clone(), number))
+    });
+    hosts.collect()
+}
+
+fn show(session: &Session<'_>, answers: &[Answer]) {
+    let view = session.view;
+    let items = answers.iter().map(|answer| {
+        let baked = answer.baked.iter();
+        let baked: serde_json::Map<String, Value> = baked
+            .map(|(host, number)| (host.clone(), json!(number)))
+            .collect();
+        json!({
+            "path": answer.path,
+            "staged": answer.files > 0,
+            "files": answer.files,
+            "why": answer.word,
+            "sentence": answer.sentence,
+            "baked": baked,
+        })
+    });
+    view.json(&document("paths", items.collect()));
+    for answer in answers {
+        let word = match answer.files {
+            0 => "not staged",
+            _ => "staged    ",
+        };
+        view.plain(&format!("{word}  {}", answer.sentence));
+        for (host, number) in answer.baked.iter().filter(|_| answer.files > 0) {
+            let how_many = match (*number, answer.files) {
+                (0, _) => "not baked".to_owned(),
+                (number, files) if number == files => "baked".to_owned(),
+                (number, files) => format!("{number} of {files} baked"),
+            };
+            view.plain(&format!("            {how_many} into {host}"));
+        }
+    }
+}

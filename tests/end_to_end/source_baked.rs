@@ -1,0 +1,109 @@
+//! `cbox source baked`: what an image carries as its own source, as Nix says.
+
+use std::fs;
+
+use crate::support::{place::Place, tiny};
+
+const OPTION: &str = "environment.etc.nixos-repo.source";
+
+#[test]
+fn the_mini_box_bakes_what_its_filter_lets_through() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    place.write("modules/extra.nix", "{ }");
+    place.write("modules/disk.iso~", "");
+    // Plain Nix sees what git tracks.
+    place.commit("more");
+    let run = place.cbox(&["source", "baked"]).run().ok();
+    let rows: Vec<Vec<&str>> = run
+        .lines()
+        .iter()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    for row in [
+        &["left", "out", "README.md"][..],
+        &["left", "out", "cbox.toml"],
+        &["baked", "flake.nix"],
+        &["baked", "lib/", "16", "files"],
+    ] {
+        assert!(rows.iter().any(|found| found == row), "{row:?} in {run}");
+    }
+    run.says(&["_appliance-disk, _appliance_iso: ", OPTION]);
+
+    // What Nix itself bakes, file by file.
+    let source = place.plain_eval(&format!(
+        "nixosConfigurations._appliance_iso.config.{OPTION}"
+    ));
+    let json = place.cbox(&["source", "baked", "--json"]).run().ok().json();
+    let baked = &json["baked"][0];
+    assert_eq!(baked["hosts"].as_array().unwrap().len(), 2, "{json}");
+    for file in baked["files"].as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        let there = fs::exists(format!("{source}/{path}")).unwrap();
+        let state = if there { "baked" } else { "left-out" };
+        assert_eq!(file["state"], state, "{path}");
+    }
+    let run = place.cbox(&[
+        "source",
+        "why",
+        "--baked",
+        "README.md",
+        "flake.nix",
+        "hosts",
+    ]);
+    let run = run.run().ok();
+    let expected = [
+        "not baked into _appliance-disk",
+        "not baked into _appliance_iso",
+    ];
+    assert_eq!(run.lines()[1].trim(), expected[0], "{run}");
+    assert_eq!(run.lines()[2].trim(), expected[1], "{run}");
+    assert_eq!(run.lines()[4].trim(), "baked into _appliance-disk", "{run}");
+}
+
+#[test]
+fn a_host_without_a_baked_source_is_told_so() {
+    let Some(place) = Place::minibox() else {
+        return;
+    };
+    let run = place.cbox(&["source", "baked", "mini-arm64"]).run().code(3);
+    run.says(&[
+        &format!("host `mini-arm64` has no `{OPTION}`"),
+        "`baked = \"…\"` under [source] in cbox.toml",
+    ]);
+    let run = place.cbox(&["source", "baked", "mini-arm"]).run().code(2);
+    run.says(&["did you mean `mini-arm64`?"]);
+}
+
+#[test]
+fn the_option_can_be_named() {
+    let bakes = r#"(derivation { name = "x"; system = "x"; builder = "x"; }) // {
+      baked = builtins.path { name = "mine"; path = ./.; filter = path: _: baseNameOf path == "flake.nix"; };
+      built = "${derivation { name = "y"; system = "y"; builder = "y"; }}";
+      nothing = null;
+    }"#;
+    let Some(place) = Place::flake(&tiny::flake(&[("_image", bakes)])) else {
+        return;
+    };
+    let named = |option: &str| {
+        let line = format!("[source]\nbaked = \"system.build.toplevel.{option}\"\n");
+        place.write("cbox.toml", line);
+        place.cbox(&["source", "baked", "_image", "--files"]).run()
+    };
+    place.write("hosts/_image/default.nix", "{ }");
+    let run = named("baked").ok();
+    let baked: Vec<&str> = run
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("baked "))
+        .collect();
+    assert_eq!(baked, ["baked     flake.nix"], "{run}");
+    named("built")
+        .code(11)
+        .says(&["has to be built: /nix/store/"]);
+    named("nothing").code(3).says(&["is no path in the store"]);
+    named("baekd")
+        .code(3)
+        .says(&["host `_image` has no `system.build.toplevel.baekd`"]);
+}
