@@ -30,7 +30,7 @@ test: setup ## set up, then every check: format, lints, scripts, unit and end-to
 	@$(with_tools) scripts/check-box.sh
 
 build: ## the program, as target/release/cbox
-	cargo build --release --locked
+	cargo build --release --locked -p cbox
 
 install: build ## the program, its manual and completions, below PREFIX (/usr/local)
 	@scripts/install.sh target/release/cbox '$(DESTDIR)$(PREFIX)'

@@ -26,3 +26,7 @@ completion fish fish/vendor_completions.d/cbox.fish
 completion nushell nushell/vendor/autoload/cbox.nu
 completion zsh zsh/site-functions/_cbox
 say "cbox is installed in $prefix/bin"
+case :$PATH: in
+  *:"$prefix/bin":*) ;;
+  *) say "$prefix/bin is not on the PATH yet: export PATH=\"$prefix/bin:\$PATH\"" ;;
+esac

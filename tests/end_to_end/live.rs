@@ -220,7 +220,7 @@ fn ctrl_c_leaves_only_what_stays() {
     terminal.shows("  │ first");
     terminal.press(b"\x03");
     let left = terminal.wait().clean(130);
-    assert_eq!(left.lines, ["error: stopped by Ctrl-C"]);
+    assert_eq!(left.lines, ["stopped by Ctrl-C"]);
     assert!(place.names("out").is_empty());
 }
 
@@ -236,7 +236,7 @@ fn ctrl_c_while_a_host_is_evaluated_leaves_as_little() {
     terminal.shows("evaluating hosts/box");
     terminal.press(b"\x03");
     let left = terminal.wait().clean(130);
-    assert_eq!(left.lines, ["error: stopped by Ctrl-C"]);
+    assert_eq!(left.lines, ["stopped by Ctrl-C"]);
 }
 
 #[test]

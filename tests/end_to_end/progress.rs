@@ -303,7 +303,7 @@ fn groups_are_closed_also_when_something_goes_wrong() {
     assert_eq!(groups(&run.stderr), both[2..], "{run}");
     assert_eq!(
         run.stderr.lines().last(),
-        Some("error: stopped by Ctrl-C"),
+        Some("stopped by Ctrl-C"),
         "{run}"
     );
     let run = github(&[&BUILD[..], &["-q", "--dry-run"]].concat()).run();

@@ -8,7 +8,9 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::support::{call::Running, place::Place, processes, tiny, unique, wait_until};
+use super::support::{
+    call::Running, nix::native, place::Place, processes, tiny, unique, wait_until,
+};
 
 /// A cbox that watches, and the rounds that it has told.
 struct Watching {
@@ -222,4 +224,47 @@ fn words_that_name_nothing_are_refused_at_once() {
         .run()
         .code(2)
         .says(&["no kind of target `appliance`"]);
+}
+
+#[test]
+fn a_host_that_is_gone_and_one_that_could_not_be_asked_are_told() {
+    let Some(place) = texts() else { return };
+    let watching = Watching::start(&place, &[]);
+    let module = "hosts/two/default.nix";
+    fs::remove_file(place.path(module)).unwrap();
+    assert!(
+        watching
+            .statuses(1)
+            .contains(&"hosts/two removed".to_owned())
+    );
+    place.write(module, "{ }\n");
+    assert!(
+        watching
+            .statuses(2)
+            .contains(&"hosts/two evaluated".to_owned())
+    );
+    // A setting that makes nothing of an image: then it is there again, as it was.
+    let image = format!(
+        "[[target]]\nkind = \"text\"\nformat = \"raw\"\nhost = \"two\"\nsystem = \"{}\"\n\
+         attribute = \"system.build.toplevel\"\nartifact = \"*\"\n",
+        native()
+    );
+    place.write("cbox.toml", &image);
+    let statuses = watching.statuses(3);
+    assert!(
+        statuses.contains(&"text/raw evaluated".to_owned()),
+        "{statuses:?}"
+    );
+    place.write("cbox.toml", format!("{image}[target.overrides]\nfoo = 1\n"));
+    let statuses = watching.statuses(4);
+    assert!(
+        statuses.contains(&"text/raw failed".to_owned()),
+        "{statuses:?}"
+    );
+    place.write("cbox.toml", &image);
+    let statuses = watching.statuses(5);
+    assert!(
+        statuses.contains(&"text/raw unchanged".to_owned()),
+        "{statuses:?}"
+    );
 }

@@ -204,7 +204,8 @@ impl Command {
             }
             return Err(NixError::Interrupted(signal));
         }
-        tracing::debug!("{} ms: {}", started.elapsed().as_millis(), ended(status));
+        let (name, lasted) = (self.program_name(), started.elapsed().as_millis());
+        tracing::debug!("{name}, {lasted} ms: {}", ended(status));
         Ok((
             status,
             Output {

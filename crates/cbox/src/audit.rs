@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use camino::Utf8PathBuf;
-use cbox_core::audit::Found;
+use cbox_core::audit::{Finding, Found};
 use cbox_source::audit::{self, Audit};
 
 use crate::{
-    error::Error,
+    error::{Error, NO_DISK_IMAGE},
     exit::Kind,
     place::Place,
     session::Session,
@@ -71,6 +71,10 @@ pub(crate) fn failure(session: &Session<'_>, audit: &Audit) -> Option<Error> {
         "{} in the staged tree must not be baked into an image",
         count(audit.found.len(), "finding")
     );
+    let is_image = |found: &Found| found.finding == Finding::DiskImage;
+    if audit.found.iter().any(|(_, found)| is_image(found)) {
+        return Some(Error::new(Kind::Source, message).hint(NO_DISK_IMAGE));
+    }
     Some(Error::new(Kind::Source, message).hint(format!(
         "take it out of the tree, and change what was secret and is in a commit; what is there on purpose \
          cbox.toml allows: [[source.allow]] path = \"/{inside}\" finding = \"{}\" why = \"…\"",

@@ -8,9 +8,10 @@ use cbox_core::{
     system::System,
     target::{HOSTS, TargetName, word},
 };
+use clap::CommandFactory as _;
 use serde::Deserialize;
 
-use crate::{error::Error, exit::Kind, place::Place};
+use crate::{cli::Cli, error::Error, exit::Kind, place::Place};
 
 /// The file's name, beside `flake.nix`.
 pub(crate) const FILE: &str = "cbox.toml";
@@ -227,6 +228,12 @@ impl Config {
             if target.kind == HOSTS {
                 return Err(format!(
                     "target {name}: the kind `{HOSTS}` is taken by the install hosts"
+                ));
+            }
+            if Cli::command().find_subcommand(&target.kind).is_some() {
+                return Err(format!(
+                    "target {name}: the kind `{}` is a command of cbox: call it otherwise",
+                    target.kind
                 ));
             }
             if target.system.is_some() && (target.systems.is_some() || target.cross) {

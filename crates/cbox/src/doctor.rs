@@ -137,7 +137,13 @@ async fn nix(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
     let store = nix.answers(&nix.store.uri, PATIENCE);
     let (store, builders) = tokio::join!(store, futures_util::future::join_all(builders));
     findings.push(match store? {
-        true => Finding::good("store", nix.store.uri.clone()),
+        true => Finding::good(
+            "store",
+            match nix.store.uri.as_str() {
+                "auto" => format!("{}, of this machine", nix.store.dir),
+                uri => uri.to_owned(),
+            },
+        ),
         false => Finding::bad(
             "store",
             format!("{} does not answer", nix.store.uri),
@@ -269,7 +275,7 @@ async fn boots(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
                 &what,
                 by,
                 "load kvm_intel or kvm_amd, enable virtualisation in the firmware (nested, in a virtual machine), \
-                 and join the group `kvm`; emulation is slow, and disk images cannot be built with it",
+                 and join the group `kvm`; emulation is slow, and images that a virtual machine puts together cannot be built",
             ),
             (Some(_), _) => Finding::good(&what, by),
         });

@@ -87,13 +87,13 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The way out where a disk image is in the tree.
+pub(crate) const NO_DISK_IMAGE: &str = "move the disk image out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml";
+
 impl From<SourceError> for Error {
     fn from(error: SourceError) -> Self {
         let (kind, hint) = match &error {
-            SourceError::DiskImage { .. } => (
-                Kind::Source,
-                "move it out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml",
-            ),
+            SourceError::DiskImage { .. } => (Kind::Source, NO_DISK_IMAGE),
             SourceError::Special(_) => (
                 Kind::Source,
                 "remove it, or name it under `exclude` in cbox.toml",

@@ -84,9 +84,15 @@ pub(crate) fn no_target(error: &TargetNameError, otherwise: &str) -> Error {
 pub(crate) fn parse_names(texts: &[String]) -> Result<Vec<TargetName>, Error> {
     let mut names: Vec<TargetName> = Vec::new();
     for text in texts {
-        let name: TargetName = text
-            .parse()
-            .map_err(|error| no_target(&error, "`cbox list` shows the targets"))?;
+        let name: TargetName = text.parse().map_err(|error| {
+            let hint = match text.contains('/') {
+                true => "`cbox list` shows the targets".to_owned(),
+                false => {
+                    format!("a host is the target `{HOSTS}/{text}`; `cbox list` shows all targets")
+                }
+            };
+            no_target(&error, &hint)
+        })?;
         if names.contains(&name) {
             return Err(Error::new(
                 Kind::Usage,

@@ -89,8 +89,7 @@ pub fn of_content(path: &Path, content: &[u8], size: u64) -> Vec<Found> {
     let mut found = Vec::new();
     if let Some(what) = disk_image::detect(content) {
         found.push(Found::file(Finding::DiskImage, what));
-    }
-    if size > LARGEST {
+    } else if size > LARGEST {
         let megabytes = size.div_ceil(1_000_000);
         found.push(Found::file(
             Finding::LargeFile,

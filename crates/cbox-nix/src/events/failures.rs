@@ -107,6 +107,8 @@ fn beginning(text: &str) -> &str {
 fn is_about_a_dependency(error: &str) -> bool {
     let first = error.lines().next().unwrap_or_default();
     first.contains(" dependencies of derivation '")
+        // `build of '….drv^out', '….drv^out' failed` sums several up at the end.
+        || (first.contains("build of '") && first.contains("', '"))
         || reason_line(error).is_some_and(|reason| {
             let words = reason.trim_start_matches(|digit: char| digit.is_ascii_digit());
             words == " dependency failed" || words == " dependencies failed"
@@ -194,6 +196,7 @@ mod tests {
             "error: 1 dependencies of derivation '/s/b.drv' failed to build",
             "error: Cannot build '/s/b.drv'.\n   Reason: 12 dependencies failed.\n  Output paths:",
             "error: Cannot build '/s/b.drv'.\n   Reason: 1 dependency failed.",
+            "error: build of '/s/a.drv^*', '/s/b.drv^out' failed",
         ] {
             failures.push(error);
         }

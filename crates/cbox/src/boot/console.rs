@@ -38,6 +38,22 @@ pub(crate) struct Cleaner {
     /// Whether a carriage return waits to be told what it meant.
     returned: bool,
     at_line_start: bool,
+    /// What the line holds while nothing of it can be read: blanks and frames.
+    blank: String,
+    /// Whether something of the line can be read.
+    has_text: bool,
+    /// Whether the line before was empty.
+    after_empty: bool,
+}
+
+/// Whether a character is no more than a frame or a gap. Boot loaders draw frames in the
+/// characters of old machines, which are no UTF-8.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            char::REPLACEMENT_CHARACTER | '\u{2500}'..='\u{259f}'
+        )
 }
 
 impl Cleaner {
@@ -47,11 +63,15 @@ impl Cleaner {
             begun: vec![],
             returned: false,
             at_line_start: true,
+            blank: String::new(),
+            has_text: false,
+            after_empty: false,
         }
     }
 
     /// The text in `bytes`. Lines end with a line feed, also those that the guest ended
-    /// with a carriage return or by moving the cursor.
+    /// with a carriage return or by moving the cursor. Of lines with nothing to read, one
+    /// empty line is left.
     pub(crate) fn clean(&mut self, bytes: &[u8]) -> String {
         let mut begun = std::mem::take(&mut self.begun);
         begun.extend_from_slice(bytes);
@@ -113,16 +133,32 @@ impl Cleaner {
                     }
                     self.returned = false;
                     self.at_line_start = false;
-                    text.push(other);
+                    self.push(other, text);
                 }
                 State::Text
             }
         };
     }
 
+    fn push(&mut self, character: char, text: &mut String) {
+        if is_blank(character) && !self.has_text {
+            self.blank.push(character);
+            return;
+        }
+        self.has_text = true;
+        text.push_str(&self.blank);
+        self.blank.clear();
+        text.push(character);
+    }
+
     fn end_line(&mut self, text: &mut String) {
         self.at_line_start = true;
-        text.push('\n');
+        self.blank.clear();
+        let is_empty = !std::mem::take(&mut self.has_text);
+        if !(is_empty && self.after_empty) {
+            text.push('\n');
+        }
+        self.after_empty = is_empty;
     }
 }
 

@@ -61,11 +61,15 @@ pub(crate) fn check_kind(
 }
 
 fn unknown(word: &str, known: &[&str]) -> Error {
+    let hint = match word.parse::<TargetName>() {
+        Ok(target) => format!("`cbox build {target}` builds the target of that name"),
+        Err(_) => suggestion(word, known),
+    };
     Error::new(
         Kind::Usage,
         format!("`{word}` is neither a command nor a kind of target"),
     )
-    .hint(suggestion(word, known))
+    .hint(hint)
 }
 
 fn no_format(project: &Project, kind: &str) -> Error {

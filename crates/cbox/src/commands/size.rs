@@ -43,7 +43,10 @@ pub(crate) async fn run(
     remark(session, &measured);
     match &args.html {
         Some(_) if to_stdout => view.plain(page::render(&measured)?.trim_end()),
-        Some(file) => page::write(&session.environment.absolute(file), file, &measured)?,
+        Some(file) => {
+            page::write(&session.environment.absolute(file), file, &measured)?;
+            view.note(&format!("the page is {file}"));
+        }
         None => {}
     }
     if !to_stdout {

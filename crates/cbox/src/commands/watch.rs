@@ -150,6 +150,7 @@ impl Watching<'_, '_> {
             detail: self.args.show.detail(),
             heading,
             told: vec![],
+            last: None,
         };
         let started = Instant::now();
         let what = (self.named, &self.args.limits);
@@ -206,6 +207,8 @@ struct Verdicts<'v> {
     /// The files that were saved, until they have been named.
     heading: Option<String>,
     told: Vec<Value>,
+    /// The target whose explanation was shown last, and its lines.
+    last: Option<(String, Vec<String>)>,
 }
 
 impl Verdicts<'_> {
@@ -220,13 +223,22 @@ impl Verdicts<'_> {
         self.view
             .plain(&format!("{}{gap}  {target}", paint.verdict(word)));
         let below = match &verdict.outcome {
-            Outcome::New | Outcome::Unchanged => vec![],
+            Outcome::New | Outcome::Unchanged | Outcome::Removed => vec![],
             Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail, paint),
             Outcome::Changed(Err(error)) | Outcome::Failed(error) => error.lines(),
         };
-        below
-            .iter()
-            .for_each(|line| self.view.plain(format!("  {line}").trim_end()));
+        match &self.last {
+            // Images of one host change for one reason.
+            Some((other, lines)) if *lines == below && !below.is_empty() => {
+                self.view.plain(&format!("  as {other}"));
+            }
+            _ => {
+                below
+                    .iter()
+                    .for_each(|line| self.view.plain(format!("  {line}").trim_end()));
+                self.last = Some((verdict.target, below));
+            }
+        }
     }
 
     fn close(&self, took: Duration) {

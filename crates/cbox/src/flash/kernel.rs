@@ -84,16 +84,6 @@ impl Kernel {
         })))
     }
 
-    /// The names of the drives that can hold something.
-    pub(crate) fn drives(&self) -> Vec<String> {
-        let mut drives: Vec<String> = names(&self.root.join("sys/block"))
-            .filter(|name| !["ram", "zram"].iter().any(|kind| name.starts_with(kind)))
-            .filter(|name| self.folder(name).is_some_and(|folder| size(&folder) > 0))
-            .collect();
-        drives.sort();
-        drives
-    }
-
     fn part(&self, name: &str) -> Option<Part> {
         let folder = self.folder(name)?;
         let mut uses = vec![];

@@ -23,7 +23,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::{block_devices::Number, nearest::suggestion};
+use cbox_core::block_devices::Number;
 use cbox_nix::{Interrupt, Signal, process::Command};
 use rustix::fs::{major, minor};
 use tokio::time::sleep;
@@ -57,6 +57,9 @@ pub(crate) struct Place {
     number: Option<Number>,
 }
 
+/// Where no drive is: none is suggested by its spelling, since it is erased if that is believed.
+const DRIVES: &str = "`lsblk -o NAME,SIZE,MODEL` shows the drives";
+
 /// How long a copy took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lasted {
@@ -79,17 +82,13 @@ impl Place {
     ) -> Result<Self, Error> {
         let wrong = |message: String| Error::new(Kind::Usage, message);
         let kernel = Kernel::read(Path::new("/"));
-        let drives = kernel.drives();
-        let drives: Vec<String> = drives.iter().map(|name| format!("/dev/{name}")).collect();
-        let drives: Vec<&str> = drives.iter().map(String::as_str).collect();
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(match is_file {
                     true => wrong(format!("there is no file {shown}"))
                         .hint(format!("`truncate --size 8G {shown}` makes one")),
-                    false => wrong(format!("there is no drive {shown}"))
-                        .hint(suggestion(shown.as_str(), &drives)),
+                    false => wrong(format!("there is no drive {shown}")).hint(DRIVES),
                 });
             }
             Err(error) => return Err(Error::file(Kind::Usage, "look at", shown, &error)),
@@ -126,9 +125,7 @@ impl Place {
                     .hint("`--file` writes to it as to a drive of its size"));
             }
             (_, false) => {
-                return Err(
-                    wrong(format!("{shown} is no drive")).hint(suggestion(shown.as_str(), &drives))
-                );
+                return Err(wrong(format!("{shown} is no drive")).hint(DRIVES));
             }
         };
         place.drive.check(shown, built.artifact.size)?;

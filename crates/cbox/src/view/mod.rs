@@ -353,11 +353,15 @@ impl View {
 
     /// Shows an error: what happened, then the way out.
     pub(crate) fn error(&self, error: &Error) {
-        let word = self.paint.paint("error:", "31;1");
+        // What the user has asked for is no error.
+        let word = match error.kind {
+            Kind::Interrupted(_) => String::new(),
+            _ => self.paint.paint("error:", "31;1") + " ",
+        };
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("error: {}", error.message));
-            stderr.say(&format!("{word} {}", error.message));
+            stderr.say(&format!("{word}{}", error.message));
             if let Some(hint) = &error.hint {
                 let word = self.paint.paint("hint:", "36;1");
                 stderr.say(&format!("{word} {hint}"));

@@ -22,8 +22,9 @@ use crate::{
 /// What is known of a target from the last round that got to its end.
 #[derive(Debug, Clone)]
 struct Known {
-    /// The hash of the tree that it was evaluated from, with what was asked.
-    asked: (NarHash, Request),
+    /// The hash of the tree that it was evaluated from, with what was asked; none once it
+    /// could not be asked.
+    asked: Option<(NarHash, Request)>,
     /// Its derivation, which is in the store; none while it has never evaluated.
     drv: Option<String>,
 }
@@ -40,6 +41,8 @@ pub(crate) enum Outcome {
     /// Seen for the first time, or for the first time good.
     New,
     Unchanged,
+    /// No target any more.
+    Removed,
     /// Another derivation, and why; or why there is no explanation.
     Changed(Result<Explanation, Error>),
     Failed(Error),
@@ -59,6 +62,7 @@ impl Verdict {
             Outcome::New => "evaluated",
             Outcome::Unchanged => "unchanged",
             Outcome::Changed(_) => "changed",
+            Outcome::Removed => "removed",
             Outcome::Failed(_) => "failed",
         }
     }
@@ -68,7 +72,7 @@ impl Verdict {
         let (explanation, error) = match &self.outcome {
             Outcome::Changed(Ok(explanation)) => (Some(explanation), None),
             Outcome::Changed(Err(error)) | Outcome::Failed(error) => (None, Some(error.to_json())),
-            Outcome::New | Outcome::Unchanged => (None, None),
+            Outcome::New | Outcome::Unchanged | Outcome::Removed => (None, None),
         };
         json!({
             "target": self.target,
@@ -128,18 +132,28 @@ pub(crate) async fn round(
                 if memory
                     .known
                     .get(&text)
-                    .is_none_or(|known| known.asked != asked)
+                    .is_none_or(|known| known.asked.as_ref() != Some(&asked))
                 {
                     open.push((text, asked, item));
                 }
             }
-            Err(error) => tell(Verdict {
-                target: text,
-                outcome: Outcome::Failed(error),
-            }),
+            Err(error) => {
+                if let Some(known) = memory.known.get_mut(&text) {
+                    known.asked = None;
+                }
+                tell(Verdict {
+                    target: text,
+                    outcome: Outcome::Failed(error),
+                });
+            }
         }
     }
-    memory.known.retain(|name, _| seen.contains(name));
+    for name in memory.forget_all_but(&seen) {
+        tell(Verdict {
+            target: name,
+            outcome: Outcome::Removed,
+        });
+    }
     let items: Vec<Item> = open.iter().map(|(_, _, item)| item.clone()).collect();
     let (sender, mut answers) = mpsc::unbounded_channel();
     // Derivations are written: to say why one changed takes them, and to evaluate without
@@ -191,12 +205,22 @@ impl Memory {
         self.known.get(name)?.drv.as_ref()
     }
 
+    /// Forgets all that is not among `names`, and tells what.
+    fn forget_all_but(&mut self, names: &BTreeSet<String>) -> Vec<String> {
+        let gone = |name: &&String| !names.contains(*name);
+        let gone: Vec<String> = self.known.keys().filter(gone).cloned().collect();
+        for name in &gone {
+            self.known.remove(name);
+        }
+        gone
+    }
+
     fn failed(&mut self, name: &str, asked: &(NarHash, Request), error: Error) -> Verdict {
         // Only what the flake itself says stays as it is until the next save.
         if error.kind == Kind::Evaluation {
             let drv = self.drv(name).cloned();
             let known = Known {
-                asked: asked.clone(),
+                asked: Some(asked.clone()),
                 drv,
             };
             self.known.insert(name.to_owned(), known);
@@ -224,7 +248,7 @@ impl Memory {
             },
         };
         let known = Known {
-            asked: asked.clone(),
+            asked: Some(asked.clone()),
             drv: Some(drv),
         };
         self.known.insert(name.to_owned(), known);

@@ -34,6 +34,36 @@ pub(crate) struct Saves {
     paths: UnboundedReceiver<Vec<PathBuf>>,
 }
 
+/// More empty folders than these below one are no work of anybody's.
+const MOST_EMPTY: usize = 100;
+
+/// The folders in `folder`, as far as it can be read.
+fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+}
+
+/// `folder` and the folders below it, if there is no file in any of them.
+fn empty_folders(folder: &Path) -> Vec<PathBuf> {
+    let mut empty = vec![folder.to_owned()];
+    let mut next = 0;
+    while let Some(folder) = empty.get(next) {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return vec![];
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && empty.len() < MOST_EMPTY => empty.push(entry.path()),
+                _ => return vec![],
+            }
+        }
+        next += 1;
+    }
+    empty
+}
+
 impl Saves {
     /// Starts to watch, nothing yet.
     pub(crate) fn new() -> Result<Self, Error> {
@@ -56,7 +86,9 @@ impl Saves {
         })
     }
 
-    /// Watches the folders of these files below `top`, and `top`, and no others.
+    /// Watches the folders of these files below `top`, and `top`, and no others, but for
+    /// empty folders beside them: git knows nothing of those, and the next file may be
+    /// written there.
     pub(crate) fn watch<'f>(
         &mut self,
         top: &Path,
@@ -71,6 +103,13 @@ impl Saves {
                 }
             }
         }
+        let empty: Vec<PathBuf> = wanted
+            .iter()
+            .flat_map(|folder| folders_in(folder))
+            .filter(|folder| !wanted.contains(folder))
+            .flat_map(|folder| empty_folders(&folder))
+            .collect();
+        wanted.extend(empty);
         for gone in self.folders.difference(&wanted) {
             // Its watch went with it.
             let _gone = self.watcher.unwatch(gone);
