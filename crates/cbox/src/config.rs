@@ -469,6 +469,7 @@ mod tests {
         let with = |from: &str, to: &str| parse(&ISO.replace(from, to)).unwrap_err();
         assert!(parse(&format!("{ISO}{ISO}")).unwrap_err().contains("twice"));
         assert!(with("\"appliance\"", "\"hosts\"").contains("taken"));
+        assert!(with("\"appliance\"", "\"build\"").contains("is a command"));
         assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
         assert!(with("iso/*.iso", "../x").contains("artifact"));
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
