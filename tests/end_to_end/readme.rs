@@ -1,4 +1,4 @@
-//! What the README shows is what cbox prints.
+//! What the README and docs/size.md show is what cbox prints.
 
 use super::support::place::{Place, top};
 
@@ -24,14 +24,14 @@ fn the_verdict_in_the_readme_is_a_real_one() {
 }
 
 #[test]
-fn the_sizes_in_the_readme_are_real_ones() {
+fn the_sizes_in_the_documentation_are_real_ones() {
     let Some(place) = Place::minibox() else {
         return;
     };
     place.ask(&["appliance", "iso"]);
     let printed = place.cbox(&["size", "appliance/iso"]).run().ok();
-    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
-    let block = readme
+    let page = std::fs::read_to_string(top().join("docs/size.md")).unwrap();
+    let block = page
         .split("```")
         .find(|block| block.contains("PULLED IN BY"))
         .unwrap();
