@@ -1,7 +1,11 @@
 //! The programs that pages call: the real ones where they can run on any machine, and stand-ins
 //! that check what they are told elsewhere. There are no others.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+};
 
 use crate::support::{
     call::{Call, find_program},
@@ -10,116 +14,76 @@ use crate::support::{
 };
 
 /// Tools of every machine, which pages and stand-ins call.
-const TOOLS: [&str; 17] = [
-    "cat",
-    "chmod",
-    "cp",
-    "env",
-    "git",
-    "grep",
-    "kill",
-    "ls",
-    "mkdir",
-    "rm",
-    "sed",
-    "sh",
-    "sha256sum",
-    "sleep",
-    "tr",
-    "uname",
-    "wc",
-];
+const TOOLS: [&str; 8] = ["cat", "chmod", "cp", "git", "grep", "sh", "sleep", "uname"];
 
-/// A program that does not run here, or not for real.
-struct StandIn {
-    names: &'static [&'static str],
-    #[expect(dead_code, reason = "it is for whoever reads the table")]
-    why: &'static str,
-    /// Its script, with `TOP` for this repository, `NIX` for the real Nix, `CBOX` for cbox, `REAL` for
-    /// the PATH on which real programs are found.
-    script: &'static str,
-}
-
-/// Finds the host and the flake of `--flake REF#HOST`; both have to be there.
-const CHECK_FLAKE: &str = r#"
-while [ $# != 0 ]; do
-  case $1 in --flake) flake=$2 ;; esac
-  shift
-done
-folder=${flake%%#*}
+/// Programs that do not run here, or not for real: names and script. The scripts know this
+/// repository as `TOP`, the real programs as `REAL_CBOX` and `REAL_NIX`, and where others are as
+/// `REAL_PATH`.
+const STAND_INS: [(&[&str], &str); 9] = [
+    // It would build all of this repository. Which rules there are, it says itself.
+    (
+        &["make"],
+        r#"PATH=$REAL_PATH exec make -n -C "$TOP" "$@" >/dev/null"#,
+    ),
+    // Nothing here needs the rights of root.
+    (
+        &["sudo"],
+        r#"while case $1 in -*) ;; *) false ;; esac; do shift; done; exec "$@""#,
+    ),
+    // There is no machine to install on. The flake and the host of `--flake REF#HOST` are there.
+    (
+        &["nixos-install", "nixos-rebuild", "disko"],
+        r##"
+while [ "$1" != --flake ]; do shift; done
+folder=${2%%#*}
 folder=${folder#path:}
 [ -e "${folder%%\?*}/flake.nix" ] || { echo "no flake in $folder" >&2; exit 1; }
-cbox hosts | grep -q "^${flake#*#} " || { echo "no host ${flake#*#}" >&2; exit 1; }
-"#;
-
-const STAND_INS: &[StandIn] = &[
-    StandIn {
-        names: &["make"],
-        why: "it would build all of this repository: which rules there are, make itself says",
-        script: r#"PATH=REAL exec make -n -C 'TOP' "$@" >/dev/null"#,
-    },
-    StandIn {
-        names: &["sudo"],
-        why: "nothing here needs the rights of root",
-        script: r#"while case $1 in -*) ;; *) false ;; esac; do shift; done; exec "$@""#,
-    },
-    StandIn {
-        names: &["nixos-install", "nixos-rebuild"],
-        why: "there is no machine to install on",
-        script: "CHECK_FLAKE",
-    },
-    StandIn {
-        names: &["systemctl"],
-        why: "the units are those of The Box",
-        script: r#"[ "$1" = start ] && grep -qrF "\"$2\"" 'TOP/nixos/modules'"#,
-    },
-    StandIn {
-        names: &["lsblk"],
-        why: "the drives of this machine are nobody's business",
-        script: "[ $# = 0 ]",
-    },
-    StandIn {
-        names: &["nix-collect-garbage"],
-        why: "the store is not this test's alone",
-        script: "[ $# = 0 ]",
-    },
-    StandIn {
-        names: &["cargo"],
-        why: "this test is what cargo runs: only the names of members are looked at",
-        script: r#"
-case $1 in build | clippy | fmt | test) ;; *) echo "no such command of cargo: $1" >&2; exit 1 ;; esac
+cbox hosts | grep -q "^${2#*#} " || { echo "no host ${2#*#}" >&2; exit 1; }"##,
+    ),
+    // The units are those of The Box.
+    (
+        &["systemctl"],
+        r#"[ "$1" = start ] && grep -qrF "\"$2\"" "$TOP/nixos/modules""#,
+    ),
+    // The drives of this machine are nobody's business.
+    (&["lsblk"], "[ $# = 0 ]"),
+    // The store is not this test's alone.
+    (&["nix-collect-garbage"], "[ $# = 0 ]"),
+    // This test is what cargo runs: only the names of members are looked at.
+    (
+        &["cargo"],
+        r#"
+case $1 in clippy | fmt | test) ;; *) echo "cargo $1 is not known here" >&2; exit 1 ;; esac
 while [ $# != 0 ]; do
-  case $1 in -p) grep -qx "name = \"$2\"" 'TOP'/crates/*/Cargo.toml 'TOP'/tests/*/Cargo.toml ;; esac || exit
+  if [ "$1" = -p ]; then grep -qx "name = \"$2\"" "$TOP"/crates/*/Cargo.toml; fi
   shift
 done"#,
-    },
-    StandIn {
-        names: &["nix"],
-        why: "what is fetched, installed or run comes from other places",
-        script: r#"
-case $1 in
-build | eval) PATH=REAL exec 'NIX' --extra-experimental-features 'nix-command flakes' "$@" ;;
-esac
+    ),
+    // What is fetched, run or installed comes from other places.
+    (
+        &["nix"],
+        r#"
 case "$*" in
+'build '* | 'eval '*)
+  PATH=$REAL_PATH exec "$REAL_NIX" --extra-experimental-features 'nix-command flakes' "$@" ;;
 'run .#cbox -- '*) shift 3; exec cbox "$@" ;;
 'run --inputs-from . nixpkgs#nixos-facter') echo "{\"system\": \"$(uname -m)-linux\"}" ;;
-'run --inputs-from . disko -- '*) shift 5
-CHECK_FLAKE ;;
-'profile install .#cbox' | 'flake update' | 'flake lock') ;;
+'run --inputs-from . disko -- '*) shift 5; exec disko "$@" ;;
+'flake update') ;;
 *) echo "nix $* is not known here" >&2; exit 1 ;;
 esac"#,
-    },
-    StandIn {
-        names: &["cbox"],
-        why: "`watch` goes on until it is told to end",
-        script: r#"
-PATH=REAL
-if [ "$1" != watch ]; then exec 'CBOX' "$@"; fi
-'CBOX' "$@" >"$TMPDIR/round" & watch=$!
+    ),
+    // The real one, but that `watch` goes on until it is told to end: here after one round.
+    (
+        &["cbox"],
+        r#"
+PATH=$REAL_PATH
+if [ "$1" != watch ]; then exec "$REAL_CBOX" "$@"; fi
+"$REAL_CBOX" "$@" >"$TMPDIR/round" & watch=$!
 until [ -s "$TMPDIR/round" ]; do kill -0 $watch; sleep 0.1; done
 kill -TERM $watch
 wait $watch || [ $? = 143 ]"#,
-    },
+    ),
 ];
 
 /// QEMU, as cbox calls it: the probe of KVM says no, and a machine that something is waited for
@@ -130,53 +94,51 @@ echo 'cbox-ready coder-box x86_64 0123456789abcdfghijklmnpqrsvwxyz'
 echo 'coder-box login: '
 case " $* " in *' -no-reboot '*) while :; do sleep 1; done ;; esac"#;
 
+const FIRMWARE: [&str; 4] = [
+    "OVMF/OVMF_CODE_4M.fd",
+    "OVMF/OVMF_VARS_4M.fd",
+    "AAVMF/AAVMF_CODE.fd",
+    "AAVMF/AAVMF_VARS.fd",
+];
+
+/// Scripts of this repository that pages call. They set up machines: only whether the shell can
+/// read them is seen.
+const SCRIPTS: [&str; 3] = [
+    "scripts/setup.sh",
+    "scripts/screenshots.sh",
+    "tests/errors/record.sh",
+];
+
 /// Puts all of them where [`shell`] finds them, and beside them what a page takes for granted:
-/// `.tools/env`, `examples/minibox` and the scripts of this repository.
+/// `.tools/env` and `examples/minibox`.
 pub(super) fn prepare(place: &Place) {
-    let excluded = "/.tools/\n/examples/\n/scripts/\n/tests/\n/target/\n/result*\n/*.qcow2\n";
+    // None of it is a part of the tree.
+    let excluded = "/.tools/\n/examples/\n/scripts/\n/tests/\n/*.qcow2\n";
     fs::write(place.path(".git/info/exclude"), excluded).unwrap();
     place.write(".tools/env", "");
     fs::create_dir(place.path("examples")).unwrap();
-    std::os::unix::fs::symlink("..", place.path("examples/minibox")).unwrap();
-    for script in [
-        "scripts/setup.sh",
-        "scripts/screenshots.sh",
-        "tests/errors/record.sh",
-    ] {
-        let real = top().join(script);
-        place.write(
-            script,
-            format!("#!/bin/sh\nexec sh -n '{}'\n", real.display()),
+    symlink("..", place.path("examples/minibox")).unwrap();
+    for script in SCRIPTS {
+        place.write(script, "");
+        write_program(
+            &place.path(script),
+            &format!("exec sh -n \"$TOP/{script}\""),
         );
-        make_executable(&place.path(script));
     }
     for arch in ["x86_64", "aarch64"] {
         place.stand_in(&format!("qemu-system-{arch}"), QEMU);
     }
-    for file in [
-        "OVMF/OVMF_CODE_4M.fd",
-        "OVMF/OVMF_VARS_4M.fd",
-        "AAVMF/AAVMF_CODE.fd",
-        "AAVMF/AAVMF_VARS.fd",
-    ] {
+    for file in FIRMWARE {
         place.write(place.beside("firmware").join(file), "");
     }
     let programs = place.beside("programs");
     fs::create_dir(&programs).unwrap();
     for tool in TOOLS {
-        std::os::unix::fs::symlink(find_program(tool).unwrap(), programs.join(tool)).unwrap();
+        symlink(find_program(tool).unwrap(), programs.join(tool)).unwrap();
     }
-    for StandIn { names, script, .. } in STAND_INS {
-        let script = script
-            .replace("CHECK_FLAKE", CHECK_FLAKE)
-            .replace("TOP", top().to_str().unwrap())
-            .replace("NIX", nix::real().unwrap().to_str().unwrap())
-            .replace("CBOX", env!("CARGO_BIN_EXE_cbox"))
-            .replace("REAL", "$REAL_PATH");
-        for name in *names {
-            let file = programs.join(name);
-            fs::write(&file, format!("#!/bin/sh\nset -eu\n{script}\n")).unwrap();
-            make_executable(&file);
+    for (names, script) in STAND_INS {
+        for name in names {
+            write_program(&programs.join(name), script);
         }
     }
 }
@@ -189,10 +151,14 @@ pub(super) fn shell(place: &Place) -> Call {
     place
         .call("/bin/sh")
         .env("PATH", place.beside("programs"))
+        .env("TOP", top())
+        .env("REAL_CBOX", env!("CARGO_BIN_EXE_cbox"))
+        .env("REAL_NIX", nix::real().unwrap())
         .env("REAL_PATH", real)
         .env("CBOX_FIRMWARE_DIR", place.beside("firmware"))
 }
 
-fn make_executable(file: &Path) {
+fn write_program(file: &Path, script: &str) {
+    fs::write(file, format!("#!/bin/sh\nset -eu\n{script}\n")).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }

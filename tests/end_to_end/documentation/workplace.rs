@@ -7,55 +7,22 @@ use regex::Regex;
 use super::programs;
 use crate::support::{call::Ended, nix::native, place::Place};
 
-/// What a page says, and what is written in its place here.
-struct Substitution {
-    from: &'static str,
-    to: &'static str,
-    #[expect(dead_code, reason = "it is for whoever reads the table")]
-    why: &'static str,
-}
-
-const SUBSTITUTIONS: &[Substitution] = &[
-    Substitution {
-        from: "coder-thinkcentre",
-        to: "mini-thinkcentre",
-        why: "The Box's host needs nixpkgs",
-    },
-    Substitution {
-        from: "qemu-arm64",
-        to: "mini-arm64",
-        why: "The Box's host needs nixpkgs",
-    },
-    Substitution {
-        from: "my-box",
-        to: "mini-thinkcentre",
-        why: "the reader's own host",
-    },
-    Substitution {
-        from: "/dev/sdb",
-        to: "../drive --file --erase drive",
-        why: "no drive is written to, and nobody answers the question",
-    },
-    Substitution {
-        from: "/dev/sdX",
-        to: "../drive --file --erase drive",
-        why: "no drive is written to, and nobody answers the question",
-    },
-    Substitution {
-        from: "--why python3",
-        to: "--why etc",
-        why: "the mini box has no Python",
-    },
-    Substitution {
-        from: "cd my-flake",
-        to: "cd ../my-flake",
-        why: "the reader's own flake, which is no part of the working tree",
-    },
-    Substitution {
-        from: "/etc/nixos-repo",
-        to: "../baked",
-        why: "what an installed machine has there",
-    },
+/// What a page says, and what is run in its place.
+const SUBSTITUTIONS: [(&str, &str); 8] = [
+    // The Box's hosts need nixpkgs.
+    ("coder-thinkcentre", "mini-thinkcentre"),
+    ("qemu-arm64", "mini-arm64"),
+    // The reader's own host.
+    ("my-box", "mini-thinkcentre"),
+    // No drive is written to, and nobody answers the question.
+    ("/dev/sdb", "../drive --file --erase drive"),
+    ("/dev/sdX", "../drive --file --erase drive"),
+    // The mini box has no Python.
+    ("--why python3", "--why etc"),
+    // The reader's own flake is no part of the working tree.
+    ("cd my-flake", "cd ../my-flake"),
+    // What an installed machine has there, this one has not.
+    ("/etc/nixos-repo", "../baked"),
 ];
 
 /// A flake that nobody has made with cbox in mind.
@@ -121,7 +88,7 @@ impl Workplace {
     /// Runs commands; the first that fails ends them.
     pub(super) fn runs(&self, text: &str) -> Result<(), String> {
         let mut text = text.replace("3000:3000", &format!("{}:3000", self.port));
-        for Substitution { from, to, .. } in SUBSTITUTIONS {
+        for (from, to) in SUBSTITUTIONS {
             text = text.replace(from, to);
         }
         let ended = programs::shell(&self.place).args(["-euc", &text]).run();
