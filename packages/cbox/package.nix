@@ -27,7 +27,7 @@ rustPlatform.buildRustPackage {
       ))
       # Members of the workspace, and a document that a test compares with.
       (lib.fileset.maybeMissing (root + "/tests"))
-      (lib.fileset.maybeMissing (root + "/README.md"))
+      (lib.fileset.maybeMissing (root + "/docs/reference.md"))
     ];
   };
 

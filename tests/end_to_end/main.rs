@@ -22,6 +22,7 @@ mod cost;
 mod derivations;
 mod diff;
 mod doctor;
+mod documentation;
 mod errors;
 mod flash;
 mod init;

@@ -1,4 +1,4 @@
-//! What the README shows is what cbox prints.
+//! What the README and docs/size.md show is what cbox prints.
 
 use super::support::place::{Place, top};
 
@@ -17,23 +17,25 @@ fn the_verdict_in_the_readme_is_a_real_one() {
     let printed = place.cbox(&["verify-hosts"]).run().code(1);
     let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
     let block = readme
-        .split("```")
+        .split("```text\n")
         .find(|block| block.contains("against accepted at"))
+        .and_then(|block| block.split("```").next())
         .unwrap();
     assert_eq!(without_commit(printed.text()), without_commit(block.trim()));
 }
 
 #[test]
-fn the_sizes_in_the_readme_are_real_ones() {
+fn the_sizes_in_the_documentation_are_real_ones() {
     let Some(place) = Place::minibox() else {
         return;
     };
     place.ask(&["appliance", "iso"]);
     let printed = place.cbox(&["size", "appliance/iso"]).run().ok();
-    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
-    let block = readme
-        .split("```")
+    let page = std::fs::read_to_string(top().join("docs/size.md")).unwrap();
+    let block = page
+        .split("```text\n")
         .find(|block| block.contains("PULLED IN BY"))
+        .and_then(|block| block.split("```").next())
         .unwrap();
     let arch = std::env::consts::ARCH;
     let block = block.trim().replace("x86_64", arch);

@@ -201,7 +201,7 @@ impl Config {
             let message = error.message().trim().replace('\n', ", ");
             Error::new(Kind::Config, format!("{file}{shown}: {message}"))
                 .at(place)
-                .hint("the README lists what can stand in cbox.toml")
+                .hint("docs/reference.md of cbox lists what can stand in cbox.toml")
         })?;
         config
             .check()
@@ -370,11 +370,11 @@ mod tests {
         assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &None));
     }
 
-    /// The README's example has every setting, those in comments too.
+    /// The reference's example has every setting, those in comments too.
     #[test]
-    fn the_readme_shows_what_can_be_set() {
-        let readme = include_str!("../../../README.md");
-        let (_, section) = readme.split_once("\n## cbox.toml\n").unwrap();
+    fn the_reference_shows_what_can_be_set() {
+        let reference = include_str!("../../../docs/reference.md");
+        let (_, section) = reference.split_once("\n## cbox.toml\n").unwrap();
         let block = section.split("```").nth(1).unwrap();
         let example = block.strip_prefix("toml\n").unwrap();
         assert_eq!(parse(example).unwrap().targets.len(), 1);

@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Interrupted(Signal),
 }
 
-/// The table that `--help` and the README quote.
+/// The table that `--help` and docs/reference.md quote.
 pub(crate) const TABLE: &[(u8, &str)] = &[
     (0, "done"),
     (
@@ -176,13 +176,13 @@ mod tests {
         );
     }
 
-    /// The README's table is the one above.
+    /// The table of docs/reference.md is the one above.
     #[test]
-    fn the_readme_tells_the_same() {
-        let readme = include_str!("../../../README.md");
+    fn the_reference_tells_the_same() {
+        let reference = include_str!("../../../docs/reference.md");
         for (code, meaning) in TABLE.iter().filter(|(code, _)| *code < 128) {
             assert!(
-                readme.contains(&format!("| {code} | {meaning} |")),
+                reference.contains(&format!("| {code} | {meaning} |")),
                 "{code}"
             );
         }

@@ -169,7 +169,7 @@ fn each_setting_is_explained_once() {
         found("server", disko(&["main", "data"])),
     ];
     let expected = r##"# The hosts and images of this flake that cbox builds and watches over. Nix never reads this
-# file. `cbox list` shows what stands here, the README of cbox what else can.
+# file. `cbox list` shows what stands here, docs/reference.md of cbox what else can.
 
 # The machines, by their names in nixosConfigurations. `cbox accept` records what each of
 # them builds, and `cbox verify-hosts` tells when that changes.

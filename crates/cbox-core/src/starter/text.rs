@@ -9,7 +9,7 @@ use crate::overrides::OptionPath;
 
 const HEAD: &str = "\
 # The hosts and images of this flake that cbox builds and watches over. Nix never reads this
-# file. `cbox list` shows what stands here, the README of cbox what else can.
+# file. `cbox list` shows what stands here, docs/reference.md of cbox what else can.
 ";
 
 const BY_FOLDER: &str = "

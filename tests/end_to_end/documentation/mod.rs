@@ -1,0 +1,219 @@
+//! The documentation is true: its blocks run, its settings are taken, its links lead somewhere,
+//! and what it quotes is what cbox says.
+
+mod page;
+mod programs;
+mod workplace;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use regex::Regex;
+
+use self::{page::Page, workplace::Workplace};
+use crate::support::{
+    call::{Call, inherited},
+    place::{Place, top},
+};
+
+/// What a block may be in.
+const LANGUAGES: [&str; 5] = ["sh", "nix", "toml", "yaml", "text"];
+
+/// One test for each page with blocks, so that they run side by side.
+macro_rules! pages {
+    ($($test:ident: $path:literal,)*) => {
+        const TESTED: &[&str] = &[$($path),*];
+        $(
+            #[test]
+            fn $test() {
+                does_what_it_says($path);
+            }
+        )*
+    };
+}
+
+pages! {
+    contributing: "CONTRIBUTING.md",
+    continuous_integration: "docs/ci.md",
+    images: "docs/images.md",
+    minibox: "examples/minibox/README.md",
+    readme: "README.md",
+    reference: "docs/reference.md",
+    size: "docs/size.md",
+    source: "docs/source.md",
+    the_box: "docs/the-box.md",
+    verify_hosts: "docs/verify-hosts.md",
+    your_own_flake: "docs/your-own-flake.md",
+}
+
+/// Every Markdown file that git lists. The changelog tells of what was.
+fn listed() -> Vec<Page> {
+    let mut call = Call::new("git", &top());
+    for (name, value) in inherited() {
+        call = call.env(name, value);
+    }
+    let words = [
+        // Whoever owns it: nothing of it is run.
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "*.md",
+    ];
+    let listed = call.args(words).run().ok();
+    let paths = listed
+        .lines()
+        .into_iter()
+        .filter(|path| *path != "CHANGELOG.md");
+    let paths = paths.filter(|path| top().join(path).exists());
+    let pages: Vec<Page> = paths.map(Page::read).collect();
+    assert!(pages.len() > 10, "{listed}");
+    pages
+}
+
+/// Runs or parses every block of a page, in order.
+fn does_what_it_says(path: &str) {
+    let page = Page::read(path);
+    let Some(workplace) = Workplace::new() else {
+        return;
+    };
+    for block in page.blocks() {
+        let result = match &*block.language {
+            "sh" => workplace.runs(&block.text),
+            "nix" => workplace.parses(&block.text),
+            "toml" => workplace.configures(&block.text),
+            "yaml" => workplace.names_commands(&block.text),
+            _ => Ok(()),
+        };
+        if let Err(said) = result {
+            panic!("{}: {said}", block.place(&page));
+        }
+    }
+}
+
+#[test]
+fn every_block_is_in_a_language_that_is_tested() {
+    for page in listed() {
+        for block in page.blocks() {
+            let place = block.place(&page);
+            let language = &*block.language;
+            assert!(
+                LANGUAGES.contains(&language),
+                "{place}: a block in `{language}`, and there are {LANGUAGES:?}"
+            );
+            assert!(
+                language == "text" || TESTED.contains(&&*page.path),
+                "{place}: no test runs the blocks of this page"
+            );
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in listed() {
+        let folder = Path::new(&page.path).parent().unwrap();
+        for (line, link) in page.links() {
+            let place = format!("{}:{line}: {link}", page.path);
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match path {
+                "" => top().join(&page.path),
+                path => top().join(folder).join(path),
+            };
+            assert!(target.exists(), "{place} does not exist");
+            if !anchor.is_empty() {
+                let target = target.canonicalize().unwrap();
+                let target = target.strip_prefix(top()).unwrap().to_str().unwrap();
+                let anchors = Page::read(target).anchors();
+                assert!(
+                    anchors.iter().any(|known| known == anchor),
+                    "{place}: the headings of {target} are {anchors:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let command = Regex::new("`cbox ([a-z-]+)").unwrap();
+    let cells = Page::read("README.md").column("command").join("\n");
+    let named: BTreeSet<&str> = command
+        .captures_iter(&cells)
+        .map(|found| found.extract::<1>().1[0])
+        .collect();
+    let help = Place::empty("repo").ask(&["--help"]);
+    let (_, commands) = help.split_once("\nCommands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let offered: BTreeSet<&str> = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .collect();
+    assert_eq!(named, offered);
+}
+
+/// What the page on troubleshooting quotes, `…` standing for anything, is in a line that cbox
+/// was recorded to say, or in its sources; and what was recorded is quoted there.
+#[test]
+fn every_message_that_is_explained_is_a_real_one() {
+    let (mut recorded, mut sources) = (Vec::new(), Vec::new());
+    let fixtures = top().join("tests/errors/fixtures");
+    read_all(&fixtures, "cbox.txt", &mut recorded);
+    read_all(&top().join("crates"), ".rs", &mut sources);
+    let quoted = Regex::new("`([^`]+)`").unwrap();
+    let page = Page::read("docs/troubleshooting.md");
+    let messages = page.column("message").join("\n");
+    let mut patterns = Vec::new();
+    for found in quoted.captures_iter(&messages) {
+        let parts: Vec<String> = found[1].split('…').map(regex::escape).collect();
+        let pattern = Regex::new(&parts.join(".*")).unwrap();
+        let mut said = recorded.iter().chain(&sources);
+        let is_said = said.any(|text| pattern.is_match(text));
+        assert!(is_said, "nothing says `{}`", &found[1]);
+        patterns.push(pattern);
+    }
+    for text in recorded {
+        let is_explained = patterns.iter().any(|pattern| pattern.is_match(&text));
+        assert!(is_explained, "{} does not explain: {text}", page.path);
+    }
+}
+
+/// Reads the files below `folder` whose names end so.
+fn read_all(folder: &Path, end: &str, texts: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, end, texts);
+        } else if path.to_str().is_some_and(|path| path.ends_with(end)) {
+            // As the text is, and not as Rust writes it.
+            texts.push(fs::read_to_string(&path).unwrap().replace("\\\"", "\""));
+        }
+    }
+}
+
+/// A program that nobody knows, a call that is wrong, or a setting that does not exist is seen.
+#[test]
+fn what_is_wrong_is_seen() {
+    let Some(place) = Workplace::new() else {
+        return;
+    };
+    for commands in [
+        "unknown-program | cat",
+        "cbox lisst\ncbox list",
+        "make applianc/iso",
+        "cargo test -p cbocs",
+        "nix run .#cboks -- list",
+        "sudo nixos-rebuild switch --flake .#nobody",
+        "systemctl start coder-rest",
+        "cbox watch nobody",
+        "echo $unset",
+    ] {
+        assert!(place.runs(commands).is_err(), "{commands}");
+    }
+    assert!(place.parses("{ a = ; }\n").is_err());
+    assert!(place.configures("[source]\nexclud = []\n").is_err());
+    assert!(place.names_commands("- run: cbox biuld\n").is_err());
+    assert!(place.names_commands("-\trun: cbox build\n").is_err());
+}
