@@ -37,7 +37,7 @@ terminal() {
   in_terminal kill-server
   # Empty rows at the end are no part of the picture.
   sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' "$work/screen" >"$work/rows"
-  awk -f "$root/scripts/terminal-page.awk" "$work/rows" >"$work/$1.html"
+  awk -f "$root/scripts/lib/terminal-page.awk" "$work/rows" >"$work/$1.html"
   picture "$1" "$work/$1.html" 1010 $((40 + $(wc -l <"$work/rows") * 22))
 }
 

@@ -9,7 +9,7 @@ use std::{ffi::OsString, io::Write, path::Path};
 
 use camino::Utf8PathBuf;
 use cbox_core::target::{HOSTS, TargetName};
-use clap::{Arg, Command, CommandFactory as _, ValueEnum, ValueHint};
+use clap::{Arg, Command, CommandFactory as _, ValueHint};
 use clap_complete::{
     CompleteEnv,
     engine::{ArgValueCandidates, CompletionCandidate, complete},
@@ -17,7 +17,7 @@ use clap_complete::{
 };
 
 use crate::{
-    cli::{Cli, ImageArgs},
+    cli::{Cli, ImageArgs, Shell},
     environment::Environment,
     project::Project,
 };
@@ -26,15 +26,6 @@ use crate::{
 const VARIABLE: &str = "COMPLETE";
 
 const SHELLS: Shells<'static> = Shells(&[&Bash, &Fish, &Nushell, &Zsh]);
-
-/// A shell with completion.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Shell {
-    Bash,
-    Fish,
-    Nushell,
-    Zsh,
-}
 
 /// Answers a shell that asks for completion. `false`: nobody has asked.
 ///

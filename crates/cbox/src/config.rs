@@ -8,10 +8,9 @@ use cbox_core::{
     system::System,
     target::{HOSTS, TargetName, word},
 };
-use clap::CommandFactory as _;
 use serde::Deserialize;
 
-use crate::{cli::Cli, error::Error, exit::Kind, place::Place};
+use crate::{error::Error, exit::Kind, place::Place};
 
 /// The file's name, beside `flake.nix`.
 pub(crate) const FILE: &str = "cbox.toml";
@@ -228,12 +227,6 @@ impl Config {
             if target.kind == HOSTS {
                 return Err(format!(
                     "target {name}: the kind `{HOSTS}` is taken by the install hosts"
-                ));
-            }
-            if Cli::command().find_subcommand(&target.kind).is_some() {
-                return Err(format!(
-                    "target {name}: the kind `{}` is a command of cbox: call it otherwise",
-                    target.kind
                 ));
             }
             if target.system.is_some() && (target.systems.is_some() || target.cross) {
@@ -469,7 +462,6 @@ mod tests {
         let with = |from: &str, to: &str| parse(&ISO.replace(from, to)).unwrap_err();
         assert!(parse(&format!("{ISO}{ISO}")).unwrap_err().contains("twice"));
         assert!(with("\"appliance\"", "\"hosts\"").contains("taken"));
-        assert!(with("\"appliance\"", "\"build\"").contains("is a command"));
         assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
         assert!(with("iso/*.iso", "../x").contains("artifact"));
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));

@@ -12,7 +12,7 @@ use cbox_nix::{Interrupt, argv::Options, git, nix::Nix};
 use serde::Serialize;
 
 use crate::{
-    boot::{firmware::Places, kvm, qemu::Arch},
+    boot::{arch::Arch, firmware::Places, kvm},
     cli::Common,
     config::TargetConfig,
     environment::Environment,

@@ -53,6 +53,7 @@ mod verify;
 mod view;
 mod watch;
 mod whole_file;
+mod workflow_command;
 
 fn main() -> std::process::ExitCode {
     run::main()

@@ -29,7 +29,7 @@ use serde_json::json;
 
 use crate::{
     environment::Environment, mention, origin::Origin, project::Project, session::not_fetched,
-    shown::github,
+    workflow_command,
 };
 
 /// The store path of the staged source in all recordings.
@@ -140,7 +140,7 @@ fn shown(folder: &Path, recording: &str, sets: bool) -> String {
         error => origin.located(&environment, error, &staged, "".into()),
     };
     let mut text = format!("error: {}\n", error.lines().join("\n"));
-    if let Some(annotation) = github::annotation(&error) {
+    if let Some(annotation) = workflow_command::annotation(&error) {
         let (properties, _) = annotation.split_once("::cbox").unwrap_or((&annotation, ""));
         let properties = properties.split(",title").next().unwrap();
         text.push_str(&format!("on GitHub: {properties}\n"));

@@ -9,15 +9,38 @@ use cbox_nix::{
     nix::Nix,
     pass_through::{PassThrough, SHOW_TRACE},
 };
+use clap::CommandFactory as _;
 
 use crate::{
-    cli::{BuildFlags, Common},
+    cli::{BuildFlags, Cli, Common},
+    config,
     environment::Environment,
     error::Error,
     exit::Kind,
     project::Project,
     view::View,
 };
+
+/// Checks that no kind of target is called as a command is: the command would be meant.
+fn check_kinds(project: &Project) -> Result<(), Error> {
+    let cli = Cli::command();
+    let targets = project.config().targets;
+    let is_command = |kind: &str| cli.find_subcommand(kind).is_some();
+    match targets.iter().find(|target| is_command(&target.kind)) {
+        None => Ok(()),
+        Some(target) => Err(Error::new(
+            Kind::Config,
+            format!(
+                "{}: the kind `{}` is a command of cbox",
+                config::FILE,
+                target.kind
+            ),
+        )
+        .hint(
+            "call the kind otherwise: `cbox <kind> <format>` could not be told from the command",
+        )),
+    }
+}
 
 /// What the commands work with.
 #[derive(Debug)]
@@ -38,6 +61,7 @@ impl<'a> Session<'a> {
         out_dir: Option<&Utf8Path>,
     ) -> Result<Self, Error> {
         let project = Project::find(environment, common.flake.as_deref(), out_dir)?;
+        check_kinds(&project)?;
         Ok(Self {
             environment,
             view,

@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use globset::Glob;
 use serde::Deserialize;
 
-use super::qemu::Arch;
+use super::arch::Arch;
 use crate::{error::Error, exit::Kind};
 
 /// The firmware of a machine.

@@ -13,7 +13,7 @@ use cbox_nix::{
 };
 use tempfile::TempDir;
 
-use super::qemu::{Accelerator, Arch};
+use super::{arch::Arch, qemu::Accelerator};
 use crate::{error::Error, exit::Kind};
 
 /// How long the probe may take before it counts as hanging.

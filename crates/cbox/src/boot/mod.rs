@@ -2,6 +2,7 @@
 //! what it says ([`console`]). This file starts the machine,
 //! passes its console on, waits for a line, and ends it.
 
+pub(crate) mod arch;
 pub(crate) mod console;
 pub(crate) mod firmware;
 pub(crate) mod kvm;

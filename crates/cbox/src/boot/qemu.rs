@@ -1,54 +1,12 @@
 //! The arguments of QEMU for a machine: values in, words out.
 
-use std::fmt;
-
 use camino::Utf8PathBuf;
-use cbox_core::system::System;
 
-use super::firmware::Firmware;
-use crate::image::Image;
-
-/// An architecture that cbox can boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arch {
-    X86_64,
-    Aarch64,
-}
-
-impl Arch {
-    /// The architecture of a system; `None` for one that cbox cannot boot.
-    pub(crate) fn of(system: &System) -> Option<Self> {
-        match system.as_str() {
-            "x86_64-linux" => Some(Self::X86_64),
-            "aarch64-linux" => Some(Self::Aarch64),
-            _ => None,
-        }
-    }
-
-    /// Its name, as QEMU and the kernel have it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-
-    /// The emulator.
-    pub(crate) fn program(self) -> &'static str {
-        match self {
-            Self::X86_64 => "qemu-system-x86_64",
-            Self::Aarch64 => "qemu-system-aarch64",
-        }
-    }
-
-    /// QEMU's name for the kind of machine.
-    pub(crate) fn machine(self) -> &'static str {
-        match self {
-            Self::X86_64 => "q35",
-            Self::Aarch64 => "virt",
-        }
-    }
-}
+use super::{arch::Arch, firmware::Firmware};
+use crate::{
+    cli::{Attached, Forward},
+    image::Image,
+};
 
 /// What runs the machine's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,51 +24,6 @@ impl Accelerator {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
         }
-    }
-}
-
-/// What an image is to the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Attached {
-    /// A CD in its drive
-    Cd,
-    /// A USB stick
-    Usb,
-    /// A disk
-    Disk,
-}
-
-impl fmt::Display for Attached {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Cd => "a CD",
-            Self::Usb => "a USB stick",
-            Self::Disk => "a disk",
-        })
-    }
-}
-
-/// A port of this machine that leads to one of the booted machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Forward {
-    pub(crate) host: u16,
-    pub(crate) guest: u16,
-}
-
-impl std::str::FromStr for Forward {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port != 0);
-        let ports = text.split_once(':');
-        ports
-            .and_then(|(host, guest)| {
-                Some(Self {
-                    host: port(host)?,
-                    guest: port(guest)?,
-                })
-            })
-            .ok_or("it is two ports from 1 to 65535, this machine's first: 8080:80")
     }
 }
 

@@ -1,13 +1,11 @@
 //! The words of `cbox boot`.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 
 use camino::Utf8PathBuf;
 use cbox_core::{duration::parse_duration, memory_budget::parse_size};
 use clap::Args;
 use regex::Regex;
-
-use crate::boot::qemu::{Attached, Forward};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -105,5 +103,50 @@ mod tests {
         let error = parse_regex("a(b").unwrap_err();
         assert_eq!(error, "it is no regular expression: unclosed group");
         assert!(parse_regex("login: $").is_ok());
+    }
+}
+
+/// What an image is to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Attached {
+    /// A CD in its drive
+    Cd,
+    /// A USB stick
+    Usb,
+    /// A disk
+    Disk,
+}
+
+impl fmt::Display for Attached {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Cd => "a CD",
+            Self::Usb => "a USB stick",
+            Self::Disk => "a disk",
+        })
+    }
+}
+
+/// A port of this machine that leads to one of the booted machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Forward {
+    pub(crate) host: u16,
+    pub(crate) guest: u16,
+}
+
+impl FromStr for Forward {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port != 0);
+        let ports = text.split_once(':');
+        ports
+            .and_then(|(host, guest)| {
+                Some(Self {
+                    host: port(host)?,
+                    guest: port(guest)?,
+                })
+            })
+            .ok_or("it is two ports from 1 to 65535, this machine's first: 8080:80")
     }
 }

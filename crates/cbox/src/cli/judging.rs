@@ -4,7 +4,7 @@ use cbox_core::overrides::Setting;
 use clap::{Args, ValueEnum};
 
 use super::{Limits, parse_setting};
-use crate::{environment::GitHub, shown::explanation::Detail};
+use crate::environment::GitHub;
 
 pub(super) const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -56,16 +56,6 @@ pub(crate) struct ExplainArgs {
     /// The most lines for one explanation
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) max_lines: usize,
-}
-
-impl ExplainArgs {
-    /// What the lines of an explanation are made by.
-    pub(crate) fn detail(self) -> Detail {
-        Detail {
-            explain: self.explain,
-            max_lines: self.max_lines,
-        }
-    }
 }
 
 /// How an explanation is shown.

@@ -14,14 +14,12 @@ use camino::Utf8PathBuf;
 use cbox_core::{memory_budget::parse_size, overrides::Setting};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::completion::Shell;
-
-pub(crate) use boot::BootArgs;
+pub(crate) use boot::{Attached, BootArgs, Forward};
 pub(crate) use flash::FlashArgs;
 pub(crate) use source::{BakedArgs, ListArgs, SourceArgs, SourceCommand, WhyArgs};
 
 pub(crate) use judging::{
-    AcceptArgs, DiffArgs, Explain, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
+    AcceptArgs, DiffArgs, Explain, ExplainArgs, Format, JudgeArgs, ShowArgs, VerifyArgs, WatchArgs,
 };
 pub(crate) use links::{CleanArgs, StatusArgs};
 pub(crate) use matrix::{MatrixArgs, Runner};
@@ -270,6 +268,15 @@ pub(crate) struct ImageArgs {
     pub(crate) flags: BuildFlags,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+/// A shell with completion.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Fish,
+    Nushell,
+    Zsh,
 }
 
 /// How much is evaluated at once.

@@ -11,11 +11,12 @@ use super::document;
 use crate::{
     boot::{
         self, Outcome, Until, Watch,
+        arch::Arch,
         firmware::{self, Firmware, Places},
         kvm, overlay,
-        qemu::{Accelerator, Arch, Attached, Forward, Machine, Screen},
+        qemu::{Accelerator, Machine, Screen},
     },
-    cli::{BootArgs, Common},
+    cli::{Attached, BootArgs, Common, Forward},
     error::Error,
     exit::Kind,
     image::{self, Built},

@@ -5,8 +5,8 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use crate::{
-    cli::{Cli, ImageArgs},
-    completion::{self, Shell},
+    cli::{Cli, ImageArgs, Shell},
+    completion,
     error::Error,
     exit::Kind,
     view::View,

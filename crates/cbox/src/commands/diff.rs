@@ -15,12 +15,13 @@ use crate::{
     exit::Kind,
     explain::explain,
     session::{Evaluator, Session},
-    shown::{explanation::heading, github, markdown, plain},
+    shown::{explanation::heading, markdown, plain},
     side::{self, Side},
     side_by_side::{self, Item},
     staging::Sources,
     targets,
     view::{Paint, View},
+    workflow_command,
 };
 
 /// A side with its derivation.
@@ -240,7 +241,7 @@ fn show(
     (old, new): (&Found, &Found),
     explanation: &Explanation,
 ) {
-    let detail = args.show.explain.detail();
+    let detail = args.show.explain.into();
     let said = match (old.drv == new.drv, explanation.same_output) {
         (true, _) => "the same derivation",
         (false, true) => "another derivation with the same output",
@@ -272,9 +273,14 @@ fn show(
                     );
                 }
                 (Format::Github, _) => {
-                    github::log(&plain::explanation(explanation, &[], detail, Paint::NONE))
-                        .iter()
-                        .for_each(|line| view.plain(line));
+                    workflow_command::log(&plain::explanation(
+                        explanation,
+                        &[],
+                        detail,
+                        Paint::NONE,
+                    ))
+                    .iter()
+                    .for_each(|line| view.plain(line));
                 }
                 _ => plain::explanation(explanation, &[], detail, view.results())
                     .iter()

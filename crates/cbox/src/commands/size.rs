@@ -9,13 +9,13 @@ use crate::{
     error::Error,
     exit::Kind,
     session::Session,
-    shown::github,
     size::{
         budget,
         measured::{Comparison, Measured, Why, measure},
         page, shown,
         subject::{self, Counted},
     },
+    workflow_command,
 };
 
 /// Runs the command.
@@ -67,7 +67,7 @@ pub(crate) async fn run(
             None => error.message.clone(),
         };
         let title = format!("{} is too large", measured.subject.name);
-        view.plain(&github::command("error", None, &title, &message));
+        view.plain(&workflow_command::command("error", None, &title, &message));
     }
     checked
 }

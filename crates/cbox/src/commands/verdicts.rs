@@ -8,13 +8,14 @@ use crate::{
     shown::{github, markdown, plain},
     verify::report::Report,
     view::Paint,
+    workflow_command,
 };
 
 /// Shows a report in the form that was asked for.
 pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Result<(), Error> {
     let view = session.view;
     let github = &session.environment.github;
-    let detail = args.explain.detail();
+    let detail = args.explain.into();
     let form = args.form(view.is_json(), github);
     // The form for GitHub has them itself.
     if form != Format::Github {
@@ -31,7 +32,7 @@ pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Re
             .iter()
             .for_each(|line| view.plain(line)),
         Format::Github => {
-            let lines = github::log(&plain::report(report, detail, Paint::NONE));
+            let lines = workflow_command::log(&plain::report(report, detail, Paint::NONE));
             let annotations = github::annotations(report);
             lines
                 .iter()

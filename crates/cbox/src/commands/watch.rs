@@ -147,7 +147,7 @@ impl Watching<'_, '_> {
             .collect();
         let mut verdicts = Verdicts {
             view,
-            detail: self.args.show.detail(),
+            detail: self.args.show.into(),
             heading,
             told: vec![],
             last: None,

@@ -2,7 +2,11 @@
 
 use cbox_core::causes::{Cause, Change, Difference, Explanation, Sign};
 
-use crate::{cli::Explain, place::Place, view::count};
+use crate::{
+    cli::{Explain, ExplainArgs},
+    place::Place,
+    view::count,
+};
 
 /// Longer lines are cut.
 const WIDEST: usize = 160;
@@ -25,6 +29,15 @@ pub(crate) struct Detail {
     pub(crate) explain: Explain,
     /// The most lines for one explanation.
     pub(crate) max_lines: usize,
+}
+
+impl From<ExplainArgs> for Detail {
+    fn from(args: ExplainArgs) -> Self {
+        Self {
+            explain: args.explain,
+            max_lines: args.max_lines,
+        }
+    }
 }
 
 /// A line of an explanation.

@@ -32,7 +32,7 @@ use crate::{
         evaluations::{Evaluation, Evaluations},
     },
     run_log::RunLog,
-    shown::github,
+    workflow_command,
 };
 
 pub(crate) use self::text::{Paint, age, columns, count, size};
@@ -372,7 +372,7 @@ impl View {
 
     /// Marks the place of an error for GitHub, where that is who reads.
     pub(crate) fn annotate(&self, error: &Error) {
-        if let Some(line) = github::annotation(error).filter(|_| self.github) {
+        if let Some(line) = workflow_command::annotation(error).filter(|_| self.github) {
             self.shared.with(|stderr| stderr.command(&line));
         }
     }
