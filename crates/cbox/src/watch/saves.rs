@@ -190,6 +190,7 @@ mod tests {
         let top = folder.path();
         fs::create_dir_all(top.join("a/b")).unwrap();
         fs::create_dir_all(top.join("target/deep")).unwrap();
+        fs::write(top.join("target/deep/built"), "1").unwrap();
         fs::write(top.join("a/b/x.nix"), "1").unwrap();
         run(async {
             let mut saves = Saves::new().unwrap();
@@ -197,7 +198,7 @@ mod tests {
             saves
                 .watch(top, files.iter().map(PathBuf::as_path))
                 .unwrap();
-            // Nobody hears of a folder without staged files.
+            // Nobody hears of a folder whose files are not staged.
             fs::write(top.join("target/deep/y"), "1").unwrap();
             // An editor that saves by renaming.
             fs::write(top.join("a/b/x.nix~"), "2").unwrap();
