@@ -42,6 +42,9 @@ bench: build setup-flake ## what cbox costs in time and memory, beside other too
 setup: ## make ready what building, booting and testing needs (see scripts/setup.sh --help)
 	@scripts/setup.sh
 
+screenshots: build setup-demo ## the pictures of the documentation, from real runs (needs Chromium and tmux)
+	@scripts/screenshots.sh
+
 appliance/%: build setup-flake ## set up, build one image; others: appliance/raw, appliance/qcow2/aarch64
 	$(with_tools) cbox --flake $(flake) $(subst /, ,$@)
 
@@ -58,4 +61,4 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test build install bench setup clean undo setup-flake setup-demo
+.PHONY: help demo test build install bench screenshots setup clean undo setup-flake setup-demo
