@@ -358,7 +358,10 @@ fn what_frees_nothing_says_so() {
     fs::remove_file(place.path("out/hosts-a")).unwrap();
     symlink(gone, place.path("out/hosts-a")).unwrap();
     let printed = place.ask(&["clean", "hosts/a"]);
-    assert!(printed.contains("it is in the store no more"), "{printed}");
+    assert!(
+        printed.contains("what is removed keeps nothing in the store"),
+        "{printed}"
+    );
     assert_eq!(place.names("out"), ["mine"]);
 }
 

@@ -81,6 +81,7 @@ fn names_come_from_the_flake_without_nix_and_git() {
         ),
         (&["verify-hosts", "--host", ""], &["alpha", "beta"]),
         (&["source", "hash", "--host", "b"], &["beta"]),
+        (&["source", "baked", ""], &["_disk", "_live"]),
         (&["boot", "--as", ""], &["cd", "usb", "disk"]),
         (&["v"], &["verify-hosts", "vm"]),
         (&["vm", "qcow2", "--dry"], &["--dry-run"]),

@@ -74,7 +74,7 @@ fn an_image_is_written_and_compared() {
     );
     assert_eq!(run.text(), done);
     run.says(&[
-        "disk.img: 67.1 MB, file\n  no partitions\n",
+        "disk.img: 67.1 MB, file\n  what is in a file is not looked at\n",
         "All of it goes, for appliance/iso (22.7 MB).",
         "writing to disk.img (22.7 MB)\nwrote 22.7 MB in ",
         "comparing disk.img (22.7 MB)\ncompared 22.7 MB in ",
@@ -117,7 +117,7 @@ fn a_dry_run_writes_nothing() {
         run.lines(),
         [
             "disk.img: 67.1 MB, file",
-            "  no partitions",
+            "  what is in a file is not looked at",
             "All of it goes, for appliance/iso (22.7 MB)."
         ]
     );

@@ -411,12 +411,12 @@ fn what_is_no_flake_with_hosts_is_refused() {
     refused(
         "{ outputs = _: { }; }",
         3,
-        &["flake.nix has no nixosConfigurations"],
+        &["flake.nix has no hosts in nixosConfigurations"],
     );
     refused(
         "{ outputs = _: { nixosConfigurations = { }; }; }",
         3,
-        &["has no nixosConfigurations"],
+        &["has no hosts in nixosConfigurations"],
     );
     refused(
         "{ outputs = _: throw \"oh\"; }",

@@ -5,7 +5,7 @@
 //! loads calls cbox with the words so far and `COMPLETE=<shell>`. For Nushell, which clap
 //! does not know, both are here.
 
-use std::{ffi::OsString, io::Write, path::Path};
+use std::{collections::BTreeSet, ffi::OsString, io::Write, path::Path};
 
 use camino::Utf8PathBuf;
 use cbox_core::target::{HOSTS, TargetName};
@@ -154,6 +154,12 @@ impl Known {
             ("TARGET", "build" | "clean" | "matrix" | "size" | "status" | "watch")
             | ("A" | "B", _) => self.targets(),
             ("TARGET", _) => self.images(),
+            // What is baked is in images.
+            ("HOST", "baked") => {
+                let hosts: BTreeSet<&String> =
+                    self.images.iter().map(|image| &image.host).collect();
+                plain(&hosts.into_iter().cloned().collect::<Vec<_>>())
+            }
             ("HOST" | "GLOB", _) => plain(&self.hosts),
             _ => return None,
         })

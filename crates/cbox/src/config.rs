@@ -118,7 +118,10 @@ pub(crate) struct TargetConfig {
 
 /// `budget` of a target: `{ image = "2 GiB", closure = "6 GiB" }`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a budget is written { image = \"2 GiB\", closure = \"6 GiB\" }"
+)]
 pub(crate) struct Budget {
     /// For the image file.
     pub(crate) image: Option<ByteSize>,

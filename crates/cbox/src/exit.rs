@@ -59,7 +59,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     ),
     (
         5,
-        "environment: nix, git, QEMU or firmware missing, too old or refusing, or a port or drive in use",
+        "environment: nix, git, QEMU or firmware missing, too old or refusing, or a port or drive that cannot be used",
     ),
     (
         6,
@@ -73,7 +73,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     ),
     (
         10,
-        "output: the result cannot be linked or written, or a drive does not hold it",
+        "output: a result cannot be linked, written or removed, or a drive does not hold it",
     ),
     (11, "system: the target or this machine cannot do it"),
     (

@@ -71,7 +71,14 @@ pub(crate) async fn why(
     }
     // Of a folder nothing is staged; one file in it stands for all.
     let Some(path) = first_file(top, &path) else {
-        return Some(Unstaged::Empty);
+        let ignored = match &origin.project.repository {
+            Some(repository) => repository.ignored_by(&path, session.interrupt).await,
+            None => Ok(None),
+        };
+        return Some(match ignored.ok()? {
+            Some(rule) => Unstaged::Ignored { rule },
+            None => Unstaged::Empty,
+        });
     };
     if path == origin.project.dir().join(baseline::FILE).as_std_path() {
         return Some(Unstaged::Baseline);

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use regex::bytes::Regex;
 
-use super::{Finding, Found, Redacted, line_of, values::is_example};
+use super::{Finding, Found, Redacted, line_of, values::is_no_token};
 
 /// How far behind its first word a mark can reach, in bytes.
 const REACH: usize = 4096;
@@ -238,7 +238,7 @@ pub(super) fn find(content: &[u8], found: &mut Vec<Found>) {
             .map(|value| value.as_bytes());
         let value = value.filter(|_| mark.has_value);
         let has = |text: &&str| memchr::memmem::find(content, text.as_bytes()).is_some();
-        if value.is_some_and(is_example) || !mark.beside.iter().all(has) {
+        if value.is_some_and(is_no_token) || !mark.beside.iter().all(has) {
             continue;
         }
         found.push(Found {

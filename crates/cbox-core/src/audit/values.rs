@@ -31,10 +31,23 @@ const SHORTEST_RUN: usize = 12;
 /// hexadecimal digits have 3.3 on average, words of a language 3 and less.
 const LEAST_ENTROPY: f64 = 3.0;
 
+/// What stands in a value that has the form of a token and is none, in lower case.
+const NO_TOKENS: &[&str] = &["example", "placeholder", "redacted", "xxxx", "....", "****"];
+
 /// Whether `value` is obviously not meant to be one.
-pub(super) fn is_example(value: &[u8]) -> bool {
+fn is_example(value: &[u8]) -> bool {
+    holds(value, EXAMPLES)
+}
+
+/// Whether `value`, which has the very form of a token, is obviously none all the same. Rows
+/// of letters or digits do not make it an example.
+pub(super) fn is_no_token(value: &[u8]) -> bool {
+    holds(value, NO_TOKENS)
+}
+
+fn holds(value: &[u8], words: &[&str]) -> bool {
     let text = String::from_utf8_lossy(value).to_lowercase();
-    EXAMPLES.iter().any(|example| text.contains(example)) || entropy(value) < 2.5
+    words.iter().any(|word| text.contains(word)) || entropy(value) < 2.5
 }
 
 /// Whether `value` looks as if it was made by a machine to be secret: no word, path, name,

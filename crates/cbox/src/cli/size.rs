@@ -11,7 +11,7 @@ Examples:
   cbox size appliance/iso                       the largest packages, and what pulled them in
   cbox size appliance/iso --why python3         every way to a package
   cbox size appliance/iso --against HEAD~1      what came, went, grew and shrank
-  cbox size appliance/iso --html out/size.html  a map to look around in
+  cbox size appliance/iso --html ../size.html   a map to look around in
 ";
 
 /// `cbox size`

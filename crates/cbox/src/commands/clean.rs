@@ -184,7 +184,7 @@ impl Outcome<'_> {
         let command = &self.command;
         let text = match self.freed {
             Some(Freed { released: 0, .. }) => {
-                "that frees nothing: it is in the store no more".to_owned()
+                "that frees nothing: what is removed keeps nothing in the store".to_owned()
             }
             Some(Freed { paths: 0, .. }) => {
                 "that frees nothing: other links keep all of it".to_owned()

@@ -110,10 +110,11 @@ async fn find(
     if names.is_empty() {
         let flake = session.project.folder.join("flake.nix");
         let flake = session.environment.shown(&flake);
-        return Err(
-            Error::new(Kind::Config, format!("{flake} has no nixosConfigurations"))
-                .hint("cbox builds NixOS hosts, and that output of a flake is where they are"),
-        );
+        return Err(Error::new(
+            Kind::Config,
+            format!("{flake} has no hosts in nixosConfigurations"),
+        )
+        .hint("cbox builds NixOS hosts, and that output of a flake is where they are"));
     }
     let item = |name: &String| Item {
         snapshot: Arc::clone(&snapshot),

@@ -88,6 +88,9 @@ pub(crate) enum HolderKind {
     Other,
 }
 
+/// How a file that is written to as a drive is connected.
+const FILE: &str = "file";
+
 impl Drive {
     /// A file that is written to as a drive of its size.
     pub(crate) fn of_file(name: &str, size: u64) -> Self {
@@ -96,7 +99,7 @@ impl Drive {
             size,
             vendor: None,
             model: None,
-            transport: Some("file"),
+            transport: Some(FILE),
             is_read_only: false,
             whole: Part {
                 name: name.to_owned(),
@@ -137,6 +140,9 @@ impl Drive {
         let is_used = whole.content != Content::default() || !whole.uses.is_empty();
         let parts = is_used.then_some(whole).into_iter().chain(&self.partitions);
         let rows: Vec<[String; 5]> = parts.map(Part::row).collect();
+        if rows.is_empty() && self.transport == Some(FILE) {
+            return vec!["  what is in a file is not looked at".to_owned()];
+        }
         if rows.is_empty() {
             return vec!["  no partitions".to_owned()];
         }

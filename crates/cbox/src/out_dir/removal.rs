@@ -5,7 +5,7 @@ use std::{fs, io, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{closure::PathInfos, target::TargetName};
 
-use super::{Entry, Found, Holding, Runs, check_names};
+use super::{Entry, Found, Holding, Other, Runs, check_names};
 use crate::{error::Error, exit::Kind, run_log, session::Session};
 
 /// What the user wants to be removed.
@@ -76,7 +76,12 @@ impl Removal {
                     let link = session.environment.shown(&entry.path);
                     return Err(
                         Error::new(Kind::Output, format!("{link} is not removed: {why}"))
-                            .hint("nothing was removed; what you made yourself `rm` removes"),
+                            .hint(match why {
+                                Other::Manifest(_) => {
+                                    "nothing was removed; the cbox that made it removes it, or build it again first"
+                                }
+                                _ => "nothing was removed; what you made yourself `rm` removes",
+                            }),
                     );
                 }
                 (Found::Other { .. }, _) => plan.others.push(entry),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_core::nix_error::Unstaged;
 use cbox_source::tree::{Entry, Tree};
 use serde_json::{Value, json};
 
@@ -152,6 +153,10 @@ async fn not_staged(
 ) -> (usize, &'static str, String) {
     let mut file = path.to_string();
     match unstaged::why(session, &sources.origin, tree, &mut file).await {
+        // No file names it here that would have to be mended.
+        Some(Unstaged::Nowhere { near }) if near.is_empty() => {
+            (0, "nowhere", format!("there is no {file} in the tree"))
+        }
         Some(why) => (0, why.word(), why.hint(&file)),
         // Without git, which could name the rule.
         None => (
