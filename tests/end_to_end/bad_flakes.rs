@@ -231,6 +231,20 @@ fn a_link_that_is_a_folder_is_named_before_anything_is_built() {
 }
 
 #[test]
+fn a_record_of_a_newer_cbox_is_not_replaced() {
+    let script = format!("echo {} >$out", unique());
+    let Some(place) = Place::flake(&tiny::scripts(&[("box", &script)])) else {
+        return;
+    };
+    place.write("out/hosts-box.json", "{\"schema\": 999}");
+    let words = ["is not replaced", "a newer cbox wrote", "--out-dir"];
+    let run = fails(&place, &BUILD, 10, &words);
+    assert!(!run.stderr.contains("building"), "{run}");
+    assert_eq!(place.read("out/hosts-box.json"), "{\"schema\": 999}");
+    assert_eq!(place.names("out"), ["hosts-box.json"]);
+}
+
+#[test]
 fn an_out_that_cannot_be_written_is_named() {
     let Some(place) = Place::flake(&tiny::scripts(&[("box", "echo >$out")])) else {
         return;

@@ -16,7 +16,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
     expression::{DerivationInfo, Evaluated},
-    manifest::{self, Artifact, Forced, Manifest},
+    manifest::{self, Artifact, Forced, Manifest, ManifestError},
 };
 use cbox_nix::{
     NixError,
@@ -114,6 +114,13 @@ impl OutDir {
                 )
                 .hint("move it away, or name another folder with `--out-dir DIR`"));
             }
+            if let Some(Err(error @ ManifestError::Newer(_))) = out_dir.manifest(job) {
+                return Err(
+                    Error::new(Kind::Output, format!("{link} is not replaced: {error}")).hint(
+                        "build with the newer cbox, or name another folder with `--out-dir DIR`",
+                    ),
+                );
+            }
         }
         Ok(out_dir)
     }
@@ -127,10 +134,10 @@ impl OutDir {
             .join(format!("{}.{extension}", job.target.name.slug()))
     }
 
-    /// The manifest that is there, if it can be read.
-    fn manifest(&self, job: &Job<'_>) -> Option<Manifest> {
+    /// The manifest, if one is there.
+    fn manifest(&self, job: &Job<'_>) -> Option<Result<Manifest, ManifestError>> {
         let text = std::fs::read(self.record(job, "json")).ok()?;
-        Manifest::parse(&text).ok()
+        Some(Manifest::parse(&text))
     }
 }
 
@@ -290,7 +297,7 @@ async fn check(
     let name = job.evaluated.artifact_name.as_deref();
     let (path, bytes) = artifact::find(&output, pattern, name)?;
     let known = out_dir
-        .and_then(|out_dir| out_dir.manifest(job))
+        .and_then(|out_dir| out_dir.manifest(job)?.ok())
         .filter(|manifest| manifest.out == job.derivation.out)
         .and_then(|manifest| manifest.artifact)
         .filter(|artifact| artifact.path == path && artifact.size == bytes);

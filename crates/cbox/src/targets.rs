@@ -88,7 +88,10 @@ pub(crate) fn parse_names(texts: &[String]) -> Result<Vec<TargetName>, Error> {
             let hint = match text.contains('/') {
                 true => "`cbox list` shows the targets".to_owned(),
                 false => {
-                    format!("a host is the target `{HOSTS}/{text}`; `cbox list` shows all targets")
+                    format!(
+                        "a host is the target `{HOSTS}/{text}`, an image `{text}/<format>`: `cbox list` \
+                         shows them"
+                    )
                 }
             };
             no_target(&error, &hint)
