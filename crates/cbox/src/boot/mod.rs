@@ -191,6 +191,10 @@ async fn follow(
                     text.lines().filter(news).for_each(&mut *aside);
                 }
                 Said::Ended(status) => {
+                    // In a terminal Ctrl-C reaches the machine too, which may be quicker.
+                    if is_raw && let Ok(signal) = tokio::time::timeout(QUIET, interrupt.wait()).await {
+                        return Ok(End::Signal(signal));
+                    }
                     return Ok(match lines.unfinished() {
                         Some(line) => End::Line(line),
                         None => End::Exited(status),
