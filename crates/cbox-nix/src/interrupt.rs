@@ -166,13 +166,7 @@ impl Interrupt {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn run<F: Future>(future: F) -> F::Output {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.unwrap().block_on(future)
-    }
+    use crate::test_runtime::run;
 
     #[test]
     fn a_child_stops_when_it_is_told_to_and_its_parent_goes_on() {

@@ -5,6 +5,8 @@
 
 mod error;
 mod lines;
+#[cfg(test)]
+mod test_runtime;
 
 pub mod argv;
 pub mod build;

@@ -360,15 +360,10 @@ fn shell_word(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::{END_KEPT, LINE_LIMIT};
-
-    fn run<F: Future>(future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(future)
-    }
+    use crate::{
+        lines::{END_KEPT, LINE_LIMIT},
+        test_runtime::run,
+    };
 
     fn sh(script: &str) -> Command {
         Command::new("sh", ["-c", script])

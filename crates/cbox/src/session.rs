@@ -23,10 +23,16 @@ use crate::{
 
 /// Checks that no kind of target is called as a command is: the command would be meant.
 fn check_kinds(project: &Project) -> Result<(), Error> {
+    let Ok(config) = project.required_config() else {
+        return Ok(());
+    };
     let cli = Cli::command();
-    let targets = project.config().targets;
     let is_command = |kind: &str| cli.find_subcommand(kind).is_some();
-    match targets.iter().find(|target| is_command(&target.kind)) {
+    match config
+        .targets
+        .iter()
+        .find(|target| is_command(&target.kind))
+    {
         None => Ok(()),
         Some(target) => Err(Error::new(
             Kind::Config,

@@ -1,6 +1,9 @@
 //! The sizes of images: the system in them, and the file.
 
-use super::super::support::{place::Place, unique};
+use super::{
+    super::support::{place::Place, unique},
+    build_as_said,
+};
 
 /// The mini box with a host of its own, its ISO built.
 fn built() -> Option<Place> {
@@ -61,15 +64,7 @@ fn a_system_that_was_collected_says_what_builds_it() {
     place.nix(&["store", "delete", &root]).run().ok();
     let run = place.cbox(&["size", "appliance/iso"]).run().code(9);
     let run = run.says(&["the system in appliance/iso is not in the store any more"]);
-    let command = run
-        .stderr
-        .split('`')
-        .find(|part| part.starts_with("nix build"));
-    let command = command.unwrap().replace(
-        "nix build",
-        "nix --extra-experimental-features 'nix-command flakes' build",
-    );
-    place.call("sh").args(["-c", &command]).run().ok();
+    build_as_said(&place, &run);
     place.cbox(&["size", "appliance/iso"]).run().ok();
 }
 

@@ -10,6 +10,20 @@ use crate::support::{
     call::Ended, nix::native, place::Place, processes, stand_in::count, unique, wait_until,
 };
 
+/// Runs the `nix build` that an error names, which has to work.
+#[track_caller]
+fn build_as_said(place: &Place, run: &Ended) {
+    let command = run
+        .stderr
+        .split('`')
+        .find(|part| part.starts_with("nix build"));
+    let command = command.unwrap().replace(
+        "nix build",
+        "nix --extra-experimental-features 'nix-command flakes' build",
+    );
+    place.call("sh").args(["-c", &command]).run().ok();
+}
+
 /// A flake whose host needs texts in the store: `(name, length, references)`. The first is
 /// its toplevel; each stands before those that it refers to.
 fn host_of(paths: &[(&str, usize, &[&str])]) -> String {
@@ -252,15 +266,7 @@ fn a_commit_that_is_not_built_says_what_builds_it() {
     };
     let run = against().code(9);
     let run = run.says(&["HEAD:hosts/box is not built as it stands now"]);
-    let command = run
-        .stderr
-        .split('`')
-        .find(|part| part.starts_with("nix build"));
-    let command = command.unwrap().replace(
-        "nix build",
-        "nix --extra-experimental-features 'nix-command flakes' build",
-    );
-    place.call("sh").args(["-c", &command]).run().ok();
+    build_as_said(&place, &run);
     against().ok();
 }
 

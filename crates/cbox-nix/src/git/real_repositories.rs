@@ -8,19 +8,12 @@ use std::{
 };
 
 use super::*;
+use crate::test_runtime::run;
 
 /// A repository in a folder of its own.
 struct Place {
     folder: tempfile::TempDir,
     repository: Repository,
-}
-
-fn run<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 /// Runs git in `folder`, without what the user of this machine has configured.

@@ -212,15 +212,8 @@ async fn read(source: &mut Option<impl AsyncRead + Unpin>) -> io::Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_runtime::run;
     use std::time::Instant;
-
-    fn run<F: Future>(future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(future)
-    }
 
     fn sh(script: &str) -> Command {
         Command::new("sh", ["-c", script])

@@ -92,7 +92,10 @@ fn text(lines: Vec<Shown>, paint: Paint) -> Vec<String> {
             0 => return line.text,
             _ => format!("{sign}{}", line.text),
         };
-        let text = code.map_or(text.clone(), |code| paint.paint(&text, code));
+        let text = match code {
+            Some(code) => paint.paint(&text, code),
+            None => text,
+        };
         format!("{}{text}", "  ".repeat(line.depth))
     });
     shown.collect()
