@@ -29,6 +29,10 @@ test: setup ## set up, then every check: format, lints, scripts, unit and end-to
 	$(with_tools) CBOX_REQUIRE_NIX=1 CBOX_REQUIRE_TOOLS=1 cargo test --workspace --locked
 	@$(with_tools) scripts/check-box.sh
 
+test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
+	@scripts/setup.sh nix
+	@$(with_tools) scripts/check-box.sh
+
 build: ## the program, as target/release/cbox
 	cargo build --release --locked -p cbox
 
@@ -61,4 +65,4 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test build install bench screenshots setup clean undo setup-flake setup-demo
+.PHONY: help demo test test-box build install bench screenshots setup clean undo setup-flake setup-demo

@@ -16,3 +16,8 @@ shellcheck -x tests/errors/record.sh
 shellcheck -x packages/first-boot/coder-first-boot nixos/tests/*.sh .github/*.sh
 # Texts of programs that Nix writes, which have no first line of their own.
 shellcheck -s bash nixos/modules/*/*.sh nixos/images/*.sh
+shellcheck -x tests/box/*.sh tests/box/namespaces/*.sh tests/box/qemu/*.sh tests/box/image/*.sh
+# What these source, or Nix's builders: set by those who use them.
+shellcheck -s sh -e SC2154,SC2034 tests/box/lib/*.sh
+find tests/box/checks -name '*.sh' -exec shellcheck -s sh -e SC2154,SC2034 {} +
+shellcheck -s bash -e SC2154 tests/box/packages/*.sh

@@ -42,13 +42,6 @@ key=$(debian_keyring "$work/keyring")
 main=$(debian_repository debian)
 security=$(debian_repository debian-security)
 
-# rows: what `apt-get --print-uris` says, 'ADDRESS' FILE SIZE SHA256:HEX, as JSON
-rows() {
-  sed -n "s/^'\([^']*\)' \([^_]*\)_[^ ]* \([0-9]*\) SHA256:\([0-9a-f]*\)\$/    {\"name\": \"\2\", \"size\": \3, \"sha256\": \"\4\", \"path\": \"\1\"}/p" |
-    sed -e "s|\"path\": \"$security/|\"path\": \"debian-security/|" -e "s|\"path\": \"$main/|\"path\": \"debian/|" |
-    LC_ALL=C sort -u | sed '$!s/$/,/'
-}
-
 # busybox_hash ARCH: of the folder bin/busybox alone, unpacked from the package
 busybox_hash() {
   mkdir -p "$work/$1/download" "$work/$1/busybox/bin"
@@ -73,10 +66,10 @@ SOURCES
   [ -n "$kernel" ] || die "$suite has no linux-image-$flavour$arch"
   hash=$(busybox_hash "$arch")
   printf '"%s": {\n  "busybox": "%s",\n  "target": [\n' "$arch" "$hash"
-  private_apt "$work/$arch" get download --print-uris "$kernel" busybox-static "$@" | rows
+  private_apt "$work/$arch" get download --print-uris "$kernel" busybox-static "$@" | uri_rows
   printf '  ],\n  "tools": [\n'
   # shellcheck disable=SC2086 # a list of words
-  private_apt "$work/$arch" get install --print-uris $tool_packages | rows
+  private_apt "$work/$arch" get install --print-uris $tool_packages | uri_rows
   printf '  ]}'
 }
 

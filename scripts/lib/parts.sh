@@ -1,15 +1,18 @@
-# The Debian parts of the mini box: what examples/minibox/debs.lock.json pins is
-# downloaded and put into the Nix store, where the flake's fixed-output derivations
-# find it. A build then needs no network.
+# Debian packages that a lock pins, and the parts of the mini box: what
+# examples/minibox/debs.lock.json names is downloaded and put into the Nix store, where
+# the flake's fixed-output derivations find it. A build then needs no network.
 # shellcheck shell=sh
 
 lock=${CBOX_PARTS_LOCK:-$minibox/debs.lock.json}
+# For messages: whose packages the lock names, and what writes it.
+lock_of='the mini box'
+lock_by=scripts/lock-parts.sh
 
-# lock_rows ARCH target|tools: "NAME SHA256 PATH" of each part in that list
+# lock_rows ARCH LIST: "NAME SHA256 PATH" of each part in that list
 lock_rows() {
   awk -F '"' -v arch="$1" -v list="$2" '
     /^ *"(amd64|arm64)":/ { in_arch = $2 }
-    /^ *"(target|tools)":/ { in_list = $2 }
+    /^ *"[a-z]+": \[/ { in_list = $2 }
     $2 == "name" && in_arch == arch && in_list == list { print $4, $10, $14 }
   ' "$lock"
 }
@@ -62,23 +65,38 @@ parts_missing() {
   done
 }
 
+# parts_download: those of $rows that are not there yet. What has left the mirror is
+# looked for where Debian keeps everything, if the lock says at which moment.
 parts_download() {
   missing=$(parts_missing)
   [ -n "$missing" ] || return 0
   main=$(debian_repository debian)
   security=$(debian_repository debian-security)
-  say "downloading $(printf '%s\n' "$missing" | wc -l) Debian packages that the mini box is made of, from $main"
+  say "downloading $(printf '%s\n' "$missing" | wc -l) Debian packages that $lock_of is made of, from $main"
+  parts_from "$main" "$security"
+  missing=$(parts_missing)
+  moment=$(sed -n 's/.*"snapshot": "\([0-9TZ]*\)".*/\1/p' "$lock")
+  if [ -n "$missing" ] && [ -n "$moment" ]; then
+    archive=https://snapshot.debian.org/archive
+    say "looking for $(printf '%s\n' "$missing" | wc -l) of them, which the mirror has no more, at $archive"
+    parts_from "$archive/debian/$moment" "$archive/debian-security/$moment"
+    missing=$(parts_missing)
+  fi
+  missing=$(printf '%s' "$missing" | sed 's,.*/,,' | paste -sd ' ')
+  [ -z "$missing" ] ||
+    die "could not get $missing (reasons above). When the mirror has replaced it by a newer version, run $lock_by, which pins today's versions"
+}
+
+# parts_from MAIN SECURITY: downloads the rows of $missing from these addresses
+parts_from() {
   printf '%s\n' "$missing" | while read -r name sha path; do
     file=$(part_file "$name" "$sha")
     mkdir -p "$(dirname "$file")"
     case $path in
-      debian-security/*) printf '%s %s %s\n' "$sha" "$security/${path#*/}" "$file" ;;
-      *) printf '%s %s %s\n' "$sha" "$main/${path#*/}" "$file" ;;
+      debian-security/*) printf '%s %s %s\n' "$sha" "$2/${path#*/}" "$file" ;;
+      *) printf '%s %s %s\n' "$sha" "$1/${path#*/}" "$file" ;;
     esac
   done | download
-  missing=$(parts_missing | sed 's,.*/,,' | paste -sd ' ')
-  [ -z "$missing" ] ||
-    die "could not get $missing (reasons above). When the mirror has replaced it by a newer version, run scripts/lock-parts.sh, which pins today's versions"
 }
 
 # parts_add ARCH: into the store, each with a root so that garbage collection leaves it

@@ -1,0 +1,67 @@
+#!/bin/sh
+# check.sh: starts the host that was built last and looks whether it does what it
+# promises, a topic at a time. What was built stays; the machines go.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/box/lib/common.sh
+. "$here/lib/common.sh"
+
+usage() {
+  cat <<'USAGE'
+usage: tests/box/check.sh [TOPIC…]
+
+Without a topic: all that take less than a minute. `--long`: the others too.
+`--list`: the topics.
+
+Exit code: 0 everything holds, 1 something does not, 2 wrong usage.
+USAGE
+}
+
+# topics FOLDER
+topics() { (cd "$here/$1" && ls -- *.sh 2>/dev/null) | sed 's/\.sh$//'; }
+
+wanted=
+for word; do
+  case $word in
+    -h | --help)
+      usage
+      exit
+      ;;
+    --list)
+      for topic in $(topics checks) $(topics checks/long); do
+        file=$(find "$here/checks" -name "$topic.sh")
+        printf '%-16s %s\n' "$topic" "$(sed -n '1s/^# //p' "$file")"
+      done
+      exit
+      ;;
+    --long) wanted="$wanted $(topics checks) $(topics checks/long)" ;;
+    *)
+      [ -n "$(find "$here/checks" -name "$word.sh")" ] || {
+        say "there is no topic '$word'; --list shows them"
+        exit 2
+      }
+      wanted="$wanted $word"
+      ;;
+  esac
+done
+[ -n "$wanted" ] || wanted=$(topics checks)
+
+mkdir -p "$work"
+trap '"$here/run.sh" stop' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+wrong=
+for topic in $wanted; do
+  began=$(date +%s)
+  if ! BENCH_HERE=$here sh -u -c '. "$1/lib/checks.sh"; topic=$2; . "$3"; exit $failed' \
+    check "$here" "$topic" "$(find "$here/checks" -name "$topic.sh")"; then
+    wrong="$wrong $topic"
+  fi
+  "$here/run.sh" stop
+  say "$topic took $(($(date +%s) - began)) s"
+done
+[ -z "$wrong" ] || {
+  say "does not hold:$wrong"
+  exit 1
+}
+say "everything holds"

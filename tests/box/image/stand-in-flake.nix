@@ -1,0 +1,58 @@
+# Stands in for nixpkgs: its own flake, with packages from the bench.
+{
+  inputs.real.url = "path:/nixpkgs";
+
+  outputs =
+    { self, real }:
+    let
+      inherit (real) lib;
+      # Written by run.sh.
+      kernelVersion = lib.trim (builtins.readFile ./kernel-version);
+
+      packages =
+        {
+          system,
+          config ? { },
+          overlays ? [ ],
+        }:
+        let
+          plain = import (real + "/pkgs/top-level") {
+            localSystem = lib.systems.elaborate system;
+            inherit config;
+          };
+        in
+        import (real + "/pkgs/top-level") {
+          localSystem = lib.systems.elaborate system;
+          inherit config;
+          overlays = overlays ++ [
+            (import ./packages/packages.nix { real = plain; })
+            (import ./image/packages.nix {
+              real = plain;
+              inherit kernelVersion;
+            })
+          ];
+          stdenvStages = import ./packages/stdenv.nix real;
+        };
+
+      bench =
+        { config, lib, ... }:
+        {
+          imports = [ ./image/image.nix ];
+          _module.args.pkgs = lib.mkForce (packages {
+            system = config.nixpkgs.hostPlatform;
+            inherit (config.nixpkgs) config overlays;
+          });
+          # What an image carries as its nixpkgs: this, which is smaller.
+          nixpkgs.flake.source = lib.mkForce self.outPath;
+        };
+    in
+    {
+      lib = lib.extend (
+        _: previous: {
+          nixosSystem = args: previous.nixosSystem (args // { modules = args.modules ++ [ bench ]; });
+        }
+      );
+      legacyPackages.x86_64-linux = packages { system = "x86_64-linux"; };
+      inherit (real) nixosModules;
+    };
+}

@@ -1,0 +1,132 @@
+# The words that checks are written in. A topic is a file of checks/ that uses
+# them; check.sh runs it with `sh -u`.
+# shellcheck shell=sh
+
+here=${BENCH_HERE:?run this by tests/box/check.sh}
+# shellcheck source=tests/box/lib/common.sh
+. "$here/lib/common.sh"
+run=$here/run.sh
+machine=$work/machine
+state=/var/lib/coder-first-boot
+failed=0
+said=$work/said
+
+# check TITLE COMMAND…: ok if the command, a function of these or a program,
+# succeeds; otherwise what it printed last is shown. check_not: the other way round.
+check() {
+  title=$1
+  shift
+  if "$@" >"$said" 2>&1; then verdict_ok "$title"; else verdict_failed "$title"; fi
+}
+
+check_not() {
+  title=$1
+  shift
+  if "$@" >"$said" 2>&1; then verdict_failed "$title"; else verdict_ok "$title"; fi
+}
+
+verdict_ok() { printf 'ok      %s: %s\n' "$topic" "$1"; }
+
+verdict_failed() {
+  printf 'FAILED  %s: %s\n' "$topic" "$1"
+  tail -n 5 "$said" | sed 's/^/          /'
+  failed=1
+}
+
+# eventually SECONDS COMMAND…: succeeds within that time
+eventually() {
+  end=$(($(date +%s) + $1))
+  shift
+  until "$@"; do
+    [ "$(date +%s)" -lt "$end" ] || return 1
+    sleep 0.3
+  done
+}
+
+# throughout SECONDS COMMAND…: succeeds each time that it is tried, for that long
+throughout() {
+  end=$(($(date +%s) + $1))
+  shift
+  while "$@"; do
+    [ "$(date +%s)" -lt "$end" ] || return 0
+    sleep 0.5
+  done
+  return 1
+}
+
+not() { ! "$@"; }
+same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; false; }; }
+other() { [ "$1" != "$2" ] || { echo "still '$1'"; false; }; }
+
+# in_box SCRIPT: a shell in the machine
+in_box() { "$run" enter sh -c "cd /; $1"; }
+at_peer() { ip netns exec "$name-peer" "$@"; }
+
+# The machine's life.
+fresh() { "$run" fresh; }
+# start: with a router on the network that gives addresses
+start() { "$run" start && "$run" dhcp; }
+start_without_router() { "$run" start; }
+router_comes() { "$run" dhcp; }
+power_off() { "$run" stop; }
+# on_disk PATH: a path of the machine's disk, seen from here
+on_disk() { printf '%s\n' "$machine/root/$1"; }
+
+# drop_in UNIT NAME: stdin is a drop-in of the unit, from the next start on; with
+# `reloaded`, from now on.
+drop_in() {
+  mkdir -p "$machine/root/etc/systemd/system.control/$1.d"
+  cat >"$machine/root/etc/systemd/system.control/$1.d/$2.conf"
+}
+no_drop_in() { rm -f "$machine/root/etc/systemd/system.control/$1.d/$2.conf"; }
+reloaded() { in_box "systemctl daemon-reload"; }
+
+# hold_first_boot: it waits, from the next start on, until it is let go
+hold_first_boot() {
+  drop_in coder-first-boot.service held <<'UNIT'
+[Service]
+ExecStartPre=/run/current-system/sw/bin/sh -c "until [ -e /go ]; do sleep 0.2; done"
+UNIT
+}
+let_first_boot_go() { in_box "touch /go"; }
+
+# What is asked of a machine.
+log_of() { in_box "journalctl --boot --no-pager --output=cat --unit=$1"; }
+logged() { log_of "$1" | grep -q "$2"; }
+is_active() { in_box "systemctl is-active --quiet $1"; }
+# finished: the first boot did all of its work, in this boot of the machine
+finished() { logged coder-first-boot '^first-boot: done$'; }
+has_owner() { in_box "test -e /run/coder-first-boot/first-user-exists"; }
+listens() { in_box "ss -tlnH" | grep -q ":$1 "; }
+address() { in_box "ip -4 -o address show dev eth0 scope global" 2>/dev/null | sed -n 's/.*inet \([0-9.]*\).*/\1/p' | head -n 1; }
+has_address() { [ -n "$(address)" ]; }
+# reaches_coder: the neighbour gets an answer
+reaches_coder() { at_peer curl -s -S -m 3 -o /dev/null "http://$(address):3000/api/v2/buildinfo"; }
+closed_to_peer() { has_address && ! reaches_coder; }
+coder_answers() { in_box "curl -s -S -m 3 -o /dev/null http://127.0.0.1:3000/api/v2/buildinfo"; }
+failed_units() { in_box "systemctl --failed --plain --no-legend --quiet" | cut -d ' ' -f 1; }
+no_failed_unit() { same "$(failed_units)" ""; }
+# console: what is above the log-in prompt
+console() { in_box "cat /etc/issue.d/*.issue" 2>/dev/null; }
+console_says() { console | grep -q -- "$1"; }
+# users, templates: what the stand-in for Coder holds, by its database
+coder_state() { in_box "runuser -u postgres -- psql -X -A -t -d coder -c 'select state from fake'"; }
+count_of() { coder_state | python3 -c 'import json, sys; print(len(json.load(sys.stdin)[sys.argv[1]]))' "$1"; }
+template_count() { find "$root/coderd/templates" -name main.tf | wc -l; }
+
+# one_owner_one_set: what must hold whenever a first boot is through
+one_owner_one_set() {
+  same "$(count_of users)" 1 && same "$(count_of templates)" "$(template_count)"
+}
+
+# nothing_secret_leaks: what the machine made for itself is root's, and in no log
+nothing_secret_leaks() {
+  for secret in admin-password session-token unix/box; do
+    in_box "test -e $state/$secret" || continue
+    same "$(in_box "stat -c %a:%U $state/$secret")" 600:root || return 1
+    if in_box "journalctl --no-pager --output=cat | grep -F -q -f $state/$secret"; then
+      echo "$secret is in the log"
+      return 1
+    fi
+  done
+}

@@ -1,0 +1,85 @@
+# A host in namespaces: its build, its start and its end. `$work/machine` is the
+# machine: `root` its disk, `console.log` what its console showed.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # set by common.sh and inputs.sh
+
+machine=$work/machine
+
+# build_host MACHINE HOST RESULT [HOST MODULE…]: MACHINE is what it is to run on,
+# a file of host/; MODULES are added to the host.
+build_host() {
+  for_machine=$1 host=$2 result=$3
+  shift 3
+  [ $# = 0 ] || shift
+  modules=
+  rm -rf "$work/modules"
+  mkdir -p "$work/modules"
+  for module; do
+    cp "$module" "$work/modules/"
+    modules="$modules /work/modules/$(basename "$module")"
+  done
+  in_tree nix-build /bench/host --argstr nixpkgs /nixpkgs --argstr disko /disko --argstr project /project \
+    --argstr host "$host" --arg machine "/bench/host/$for_machine.nix" --arg modules "[ $modules ]" \
+    -A toplevel -o "/work/$result" --keep-going >"$work/build.log" 2>&1 || {
+    tail -n 30 "$work/build.log" >&2
+    die "$host could not be built; the whole log is $work/build.log"
+  }
+}
+
+# A link of the tree that is not resolved there.
+built() { readlink "$work/$1" || die "nothing is built yet: tests/box/run.sh build"; }
+
+fresh_machine() {
+  stop_machine
+  chattr -f -i "$machine/root/var/empty" 2>/dev/null || true
+  rm -rf "$machine"
+}
+
+# start_machine: as it was when it was last off
+start_machine() {
+  toplevel=$(built result)
+  mkdir -p "$machine/root"
+  setsid python3 "$here/namespaces/machine.py" "$machine" "$tree/nix/store" "$toplevel" "$name" \
+    >"$machine/runner.log" 2>&1 </dev/null &
+  echo $! >"$machine/runner.pid"
+  wait_for 10 "[ -s '$machine/pid' ]" || {
+    cat "$machine/runner.log" >&2
+    die "the machine did not start"
+  }
+}
+
+# wait_for SECONDS CONDITION
+wait_for() {
+  tries=$(($1 * 10))
+  until eval "$2"; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || return 1
+    sleep 0.1
+  done
+}
+
+# stop_machine: at once, as a power cut is for what runs in it
+stop_machine() {
+  end_process "$work/dhcp.pid"
+  end_process "$machine/runner.pid"
+  rm -f "$machine/pid"
+}
+
+# end_process FILE: the process whose number the file has, and waits until it is gone
+end_process() {
+  [ -s "$1" ] || return 0
+  pid=$(cat "$1")
+  kill "$pid" 2>/dev/null || true
+  wait_for 10 "! kill -0 $pid 2>/dev/null" || kill -9 "$pid" 2>/dev/null || true
+  rm -f "$1"
+}
+
+give_addresses() {
+  wait_for 5 "ip netns list | grep -q '^$name-peer\\b'" || die "there is no neighbour: start the machine first"
+  mkdir -p "$work"
+  printf '%s\n' 'start 192.168.9.20' 'end 192.168.9.50' 'interface eth0' "lease_file $work/leases" \
+    "pidfile $work/dhcp.pid" 'option subnet 255.255.255.0' 'option router 192.168.9.1' >"$work/dhcp.conf"
+  : >"$work/leases"
+  # Under another name, or ip would leave its own as the parent of a server.
+  ip netns exec "$name-peer" "$tree/usr/bin/busybox" udhcpd "$work/dhcp.conf" >/dev/null 2>&1
+}
