@@ -90,6 +90,23 @@ UNIT
 }
 let_first_boot_go() { in_box "touch /go"; }
 
+# small_disk MIB: the disk of a new machine, which can be filled
+small_disk() {
+  mkdir -p "$machine/root"
+  truncate -s "$1M" "$machine/disk.img"
+  mke2fs -q -F -t ext4 -m 0 "$machine/disk.img"
+}
+
+# second_box: a machine on the same network, as words for `env`
+second_name=${name}2
+second() { BENCH_NAME=$second_name BENCH_WORK=$cache/$second_name BENCH_JOINS=$name "$run" "$@"; }
+# build_second: the same host again
+build_second() {
+  mkdir -p "$cache/$second_name"
+  cp -P "$work/result" "$cache/$second_name/result"
+}
+in_second() { second enter sh -c "cd /; $1"; }
+
 # What is asked of a machine.
 log_of() { in_box "journalctl --boot --no-pager --output=cat --unit=$1"; }
 logged() { log_of "$1" | grep -q "$2"; }
@@ -130,3 +147,21 @@ nothing_secret_leaks() {
     fi
   done
 }
+
+# shown_password_works: the one on the console opens Coder
+shown_password_works() {
+  password=$(console | sed -n '/^Coder/,/^Account/s/^ *password *\([^ ]*\).*/\1/p' | head -n 1)
+  mail=$(console | sed -n 's/^ *e-mail *//p' | head -n 1)
+  [ -n "$password" ] || { echo "no password of Coder's on the console"; return 1; }
+  same "$(in_box "curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
+    -d '{\"email\": \"$mail\", \"password\": \"$password\"}' http://127.0.0.1:3000/api/v2/users/login")" 201
+}
+
+# closed_or_owned: the network never sees a Coder without an owner
+closed_or_owned() { closed_to_peer || same "$(count_of users)" 1; }
+
+# open_ports ADDRESS: what the neighbour finds by asking all of them
+open_ports() { at_peer python3 "$here/namespaces/scan.py" lan "$1" | paste -sd ' '; }
+address_6() { in_box "ip -6 -o address show dev eth0 scope link" | sed -n 's/.*inet6 \([0-9a-f:]*\).*/\1/p' | head -n 1; }
+# only_open PORTS: on both families
+only_open() { same "$(open_ports "$(address)")" "$1" && same "$(open_ports "$(address_6)")" "$1"; }

@@ -77,7 +77,7 @@ end_process() {
 give_addresses() {
   wait_for 5 "ip netns list | grep -q '^$name-peer\\b'" || die "there is no neighbour: start the machine first"
   mkdir -p "$work"
-  printf '%s\n' 'start 192.168.9.20' 'end 192.168.9.50' 'interface eth0' "lease_file $work/leases" \
+  printf '%s\n' 'start 192.168.9.20' 'end 192.168.9.50' 'interface lan' "lease_file $work/leases" \
     "pidfile $work/dhcp.pid" 'option subnet 255.255.255.0' 'option router 192.168.9.1' >"$work/dhcp.conf"
   : >"$work/leases"
   # Under another name, or ip would leave its own as the parent of a server.

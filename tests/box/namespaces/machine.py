@@ -4,7 +4,9 @@ usage: machine.py FOLDER STORE TOPLEVEL [NAME]
 
 FOLDER keeps the machine: `root` is its disk, `console.log` what its console
 showed, `pid` its first process. Beside it there is a neighbour on the same
-network, with no route anywhere else: `ip netns exec NAME-peer ...`."""
+network, with no route anywhere else: `ip netns exec NAME-peer ...`. With
+BENCH_JOINS=OTHER the machine is on the network of the bench of that name instead.
+Where FOLDER has a `disk.img`, that is the disk, and `root` is where it is mounted."""
 
 import fcntl
 import os
@@ -21,15 +23,23 @@ def run(*command, check=True):
     return subprocess.run(command, check=check, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def network(name):
-    for end in ("box", "peer"):
-        run("ip", "netns", "delete", f"{name}-{end}", check=False)
-        run("ip", "netns", "add", f"{name}-{end}")
+def network(name, joins):
+    """The machine's end of a cable; the other end is on the neighbour's switch, or
+    on that of the bench JOINS, beside the machine that is there already."""
+    run("ip", "netns", "delete", f"{name}-box", check=False)
+    run("ip", "netns", "add", f"{name}-box")
+    if not joins:
+        run("ip", "netns", "delete", f"{name}-peer", check=False)
+        run("ip", "netns", "add", f"{name}-peer")
+        peer = ("ip", "-n", f"{name}-peer")
+        run(*peer, "link", "add", "lan", "type", "bridge")
+        run(*peer, "address", "add", "192.168.9.1/24", "dev", "lan")
+        run(*peer, "link", "set", "lan", "up")
+        run(*peer, "link", "set", "lo", "up")
+    peer = f"{joins or name}-peer"
     run("ip", "-n", f"{name}-box", "link", "add", "eth0", "type", "veth",
-        "peer", "name", "eth0", "netns", f"{name}-peer")
-    run("ip", "-n", f"{name}-peer", "address", "add", "192.168.9.1/24", "dev", "eth0")
-    run("ip", "-n", f"{name}-peer", "link", "set", "eth0", "up")
-    run("ip", "-n", f"{name}-peer", "link", "set", "lo", "up")
+        "peer", "name", name, "netns", peer)
+    run("ip", "-n", peer, "link", "set", name, "master", "lan", "up")
 
 
 def cgroup(name):
@@ -111,12 +121,13 @@ def main():
     folder, store, toplevel, *rest = sys.argv[1:]
     name = rest[0] if rest else "bench"
     os.makedirs(os.path.join(folder, "root"), exist_ok=True)
-    network(name)
+    joins = os.environ.get("BENCH_JOINS")
+    network(name, joins)
     try:
         while boot(os.path.abspath(folder), store, toplevel, name):
             pass
     finally:
-        for end in ("box", "peer"):
+        for end in ("box",) if joins else ("box", "peer"):
             run("ip", "netns", "delete", f"{name}-{end}", check=False)
 
 

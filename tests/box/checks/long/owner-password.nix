@@ -1,0 +1,1 @@
+{ box.firstBoot.admin.passwordFile = "/etc/secrets/coder-admin"; }
