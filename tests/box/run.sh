@@ -27,6 +27,8 @@ usage: tests/box/run.sh STEP …
 once:
   tree                  the Debian tree: programs and tools, from the lock
   kernel                Debian's kernel, for virtual machines and images
+  switch                nixpkgs' switch-to-configuration, by cargo: hosts that are
+                        built afterwards can be switched
 a host in namespaces:
   build [HOST [MODULE…]]  coder-thinkcentre; MODULE: a file that is added to it
   fresh                 a new machine: the disk is empty
@@ -55,6 +57,10 @@ command=${1:-help}
 case $command in
   tree) make_tree ;;
   kernel) fetch_kernel ;;
+  switch)
+    find_inputs
+    build_switch
+    ;;
   build)
     find_inputs
     build_host container "${1:-coder-thinkcentre}" result "$@"

@@ -8,6 +8,8 @@
   host ? "coder-thinkcentre",
   machine ? ./container.nix,
   modules ? [ ],
+  # A folder that may hold a switch-to-configuration.
+  switch ? null,
 }:
 let
   flakeOf =
@@ -24,6 +26,7 @@ let
     in
     self;
 
+  lib = import (nixpkgs + "/lib");
   nixpkgsFlake = flakeOf nixpkgs { };
   # Images carry it, so it has to be in the store; nixpkgs would fit, but takes long.
   diskoFlake = flakeOf (builtins.path {
@@ -35,10 +38,14 @@ let
     disko = diskoFlake;
   };
 
+  program = switch + "/switch-to-configuration";
+  canSwitch = switch != null && builtins.pathExists program;
+
   system = flake.nixosConfigurations.${host}.extendModules {
     modules = [
       ./started.nix
       machine
+      { system.switch.enable = lib.mkForce canSwitch; }
     ]
     ++ modules
     ++ [
@@ -51,6 +58,7 @@ let
               inherit (config.nixpkgs) config;
               overlays = config.nixpkgs.overlays ++ [
                 (import ../packages/packages.nix {
+                  switchToConfiguration = if canSwitch then program else null;
                   real = import (nixpkgs + "/pkgs/top-level") {
                     localSystem = config.nixpkgs.hostPlatform;
                     inherit (config.nixpkgs) config;

@@ -5,6 +5,43 @@
 
 machine=$work/machine
 
+# build_switch: the program that makes a configuration the running one. It is the
+# only one that is compiled outside of the tree: Debian has none, and its crates are
+# downloaded.
+build_switch() {
+  source=$nixpkgs/pkgs/by-name/sw/switch-to-configuration-ng
+  want=$(cat "$source/src/main.rs" "$source/Cargo.lock" "$tree/made" | sha256sum)
+  if [ "$(cat "$cache/switch/made" 2>/dev/null)" = "$want" ]; then return; fi
+  have cargo || die "needs cargo, to compile switch-to-configuration"
+  say "compiling switch-to-configuration"
+  rm -rf "$cache/switch"
+  mkdir -p "$cache/switch"
+  cp -r "$source" "$cache/switch/source"
+  chmod -R u+w "$cache/switch/source"
+  # What systemd and logind can be asked, as they say it themselves.
+  mkdir "$cache/switch/interfaces"
+  for pair in systemd:systemd1 systemd-logind:login1; do
+    in_tree "/usr/lib/systemd/${pair%:*}" --bus-introspect "/org/freedesktop/${pair#*:}" \
+      >"$cache/switch/interfaces/org.freedesktop.${pair#*:}.Manager.xml" 2>"$cache/switch/log"
+  done
+  # A workspace of its own, and libdbus compiled too, so that this machine needs none:
+  # for the program and for what generates code while it is built.
+  sed -i -e 's/^dbus = "\(.*\)"$/dbus = { version = "\1", features = ["vendored"] }/' \
+    -e 's/^\[build-dependencies\]$/&\ndbus = { version = "0.9", features = ["vendored"] }/' \
+    -e '$a[workspace]' "$cache/switch/source/Cargo.toml"
+  (
+    cd "$cache/switch/source"
+    SYSTEMD_DBUS_INTERFACE_DIR=$cache/switch/interfaces CARGO_TARGET_DIR=$cache/switch/target \
+      cargo build --quiet --release
+  ) >"$cache/switch/log" 2>&1 || {
+    tail -n 20 "$cache/switch/log" >&2
+    die "switch-to-configuration could not be compiled; the whole log is $cache/switch/log"
+  }
+  cp "$cache/switch/target/release/switch-to-configuration" "$cache/switch/"
+  rm -rf "$cache/switch/target"
+  printf '%s' "$want" >"$cache/switch/made"
+}
+
 # build_host MACHINE HOST RESULT [HOST MODULE…]: MACHINE is what it is to run on,
 # a file of host/; MODULES are added to the host.
 build_host() {
@@ -18,8 +55,11 @@ build_host() {
     cp "$module" "$work/modules/"
     modules="$modules /work/modules/$(basename "$module")"
   done
+  mkdir -p "$work/switch"
+  [ ! -e "$cache/switch/made" ] || cp "$cache/switch/switch-to-configuration" "$work/switch/"
   in_tree nix-build /bench/host --argstr nixpkgs /nixpkgs --argstr disko /disko --argstr project /project \
     --argstr host "$host" --arg machine "/bench/host/$for_machine.nix" --arg modules "[ $modules ]" \
+    --arg switch /work/switch \
     -A toplevel -o "/work/$result" --keep-going >"$work/build.log" 2>&1 || {
     tail -n 30 "$work/build.log" >&2
     die "$host could not be built; the whole log is $work/build.log"

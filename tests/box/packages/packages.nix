@@ -1,6 +1,10 @@
 # The overlay: what the configuration takes from nixpkgs, from Debian instead.
 # `real` is nixpkgs as it is, asked for names, versions and the like only.
-{ real }:
+# `switchToConfiguration` is a compiled one, or null.
+{
+  real,
+  switchToConfiguration ? null,
+}:
 final: prev:
 let
   inherit (prev) lib;
@@ -321,7 +325,6 @@ lib.mapAttrs (name: packages: from name packages { }) (removeAttrs plain [ "host
   "nixos-install-tools"
   "nixos-firewall-tool"
   "nixos-rebuild-ng"
-  "switch-to-configuration-ng"
   "pciutils"
   "mdadm"
   "modemmanager"
@@ -490,6 +493,15 @@ lib.mapAttrs (name: packages: from name packages { }) (removeAttrs plain [ "host
     jq .value "$input" >"$output"
   '';
   remarshal_0_17 = final.remarshal;
+  switch-to-configuration-ng =
+    if switchToConfiguration == null then
+      empty "switch-to-configuration-ng"
+    else
+      final.runCommand "switch-to-configuration" { meta.mainProgram = "switch-to-configuration"; } ''
+        mkdir -p $out/bin
+        cp ${switchToConfiguration} $out/bin/switch-to-configuration
+        chmod +x $out/bin/switch-to-configuration
+      '';
   terraform = shell "terraform" "echo 'no terraform here' >&2; exit 1";
   lib = prev.lib;
 }

@@ -32,6 +32,8 @@ in_box "systemctl poweroff" || true
 sleep 5
 in_second "systemctl reboot"
 sleep 3
-check "alone, the second box has the plain name after a start" eventually 90 named in_second "$base"
+check "it starts again" eventually 120 finished_in_second
+check "alone, the second box has the plain name after a start" eventually 30 named in_second "$base"
+check "and keeps it" throughout 15 named in_second "$base"
 second stop
 second fresh
