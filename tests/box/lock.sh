@@ -48,7 +48,7 @@ kernel=$(private_apt "$state/amd64" cache depends --important linux-image-amd64 
   # shellcheck disable=SC2046 # a list of words
   list tree '?essential' $(grep -v '^#' "$here/packages/debian-packages.txt")
   printf ',\n  "kernel": [\n'
-  private_apt "$state/amd64" get download --print-uris "linux-binary-$kernel" "linux-modules-$kernel" | uri_rows
+  private_apt "$state/amd64" get download --print-uris "linux-base-$kernel" "linux-binary-$kernel" "linux-modules-$kernel" | uri_rows
   printf '  ]}\n}\n'
 } >"$state/lock"
 [ "$(grep -c '"name"' "$state/lock")" -gt 100 ] || die "apt named too few packages; $file is left as it was"

@@ -165,3 +165,21 @@ open_ports() { at_peer python3 "$here/namespaces/scan.py" lan "$1" | paste -sd '
 address_6() { in_box "ip -6 -o address show dev eth0 scope link" | sed -n 's/.*inet6 \([0-9a-f:]*\).*/\1/p' | head -n 1; }
 # only_open PORTS: on both families
 only_open() { same "$(open_ports "$(address)")" "$1" && same "$(open_ports "$(address_6)")" "$1"; }
+
+# A host in QEMU: `in_box` and what is built on it asks the virtual machine then.
+# virtual HOST LABEL [OPTION…]: builds it, with an empty disk, and starts it
+virtual() {
+  "$run" build-vm "$1" "$2" >/dev/null || return 1
+  shift 2
+  virtual_again "$@"
+}
+# virtual_again [OPTION…]: starts it with the disk that it has
+virtual_again() {
+  "$run" start-vm "$@" >"$work/vm/qemu.log" 2>&1 &
+  in_box() { "$run" ask "cd /; $1"; }
+  sleep 1
+}
+virtual_off() {
+  [ ! -s "$work/vm/qemu.pid" ] || kill "$(cat "$work/vm/qemu.pid")" 2>/dev/null || true
+  eventually 30 not test -s "$work/vm/qemu.pid"
+}

@@ -1,0 +1,24 @@
+# _appliance-disk in QEMU: its disk grows, zram, no password on a serial line, a second boot
+system_runs() { in_box "systemctl is-system-running"; }
+screen_shows() { screen | grep -q "$1"; }
+
+virtual _appliance-disk BOXIMG
+check "the first boot finishes" eventually 300 finished
+check "the root has grown" in_box 'test "$(df --output=size -B1M / | tail -n 1)" -gt 2500'
+check "memory is swapped to memory" in_box "grep -q zram /proc/swaps"
+check "it is running" eventually 120 system_runs
+check "no unit failed" no_failed_unit
+check "one owner, one set of templates" one_owner_one_set
+check "secrets are root's, and in no log" nothing_secret_leaks
+screen() { in_box "cat /dev/vcs1"; }
+check "the passwords are on the screen" eventually 30 screen_shows password
+check_not "no password on the serial line" grep -q "password  " "$work/vm/console.log"
+identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
+before=$(identity)
+in_box "systemctl poweroff"
+virtual_off
+virtual_again
+check "a second boot" eventually 300 finished
+check "changes nothing" same "$(identity)" "$before"
+check "no unit failed then" no_failed_unit
+virtual_off
