@@ -81,10 +81,13 @@ in
         "display-manager.service"
       ];
       inherit (credentials.unit) environment;
-      serviceConfig = credentials.unit.serviceConfig // {
-        RemainAfterExit = true;
-        ExecStart = "${lib.getExe credentials.package} unix-password ${cfg.user}";
-      };
+      serviceConfig = lib.mkMerge [
+        credentials.unit.serviceConfig
+        {
+          RemainAfterExit = true;
+          ExecStart = "${lib.getExe credentials.package} unix-password ${cfg.user}";
+        }
+      ];
     };
   };
 }

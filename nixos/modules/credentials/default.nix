@@ -5,6 +5,7 @@
   config,
   lib,
   pkgs,
+  utils,
   ...
 }:
 let
@@ -39,12 +40,12 @@ in
     };
 
     unit = lib.mkOption {
-      type = lib.types.attrs;
+      type = import ../../lib/unit-settings.nix { inherit lib utils; };
       internal = true;
       readOnly = true;
       description = "Settings that every unit running the program shares.";
       default = {
-        environment = lib.optionalAttrs (cfg.desktopUser != null) {
+        environment = lib.mkIf (cfg.desktopUser != null) {
           FIRST_BOOT_DESKTOP_USER = cfg.desktopUser;
         };
         serviceConfig = {

@@ -5,6 +5,7 @@
   config,
   lib,
   pkgs,
+  utils,
   ...
 }:
 let
@@ -32,33 +33,35 @@ in
     enable = lib.mkEnableOption "the first boot: Coder's first user, token and templates";
 
     unit = lib.mkOption {
-      type = lib.types.attrs;
+      type = import ../../lib/unit-settings.nix { inherit lib utils; };
       internal = true;
       readOnly = true;
       description = "What every unit needs that runs the program for Coder's first user.";
       default = {
-        environment =
+        environment = lib.mkMerge [
           credentials.unit.environment
-          // {
+          {
             FIRST_BOOT_CODER_URL = "http://127.0.0.1:${toString coder.port}";
             FIRST_BOOT_ADMIN_USER = cfg.admin.user;
             FIRST_BOOT_ADMIN_EMAIL = cfg.admin.email;
             FIRST_BOOT_TEMPLATES = cfg.templates;
           }
-          // lib.optionalAttrs (coder.accessUrl != null) {
+          (lib.mkIf (coder.accessUrl != null) {
             FIRST_BOOT_ACCESS_URL = coder.accessUrl;
-          }
-          // lib.optionalAttrs hasPasswordFile {
+          })
+          (lib.mkIf hasPasswordFile {
             FIRST_BOOT_ADMIN_PASSWORD_FILE = "%d/admin-password";
-          };
-        serviceConfig =
+          })
+        ];
+        serviceConfig = lib.mkMerge [
           credentials.unit.serviceConfig
-          // lib.optionalAttrs (coder.accessUrl == null) {
+          (lib.mkIf (coder.accessUrl == null) {
             EnvironmentFile = "-${coder.addressFile}";
-          }
-          // lib.optionalAttrs hasPasswordFile {
+          })
+          (lib.mkIf hasPasswordFile {
             LoadCredential = [ "admin-password:${cfg.admin.passwordFile}" ];
-          };
+          })
+        ];
       };
     };
 
@@ -126,10 +129,10 @@ in
       after = [ "coder.service" ];
       inherit (cfg.unit) environment;
       unitConfig.StartLimitIntervalSec = 0;
-      serviceConfig =
+      serviceConfig = lib.mkMerge [
         cfg.unit.serviceConfig
-        // hardening
-        // {
+        hardening
+        {
           ExecStart = "${program} run";
           RemainAfterExit = true;
           # It bounds its own waiting; several templates take their time.
@@ -140,7 +143,8 @@ in
           RestartSec = 30;
           RestartSteps = 5;
           RestartMaxDelaySec = 600;
-        };
+        }
+      ];
     };
 
     # Coder caps the life of a token (7 days for owners), so it is replaced when
@@ -149,12 +153,11 @@ in
       description = "Renew Coder's session token";
       after = [ "coder-first-boot.service" ];
       inherit (cfg.unit) environment;
-      serviceConfig =
+      serviceConfig = lib.mkMerge [
         cfg.unit.serviceConfig
-        // hardening
-        // {
-          ExecStart = "${program} renew";
-        };
+        hardening
+        { ExecStart = "${program} renew"; }
+      ];
     };
     systemd.timers.coder-first-boot-renew = {
       wantedBy = [ "timers.target" ];

@@ -58,18 +58,21 @@ in
       after = [ "postgresql.service" ];
       # A renewal holds the lock that `forget` needs.
       conflicts = [ "coder-first-boot-renew.service" ];
-      environment = {
-        FIRST_USER_FLAG = config.box.credentials.firstUserFlag;
-        DATABASE = config.services.coder.database.database;
-        CODER_HOME = config.services.coder.homeDir;
-        # Empty where that kind of workspace is not in use.
-        KUBECONFIG = lib.optionalString config.box.k3s.enable "/etc/rancher/k3s/k3s.yaml";
-        PODMAN_USER = lib.optionalString config.box.podman.enable "coder-podman";
-      }
-      // firstBoot.unit.environment;
-      serviceConfig = firstBoot.unit.serviceConfig // {
-        ExecStart = lib.getExe reset;
-      };
+      environment = lib.mkMerge [
+        firstBoot.unit.environment
+        {
+          FIRST_USER_FLAG = config.box.credentials.firstUserFlag;
+          DATABASE = config.services.coder.database.database;
+          CODER_HOME = config.services.coder.homeDir;
+          # Empty where that kind of workspace is not in use.
+          KUBECONFIG = lib.optionalString config.box.k3s.enable "/etc/rancher/k3s/k3s.yaml";
+          PODMAN_USER = lib.optionalString config.box.podman.enable "coder-podman";
+        }
+      ];
+      serviceConfig = lib.mkMerge [
+        firstBoot.unit.serviceConfig
+        { ExecStart = lib.getExe reset; }
+      ];
     };
   };
 }
