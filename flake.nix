@@ -16,15 +16,11 @@
     let
       inherit (nixpkgs) lib;
       box = import ./nixos/lib { inherit lib disko; };
-      tests = import ./nixos/tests {
-        inherit lib box;
-        inherit (self) nixosConfigurations;
-      };
 
       forEachSystem = f: lib.genAttrs box.systems (system: f nixpkgs.legacyPackages.${system});
     in
     {
-      nixosConfigurations = box.configurations ./hosts;
+      nixosConfigurations = box.hosts.configurations ./hosts;
 
       nixosModules = box.modules;
 
@@ -60,15 +56,11 @@
       # `nix fmt` formats every Nix file below the folder it is given.
       formatter = forEachSystem (pkgs: pkgs.nixfmt-tree);
 
-      checks = forEachSystem tests.checks;
-
-      # What `nixos/tests/evaluate.sh` asks for, one evaluation a host.
-      lib = {
-        inherit (tests)
-          answer
-          refusalsText
-          aloneText
-          ;
-      };
+      checks = forEachSystem (
+        import ./nixos/tests {
+          inherit lib box;
+          inherit (self) nixosConfigurations;
+        }
+      );
     };
 }

@@ -9,7 +9,8 @@ in
   # The systems an image is made for, and the only ones a host may have.
   systems = import ./systems.nix;
 
-  configurations = import ./hosts.nix {
+  # `names`, `isImage` and `configurations` of a folder of hosts.
+  hosts = import ./hosts.nix {
     inherit lib;
     module = modules.default;
   };

@@ -1,23 +1,24 @@
-# What the flake promises, checked on evaluated configurations. `answer` tells
-# everything about one host in one evaluation, for `evaluate.sh`; `checks` are the
-# same as derivations, for `nix flake check`.
+# What the flake promises, checked on evaluated configurations, as derivations for
+# `nix flake check`. The one called `hosts` carries what `evaluate.sh` asks for.
 {
   lib,
   box,
   nixosConfigurations,
 }:
 let
+  inherit (box.hosts) isImage;
+
   contract = import ./contract.nix { inherit lib; };
   rows = import ./rows.nix { inherit lib; };
 
-  hosts = lib.attrNames nixosConfigurations;
+  hosts = box.hosts.names ../../hosts;
 
   find =
     host:
-    nixosConfigurations.${host} or (throw ''
+    lib.throwIfNot (lib.elem host hosts) ''
       There is no host "${host}". The hosts are: ${lib.concatStringsSep ", " hosts}.
       A host is a folder below hosts/ that holds a default.nix.
-    '');
+    '' nixosConfigurations.${host};
 
   # What a host is built into.
   attributeOf =
@@ -29,6 +30,7 @@ let
     else
       "toplevel";
 
+  # What cbox asks for: a host, and the system forced upon it.
   report =
     {
       host,
@@ -55,8 +57,45 @@ let
   alone = rows.judge (import ./alone.nix { inherit lib box; });
 
   # Install hosts have one system; image hosts are built for every one.
-  platformOf = host: nixosConfigurations.${host}.config.nixpkgs.hostPlatform.system;
-  hostsFor = system: lib.filter (host: lib.hasPrefix "_" host || platformOf host == system) hosts;
+  platformOf = name: nixosConfigurations.${name}.config.nixpkgs.hostPlatform.system;
+  hostsFor = system: lib.filter (host: isImage host || platformOf host == system) hosts;
+
+  # Everything that is built, as `host:system`; a host that has a system of its own
+  # leaves it out.
+  targets = lib.concatMap (
+    host: if isImage host then map (system: "${host}:${system}") box.systems else [ "${host}:" ]
+  ) hosts;
+
+  images = lib.filter isImage hosts;
+  perSystem = lib.cartesianProduct {
+    host = images;
+    system = box.systems;
+  };
+
+  discovery = rows.judge (
+    [
+      {
+        name = "attributes of nixosConfigurations";
+        have = lib.attrNames nixosConfigurations;
+        want = lib.sort lib.lessThan (hosts ++ map ({ host, system }: "${host}-${system}") perSystem);
+      }
+      {
+        name = "expectations of one host are those of a host that there is";
+        have = lib.subtractLists hosts (
+          map (lib.removeSuffix ".nix") (lib.attrNames (builtins.readDir ./hosts))
+        );
+        want = [ ];
+      }
+    ]
+    ++ map (
+      { host, system }:
+      {
+        name = "platform of ${host}-${system}";
+        have = platformOf "${host}-${system}";
+        want = system;
+      }
+    ) perSystem
+  );
 
   checks =
     pkgs:
@@ -90,6 +129,16 @@ let
         inherit pkgs;
         source = box.bakedSource ../..;
       };
+      hosts = rows.check pkgs "hosts" discovery "" // {
+        # For `evaluate.sh`, which reads lines.
+        passthru = {
+          answer = arguments: rows.reportText (report arguments);
+          targets = lib.concatLines targets;
+          discovery = rows.text discovery;
+          refusals = rows.text refusals;
+          alone = rows.text alone;
+        };
+      };
       modules-alone = rows.check pkgs "modules-alone" alone "";
       refusals = rows.check pkgs "refusals" refusals "";
     }
@@ -97,11 +146,4 @@ let
       first-boot = pkgs.callPackage ./first-boot.nix { };
     };
 in
-{
-  inherit checks;
-
-  # For `evaluate.sh`, which reads lines.
-  answer = arguments: rows.reportText (report arguments);
-  refusalsText = rows.text refusals;
-  aloneText = rows.text alone;
-}
+checks

@@ -13,9 +13,7 @@
 # 3 nothing could be checked.
 set -eu
 
-groups="table refusals alone hermetic local images baked newhost badinput"
-install_hosts="coder-thinkcentre qemu-arm64"
-targets="coder-thinkcentre: qemu-arm64: _appliance_iso:x86_64-linux _appliance_iso:aarch64-linux _appliance-disk:x86_64-linux _appliance-disk:aarch64-linux"
+groups="table hosts refusals alone hermetic local images baked newhost badinput"
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 top=$(git -C "$here" rev-parse --show-toplevel)
@@ -77,15 +75,18 @@ commit() {
   )
 }
 
-# ask FLAKE ATTRIBUTE [APPLY]: text from the flake's `lib`; errors go to
+# The tests are evaluated for one system, whatever they say about others.
+tests=checks.x86_64-linux.hosts.passthru
+
+# ask FLAKE WHAT [APPLY]: text from the flake's check called `hosts`; errors go to
 # $scratch/error.
 ask() {
-  flake=$1 attribute=$2
+  flake=$1 attribute=$tests.$2
   shift 2
   # Word splitting is meant: the overrides are arguments.
   # shellcheck disable=SC2086
   nix --extra-experimental-features 'nix-command flakes' eval --raw \
-    --no-write-lock-file $overrides "$flake#lib.$attribute" ${1+--apply "$1"} \
+    --no-write-lock-file $overrides "$flake#$attribute" ${1+--apply "$1"} \
     2>"$scratch/error"
 }
 
@@ -113,6 +114,19 @@ judge() { # judge WHAT FILE: the rows of a file
 
 repository=git+file://$scratch/first
 snapshot
+
+# HOST:SYSTEM of everything that is built; an install host's system is its own.
+targets=$(ask "$repository" targets) || {
+  say "evaluate.sh: the hosts cannot be listed:" >&2
+  tail -n 20 "$scratch/error" >&2
+  exit 1
+}
+hosts=$(for target in $targets; do say "${target%%:*}"; done | uniq)
+install_hosts=$(for host in $hosts; do case $host in _*) ;; *) say "$host" ;; esac done)
+image_hosts=$(for host in $hosts; do case $host in _*) say "$host" ;; esac done)
+# One of each, where any will do.
+install_host=${install_hosts%%[!A-Za-z0-9_-]*}
+image_host=${image_hosts%%[!A-Za-z0-9_-]*}
 
 # Every other group compares with this.
 baseline() {
@@ -163,8 +177,9 @@ hermetic() {
       coderd/templates/.terraform/plugin; do
       say "built" >"$file"
     done
-    say "{ networking.hostName = \"leaked\"; }" >hosts/_appliance_iso/local.nix
-    say "{ networking.hostName = \"leaked\"; }" >hosts/_appliance-disk/local.nix
+    for host in $image_hosts; do
+      say "{ networking.hostName = \"leaked\"; }" >"hosts/$host/local.nix"
+    done
     say "fn main() {}" >crates/cbox/src/noise.rs
     say "name: noise" >.github/workflows/noise.yml
     say "more" >>README.md
@@ -183,14 +198,15 @@ own_settings() {
   copy local
   (
     cd "$scratch/local"
-    say '{ time.timeZone = "Europe/Berlin"; }' >hosts/coder-thinkcentre/local.nix
+    say '{ time.timeZone = "Europe/Berlin"; }' >"hosts/$install_host/local.nix"
     # In git's index, as people do to make a flake see an ignored file.
-    git add --force --intent-to-add hosts/coder-thinkcentre/local.nix
+    git add --force --intent-to-add "hosts/$install_host/local.nix"
   )
   flake=git+file://$scratch/local
-  expect_other "changes its host: coder-thinkcentre" \
-    "$(drv_before coder-thinkcentre:)" "$(drv_now "$flake" coder-thinkcentre:)"
-  for host in qemu-arm64 _appliance_iso _appliance-disk; do
+  expect_other "changes its host: $install_host" \
+    "$(drv_before "$install_host:")" "$(drv_now "$flake" "$install_host:")"
+  for host in $hosts; do
+    [ "$host" != "$install_host" ] || continue
     target=$(system_of "$host")
     answer "$flake" "$target" >"$scratch/now"
     expect_same "leaves alone: $host" "$(drv_before "$target")" "$(field drvPath "$scratch/now")"
@@ -214,7 +230,7 @@ without_images() {
 
 baked() {
   say "== baked source"
-  source=$(field baked "$(report_of _appliance_iso:x86_64-linux)")
+  source=$(field baked "$(report_of "$image_host:x86_64-linux")")
   files=$(find "$source" -type f | wc -l)
   bytes=$(find "$source" -type f -exec cat {} + | wc -c)
   if [ "$files" -lt 200 ] && [ "$bytes" -lt 1000000 ]; then
@@ -224,11 +240,25 @@ baked() {
   fi
   expect_same "holds no local settings, Rust code or build products" "" \
     "$(cd "$source" && find . -name local.nix -o -name facter.json -o -name crates -o -name '*.iso' -o -name .git)"
-  for host in coder-thinkcentre qemu-arm64 _appliance_iso _appliance-disk; do
-    target=$(system_of "$host")
-    expect_same "evaluates from itself to the same: $host" \
-      "$(drv_before "$target")" "$(drv_now "path:$source" "$target")"
+  for target in $targets; do
+    host=${target%%:*} system=${target#*:}
+    # What the documented commands name.
+    name=$host${system:+-$system}
+    if [ -n "$system" ]; then
+      expect_same "is the same in every image: $name" \
+        "$source" "$(field baked "$(report_of "$target")")"
+    fi
+    expect_same "evaluates from itself by plain Nix to the same: $name" "$(drv_before "$target")" \
+      "$(plain_drv "path:$source" "$name" "$(field attribute "$(report_of "$target")")")"
   done
+}
+
+# plain_drv FLAKE NAME ATTRIBUTE: what `nix build` and nixos-rebuild would build.
+plain_drv() {
+  # shellcheck disable=SC2086 # the overrides are arguments
+  nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file \
+    $overrides "$1#nixosConfigurations.\"$2\".config.system.build.$3.drvPath" 2>"$scratch/error" ||
+    tail -n 3 "$scratch/error"
 }
 
 new_host() {
@@ -245,8 +275,8 @@ NIX
   commit grown
   answer "git+file://$scratch/grown" new-box: >"$scratch/now"
   judge "new-box" "$scratch/now"
-  expect_same "leaves alone: coder-thinkcentre" "$(drv_before coder-thinkcentre:)" \
-    "$(drv_now "git+file://$scratch/grown" coder-thinkcentre:)"
+  expect_same "leaves alone: $install_host" "$(drv_before "$install_host:")" \
+    "$(drv_now "git+file://$scratch/grown" "$install_host:")"
 }
 
 # refused WHAT ARGUMENTS WORDS...: the question fails with all of the words.
@@ -269,13 +299,15 @@ refused() {
 
 bad_input() {
   say "== bad input gets a clear sentence"
-  refused "an unknown host" 'host = "coder-thinkcenter";' \
-    'There is no host "coder-thinkcenter"' 'coder-thinkcentre, qemu-arm64'
+  refused "an unknown host" "host = \"${install_host}r\";" \
+    "There is no host \"${install_host}r\"" "$install_host"
+  refused "the attribute of a system as a host" "host = \"$image_host-x86_64-linux\";" \
+    "There is no host \"$image_host-x86_64-linux\""
   refused "an image format that is not offered" \
     'host = "_appliance-disk"; modules = [ { disko.imageBuilder.imageFormat = "vmdk"; } ];' \
     'disko.imageBuilder.imageFormat' 'one of "raw", "qcow2"'
   refused "a system that is not supported" \
-    'host = "_appliance_iso"; system = "riscv64-linux";' \
+    "host = \"$image_host\"; system = \"riscv64-linux\";" \
     'is made for x86_64-linux and aarch64-linux only'
 }
 
@@ -300,8 +332,9 @@ done
 for group in $wanted; do
   case $group in
     table) ;; # the baseline itself
-    refusals) rows_of "contradictions are refused" refusalsText ;;
-    alone) rows_of "each module alone" aloneText ;;
+    hosts) rows_of "hosts and their attributes" discovery ;;
+    refusals) rows_of "contradictions are refused" refusals ;;
+    alone) rows_of "each module alone" alone ;;
     hermetic) hermetic ;;
     local) own_settings ;;
     images) without_images ;;

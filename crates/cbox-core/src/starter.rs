@@ -3,7 +3,7 @@
 
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     expression::Images,
@@ -12,11 +12,51 @@ use crate::{
     target::{HOSTS, TargetName, word},
 };
 
-/// What evaluation found of one entry of `nixosConfigurations`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+/// A host as the names in `nixosConfigurations` tell of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
     /// Its name.
     pub name: String,
+    /// The systems for which an entry stands beside it.
+    pub systems: Vec<System>,
+}
+
+/// The hosts among the `names` in `nixosConfigurations`.
+///
+/// A flake may offer a host that exists only to be built into an image once more for each
+/// system, so that plain Nix can build it: `_disk-aarch64-linux` beside `_disk` is the same
+/// host for that system, and no host of its own.
+#[must_use]
+pub fn entries(names: Vec<String>) -> Vec<Entry> {
+    let known: BTreeSet<String> = names.iter().cloned().collect();
+    let mut systems: BTreeMap<String, Vec<System>> = BTreeMap::new();
+    let mut hosts = Vec::new();
+    for name in names {
+        match system_of(&name).filter(|(host, _)| known.contains(*host)) {
+            Some((host, system)) => systems.entry(host.to_owned()).or_default().push(system),
+            None => hosts.push(name),
+        }
+    }
+    let entry = |name: String| Entry {
+        systems: systems.remove(&name).unwrap_or_default(),
+        name,
+    };
+    hosts.into_iter().map(entry).collect()
+}
+
+/// The host and the system in `<host>-<system>`, where such a host is only for images.
+fn system_of(name: &str) -> Option<(&str, System)> {
+    let rest = name.strip_suffix("-linux")?;
+    let (host, architecture) = rest.rsplit_once('-')?;
+    let system = format!("{architecture}-linux").parse().ok()?;
+    name.starts_with('_').then_some((host, system))
+}
+
+/// What evaluation found of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its entry of `nixosConfigurations`.
+    pub entry: Entry,
     /// The system it is for and what it can be built as, or in one line why that is not
     /// known.
     pub answer: Result<(System, Images), String>,
@@ -45,6 +85,8 @@ pub struct Host {
 pub struct Uses {
     /// The system that it is for.
     pub system: System,
+    /// The systems that its images can be built for; none where that is its own alone.
+    pub systems: Vec<System>,
     /// Whether it runs on a machine, and does not exist only to be built into images.
     pub is_machine: bool,
     /// The first part of the names of its targets.
@@ -121,18 +163,21 @@ impl Starter {
 
 /// What becomes of one host, its images not yet named.
 fn host(found: Found) -> Host {
-    let Found { name, answer } = found;
+    let Found { entry, answer } = found;
     let uses = answer.and_then(|(system, images)| {
-        word(&name).map_err(|error| error.to_string())?;
-        uses(&name, system, &images).ok_or_else(|| {
+        word(&entry.name).map_err(|error| error.to_string())?;
+        uses(&entry, system, &images).ok_or_else(|| {
             "it has neither system.build.toplevel nor an image that cbox knows".to_owned()
         })
     });
-    Host { name, uses }
+    Host {
+        name: entry.name,
+        uses,
+    }
 }
 
 /// What a host with these `images` is good for; `None` if for nothing.
-fn uses(name: &str, system: System, images: &Images) -> Option<Uses> {
+fn uses(entry: &Entry, system: System, images: &Images) -> Option<Uses> {
     let is_format = |variant: &&String| word(variant).is_ok();
     let is_own = |variant: &&String| images.own.contains(variant);
     let (mut found, mut stock) = (Vec::new(), Vec::new());
@@ -149,10 +194,11 @@ fn uses(name: &str, system: System, images: &Images) -> Option<Uses> {
     }
     found.extend(disko(images, &found));
     // As in flakes that were made for cbox: what begins so is no machine.
-    let only_image = images.iso || (name.starts_with('_') && !found.is_empty());
+    let only_image = images.iso || (entry.name.starts_with('_') && !found.is_empty());
     let is_machine = images.toplevel && !only_image;
     (is_machine || !found.is_empty() || !stock.is_empty()).then_some(Uses {
         system,
+        systems: entry.systems.clone(),
         is_machine,
         kind: String::new(),
         images: found,
@@ -199,7 +245,9 @@ fn name_kind(host: &str, uses: &mut Uses, commands: &[&str], taken: &mut BTreeSe
     };
     let slugs = |kind: &str| -> Vec<String> {
         let links = uses.images.iter().flat_map(|image| {
-            [None, Some(uses.system.clone())].map(|system| TargetName::Image {
+            let systems = uses.systems.iter().chain([&uses.system]).cloned();
+            let systems = systems.map(Some).chain([None]);
+            systems.map(|system| TargetName::Image {
                 kind: kind.to_owned(),
                 format: image.format.clone(),
                 system,

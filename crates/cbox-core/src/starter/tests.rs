@@ -1,16 +1,23 @@
 use super::*;
 use crate::expression::DiskoImages;
 
+fn entry(name: &str) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        systems: vec![],
+    }
+}
+
 fn found(name: &str, images: Images) -> Found {
     Found {
-        name: name.to_owned(),
+        entry: entry(name),
         answer: Ok(("x86_64-linux".parse().unwrap(), images)),
     }
 }
 
 fn broken(name: &str) -> Found {
     Found {
-        name: name.to_owned(),
+        entry: entry(name),
         answer: Err("attribute 'x' missing".to_owned()),
     }
 }
@@ -213,4 +220,49 @@ fn what_needs_builds_says_so() {
         text.contains("\n[evaluation]\nimport-from-derivation = false\n"),
         "{text}"
     );
+}
+
+#[test]
+fn an_image_host_for_another_system_is_no_host_of_its_own() {
+    let names = [
+        "_disk",
+        "_disk-aarch64-linux",
+        "_disk-x86_64-linux",
+        "_other-aarch64-linux",
+        "_disk-of-others",
+        "box",
+        "box-x86_64-linux",
+    ];
+    let hosts = entries(names.iter().map(|&name| name.to_owned()).collect());
+    let found: Vec<(&str, Vec<&str>)> = hosts
+        .iter()
+        .map(|host| {
+            let systems = host.systems.iter().map(System::as_str).collect();
+            (host.name.as_str(), systems)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("_disk", vec!["aarch64-linux", "x86_64-linux"]),
+            ("_other-aarch64-linux", vec![]),
+            ("_disk-of-others", vec![]),
+            ("box", vec![]),
+            ("box-x86_64-linux", vec![]),
+        ]
+    );
+}
+
+#[test]
+fn an_image_is_for_every_system_that_stands_beside_its_host() {
+    let mut disk = found("_disk", disko(&["main"]));
+    disk.entry.systems = ["aarch64-linux", "x86_64-linux"]
+        .map(|system| system.parse().unwrap())
+        .to_vec();
+    let text = Starter::new(vec![disk], &[], &[]).to_toml();
+    assert!(
+        text.contains("\nsystems = [\"aarch64-linux\", \"x86_64-linux\"]"),
+        "{text}"
+    );
+    assert!(!text.contains("\nsystem ="), "{text}");
 }

@@ -32,8 +32,8 @@ import-from-derivation = false
 /// The setting of Nix that an evaluation trips over when it would have to build.
 const NEEDS_BUILDS: &str = "allow-import-from-derivation";
 
-/// The column at which explanations begin, where there is room.
-const MARGIN: usize = 42;
+/// How wide a setting is that an explanation stands behind, where there is room.
+const MARGIN: usize = 41;
 
 /// How wide a line of comments is.
 const WIDTH: usize = 92;
@@ -116,31 +116,29 @@ fn target(
     image: &Image,
     explained: &mut BTreeSet<&'static str>,
 ) -> String {
-    let attribute = image.attribute.to_string();
-    let system = uses.system.to_string();
     let mut settings = vec![
-        ("kind", uses.kind.as_str(), "cbox <kind> …"),
-        ("format", &image.format, "… <format>"),
-        ("host", host, "its name in nixosConfigurations"),
+        ("kind", quoted(&uses.kind), "cbox <kind> …"),
+        ("format", quoted(&image.format), "… <format>"),
+        ("host", quoted(host), "its name in nixosConfigurations"),
         (
             "attribute",
-            &attribute,
+            quoted(&image.attribute.to_string()),
             "what is built, below `config` of the host",
         ),
-        ("system", &system, "the host's own, which is left as it is"),
+        systems(uses),
     ];
     if let Some(artifact) = &image.artifact {
         settings.push((
             "artifact",
-            artifact,
+            quoted(artifact),
             "which file of the result is the image",
         ));
     }
     let mut text = "[[target]]\n".to_owned();
     for (key, value, meaning) in settings {
-        let setting = format!("{key} = {}", quoted(value));
+        let setting = format!("{key} = {value}");
         if explained.insert(key) {
-            text.push_str(&format!("{setting:MARGIN$}# {meaning}\n"));
+            text.push_str(&format!("{setting:MARGIN$} # {meaning}\n"));
         } else {
             text.push_str(&format!("{setting}\n"));
         }
@@ -154,6 +152,17 @@ fn target(
         text.push_str(&comment(&sentence));
     }
     text
+}
+
+/// The setting of the systems that a target can be built for.
+fn systems(uses: &Uses) -> (&'static str, String, &'static str) {
+    if uses.systems.is_empty() {
+        let own = quoted(uses.system.as_str());
+        return ("system", own, "the host's own, which is left as it is");
+    }
+    let systems: Vec<String> = uses.systems.iter().map(|it| quoted(it.as_str())).collect();
+    let systems = format!("[{}]", systems.join(", "));
+    ("systems", systems, "the one that is asked for is forced")
 }
 
 /// `text` as a TOML string: a basic one is written like a string of JSON.

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use camino::Utf8Path;
 use cbox_core::{
     expression::{Evaluated, Request},
-    starter::{Found, Host, Starter, Uses},
+    starter::{Entry, Found, Host, Starter, Uses, entries},
 };
 use cbox_nix::{Interrupt, eval::host_names};
 use serde_json::{Value, json};
@@ -116,16 +116,17 @@ async fn find(
         )
         .hint("cbox builds NixOS hosts, and that output of a flake is where they are"));
     }
-    let item = |name: &String| Item {
+    let hosts = entries(names);
+    let item = |host: &Entry| Item {
         snapshot: Arc::clone(&snapshot),
         request: Request {
-            host: name.clone(),
+            host: host.name.clone(),
             images: true,
             ..Request::default()
         },
-        name: name.clone(),
+        name: host.name.clone(),
     };
-    let items: Vec<Item> = names.iter().map(item).collect();
+    let items: Vec<Item> = hosts.iter().map(item).collect();
     let answers = side_by_side::evaluate(evaluator, limits, &items).await?;
     if answers.iter().all(Result::is_err) {
         let mut failures: Vec<Error> = answers.into_iter().filter_map(Result::err).collect();
@@ -133,9 +134,9 @@ async fn find(
         report::first_of(session.view, failures)?;
         return Ok(vec![]);
     }
-    let found = names.into_iter().zip(answers);
+    let found = hosts.into_iter().zip(answers);
     Ok(found
-        .map(|(name, answer)| look_at(session.view, name, answer))
+        .map(|(entry, answer)| look_at(session.view, entry, answer))
         .collect())
 }
 
@@ -150,7 +151,7 @@ fn can_be_locked(error: Error, session: &Session<'_>, sources: &Sources<'_>) -> 
     error.hint("run `git add flake.nix`, then `nix flake lock`: Nix sees only what git tracks")
 }
 
-fn look_at(view: &View, name: String, answer: Result<Evaluated, Error>) -> Found {
+fn look_at(view: &View, entry: Entry, answer: Result<Evaluated, Error>) -> Found {
     let answer = match answer {
         Ok(evaluated) => Ok((evaluated.system, evaluated.images.unwrap_or_default())),
         Err(error) => {
@@ -158,7 +159,7 @@ fn look_at(view: &View, name: String, answer: Result<Evaluated, Error>) -> Found
             Err(reason(&error))
         }
     };
-    Found { name, answer }
+    Found { entry, answer }
 }
 
 /// `error` in one line that is not too long: what Nix says, if it is Nix's.
