@@ -34,6 +34,36 @@ data "coder_parameter" "dotfiles" {
   mutable      = true
 }
 
+data "coder_parameter" "cpu" {
+  name         = "cpu"
+  display_name = "CPU"
+  description  = "How many of this machine's processors it may use."
+  type         = "number"
+  icon         = "/icon/memory.svg"
+  default      = "2"
+  mutable      = true
+
+  validation {
+    min = 1
+    max = 16
+  }
+}
+
+data "coder_parameter" "memory" {
+  name         = "memory"
+  display_name = "Memory"
+  description  = "How much memory it may use, in GB."
+  type         = "number"
+  icon         = "/icon/memory.svg"
+  default      = "2"
+  mutable      = true
+
+  validation {
+    min = 1
+    max = 64
+  }
+}
+
 locals {
   access_url = trimsuffix(data.coder_workspace.me.access_url, "/")
 
@@ -102,6 +132,10 @@ resource "docker_container" "workspace" {
   name     = "coder-${data.coder_workspace_owner.me.name}-${lower(data.coder_workspace.me.name)}"
   hostname = data.coder_workspace.me.name
   image    = docker_image.workspace.image_id
+
+  # Beyond that it waits for the processor, and is ended for want of memory.
+  cpus   = data.coder_parameter.cpu.value
+  memory = data.coder_parameter.memory.value * 1024
 
   entrypoint = ["sh", "-c", replace(coder_agent.main.init_script, local.access_url, local.coder_url)]
   env        = ["CODER_AGENT_TOKEN=${coder_agent.main.token}"]

@@ -45,9 +45,40 @@ data "coder_parameter" "home_gb" {
   }
 }
 
+data "coder_parameter" "cpu" {
+  name         = "cpu"
+  display_name = "CPU"
+  description  = "How many of this machine's processors it may use."
+  type         = "number"
+  icon         = "/icon/memory.svg"
+  default      = "2"
+  mutable      = true
+
+  validation {
+    min = 1
+    max = 16
+  }
+}
+
+data "coder_parameter" "memory" {
+  name         = "memory"
+  display_name = "Memory"
+  description  = "How much memory it may use, in GB."
+  type         = "number"
+  icon         = "/icon/memory.svg"
+  default      = "2"
+  mutable      = true
+
+  validation {
+    min = 1
+    max = 64
+  }
+}
+
 locals {
   name       = "coder-${data.coder_workspace.me.id}"
   home       = "/home/podman"
+  podman     = "/etc/coder-podman"
   access_url = trimsuffix(data.coder_workspace.me.access_url, "/")
 
   # A name that only this machine or mDNS knows means nothing inside a pod; the
@@ -105,6 +136,31 @@ resource "kubernetes_persistent_volume_claim_v1" "home" {
   }
 }
 
+# Podman in a pod that has no privileges. Without the first file the images would be
+# gone with the pod: its image declares a volume where they are by default. It also
+# leaves out the helper for overlays, which needs a device that the pod has not.
+# Without the second a container would mount /proc anew, which the kernel refuses.
+resource "kubernetes_config_map_v1" "podman" {
+  metadata {
+    name      = "${local.name}-podman"
+    namespace = var.namespace
+    labels    = local.labels
+  }
+
+  data = {
+    "storage.conf"    = <<-EOT
+      [storage]
+      driver = "overlay"
+      graphroot = "${local.home}/.podman/storage"
+    EOT
+    "containers.conf" = <<-EOT
+      [containers]
+      volumes = ["/proc:/proc"]
+      default_sysctls = []
+    EOT
+  }
+}
+
 resource "kubernetes_pod_v1" "workspace" {
   # None while the workspace is stopped.
   count = data.coder_workspace.me.start_count
@@ -121,8 +177,10 @@ resource "kubernetes_pod_v1" "workspace" {
     hostname                        = lower(data.coder_workspace.me.name)
 
     security_context {
-      run_as_user = "1000"
-      fs_group    = "1000"
+      run_as_user     = "1000"
+      run_as_group    = "1000"
+      run_as_non_root = true
+      fs_group        = "1000"
     }
 
     container {
@@ -130,10 +188,27 @@ resource "kubernetes_pod_v1" "workspace" {
       image   = "quay.io/podman/stable:v5"
       command = ["sh", "-c", replace(coder_agent.main.init_script, local.access_url, "$CODER_BOX_URL")]
 
-      # See "Trust" in README.md.
+      # See "Trust" in README.md. What is left is for newuidmap and newgidmap, two
+      # programs that give a container its users.
       security_context {
-        privileged  = true
-        run_as_user = "1000"
+        allow_privilege_escalation = true
+
+        capabilities {
+          drop = ["ALL"]
+          add  = ["SETUID", "SETGID"]
+        }
+      }
+
+      # Asks for little, so that many fit; what is more is there for all, up to the limit.
+      resources {
+        requests = {
+          cpu    = "100m"
+          memory = "256Mi"
+        }
+        limits = {
+          cpu    = data.coder_parameter.cpu.value
+          memory = "${data.coder_parameter.memory.value}Gi"
+        }
       }
 
       # Before CODER_BOX_URL: Kubernetes fills in what is already defined.
@@ -162,9 +237,25 @@ resource "kubernetes_pod_v1" "workspace" {
         value = local.home
       }
 
+      env {
+        name  = "CONTAINERS_STORAGE_CONF"
+        value = "${local.podman}/storage.conf"
+      }
+
+      env {
+        name  = "CONTAINERS_CONF_OVERRIDE"
+        value = "${local.podman}/containers.conf"
+      }
+
       volume_mount {
         name       = "home"
         mount_path = local.home
+      }
+
+      volume_mount {
+        name       = "podman"
+        mount_path = local.podman
+        read_only  = true
       }
     }
 
@@ -173,6 +264,14 @@ resource "kubernetes_pod_v1" "workspace" {
 
       persistent_volume_claim {
         claim_name = kubernetes_persistent_volume_claim_v1.home.metadata[0].name
+      }
+    }
+
+    volume {
+      name = "podman"
+
+      config_map {
+        name = kubernetes_config_map_v1.podman.metadata[0].name
       }
     }
   }

@@ -65,6 +65,36 @@ data "coder_parameter" "language" {
   }
 }
 
+data "coder_parameter" "cpu" {
+  name         = "cpu"
+  display_name = "CPU"
+  description  = "How many of this machine's processors it may use."
+  type         = "number"
+  icon         = "/icon/memory.svg"
+  default      = "2"
+  mutable      = true
+
+  validation {
+    min = 1
+    max = 16
+  }
+}
+
+data "coder_parameter" "memory" {
+  name         = "memory"
+  display_name = "Memory"
+  description  = "How much memory it may use, in GB."
+  type         = "number"
+  icon         = "/icon/memory.svg"
+  default      = "2"
+  mutable      = true
+
+  validation {
+    min = 1
+    max = 64
+  }
+}
+
 resource "coder_agent" "main" {
   arch = data.coder_provisioner.me.arch
   os   = "linux"
@@ -130,6 +160,10 @@ resource "docker_container" "workspace" {
   name     = "coder-${data.coder_workspace_owner.me.name}-${lower(data.coder_workspace.me.name)}"
   hostname = data.coder_workspace.me.name
   image    = docker_image.workspace.image_id
+
+  # Beyond that it waits for the processor, and is ended for want of memory.
+  cpus   = data.coder_parameter.cpu.value
+  memory = data.coder_parameter.memory.value * 1024
 
   entrypoint = ["sh", "-c", replace(coder_agent.main.init_script, local.access_url, local.coder_url)]
   env = [

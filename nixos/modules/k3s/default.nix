@@ -28,7 +28,23 @@ let
   };
 in
 {
-  options.box.k3s.enable = lib.mkEnableOption "single-node k3s for workspaces";
+  options.box.k3s = {
+    enable = lib.mkEnableOption "single-node k3s for workspaces";
+
+    podSecurity = lib.mkOption {
+      type = lib.types.enum [
+        "privileged"
+        "baseline"
+        "restricted"
+      ];
+      default = "baseline";
+      description = ''
+        What pods of workspaces may ask for, by Kubernetes' pod security standards. With
+        `privileged` whoever may write a template, or use one that is privileged, can
+        become root on this machine.
+      '';
+    };
+  };
 
   config = lib.mkIf cfg.enable {
     services.k3s = {
@@ -48,9 +64,7 @@ in
           kind = "Namespace";
           metadata = {
             name = namespace;
-            # Workspaces that build containers need more than the restricted
-            # profile; the boundary is the namespace.
-            labels."pod-security.kubernetes.io/enforce" = "privileged";
+            labels."pod-security.kubernetes.io/enforce" = cfg.podSecurity;
           };
         }
         {

@@ -298,6 +298,70 @@ fn each_language_has_its_demo() {
     }
 }
 
+/// The value of an attribute of a block inside `block`, as it is written.
+fn value_of(block: &Block, inside: &str, key: &str) -> Option<String> {
+    let inside = block.body.get_blocks(inside).next()?;
+    let value = &inside.body.get_attribute(key)?.value;
+    Some(value.to_string().trim().to_owned())
+}
+
+#[test]
+fn each_workspace_has_limits_that_its_owner_chooses_within_bounds() {
+    for folder in folders() {
+        let body = parse(&folder);
+        for name in ["cpu", "memory"] {
+            let labels = ["coder_parameter", name];
+            let parameter = body
+                .get_blocks("data")
+                .find(|block| block.has_labels(&labels))
+                .unwrap_or_else(|| panic!("{}: no parameter {name}", folder.display()));
+            let bound = |key: &str| -> u32 {
+                let value = value_of(parameter, "validation", key);
+                let value = value.unwrap_or_else(|| panic!("{}: {name}", folder.display()));
+                value.parse().expect("a number")
+            };
+            assert!(bound("min") >= 1 && bound("max") > bound("min"));
+        }
+    }
+}
+
+/// Whoever has such a container is root on the machine.
+#[test]
+fn no_workspace_is_privileged() {
+    #[derive(Default)]
+    struct Privileges(Vec<String>);
+    impl Visit for Privileges {
+        fn visit_attr(&mut self, attribute: &Attribute) {
+            let ways_out = [
+                "privileged",
+                "host_pid",
+                "host_ipc",
+                "host_network",
+                "pid_mode",
+            ];
+            if ways_out.contains(&attribute.key.as_str()) {
+                self.0.push(attribute.key.to_string());
+            }
+        }
+        fn visit_block(&mut self, block: &Block) {
+            if block.ident.as_str() == "host_path" {
+                self.0.push(block.ident.to_string());
+            }
+            visit::visit_block(self, block);
+        }
+    }
+    for folder in folders() {
+        let mut privileges = Privileges::default();
+        privileges.visit_body(&parse(&folder));
+        assert!(
+            privileges.0.is_empty(),
+            "{}: {:?}",
+            folder.display(),
+            privileges.0
+        );
+    }
+}
+
 fn terraform(folder: &Path, args: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("terraform")
         .args(args)
