@@ -126,6 +126,35 @@ lib.concatLists [
     ]
   )
 
+  (refuses "coder-thinkcentre"
+    {
+      box.coder.terraform.windows = lib.mkForce { };
+    }
+    [
+      [
+        "It is not known which Terraform Coder"
+        "box.coder.terraform.windows."
+      ]
+    ]
+  )
+
+  (refuses "coder-thinkcentre"
+    (
+      { pkgs, ... }:
+      {
+        box.coder.terraform.package = pkgs.terraform // {
+          version = "1.0.9";
+        };
+      }
+    )
+    [
+      [
+        "takes Terraform from 1.1.0 on"
+        "box.coder.terraform.package is 1.0.9"
+      ]
+    ]
+  )
+
   (refuses "_appliance_iso"
     {
       box.diskLayout.enable = true;

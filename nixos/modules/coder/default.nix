@@ -8,7 +8,10 @@ let
   cfg = config.box.coder;
 in
 {
-  imports = [ ./address.nix ];
+  imports = [
+    ./address.nix
+    ./terraform.nix
+  ];
 
   options.box.coder = {
     enable = lib.mkEnableOption "the Coder server";

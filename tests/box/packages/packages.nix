@@ -481,6 +481,7 @@ lib.mapAttrs (name: packages: from name packages { }) (removeAttrs plain [ "host
   coder = final.callPackage ../stand-ins/program.nix { } {
     name = "coder";
     source = ../stand-ins/coder.py;
+    passthru = { inherit (real.coder) version; };
   };
   k3s = final.callPackage ../stand-ins/program.nix { } {
     name = "k3s";
@@ -502,6 +503,9 @@ lib.mapAttrs (name: packages: from name packages { }) (removeAttrs plain [ "host
         cp ${switchToConfiguration} $out/bin/switch-to-configuration
         chmod +x $out/bin/switch-to-configuration
       '';
-  terraform = shell "terraform" "echo 'no terraform here' >&2; exit 1";
+  vim = shell "vim" "echo 'no vim here' >&2; exit 1";
+  terraform = shell "terraform" "echo 'no terraform here' >&2; exit 1" // {
+    inherit (real.terraform) version;
+  };
   lib = prev.lib;
 }
