@@ -20,6 +20,7 @@ let
     mdns = ./mdns;
     podman = ./podman;
     reset = ./reset;
+    resources = ./resources;
     # What evaluating this flake takes besides nixpkgs, for images to carry.
     source.imports = [
       ./source
@@ -27,6 +28,7 @@ let
     ];
     ssh = ./ssh;
     templates = ./templates;
+    tools = ./tools;
     zram = ./zram;
   };
 in

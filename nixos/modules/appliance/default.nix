@@ -12,8 +12,10 @@
     ../mdns
     ../podman
     ../reset
+    ../resources
     ../ssh
     ../templates
+    ../tools
     ../zram
   ];
 
@@ -32,8 +34,10 @@
           "mdns"
           "podman"
           "reset"
+          "resources"
           "ssh"
           "templates"
+          "tools"
           "zram"
         ]
         (_: {
