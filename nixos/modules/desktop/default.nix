@@ -32,6 +32,25 @@ let
     text = lib.readFile ./show-passwords.sh;
   };
 
+  # Once for each person: whoever wants it again has Firefox, whose home page it is.
+  openCoder = pkgs.writeShellApplication {
+    name = "open-coder-page";
+    runtimeInputs = [
+      pkgs.coreutils
+      pkgs.curl
+      pkgs.xdg-utils
+    ];
+    runtimeEnv.DASHBOARD = dashboard;
+    text = lib.readFile ./open-coder-page.sh;
+  };
+
+  coderItem = pkgs.makeDesktopItem {
+    name = "coder-page";
+    desktopName = "Coder";
+    icon = "applications-development";
+    exec = lib.getExe openCoder;
+  };
+
   passwordsItem = pkgs.makeDesktopItem {
     name = "box-passwords";
     desktopName = "Passwords of this machine";
@@ -89,6 +108,13 @@ in
           StartPage = "homepage";
         };
       };
+
+      environment.systemPackages = lib.mkIf coder.enable [
+        (pkgs.makeAutostartItem {
+          name = "coder-page";
+          package = coderItem;
+        })
+      ];
     })
 
     (lib.mkIf (cfg.enable && cfg.autologin) {
