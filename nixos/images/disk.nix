@@ -12,6 +12,7 @@ in
 {
   imports = [
     ../modules/disk-layout
+    ./boot-disk.nix
     ./disko-vm.nix
     ./first-start.nix
     ./turn-key.nix

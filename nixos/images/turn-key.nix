@@ -1,5 +1,7 @@
 # What turns a host into an image that runs on a machine nobody has seen: every
-# driver, the source it was built from, and a desktop that is there at once.
+# driver, the source it was built from, and a desktop that is there at once. It may
+# be virtual, so the guests' side of QEMU and SPICE is there too. The console stays
+# what the kernel finds: a serial one is asked for from outside (see docs/the-box.md).
 # Coder's first user comes with `box.enable`, as on an installed machine.
 {
   config,
@@ -20,7 +22,20 @@
     source.baked = import ../lib/baked-source.nix { inherit lib; } ../..;
   };
 
-  hardware.enableRedistributableFirmware = true;
+  hardware = {
+    enableRedistributableFirmware = true;
+    # Whichever of the two it turns out to be.
+    cpu = lib.mkIf pkgs.stdenv.hostPlatform.isx86 {
+      amd.updateMicrocode = true;
+      intel.updateMicrocode = true;
+    };
+  };
+
+  # Both wait for the port that a virtual machine has for them.
+  services.qemuGuest.enable = true;
+  services.spice-vdagentd.enable = true;
+  systemd.services.spice-vdagentd.unitConfig.ConditionPathExists =
+    "/dev/virtio-ports/com.redhat.spice.0";
 
   # The nixpkgs that an image was built from is in its registry and NIX_PATH.
   # nixpkgs' flake does that by default; here it is a promise.
