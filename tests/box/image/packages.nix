@@ -161,7 +161,9 @@ in
     END
     chmod +x $out/bin/qemu-system-x86_64
   '';
-  qemu_kvm = final.qemu;
+  qemu_kvm = final.qemu // {
+    ga = program "qemu-ga" "exit 1";
+  };
   qemu_test = final.qemu;
   virtiofsd = final.runCommand "virtiofsd" { meta.mainProgram = "virtiofsd"; } ''
     mkdir -p $out/bin
@@ -169,6 +171,8 @@ in
   '';
   gptfdisk = view "gptfdisk" [ "gdisk" ] { pname = "sgdisk"; };
   mypy = program "mypy" "exit 0";
+  microcode-intel = final.runCommand "microcode-intel" { } "mkdir $out; : >$out/intel-ucode.img";
+  microcode-amd = final.runCommand "microcode-amd" { } "mkdir $out; : >$out/amd-ucode.img";
   vmTools =
     let
       file = builtins.readFile (final.path + "/pkgs/build-support/vm/default.nix");

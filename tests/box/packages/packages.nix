@@ -74,6 +74,7 @@ let
     gnugrep = [ "grep" ];
     gnused = [ "sed" ];
     gnutar = [ "tar" ];
+    gptfdisk = [ "gdisk" ];
     gzip = [ "gzip" ];
     hostname-debian = [ "hostname" ];
     inetutils = [ "hostname" ];
