@@ -9,13 +9,6 @@
 let
   inherit (evaluated) config;
   inherit (config.disko.devices.disk) main;
-  finish = lib.readFile ../images/finish-image.sh;
-
-  # The arguments of the command that runs once the loader is installed.
-  afterLoader = lib.tail (
-    lib.splitString " " (lib.trim config.boot.loader.systemd-boot.extraInstallCommands)
-  );
-
   qcow2 = evaluated.extendModules {
     modules = [ { disko.imageBuilder.imageFormat = lib.mkForce "qcow2"; } ];
   };
@@ -25,14 +18,7 @@ in
   (row "file name, qcow2" qcow2.config.image.fileName "${artifact}.qcow2")
   (row "disko writes that name" main.imageName artifact)
   (row "size" main.imageSize "24G")
-  (row "size is checked with headroom" afterLoader [
-    "/boot"
-    (toString config.box.image.headroomMiB)
-    (toString config.box.image.sizeGiB)
-  ])
   (row "systemd-boot" config.boot.loader.systemd-boot.enable true)
-  (row "no machine-id in the image" (lib.hasInfix "rm -f /etc/machine-id" finish) true)
-  (row "no random seed in the image" (lib.hasInfix "$esp/loader/random-seed" finish) true)
   (row "partition grows" config.boot.growPartition true)
   (row "file system grows" config.fileSystems."/".autoResize true)
   (row "root by label" config.fileSystems."/".device "/dev/disk/by-partlabel/BOXIMG-ROOT")

@@ -1,4 +1,5 @@
-# What holds on every machine: exposure, credentials, services.
+# What holds on every machine: exposure, credentials, services. What a started
+# machine shows better is in tests/box.
 {
   lib,
   config,
@@ -47,8 +48,6 @@ in
   )
 
   (row "SSH" config.services.openssh.enable true)
-  (row "SSH: passwords" config.services.openssh.settings.PasswordAuthentication false)
-  (row "SSH: keyboard" config.services.openssh.settings.KbdInteractiveAuthentication false)
   (row "SSH: root" config.services.openssh.settings.PermitRootLogin "no")
   (row "SSH: banner" (config.services.openssh.settings.Banner or null) null)
 
@@ -57,12 +56,6 @@ in
   (row "Unix password is made before log-in"
     (lib.elem "display-manager.service" (unit "box-account-password").before)
     true
-  )
-  (row "passwords on the console" config.environment.etc."issue.d".source
-    "/run/coder-first-boot/console"
-  )
-  (row "first boot: state is root's" (unit "coder-first-boot").serviceConfig.StateDirectoryMode
-    "0700"
   )
 
   (row "machine-id is made by the machine" (config.environment.etc ? machine-id) false)
@@ -87,8 +80,6 @@ in
     (unit "coder-first-boot").serviceConfig.RestartPreventExitStatus
     "64 65 77 78"
   )
-  (row "reset" (config.systemd.services ? coder-reset) true)
-  (row "reset: by hand only" (unit "coder-reset").wantedBy [ ])
 
   (row "zram" config.zramSwap.enable true)
   (row "swap partitions" (map (swap: swap.device) config.swapDevices) [ ])

@@ -45,6 +45,28 @@ let
     (row "autologin" config.services.displayManager.autoLogin.user config.box.accounts.user)
     (row "EFI variables" config.boot.loader.efi.canTouchEfiVariables false)
     (row "no hardware report" config.hardware.facter.reportPath null)
+    (row "the console is the kernel's to find" (lib.filter (lib.hasPrefix "console=")
+      config.boot.kernelParams
+    ) [ ])
+    (row "guest agents" [
+      config.services.qemuGuest.enable
+      config.services.spice-vdagentd.enable
+    ] [ true true ])
+    (row "microcode of both vendors on x86"
+      [
+        config.hardware.cpu.amd.updateMicrocode
+        config.hardware.cpu.intel.updateMicrocode
+      ]
+      (
+        let
+          x86 = system == "x86_64-linux";
+        in
+        [
+          x86
+          x86
+        ]
+      )
+    )
   ];
 
   # What one host is known for, where somebody wrote it down.
