@@ -45,13 +45,17 @@ let
     (row "autologin" config.services.displayManager.autoLogin.user config.box.accounts.user)
     (row "EFI variables" config.boot.loader.efi.canTouchEfiVariables false)
     (row "no hardware report" config.hardware.facter.reportPath null)
-    (row "the console is the kernel's to find" (lib.filter (lib.hasPrefix "console=")
-      config.boot.kernelParams
-    ) [ ])
-    (row "guest agents" [
-      config.services.qemuGuest.enable
-      config.services.spice-vdagentd.enable
-    ] [ true true ])
+    (row "the console is the kernel's to find"
+      (lib.filter (lib.hasPrefix "console=") config.boot.kernelParams)
+      [ ]
+    )
+    (row "guest agents"
+      [
+        config.services.qemuGuest.enable
+        config.services.spice-vdagentd.enable
+      ]
+      [ true true ]
+    )
     (row "microcode of both vendors on x86"
       [
         config.hardware.cpu.amd.updateMicrocode

@@ -15,8 +15,7 @@ let
   k3sMemoryMiB = cfg.reservedMemoryMiB / 4;
   k3sMilliCpu = cfg.reservedMilliCpu / 4;
 
-  quantities =
-    milliCpu: memoryMiB: "cpu=${toString milliCpu}m,memory=${toString memoryMiB}Mi";
+  quantities = milliCpu: memoryMiB: "cpu=${toString milliCpu}m,memory=${toString memoryMiB}Mi";
 
   preferred = {
     Slice = "box.slice";
@@ -79,8 +78,7 @@ in
         };
 
         systemd.services.coder.serviceConfig = preferred;
-        systemd.services.postgresql.serviceConfig =
-          lib.mkIf config.services.coder.database.createLocally preferred;
+        systemd.services.postgresql.serviceConfig = lib.mkIf config.services.coder.database.createLocally preferred;
       })
 
       (lib.mkIf k3s.enable {
