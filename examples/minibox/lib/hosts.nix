@@ -5,6 +5,7 @@ let
     filterAttrs
     hasPrefix
     mkDefault
+    mkForce
     mkOptionDefault
     mkOverride
     ;
@@ -22,6 +23,28 @@ let
     # mkDefault (1000).
     networking.hostName = if isImageHost name then mkOverride 1250 "coder-box" else mkDefault name;
   };
+
+  host =
+    directory: name: modules:
+    lib.nixosSystem {
+      modules = [
+        (hostDefaults name)
+        (directory + "/${name}")
+      ]
+      ++ modules;
+    };
+
+  # An image host stands there once more for each system, for plain Nix to build: no hosts of their own.
+  systems = [
+    "x86_64-linux"
+    "aarch64-linux"
+  ];
+  perSystem =
+    directory: name:
+    map (system: {
+      name = "${name}-${system}";
+      value = host directory name [ { nixpkgs.hostPlatform = mkForce system; } ];
+    }) systems;
 in
 {
   discoverHosts =
@@ -29,14 +52,9 @@ in
     let
       isHost = name: type: type == "directory" && builtins.pathExists (directory + "/${name}/default.nix");
       folders = filterAttrs isHost (builtins.readDir directory);
+      names = builtins.attrNames folders;
+      images = builtins.filter isImageHost names;
     in
-    builtins.mapAttrs (
-      name: _:
-      lib.nixosSystem {
-        modules = [
-          (hostDefaults name)
-          (directory + "/${name}")
-        ];
-      }
-    ) folders;
+    builtins.mapAttrs (name: _: host directory name [ ]) folders
+    // builtins.listToAttrs (builtins.concatMap (perSystem directory) images);
 }

@@ -38,7 +38,8 @@ while [ "$1" != --flake ]; do shift; done
 folder=${2%%#*}
 folder=${folder#path:}
 [ -e "${folder%%\?*}/flake.nix" ] || { echo "no flake in $folder" >&2; exit 1; }
-cbox hosts | grep -q "^${2#*#} " || { echo "no host ${2#*#}" >&2; exit 1; }"##,
+has=$(nix eval "${2%%#*}#nixosConfigurations" --apply "hosts: hosts ? \"${2#*#}\"")
+[ "$has" = true ] || { echo "no host ${2#*#}" >&2; exit 1; }"##,
     ),
     // The units are those of The Box.
     (
