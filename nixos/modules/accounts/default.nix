@@ -5,6 +5,17 @@ let
   cfg = config.box.accounts;
   inherit (config.box) credentials;
   ownPassword = cfg.hashedPassword != null || cfg.hashedPasswordFile != null;
+
+  account = {
+    inherit (credentials.unit) environment;
+    serviceConfig = lib.mkMerge [
+      credentials.unit.serviceConfig
+      {
+        Type = "oneshot";
+        ExecStart = "${lib.getExe credentials.package} unix-password ${cfg.user}";
+      }
+    ];
+  };
 in
 {
   imports = [ ../credentials ];
@@ -73,21 +84,37 @@ in
       inherit (cfg) hashedPassword hashedPasswordFile;
     };
 
-    systemd.services.box-account-password = lib.mkIf (!ownPassword) {
-      description = "Password of ${cfg.user}";
-      wantedBy = [ "multi-user.target" ];
-      before = [
-        "getty.target"
-        "display-manager.service"
-      ];
-      inherit (credentials.unit) environment;
-      serviceConfig = lib.mkMerge [
-        credentials.unit.serviceConfig
+    systemd.services.box-account-password = lib.mkIf (!ownPassword) (
+      lib.mkMerge [
+        account
         {
-          RemainAfterExit = true;
-          ExecStart = "${lib.getExe credentials.package} unix-password ${cfg.user}";
+          description = "Password of ${cfg.user}";
+          wantedBy = [ "multi-user.target" ];
+          before = [
+            "getty.target"
+            "display-manager.service"
+          ];
+          serviceConfig.RemainAfterExit = true;
         }
-      ];
+      ]
+    );
+
+    # Shown no longer than it is true.
+    systemd.services.box-account-password-changed = lib.mkIf (!ownPassword) (
+      lib.mkMerge [
+        account
+        {
+          description = "See whether the password of ${cfg.user} was changed";
+          unitConfig.StartLimitIntervalSec = 0;
+          after = [ "box-account-password.service" ];
+        }
+      ]
+    );
+    systemd.paths.box-account-password-changed = lib.mkIf (!ownPassword) {
+      description = "Wait for passwords to change";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "box-account-password.service" ];
+      pathConfig.PathChanged = "/etc/shadow";
     };
   };
 }

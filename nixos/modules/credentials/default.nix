@@ -1,5 +1,5 @@
 # Passwords that a machine makes for itself, and the two places where they are
-# shown: the local console and the desktop. What `first-boot` and `accounts`
+# shown until they are changed: the local console and the desktop. What `first-boot` and `accounts`
 # have in common; both run `coder-first-boot`.
 {
   config,
@@ -11,6 +11,24 @@
 let
   cfg = config.box.credentials;
   runtimeDirectory = "/run/coder-first-boot";
+  inherit (config.services) getty;
+
+  # What nixpkgs gives agetty, with another set of snippets.
+  serialArguments = [
+    "--login-program"
+    getty.loginProgram
+    "--issue-file"
+    "/etc/issue:${runtimeDirectory}/serial"
+  ]
+  ++ lib.optionals (getty.autologinUser != null && !getty.autologinOnce) [
+    "--autologin"
+    getty.autologinUser
+  ]
+  ++ lib.optionals (getty.loginOptions != null) [
+    "--login-options"
+    getty.loginOptions
+  ]
+  ++ getty.extraArgs;
 in
 {
   options.box.credentials = {
@@ -31,6 +49,36 @@ in
       '';
     };
 
+    show = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = ''
+        Whether passwords that this machine made are shown, on the console and on the
+        desktop, until they are changed. Otherwise root finds them below
+        {file}`/var/lib/coder-first-boot`.
+      '';
+    };
+
+    onSerialConsole = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = ''
+        Whether they are shown on serial lines too. What is printed there is recorded by
+        management boards, and by clouds for everybody with rights in the account.
+      '';
+    };
+
+    lock = lib.mkOption {
+      type = lib.types.path;
+      internal = true;
+      readOnly = true;
+      default = "/var/lib/coder-first-boot/lock";
+      description = ''
+        Lock of everything that works on Coder's users and templates; who restarts Coder
+        takes it.
+      '';
+    };
+
     firstUserFlag = lib.mkOption {
       type = lib.types.path;
       internal = true;
@@ -45,11 +93,11 @@ in
       readOnly = true;
       description = "Settings that every unit running the program shares.";
       default = {
-        environment = lib.mkIf (cfg.desktopUser != null) {
-          FIRST_BOOT_DESKTOP_USER = cfg.desktopUser;
+        environment = {
+          FIRST_BOOT_SHOW_PASSWORDS = if cfg.show then "yes" else "no";
+          FIRST_BOOT_DESKTOP_USER = lib.mkIf (cfg.desktopUser != null) cfg.desktopUser;
         };
         serviceConfig = {
-          Type = "oneshot";
           StateDirectory = "coder-first-boot";
           StateDirectoryMode = "0700";
           RuntimeDirectory = "coder-first-boot";
@@ -65,6 +113,13 @@ in
     # agetty looks at /etc/issue.d because NixOS has an /etc/issue; with that it
     # never looks below /run. sshd shows neither.
     environment.etc."issue.d".source = "${runtimeDirectory}/console";
+
+    systemd.services."serial-getty@" = lib.mkIf (!cfg.onSerialConsole) {
+      serviceConfig.ExecStart = lib.mkForce [
+        "" # in place of the one that systemd brings
+        "${lib.getExe' pkgs.util-linux "agetty"} ${lib.escapeShellArgs serialArguments} %I --keep-baud $TERM"
+      ];
+    };
 
     systemd.paths.show-credentials = {
       description = "Wait for passwords to show on the console";

@@ -17,11 +17,22 @@ let
   hardening = {
     NoNewPrivileges = true;
     PrivateTmp = true;
-    ProtectHome = true;
+    # The owner may keep the password at home.
+    ProtectHome = if hasPasswordFile then "read-only" else true;
     ProtectSystem = "strict";
   };
 
-  program = lib.getExe credentials.package;
+  untilDone = pkgs.writeShellApplication {
+    name = "coder-first-boot-until-done";
+    runtimeInputs = [
+      credentials.package
+      pkgs.coreutils
+    ];
+    text = lib.readFile ./until-done.sh;
+  };
+
+  # Exit codes that no second try mends.
+  final = "64 65 77 78";
 in
 {
   imports = [
@@ -50,16 +61,15 @@ in
             FIRST_BOOT_ACCESS_URL = coder.accessUrl;
           })
           (lib.mkIf hasPasswordFile {
-            FIRST_BOOT_ADMIN_PASSWORD_FILE = "%d/admin-password";
+            # Not as a credential of the unit: without the file it would not start, and
+            # nobody would say why.
+            FIRST_BOOT_ADMIN_PASSWORD_FILE = cfg.admin.passwordFile;
           })
         ];
         serviceConfig = lib.mkMerge [
           credentials.unit.serviceConfig
           (lib.mkIf (coder.accessUrl == null) {
             EnvironmentFile = "-${coder.addressFile}";
-          })
-          (lib.mkIf hasPasswordFile {
-            LoadCredential = [ "admin-password:${cfg.admin.passwordFile}" ];
           })
         ];
       };
@@ -88,13 +98,14 @@ in
       };
 
       passwordFile = lib.mkOption {
-        type = lib.types.nullOr lib.types.str;
+        type = lib.types.nullOr (lib.types.strMatching "/.*");
         default = null;
         example = "/etc/secrets/coder-admin";
         description = ''
           File on the machine that holds the owner's password. Unset, the
           machine makes one. A string, not a Nix path, which would copy the
-          password to the store for all to read.
+          password to the store for all to read. Coder gets no user before
+          there is the file, and does not look at it once it has one.
         '';
       };
     };
@@ -133,16 +144,14 @@ in
         cfg.unit.serviceConfig
         hardening
         {
-          ExecStart = "${program} run";
+          # Done is what has exited: neither the boot nor a switch waits for it.
+          Type = "exec";
+          ExecStart = lib.getExe untilDone;
           RemainAfterExit = true;
-          # It bounds its own waiting; several templates take their time.
-          TimeoutStartSec = "infinity";
+          # One that was killed; the rest it repeats by itself.
           Restart = "on-failure";
-          # Exit codes that no second try mends.
-          RestartPreventExitStatus = "64 65 77 78";
-          RestartSec = 30;
-          RestartSteps = 5;
-          RestartMaxDelaySec = 600;
+          RestartPreventExitStatus = final;
+          RestartSec = 5;
         }
       ];
     };
@@ -153,10 +162,19 @@ in
       description = "Renew Coder's session token";
       after = [ "coder-first-boot.service" ];
       inherit (cfg.unit) environment;
+      unitConfig.StartLimitIntervalSec = 0;
       serviceConfig = lib.mkMerge [
         cfg.unit.serviceConfig
         hardening
-        { ExecStart = "${program} renew"; }
+        {
+          Type = "oneshot";
+          ExecStart = "${lib.getExe credentials.package} renew";
+          Restart = "on-failure";
+          RestartPreventExitStatus = final;
+          RestartSec = 60;
+          RestartSteps = 5;
+          RestartMaxDelaySec = 3600;
+        }
       ];
     };
     systemd.timers.coder-first-boot-renew = {

@@ -40,64 +40,82 @@ create_admin() {
 # earlier, unfinished start had made up.
 choose_password() {
   if [[ -n $owner_password_file ]]; then
+    [[ -s $owner_password_file ]] ||
+      die "$exit_no_input" "Coder gets no user before there is a password in $owner_password_file (box.firstBoot.admin.passwordFile): write it there, it is looked for every half a minute"
+    # First: what is remembered as the owner's is never shown.
+    write_file 0600 "$owners_mark" </dev/null
     write_file 0600 "$password_file" <"$owner_password_file"
     log "the admin's password is the owner's"
-  elif [[ ! -s $password_file ]]; then
+  elif [[ ! -s $password_file || -e $owners_mark ]]; then
     generate_password | write_file 0600 "$password_file"
+    rm -f "$owners_mark"
     log "generated a password for the admin"
   fi
 }
 
+# The file may be gone since: an owner need not leave it there.
 password_is_owners() {
-  [[ -n $owner_password_file && $(<"$password_file") == "$(<"$owner_password_file")" ]]
+  [[ -e $owners_mark ]] ||
+    [[ -s $owner_password_file && $(<"$password_file") == "$(<"$owner_password_file")" ]]
 }
 
 # An owner's password is not shown: the owner knows it, and may use it elsewhere.
+# A generated one is shown for as long as it opens the door.
 show_admin() {
-  local password
+  local text
   if [[ ! -s $password_file ]]; then
     unshow coder
     return
   fi
+  printf -v text 'Coder     %s\n  e-mail    %s' "$access_url" "$admin_email"
+  if ! password_is_owners; then
+    log_in
+  fi
   if password_is_owners; then
-    password='(set by the owner)'
-  else
-    password="$(<"$password_file")   (until it is changed)"
+    show coder "$text"$'\n  password  (set by the owner)'
+  elif [[ -n $admin_session ]]; then
     [[ -z $owner_password_file ]] ||
       log "FIRST_BOOT_ADMIN_PASSWORD_FILE came after the admin was made: change the password in Coder, or reset"
+    show_password coder "$text" "$password_file"
+  else
+    show coder "$text"$'\n  password  (changed since)'
+    log "the admin's password was changed: it is not shown any more"
   fi
-  printf 'Coder     %s\n  e-mail    %s\n  password  %s\n' "$access_url" "$admin_email" "$password" |
-    show coder
 }
 
-# Leaves a session's token in api_token; whoever calls this logs out.
+# A session, until `log_out`.
+admin_session=''
+
+# log_in_with FILE: leaves a session in admin_session where that is the password.
+log_in_with() {
+  local body
+  body=$(jq -n --arg email "$admin_email" --rawfile password "$1" \
+    '{email: $email, password: ($password | rtrimstr("\n"))}' | json_body)
+  api POST /api/v2/users/login "$body"
+  case $api_status in
+    201) admin_session=$(field .session_token) ;;
+    401) ;;
+    *) unexpected "logging in" ;;
+  esac
+}
+
+# log_in: with what is known here; an owner may have told the password later.
 log_in() {
-  local file body
-  api_token=''
+  local file
   for file in "$password_file" "$owner_password_file"; do
-    [[ -s $file ]] || continue
-    body=$(jq -n --arg email "$admin_email" --rawfile password "$file" \
-      '{email: $email, password: ($password | rtrimstr("\n"))}' | json_body)
-    api POST /api/v2/users/login "$body"
-    case $api_status in
-      201)
-        api_token=$(field .session_token)
-        [[ $file == "$password_file" ]] || write_file 0600 "$password_file" <"$file"
-        log "logged in as $admin_email"
-        return
-        ;;
-      401) ;;
-      *) unexpected "logging in" ;;
-    esac
+    [[ -z $admin_session && -s $file ]] || continue
+    log_in_with "$file"
+    [[ -n $admin_session && $file == "$owner_password_file" ]] || continue
+    write_file 0600 "$owners_mark" </dev/null
+    write_file 0600 "$password_file" <"$file"
   done
-  unshow coder
-  die "$exit_locked_out" "Coder has a first user whose password is not known here: set FIRST_BOOT_ADMIN_PASSWORD_FILE, or reset"
 }
 
-# log_out SESSION: api_token is what it was before.
 log_out() {
+  [[ -n $admin_session ]] || return 0
   local kept=$api_token
-  api_token=$1
+  api_token=$admin_session
   api POST /api/v2/users/logout
   api_token=$kept
+  admin_session=''
 }

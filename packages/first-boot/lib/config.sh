@@ -10,11 +10,13 @@ load_config() {
   [[ $runtime_dir == /* ]] || die "$exit_config" "RUNTIME_DIRECTORY is not an absolute path: '$runtime_dir'"
 
   password_file=$state_dir/admin-password
+  owners_mark=$state_dir/admin-password-is-the-owners
   token_file=$state_dir/session-token
   stamps_dir=$state_dir/templates
   unix_dir=$state_dir/unix
   flag_file=$runtime_dir/first-user-exists
   console_dir=$runtime_dir/console
+  serial_dir=$runtime_dir/serial
   desktop_dir=$runtime_dir/desktop
 
   coder_url=${FIRST_BOOT_CODER_URL:-http://127.0.0.1:3000}
@@ -25,6 +27,8 @@ load_config() {
   owner_password_file=${FIRST_BOOT_ADMIN_PASSWORD_FILE-}
   templates_dir=${FIRST_BOOT_TEMPLATES-}
   desktop_user=${FIRST_BOOT_DESKTOP_USER-}
+  show_passwords=${FIRST_BOOT_SHOW_PASSWORDS:-yes}
+  held_lock=${FIRST_BOOT_LOCK_FD-}
   # Where Terraform starts when it looks for a provider. Empty is an answer:
   # a box with a provider mirror needs no network.
   probe_url=${FIRST_BOOT_PROBE_URL-https://registry.terraform.io/.well-known/terraform.json}
@@ -33,11 +37,14 @@ load_config() {
   tries=$(number FIRST_BOOT_TRIES 6) || exit
   backoff_ms=$(number FIRST_BOOT_BACKOFF_MS 1000) || exit
   import_seconds=$(number FIRST_BOOT_IMPORT_SECONDS 600) || exit
+  lock_seconds=$(number FIRST_BOOT_LOCK_SECONDS 900) || exit
 
   [[ $coder_url =~ ^https?://[^[:space:]]+$ ]] ||
     die "$exit_config" "FIRST_BOOT_CODER_URL is no http(s) address: '$coder_url'"
-  [[ -z $owner_password_file || -s $owner_password_file ]] ||
-    die "$exit_config" "FIRST_BOOT_ADMIN_PASSWORD_FILE is missing or empty: '$owner_password_file'"
+  [[ -z $owner_password_file || $owner_password_file == /* ]] ||
+    die "$exit_config" "FIRST_BOOT_ADMIN_PASSWORD_FILE is not an absolute path: '$owner_password_file'"
+  [[ $show_passwords == yes || $show_passwords == no ]] ||
+    die "$exit_config" "FIRST_BOOT_SHOW_PASSWORDS is neither yes nor no: '$show_passwords'"
 }
 
 number() {

@@ -2,17 +2,20 @@
 # Files that are whole or not there, also after a power cut.
 
 prepare_directories() {
-  mkdir -p "$state_dir" "$stamps_dir" "$unix_dir" "$runtime_dir" "$console_dir" "$desktop_dir" &&
-    chmod 0700 "$state_dir" "$console_dir" &&
+  mkdir -p "$state_dir" "$stamps_dir" "$unix_dir" "$runtime_dir" "$console_dir" "$serial_dir" "$desktop_dir" &&
+    chmod 0700 "$state_dir" "$console_dir" "$serial_dir" &&
     # The desktop lists what there is to show; the files are its user's alone.
     chmod 0755 "$runtime_dir" "$desktop_dir" ||
     die "$exit_io" "cannot prepare $state_dir and $runtime_dir"
 }
 
-# One at a time: the renewal timer and a restart after 'later' may meet.
+# take_lock FILE: one at a time. The renewal timer, a reset and a restart after
+# 'later' may meet. Accounts have a lock of their own: whoever waits to log in must
+# not wait for Coder.
 take_lock() {
-  exec {lock_fd}>"$state_dir/lock"
-  flock --timeout 900 "$lock_fd" || die "$exit_later" "another start still holds $state_dir/lock"
+  local lock_fd=$held_lock
+  [[ -n $lock_fd ]] || exec {lock_fd}>"$1"
+  flock --timeout "$lock_seconds" "$lock_fd" || die "$exit_later" "another start still holds $1"
 }
 
 # write_file MODE PATH [OWNER] < content

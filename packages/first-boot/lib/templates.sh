@@ -10,8 +10,9 @@
 # outside is not there yet. Anything else is the template's own fault.
 readonly not_there_yet='no such host|network is unreachable|no route to host|connection refused|connection reset|i/o timeout|handshake timeout|deadline exceeded|could not connect to|failed to request discovery document|cannot connect to the docker daemon|temporary failure in name resolution|refers to an invalid path'
 
+# deploy_templates [check]: with `check`, says whether there is nothing to do.
 deploy_templates() {
-  local dir name later='' broken=''
+  local dir name content later='' broken=''
   for dir in "$templates_dir"/*/; do
     dir=${dir%/}
     name=${dir##*/}
@@ -20,27 +21,28 @@ deploy_templates() {
     [[ $name =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ ]] ||
       die "$exit_config" "Coder takes no template of the name '$name'"
     template_outcome=''
-    deploy_template "$name" "$dir"
+    pack "$dir" "$state_dir/template.tar"
+    content=$(sha256sum <"$state_dir/template.tar")
+    content=${content%% *}
+    if [[ -e $stamps_dir/$name && $(<"$stamps_dir/$name") == "$content" ]]; then
+      log "template $name: unchanged"
+      continue
+    fi
+    [[ ${1-} != check ]] || return 1
+    deploy_template "$name" "$dir" "$content" "$state_dir/template.tar"
     case $template_outcome in
       later) later+=" $name" ;;
       broken) broken+=" $name" ;;
     esac
   done
   # 'Later' wins: the start that follows it reports what is broken.
-  [[ -z $later ]] || die "$exit_later" "templates that have to wait:$later"
+  [[ -z $later ]] || die "$exit_later" "templates that wait for a network, Podman or Kubernetes:$later"
   [[ -z $broken ]] || die "$exit_broken_template" "broken templates:$broken"
 }
 
-# deploy_template NAME DIR: sets template_outcome unless it is deployed.
+# deploy_template NAME DIR HASH TAR: sets template_outcome unless it is deployed.
 deploy_template() {
-  local name=$1 dir=$2 stamp=$stamps_dir/$1 tar=$state_dir/template.tar hash
-  pack "$dir" "$tar"
-  hash=$(sha256sum <"$tar")
-  hash=${hash%% *}
-  if [[ -e $stamp && $(<"$stamp") == "$hash" ]]; then
-    log "template $name: unchanged"
-    return
-  fi
+  local name=$1 dir=$2 hash=$3 tar=$4 stamp=$stamps_dir/$1
   find_template "$name"
   find_version "$hash" "$stamp.import"
   if [[ -z $version_id ]]; then

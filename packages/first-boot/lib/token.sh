@@ -6,19 +6,18 @@
 readonly wanted_lifetime_s=$((30 * 24 * 3600))
 readonly token_prefix=first-boot-
 
-# Leaves a token in api_token.
+# Leaves a token in api_token, or nothing where there can be none: Coder ends all
+# of the admin's when somebody changes the password.
 ensure_token() {
-  local session
   if ! adopt_token; then
-    if [[ -n $api_token ]]; then
-      mint_token
-    else
+    if [[ -z $api_token ]]; then
       log_in
-      session=$api_token
-      mint_token
-      log_out "$session"
+      api_token=$admin_session
+      [[ -n $api_token ]] || return 0
     fi
+    mint_token
   fi
+  log_out
   revoke_others
 }
 

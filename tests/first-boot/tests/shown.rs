@@ -157,3 +157,40 @@ fn after_forget_everything_starts_anew() {
     assert_eq!((state.users.len(), state.templates.len()), (1, 1));
     assert_ne!(machine.read("state/admin-password"), before);
 }
+
+#[test]
+fn serial_lines_get_all_but_the_password() {
+    let coder = Coder::start();
+    let Some(machine) = Machine::new(&coder) else {
+        return;
+    };
+
+    assert_eq!(machine.run(&["run"]).code, Some(0));
+
+    let password = coder.state().users[0].password.clone();
+    let text = machine.read("run/serial/coder.issue").expect("shown");
+    assert!(text.contains("http://box.local:3000"), "{text}");
+    assert!(!text.contains(&password), "{text}");
+    assert_eq!(machine.mode("run/serial"), 0o700);
+}
+
+#[test]
+fn an_owner_may_have_none_shown() {
+    let coder = Coder::start();
+    let Some(mut machine) = Machine::new(&coder) else {
+        return;
+    };
+    machine.set("FIRST_BOOT_DESKTOP_USER", this_user());
+    machine.set("FIRST_BOOT_SHOW_PASSWORDS", "no");
+
+    assert_eq!(machine.run(&["run"]).code, Some(0));
+
+    let password = coder.state().users[0].password.clone();
+    for name in ["run/console/coder.issue", "run/desktop/coder.txt"] {
+        let text = machine.read(name).expect(name);
+        assert!(
+            !text.contains(&password) && text.contains("state/admin-password"),
+            "{text}"
+        );
+    }
+}

@@ -73,7 +73,15 @@ fn a_second_start_changes_nothing() {
         .iter()
         .filter(|line| !line.starts_with("GET"))
         .collect();
-    assert!(writes.is_empty(), "{writes:?}");
+    assert_eq!(
+        writes,
+        [
+            "POST /api/v2/users/login 201",
+            "POST /api/v2/users/logout 200"
+        ],
+        "it sees whether the password is still the one that it shows"
+    );
+    assert_eq!(coder.state().sessions(), 0);
 }
 
 #[test]
@@ -257,7 +265,8 @@ fn bad_settings_are_refused_before_anything_is_done() {
     for (name, value) in [
         ("FIRST_BOOT_CODER_URL", "box.local"),
         ("FIRST_BOOT_TRIES", "many"),
-        ("FIRST_BOOT_ADMIN_PASSWORD_FILE", "/nowhere"),
+        ("FIRST_BOOT_ADMIN_PASSWORD_FILE", "nowhere"),
+        ("FIRST_BOOT_SHOW_PASSWORDS", "perhaps"),
         ("FIRST_BOOT_TEMPLATES", "/nowhere"),
         ("STATE_DIRECTORY", ""),
     ] {
@@ -276,4 +285,58 @@ fn bad_settings_are_refused_before_anything_is_done() {
     for args in [&[][..], &["walk"], &["run", "twice"], &["unix-password"]] {
         assert_eq!(machine.run(args).code, Some(64), "{args:?}");
     }
+}
+
+#[test]
+fn a_missing_password_file_is_told_on_the_console_and_waited_for() {
+    let coder = Coder::start();
+    let Some(mut machine) = Machine::new(&coder) else {
+        return;
+    };
+    let file = machine.path("owner-password");
+    machine.set("FIRST_BOOT_ADMIN_PASSWORD_FILE", file.display().to_string());
+
+    let outcome = machine.run(&["run"]);
+
+    assert_eq!(outcome.code, Some(66), "{}", outcome.log);
+    assert!(coder.state().users.is_empty(), "nobody owns it yet");
+    assert_eq!(machine.read("run/first-user-exists"), None);
+    for name in ["run/console/notice.issue", "run/serial/notice.issue"] {
+        let notice = machine.read(name).expect(name);
+        assert!(notice.contains(&file.display().to_string()), "{notice}");
+    }
+
+    machine.owner_password("chosen-by-owner");
+    let outcome = machine.run(&["run"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.log);
+    assert_eq!(machine.read("run/console/notice.issue"), None);
+
+    // The owner need not leave it there, and what was read from it stays hidden.
+    std::fs::remove_file(&file).expect("remove");
+    let outcome = machine.run(&["run"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.log);
+    let text = machine.read("run/console/coder.issue").expect("shown");
+    assert!(text.contains("set by the owner"), "{text}");
+}
+
+#[test]
+fn what_keeps_the_first_boot_is_on_the_console() {
+    let coder = Coder::never();
+    let Some(mut machine) = Machine::new(&coder) else {
+        return;
+    };
+    machine.set("FIRST_BOOT_WAIT_SECONDS", "1");
+
+    assert_eq!(machine.run(&["run"]).code, Some(75));
+
+    let notice = machine.read("run/console/notice.issue").expect("told");
+    assert!(
+        notice.contains("Coder did not answer") && notice.contains("journalctl"),
+        "{notice}"
+    );
+    // What nobody looks at the console for.
+    std::fs::remove_file(machine.path("run/console/notice.issue")).expect("remove");
+    std::fs::write(machine.path("state/session-token"), "something-else\n").expect("write");
+    assert_eq!(machine.run(&["renew"]).code, Some(75));
+    assert_eq!(machine.read("run/console/notice.issue"), None);
 }

@@ -1,5 +1,7 @@
 //! Passwords of Unix accounts: made where there is none, shown like Coder's.
 
+use std::fs::File;
+
 use first_boot_tests::coder::Coder;
 use first_boot_tests::machine::{Machine, Outcome, When};
 
@@ -135,4 +137,36 @@ fn an_account_that_is_not_there_is_a_setting_to_mend() {
     };
     assert_eq!(set_password(&machine).code, Some(78));
     assert_eq!(machine.run(&["unix-password", "../x"]).code, Some(78));
+}
+
+#[test]
+fn a_changed_password_is_not_shown_any_more() {
+    let Some(machine) = machine("!\n") else {
+        return;
+    };
+    assert_eq!(set_password(&machine).code, Some(0));
+    std::fs::write(machine.path("shadow"), "$y$another\n").expect("passwd");
+
+    assert_eq!(set_password(&machine).code, Some(0));
+
+    for name in [
+        "run/console/account-box.issue",
+        "run/serial/account-box.issue",
+    ] {
+        assert_eq!(machine.read(name), None, "{name}");
+    }
+}
+
+#[test]
+fn whoever_waits_to_log_in_does_not_wait_for_coder() {
+    let Some(mut machine) = machine("!\n") else {
+        return;
+    };
+    machine.set("FIRST_BOOT_LOCK_SECONDS", "1");
+    std::fs::create_dir(machine.path("state")).expect("create");
+    let lock = File::create(machine.path("state/lock")).expect("create");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("lock");
+
+    assert_eq!(set_password(&machine).code, Some(0));
+    assert_eq!(machine.run(&["renew"]).code, Some(75), "Coder's waits");
 }

@@ -123,6 +123,13 @@ impl State {
         });
     }
 
+    /// The admin's, in the dashboard: Coder ends everything that was issued before.
+    pub fn change_password(&mut self, password: &str) {
+        self.secrets.push(password.to_owned());
+        self.users[0].password = password.to_owned();
+        self.keys.clear();
+    }
+
     /// Time goes by, for keys.
     pub fn age(&mut self, hours: i64) {
         for key in &mut self.keys {
