@@ -30,7 +30,10 @@ let
 in
 [
   (row "firewall" firewall.enable true)
-  (row "open TCP ports" firewall.allowedTCPPorts [ 22 ])
+  (row "open TCP ports" firewall.allowedTCPPorts [
+    22
+    coderPort
+  ])
   (row "open TCP port ranges" firewall.allowedTCPPortRanges [ ])
   (row "open UDP ports" firewall.allowedUDPPorts [ 5353 ])
   (row "Coder's port on one interface" (lib.elem coderPort perInterface) false)
@@ -39,13 +42,7 @@ in
     "flannel.1"
     "lo"
   ])
-  (row "Coder's port waits for the first user" config.systemd.paths.coder-port.pathConfig.PathExists
-    config.box.credentials.firstUserFlag
-  )
-  (row "Coder's rule asks for the first user"
-    (lib.hasInfix "if [ -e ${config.box.credentials.firstUserFlag} ]" firewall.extraCommands)
-    true
-  )
+  (row "Coder does not start unguarded" (lib.elem "coder-port.service" (unit "coder").requires) true)
 
   (row "SSH" config.services.openssh.enable true)
   (row "SSH: root" config.services.openssh.settings.PermitRootLogin "no")
