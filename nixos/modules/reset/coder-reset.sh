@@ -1,48 +1,139 @@
-# Each step may be repeated, so after an interruption the reset is started again.
+# coder-reset.sh reset | recover
+#
+# `reset`: first everything that can go wrong before something is stopped, then
+# the steps, each of which may be repeated. `recover` runs when the unit ends,
+# however it ends: what was running and is not brings it back.
 
-echo "Stopping Coder"
-systemctl stop coder-first-boot.service coder.service
+running=$RUNTIME_DIRECTORY/reset-stopped
 
-# Before anything goes: whatever fails below, a Coder without its users is never
-# within reach of the network.
-rm -f "$FIRST_USER_FLAG"
-if systemctl is-active --quiet coder-port.service; then
-  echo "Closing Coder's port to the network"
-  systemctl stop coder-port.service
-  systemctl reload firewall.service
-fi
+fail() {
+  echo "Coder was not reset: $*" >&2
+  exit 1
+}
 
-# Pods outlive k3s itself, and reach Coder from inside the machine.
-if [ -n "$KUBECONFIG" ]; then
+sql() { runuser -u postgres -- psql --no-psqlrc --quiet --tuples-only --no-align "$@"; }
+
+# As nixpkgs' set-up of PostgreSQL does, which cannot be run again by itself: a
+# restart of it is one of PostgreSQL. The role is there still.
+make_database() {
+  [ "$(sql --command "SELECT 1 FROM pg_database WHERE datname = '$DATABASE'")" = 1 ] ||
+    runuser -u postgres -- createdb --owner "$DATABASE_OWNER" "$DATABASE"
+}
+
+is_up() {
+  case $(systemctl show --property ActiveState --value "$1") in
+    active | activating | reloading) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# A stop that can be undone.
+stop() {
+  local unit
+  for unit in "$@"; do
+    if is_up "$unit"; then
+      echo "$unit" >>"$running"
+      systemctl stop "$unit"
+    fi
+  done
+}
+
+# Where k3s never ran there is nothing of its.
+k3s_was_here() { [ -n "$KUBECONFIG" ] && [ -e "$KUBECONFIG" ]; }
+
+k3s_answers() {
+  local deadline=$((SECONDS + 120))
+  until timeout 20 k3s kubectl --namespace "$NAMESPACE" get secret --output name >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || return 1
+    sleep 2
+  done
+}
+
+check() {
+  timeout 30 runuser -u postgres -- psql --no-psqlrc --command "SELECT 1" >/dev/null ||
+    fail "PostgreSQL does not answer. See: journalctl -u postgresql"
+
+  # Pods outlive k3s itself, and reach Coder from inside the machine.
+  k3s_was_here || return 0
+  if ! is_up k3s.service; then
+    [ -n "$(ip -4 route show default)$(ip -6 route show default)" ] ||
+      fail "k3s is off, and cannot start without a network (there is no default route), so" \
+        "workspaces in Kubernetes would be left. Connect the network, then start coder-reset again"
+    echo "Starting k3s, to remove workspaces in it"
+    timeout 300 systemctl start k3s.service ||
+      fail "k3s does not start. See: journalctl -u k3s"
+  fi
+  k3s_answers || fail "k3s does not answer. See: journalctl -u k3s"
+}
+
+remove_pods() {
+  k3s_was_here || return 0
   echo "Removing workspaces in Kubernetes"
-  systemctl start k3s.service
-  k3s kubectl --namespace coder-workspaces delete \
+  timeout 300 k3s kubectl --namespace "$NAMESPACE" delete \
     deployments,statefulsets,jobs,pods,services,persistentvolumeclaims,configmaps \
-    --all --ignore-not-found --timeout=120s || {
-    echo "Workspaces in Kubernetes are left, so Coder was not reset: start coder-reset again" >&2
-    exit 1
-  }
-fi
+    --all --ignore-not-found --timeout=120s ||
+    fail "workspaces in Kubernetes are left. See: journalctl -u k3s"
+}
 
-if [ -n "$PODMAN_USER" ]; then
+remove_containers() {
+  local home uid
+  [ -n "$PODMAN_USER" ] || return 0
   echo "Removing workspaces in Podman"
   uid=$(id -u "$PODMAN_USER")
-  systemctl stop "user@$uid.service"
+  stop "user@$uid.service"
   home=$(getent passwd "$PODMAN_USER" | cut -d: -f6)
   find "$home" -mindepth 1 -delete
   systemctl start "user@$uid.service"
-fi
+}
 
-echo "Removing Coder's database and data"
-runuser -u postgres -- dropdb --if-exists --force "$DATABASE"
-for directory in "$CODER_HOME" /var/cache/coder; do
-  if [ -d "$directory" ]; then
-    find "$directory" -mindepth 1 -delete
+reset() {
+  check
+  rm -f "$running"
+
+  # It may be in the middle of a template's import.
+  echo "Stopping Coder"
+  stop coder-first-boot.service
+  # A renewal that is under way ends first, and none begins before the reset is over.
+  exec 8>"$LOCK"
+  flock --timeout 120 8 || fail "something else still works on Coder's users: $LOCK is held"
+  export FIRST_BOOT_LOCK_FD=8
+  stop coder.service
+
+  # Before anything goes: whatever fails below, a Coder without its users is never
+  # within reach of the network.
+  rm -f "$FIRST_USER_FLAG"
+  if [ -n "$FOLLOW_PORT" ]; then
+    "$FOLLOW_PORT"
   fi
-done
-coder-first-boot forget
 
-echo "Starting over"
-systemctl restart postgresql-setup.service
-systemctl start coder.service
-systemctl start --no-block coder-first-boot.service
+  remove_pods
+  remove_containers
+
+  echo "Removing Coder's database and data"
+  runuser -u postgres -- dropdb --if-exists --force "$DATABASE"
+  for directory in "$CODER_HOME" /var/cache/coder; do
+    if [ -d "$directory" ]; then
+      find "$directory" -mindepth 1 -delete
+    fi
+  done
+  coder-first-boot forget
+  make_database
+
+  echo "Starting over"
+  systemctl start coder.service
+  systemctl start --no-block coder-first-boot.service
+  rm -f "$running"
+}
+
+recover() {
+  local unit
+  [ -e "$running" ] || return 0
+  echo "The reset did not end: bringing back what it had stopped" >&2
+  make_database || true
+  while read -r unit; do
+    systemctl start --no-block "$unit" || true
+  done <"$running"
+  rm -f "$running"
+}
+
+"$1"
