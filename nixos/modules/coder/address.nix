@@ -1,6 +1,5 @@
 # Coder's address where the machine has no fixed one: the `.local` name that it
-# got, which is known at run time only. The name is remembered, so that two
-# boxes do not swap names with the order they are switched on.
+# got, which is known at run time only, or without Avahi its address.
 {
   config,
   lib,
@@ -16,14 +15,20 @@ let
     name = "box-address";
     runtimeInputs = [
       config.systemd.package
-      pkgs.gnugrep
+      pkgs.coreutils
+      pkgs.gnused
+      pkgs.iproute2
       pkgs.jq
+      pkgs.util-linux
     ];
     text = lib.readFile ./box-address.sh;
   };
 in
 {
-  imports = [ ../mdns ];
+  imports = [
+    ../credentials
+    ../mdns
+  ];
 
   options.box.coder.addressFile = lib.mkOption {
     type = lib.types.str;
@@ -35,17 +40,25 @@ in
 
   config = lib.mkIf (cfg.enable && cfg.accessUrl == null) {
     systemd.services.box-address = {
-      description = "Find the .local name of this machine and Coder's address";
+      description = "Follow the .local name of this machine and Coder's address";
+      wantedBy = [ "multi-user.target" ];
       wants = [ "avahi-daemon.service" ];
       after = [ "avahi-daemon.service" ];
       environment = {
         BASE_NAME = config.networking.hostName;
         PORT = toString cfg.port;
         ADDRESS_FILE = cfg.addressFile;
+        LOCK = config.box.credentials.lock;
+        # A conflict that lasts is three probes long.
+        PROBE_SECONDS = "4";
+        POLL_SECONDS = "10";
       };
       serviceConfig = {
-        Type = "oneshot";
+        Type = "notify";
+        NotifyAccess = "all";
         ExecStart = lib.getExe address;
+        Restart = "always";
+        RestartSec = 5;
         StateDirectory = "box-address";
         RuntimeDirectory = "box-address";
         RuntimeDirectoryPreserve = true;
@@ -56,20 +69,11 @@ in
       };
     };
 
-    # A second box may appear, or the network come up, at any time.
-    systemd.timers.box-address = {
-      wantedBy = [ "timers.target" ];
-      timerConfig = {
-        OnActiveSec = 30;
-        OnUnitInactiveSec = 60;
-      };
-    };
-
     systemd.services.coder = {
       wants = [ "box-address.service" ];
       after = [ "box-address.service" ];
-      # It wins over the address in the unit. `-`: a first start without Avahi
-      # still works, under the configured host name.
+      # It wins over the address in the unit. `-`: Coder starts without it too, under
+      # the configured host name.
       # Forced, since nixpkgs sets the same for its own option, which stays in force.
       serviceConfig.EnvironmentFile = lib.mkForce (
         lib.optional (environmentFile != null) environmentFile ++ [ "-${cfg.addressFile}" ]

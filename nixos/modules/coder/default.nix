@@ -10,6 +10,7 @@ in
 {
   imports = [
     ./address.nix
+    ./database.nix
     ./terraform.nix
   ];
 
@@ -59,17 +60,6 @@ in
         CODER_TELEMETRY_ENABLE = "false";
         # Updates come with the next `nixos-rebuild`.
         CODER_UPDATE_CHECK = "false";
-      };
-    };
-
-    systemd.services.coder = {
-      # nixpkgs orders it after the network only; without its database Coder
-      # gives up at once.
-      requires = [ "postgresql.target" ];
-      after = [ "postgresql.target" ];
-      serviceConfig = {
-        Restart = lib.mkForce "always";
-        RestartSec = 5;
       };
     };
 

@@ -5,6 +5,15 @@
   options.box.mdns.enable = lib.mkEnableOption "a `.local` name, unique on the network";
 
   config = lib.mkIf config.box.mdns.enable {
+    # nixpkgs leaves one that died where it is.
+    systemd.services.avahi-daemon = {
+      unitConfig.StartLimitIntervalSec = 0;
+      serviceConfig = {
+        Restart = "on-failure";
+        RestartSec = 2;
+      };
+    };
+
     services.avahi = {
       enable = true;
       openFirewall = true;
