@@ -26,6 +26,16 @@ let
     ];
     text = lib.readFile ./kubeconfig.sh;
   };
+
+  whenRouted = pkgs.writeShellApplication {
+    name = "k3s-when-routed";
+    runtimeInputs = [
+      config.systemd.package
+      pkgs.coreutils
+      pkgs.iproute2
+    ];
+    text = lib.readFile ./when-routed.sh;
+  };
 in
 {
   options.box.k3s = {
@@ -108,13 +118,21 @@ in
     };
     users.groups.${config.services.coder.group} = { };
 
+    # Neither the boot nor a switch waits for it, nor fails for want of a network.
+    systemd.services.k3s.wantedBy = lib.mkForce [ ];
+    systemd.services.k3s-when-routed = {
+      description = "Start k3s when there is a network";
+      wantedBy = [ "multi-user.target" ];
+      serviceConfig = {
+        Type = "exec";
+        RemainAfterExit = true;
+        ExecStart = lib.getExe whenRouted;
+      };
+    };
+
     systemd.services.coder-k3s-kubeconfig = {
       description = "Kubeconfig for Coder";
       wantedBy = [ "multi-user.target" ];
-      after = [ "k3s.service" ];
-      # Not `requires`: without a network k3s fails and starts again, each time taking
-      # this unit with it. The script waits for what it needs.
-      wants = [ "k3s.service" ];
       environment = {
         KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
         NAMESPACE = namespace;
@@ -122,13 +140,13 @@ in
         OWNER = coderUser;
       };
       serviceConfig = {
-        Type = "oneshot";
+        # Started is enough for those that wait: the namespace appears some time after
+        # k3s says that it is up, and without a network neither comes.
+        Type = "exec";
         RemainAfterExit = true;
         ExecStart = lib.getExe kubeconfig;
         RuntimeDirectory = "coder-k3s";
         RuntimeDirectoryMode = "0711";
-        # The namespace appears some time after k3s says that it is up.
-        TimeoutStartSec = 600;
         Restart = "on-failure";
         RestartSec = 30;
       };
