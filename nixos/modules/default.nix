@@ -5,6 +5,7 @@
 let
   modules = {
     accounts = ./accounts;
+    always-on = ./always-on;
     appliance = ./appliance;
     base = ./base;
     coder = ./coder;

@@ -25,6 +25,7 @@ let
   switch = {
     base = { };
     source = { };
+    always-on.box.alwaysOn.enable = true;
     appliance.box.enable = true;
     disk-layout.box.diskLayout.enable = true;
     first-boot.box.firstBoot.enable = true;

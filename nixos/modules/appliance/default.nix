@@ -4,6 +4,7 @@
 {
   imports = [
     ../accounts
+    ../always-on
     ../coder
     ../desktop
     ../exposure
@@ -26,6 +27,7 @@
       lib.genAttrs
         [
           "accounts"
+          "alwaysOn"
           "coder"
           "desktop"
           "exposure"

@@ -123,6 +123,14 @@ in
         inherit (accounts) user;
       };
 
+      # A screen that locks would ask for a password that is on another console.
+      environment.etc."xdg/kscreenlockerrc".text = lib.generators.toINI { } {
+        Daemon = {
+          Autolock = false;
+          LockOnResume = false;
+        };
+      };
+
       # Whoever sits at the machine is logged in already, so the passwords may
       # be shown there; elsewhere the console shows them.
       box.credentials.desktopUser = accounts.user;
