@@ -134,7 +134,7 @@ in
     systemd.services.coder-first-boot = {
       description = "First user, session token and templates of Coder";
       wantedBy = [ "multi-user.target" ];
-      wants = [ "coder.service" ];
+      # Not `wants`: a Coder that somebody stopped stays so.
       # Neither after the network nor after k3s, which waits for it: the first user
       # needs none of them, and templates that come too early are retried.
       after = [ "coder.service" ];

@@ -1,10 +1,8 @@
 # coder-reset.sh reset | recover
 #
 # `reset`: first everything that can go wrong before something is stopped, then
-# the steps, each of which may be repeated. `recover` runs when the unit ends,
-# however it ends: what was running and is not brings it back.
-
-running=$RUNTIME_DIRECTORY/reset-stopped
+# the steps, each of which may be repeated. `recover` runs after one that did not
+# end: it brings back what was running before.
 
 fail() {
   echo "Coder was not reset: $*" >&2
@@ -32,7 +30,7 @@ stop() {
   local unit
   for unit in "$@"; do
     if is_up "$unit"; then
-      echo "$unit" >>"$running"
+      echo "$unit" >>"$STOPPED"
       systemctl stop "$unit"
     fi
   done
@@ -88,7 +86,7 @@ remove_containers() {
 
 reset() {
   check
-  rm -f "$running"
+  rm -f "$STOPPED"
 
   # It may be in the middle of a template's import.
   echo "Stopping Coder"
@@ -122,18 +120,18 @@ reset() {
   echo "Starting over"
   systemctl start coder.service
   systemctl start --no-block coder-first-boot.service
-  rm -f "$running"
+  rm -f "$STOPPED"
 }
 
 recover() {
   local unit
-  [ -e "$running" ] || return 0
+  [ -e "$STOPPED" ] || return 0
   echo "The reset did not end: bringing back what it had stopped" >&2
   make_database || true
   while read -r unit; do
     systemctl start --no-block "$unit" || true
-  done <"$running"
-  rm -f "$running"
+  done <"$STOPPED"
+  rm -f "$STOPPED"
 }
 
 "$1"

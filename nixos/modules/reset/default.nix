@@ -25,6 +25,27 @@ let
     ++ lib.optional config.box.k3s.enable config.services.k3s.package;
     text = lib.readFile ./coder-reset.sh;
   };
+
+  # What it stopped, until it is over.
+  stopped = "/run/coder-first-boot/reset-stopped";
+
+  variables = lib.mkMerge [
+    firstBoot.unit.environment
+    {
+      FIRST_USER_FLAG = credentials.firstUserFlag;
+      LOCK = credentials.lock;
+      STOPPED = stopped;
+      # Empty where nobody watches over the port.
+      FOLLOW_PORT = lib.optionalString (exposure.follow != null) exposure.follow;
+      DATABASE = database.database;
+      DATABASE_OWNER = user;
+      CODER_HOME = homeDir;
+      # Empty where that kind of workspace is not in use.
+      KUBECONFIG = lib.optionalString config.box.k3s.enable "/etc/rancher/k3s/k3s.yaml";
+      NAMESPACE = "coder-workspaces";
+      PODMAN_USER = lib.optionalString config.box.podman.enable "coder-podman";
+    }
+  ];
 in
 {
   imports = [
@@ -56,33 +77,36 @@ in
       }
     ];
 
+    # A unit of its own: what was killed with everything in it cleans up nothing.
+    systemd.services.coder-reset-recover = {
+      description = "Bring back what a reset had stopped that did not end";
+      # The next reset waits for it.
+      before = [ "coder-reset.service" ];
+      unitConfig.ConditionPathExists = stopped;
+      environment = variables;
+      serviceConfig = lib.mkMerge [
+        firstBoot.unit.serviceConfig
+        {
+          Type = "oneshot";
+          ExecStart = "${lib.getExe reset} recover";
+        }
+      ];
+    };
+
     systemd.services.coder-reset = {
       description = "Back to a freshly installed Coder: database, data, tokens and workspaces go";
+      onFailure = [ "coder-reset-recover.service" ];
+      onSuccess = [ "coder-reset-recover.service" ];
       # Started by hand only. Not `requires`: a PostgreSQL that is stopped in the
       # middle would end the reset without a word.
       wants = [ "postgresql.target" ];
       after = [ "postgresql.target" ];
-      environment = lib.mkMerge [
-        firstBoot.unit.environment
-        {
-          FIRST_USER_FLAG = credentials.firstUserFlag;
-          LOCK = credentials.lock;
-          # Empty where nobody watches over the port.
-          FOLLOW_PORT = lib.optionalString (exposure.follow != null) exposure.follow;
-          DATABASE = database.database;
-          DATABASE_OWNER = user;
-          CODER_HOME = homeDir;
-          # Empty where that kind of workspace is not in use.
-          KUBECONFIG = lib.optionalString config.box.k3s.enable "/etc/rancher/k3s/k3s.yaml";
-          NAMESPACE = "coder-workspaces";
-          PODMAN_USER = lib.optionalString config.box.podman.enable "coder-podman";
-        }
-      ];
+      environment = variables;
       serviceConfig = lib.mkMerge [
         firstBoot.unit.serviceConfig
         {
+          Type = "oneshot";
           ExecStart = "${lib.getExe reset} reset";
-          ExecStopPost = "${lib.getExe reset} recover";
           # Each step that waits has a bound of its own.
           TimeoutStartSec = "infinity";
         }
