@@ -9,6 +9,7 @@ run=$here/run.sh
 machine=$work/machine
 state=/var/lib/coder-first-boot
 failed=0
+in_qemu= # whether the machine is one that `virtual` started
 said=$work/said
 
 # check TITLE COMMAND…: ok if the command, a function of these or a program,
@@ -59,7 +60,9 @@ same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; false; }; }
 other() { [ "$1" != "$2" ] || { echo "still '$1'"; false; }; }
 
 # in_box SCRIPT: a shell in the machine
-in_box() { "$run" enter sh -c "cd /; $1"; }
+in_box() {
+  if [ -n "$in_qemu" ]; then "$run" ask "cd /; $1"; else "$run" enter sh -c "cd /; $1"; fi
+}
 at_peer() { ip netns exec "$name-peer" "$@"; }
 
 # The machine's life.
@@ -176,7 +179,7 @@ virtual() {
 # virtual_again [OPTION…]: starts it with the disk that it has
 virtual_again() {
   "$run" start-vm "$@" >"$work/vm/qemu.log" 2>&1 &
-  in_box() { "$run" ask "cd /; $1"; }
+  in_qemu=yes
   sleep 1
 }
 virtual_off() {
