@@ -20,7 +20,9 @@ import time
 
 
 def run(*command, check=True):
-    return subprocess.run(command, check=check, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if check and done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def network(name, joins):
@@ -37,9 +39,10 @@ def network(name, joins):
         run(*peer, "link", "set", "lan", "up")
         run(*peer, "link", "set", "lo", "up")
     peer = f"{joins or name}-peer"
+    port = f"to-{name}"[:15] # the longest name that an interface can have
     run("ip", "-n", f"{name}-box", "link", "add", "eth0", "type", "veth",
-        "peer", "name", name, "netns", peer)
-    run("ip", "-n", peer, "link", "set", name, "master", "lan", "up")
+        "peer", "name", port, "netns", peer)
+    run("ip", "-n", peer, "link", "set", port, "master", "lan", "up")
 
 
 def cgroup(name):
