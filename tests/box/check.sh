@@ -47,16 +47,21 @@ done
 [ -n "$wanted" ] || wanted=$(topics checks)
 
 mkdir -p "$work"
-trap '"$here/run.sh" stop' EXIT
+exec 9>"$work/lock"
+flock --nonblock 9 || die "a bench with the name '$name' is at work; give this one another: BENCH_NAME=…"
+# The topic is a child that is waited for, so that a signal is heard at once.
+child=
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null; "$here/run.sh" stop' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 wrong=
 for topic in $wanted; do
   began=$(date +%s)
-  if ! BENCH_HERE=$here sh -u -c '. "$1/lib/checks.sh"; topic=$2; . "$3"; exit $failed' \
-    check "$here" "$topic" "$(find "$here/checks" -name "$topic.sh")"; then
-    wrong="$wrong $topic"
-  fi
+  BENCH_HERE=$here sh -u -c '. "$1/lib/checks.sh"; topic=$2; . "$3"; exit $failed' \
+    check "$here" "$topic" "$(find "$here/checks" -name "$topic.sh")" 9>&- &
+  child=$!
+  wait "$child" || wrong="$wrong $topic"
+  child=
   "$here/run.sh" stop
   say "$topic took $(($(date +%s) - began)) s"
 done
