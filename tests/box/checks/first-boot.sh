@@ -25,9 +25,8 @@ identity() {
   in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/ssh/ssh_host_ed25519_key /etc/shadow"
 }
 before=$(identity)
-in_box "systemctl reboot"
-sleep 3
-check "it comes back" eventually 120 finished
+check "it shuts down and starts again" restart
+check "the first boot is through again" eventually 120 finished
 check "a reboot changes nothing" same "$(identity)" "$before"
 
 in_box "systemctl restart --no-block coder-first-boot; sleep 0.3; systemctl kill -s KILL coder-first-boot"

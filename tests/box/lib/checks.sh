@@ -71,6 +71,15 @@ fresh() { "$run" fresh; }
 start() { "$run" start && "$run" dhcp; }
 start_without_router() { "$run" start; }
 router_comes() { "$run" dhcp; }
+# restart: an orderly one, until the next boot has begun. restart_second: the other box
+restart() { restarts "$machine/pid" in_box; }
+restart_second() { restarts "$cache/$second_name/machine/pid" in_second; }
+restarts() {
+  before_restart=$(cat "$1")
+  "$2" "systemctl reboot"
+  eventually 60 another_boot "$1"
+}
+another_boot() { other "$(cat "$1")" "$before_restart"; }
 power_off() { "$run" stop; }
 # on_disk PATH: a path of the machine's disk, seen from here
 on_disk() { printf '%s\n' "$machine/root/$1"; }

@@ -21,8 +21,8 @@ check "the console no longer asks for the file" not console_says /etc/secrets/co
 check_not "it is in no log" in_box "journalctl --no-pager -o cat | grep -q owner-made-this"
 check "open to the network" eventually 20 reaches_coder
 
-in_box "echo owner-made-this-2 >/etc/secrets/coder-admin; systemctl reboot"
-sleep 3
+in_box "echo owner-made-this-2 >/etc/secrets/coder-admin"
+check "it starts again" restart
 check "changed: the first boot finishes" eventually 120 finished
 check "changed: the console or the log says what to do" logged coder-first-boot "change the password in Coder, or reset"
 check "changed: Coder keeps the old one" log_in_as owner-made-this-1
