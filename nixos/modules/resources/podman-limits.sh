@@ -9,8 +9,10 @@ if [ "$max_mib" -lt $((total_mib / 2)) ]; then
 fi
 
 slice="user-$(id -u "$PODMAN_USER").slice"
+# No MemoryHigh: one workspace too many would slow all of them to a stand. Swap is
+# compressed memory, which is counted for nobody.
 echo "Workspaces in Podman get at most $max_mib of $total_mib MiB"
 systemctl set-property --runtime "$slice" \
   CPUWeight=30 IOWeight=30 \
-  MemoryHigh="$((max_mib * 9 / 10))M" MemoryMax="${max_mib}M" \
+  MemoryMax="${max_mib}M" MemorySwapMax="$((max_mib / 4))M" \
   TasksMax=50%
