@@ -9,7 +9,7 @@
     systemd.services.avahi-daemon = {
       unitConfig.StartLimitIntervalSec = 0;
       serviceConfig = {
-        Restart = "on-failure";
+        Restart = "always";
         RestartSec = 2;
       };
     };
