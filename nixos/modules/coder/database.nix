@@ -12,6 +12,8 @@ let
   # Elsewhere the unit may not write beside it.
   usualPlace = dataDir == "/var/lib/postgresql/${postgresql.package.psqlSchema}";
 
+  systemctl = lib.getExe' config.systemd.package "systemctl";
+
   forever = {
     unitConfig.StartLimitIntervalSec = lib.mkForce 0;
     serviceConfig = {
@@ -32,13 +34,19 @@ in
 
     (lib.mkIf (cfg.enable && config.services.coder.database.createLocally) {
       # Not `requires`: what failed once would keep Coder from starting, and a
-      # restart of the database would stop it.
-      coder.wants = [ "postgresql.target" ];
+      # restart of the database would stop it. Not `wants` either: each of Coder's
+      # tries would be one of the database's.
       coder.after = [ "postgresql.target" ];
 
       postgresql = lib.mkMerge [
         forever
         {
+          # nixpkgs lets it want its target, which requires it: systemd then starts it
+          # again at once, and no step between two tries grows. It starts the target
+          # when it is up.
+          wants = lib.mkForce [ ];
+          serviceConfig.ExecStartPost = "+${systemctl} start --no-block postgresql.target";
+
           # `initdb` writes PG_VERSION first, so a power cut in its middle leaves a
           # folder that is taken for a database ever after.
           preStart = lib.mkIf usualPlace (
