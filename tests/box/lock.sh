@@ -29,28 +29,52 @@ key=$(debian_keyring "$state/keyring")
 main=$(debian_repository debian)
 security=$(debian_repository debian-security)
 
-# list NAME PACKAGE...: the packages with all that they need
+# list ARCH NAME PACKAGE...: the packages with all that they need
 list() {
-  printf '  "%s": [\n' "$1"
-  shift
-  private_apt "$state/amd64" get install --print-uris "$@" | uri_rows
+  printf '  "%s": [\n' "$2"
+  list_arch=$1
+  shift 2
+  private_apt "$state/$list_arch" get install --print-uris "$@" | uri_rows
   printf '  ]'
 }
 
-apt_state "$state/amd64" amd64 <<SOURCES
+# alone ARCH NAME PACKAGE...: the packages themselves
+alone() {
+  printf ',\n  "%s": [\n' "$2"
+  list_arch=$1
+  shift 2
+  private_apt "$state/$list_arch" get download --print-uris "$@" | uri_rows
+  printf '  ]'
+}
+
+# kernel ARCH: the packages of Debian's
+kernel() {
+  version=$(private_apt "$state/$1" cache depends --important "linux-image-$1" |
+    sed -n 's/^ *Depends: linux-image-\([^ ]*\)$/\1/p' | head -n1)
+  alone "$1" kernel "linux-base-$version" "linux-binary-$version" "linux-modules-$version"
+}
+
+# packages FILE...
+packages() { (cd "$here/packages" && cat "$@") | grep -v '^#'; }
+
+for arch in amd64 arm64; do
+  apt_state "$state/$arch" "$arch" <<SOURCES
 deb [signed-by=$key] $main $suite main
 SOURCES
-private_apt "$state/amd64" get -o Acquire::Check-Valid-Until=false update >&2
-kernel=$(private_apt "$state/amd64" cache depends --important linux-image-amd64 |
-  sed -n 's/^ *Depends: linux-image-\([^ ]*\)$/\1/p' | head -n1)
+  private_apt "$state/$arch" get -o Acquire::Check-Valid-Until=false update >&2
+done
+# shellcheck disable=SC2046 # lists of words
 {
   printf '{"suite": "%s", "snapshot": "%s",\n"amd64": {\n' "$suite" "$(date -u +%Y%m%dT%H%M%SZ)"
-  # shellcheck disable=SC2046 # a list of words
-  list tree '?essential' $(grep -v '^#' "$here/packages/debian-packages.txt")
-  printf ',\n  "kernel": [\n'
-  private_apt "$state/amd64" get download --print-uris "linux-base-$kernel" "linux-binary-$kernel" "linux-modules-$kernel" | uri_rows
-  printf '  ]}\n}\n'
+  list amd64 tree '?essential' $(packages programs.txt tools.txt)
+  kernel amd64
+  # It needs nothing: it is linked statically.
+  alone amd64 user qemu-user
+  printf '},\n"arm64": {\n'
+  list arm64 programs '?essential' $(packages programs.txt)
+  kernel arm64
+  printf '}\n}\n'
 } >"$state/lock"
-[ "$(grep -c '"name"' "$state/lock")" -gt 100 ] || die "apt named too few packages; $file is left as it was"
+[ "$(grep -c '"name"' "$state/lock")" -gt 500 ] || die "apt named too few packages; $file is left as it was"
 replace "$file" <"$state/lock"
 say "wrote $file: $(grep -c '"name"' "$file") packages"

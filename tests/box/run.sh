@@ -15,6 +15,8 @@ lock_by=tests/box/lock.sh
 . "$here/lib/inputs.sh"
 # shellcheck source=tests/box/lib/tree.sh
 . "$here/lib/tree.sh"
+# shellcheck source=tests/box/lib/arm64.sh
+. "$here/lib/arm64.sh"
 # shellcheck source=tests/box/lib/machine.sh
 . "$here/lib/machine.sh"
 # shellcheck source=tests/box/lib/virtual.sh
@@ -27,6 +29,7 @@ usage: tests/box/run.sh STEP …
 once:
   tree                  the Debian tree: programs and tools, from the lock
   kernel                Debian's kernel, for virtual machines and images
+  arm64                 programs and kernel for aarch64, for virtual machines
   switch                nixpkgs' switch-to-configuration, by cargo: hosts that are
                         built afterwards can be switched
 a host in namespaces:
@@ -57,6 +60,12 @@ command=${1:-help}
 case $command in
   tree) make_tree ;;
   kernel) fetch_kernel ;;
+  arm64)
+    make_tree
+    make_arm64
+    arch=arm64
+    fetch_kernel
+    ;;
   switch)
     find_inputs
     build_switch

@@ -3,16 +3,16 @@
 # that is no machine lives in it, its Nix store too.
 # shellcheck shell=sh
 
-# make_tree: unpacks and configures the locked packages, once for each lock.
+# The processor that is built for: amd64, or arm64 (see arm64.sh).
+arch=amd64
+
+# make_tree: unpacks and configures the locked packages, where the tree has others.
 make_tree() {
-  want=$(sha256sum <"$lock" | cut -d ' ' -f 1)
-  if [ "$(cat "$tree/made" 2>/dev/null)" = "$want" ]; then
-    return
-  fi
+  if tree_fits; then return; fi
   mkdir -p "$cache"
   exec 8>"$cache/lock"
   flock 8
-  if [ "$(cat "$tree/made" 2>/dev/null)" != "$want" ]; then
+  if ! tree_fits; then
     fetch_debs amd64 tree
     say "unpacking the Debian packages of the bench to $tree"
     remove_tree "$cache/new"
@@ -22,12 +22,23 @@ make_tree() {
       rm -rf "$cache/new/nix"
       mv "$tree/nix" "$cache/new/nix"
     fi
-    printf '%s' "$want" >"$cache/new/made"
+    lock_rows amd64 tree | sha256sum | cut -d ' ' -f 1 >"$cache/new/made"
     remove_tree "$tree"
     mv "$cache/new" "$tree"
     rm -f "$cache/new.log"
   fi
   exec 8>&-
+}
+
+# tree_fits: it was made, and dpkg has in it what the lock names for it
+tree_fits() {
+  [ -e "$tree/made" ] || return 1
+  [ "$(lock_rows amd64 tree | sed 's,.*/,,; s,%2b,+,g; s,%7e,~,g' | sort)" = "$(awk '
+    { field[$1] = $2 }
+    $1 == "" {
+      sub(/^[0-9]*:/, "", field["Version:"])
+      print field["Package:"] "_" field["Version:"] "_" field["Architecture:"] ".deb"
+    }' "$tree/var/lib/dpkg/status" | sort)" ]
 }
 
 remove_tree() {
@@ -87,10 +98,13 @@ unpack_tree() (
 )
 
 # in_tree COMMAND...: in the tree, where bench, project, inputs, kernel and this
-# bench's work are mounted. The mounts end with the command.
+# bench's work are mounted. The mounts end with the command. Where $arch is arm64,
+# its programs are there and run too; that takes a user namespace, which a process
+# with another root than the machine's may not make.
 in_tree() {
   for folder in bench project nixpkgs disko work kernel; do mkdir -p "$tree/$folder"; done
-  mkdir -p "$work" "$cache/kernel"
+  mkdir -p "$work" "$(kernel_folder)"
+  [ "$arch" = amd64 ] || mkdir -p "$tree/usr/gnemul/qemu-aarch64"
   # shellcheck disable=SC2016
   unshare --mount sh -eu -c '
     tree=$1; shift
@@ -99,22 +113,40 @@ in_tree() {
     for pair in "$1:bench" "$2:project" "$3:nixpkgs" "$4:disko" "$5:work" "$6:kernel"; do
       mount --bind "${pair%:*}" "$tree/${pair##*:}"
     done
-    shift 6
+    mode=$7
+    [ "$mode" = amd64 ] || mount --bind "$8" "$tree/usr/gnemul/qemu-aarch64"
+    shift 8
     mount -t proc proc "$tree/proc"
     mount --rbind /dev "$tree/dev"
+    if [ "$mode" = arm64 ]; then
+      cd "$tree"
+      pivot_root . .
+      umount -l .
+      tree=.
+      set -- unshare --user --map-users=all --map-groups=all --mount /bench/qemu/emulate.sh "$@"
+    fi
     exec chroot "$tree" /usr/bin/env -i HOME=/root PATH=/usr/bin:/usr/sbin LC_ALL=C.UTF-8 \
       NIX_CONF_DIR=/etc/nix-bench "$@"
-  ' sh "$tree" "$here" "$root" "${nixpkgs:-$here}" "${disko:-$here}" "$work" "$cache/kernel" "$@"
+  ' sh "$tree" "$here" "$root" "${nixpkgs:-$here}" "${disko:-$here}" "$work" \
+    "$(kernel_folder)" "$arch" "$cache/arm64" "$@"
 }
 
-# fetch_kernel: Debian's, for virtual machines and images.
+# Debian's kernel, for virtual machines and images.
+kernel_folder() {
+  case $arch in
+    amd64) echo "$cache/kernel" ;;
+    arm64) echo "$cache/kernel-arm64" ;;
+  esac
+}
+
 fetch_kernel() {
-  [ "$(cat "$cache/kernel/made" 2>/dev/null)" != "$(lock_rows amd64 kernel)" ] || return 0
-  fetch_debs amd64 kernel
-  rm -rf "$cache/kernel"
-  mkdir -p "$cache/kernel"
-  for file in $(each_deb amd64 kernel); do dpkg-deb -x "$file" "$cache/kernel/unpacked"; done
-  mv "$cache/kernel/unpacked/usr/lib" "$cache/kernel/lib"
-  rm -rf "$cache/kernel/unpacked"
-  lock_rows amd64 kernel >"$cache/kernel/made"
+  kernel=$(kernel_folder)
+  [ "$(cat "$kernel/made" 2>/dev/null)" != "$(lock_rows "$arch" kernel)" ] || return 0
+  fetch_debs "$arch" kernel
+  rm -rf "$kernel"
+  mkdir -p "$kernel"
+  for file in $(each_deb "$arch" kernel); do dpkg-deb -x "$file" "$kernel/unpacked"; done
+  mv "$kernel/unpacked/usr/lib" "$kernel/lib"
+  rm -rf "$kernel/unpacked"
+  lock_rows "$arch" kernel >"$kernel/made"
 }

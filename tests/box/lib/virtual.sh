@@ -4,16 +4,39 @@
 
 # build_virtual HOST LABEL: what a virtual machine boots from, below $work/vm
 build_virtual() {
+  busybox=/usr/bin/busybox
+  if [ "$(platform_of "$1")" = aarch64-linux ]; then
+    have "${BENCH_QEMU_ARM64:-qemu-system-aarch64}" || die "needs qemu-system-aarch64 9.1 or newer, for a host for aarch64"
+    arch=arm64
+    make_arm64
+    busybox=/usr/gnemul/qemu-aarch64$busybox
+  fi
   fetch_kernel
   mkdir -p "$work/vm"
+  echo "$arch" >"$work/vm/arch"
   build_host qemu "$1" result-vm
-  in_tree sh /bench/qemu/disks.sh /work/vm "$(readlink "$work/result-vm")" /kernel "$2"
+  in_tree sh /bench/qemu/disks.sh /work/vm "$(readlink "$work/result-vm")" /kernel "$2" "$busybox"
+}
+
+# platform_of HOST: what it is for
+platform_of() {
+  mkdir -p "$work"
+  in_tree nix-instantiate --eval --raw /bench/host --argstr nixpkgs /nixpkgs --argstr disko /disko \
+    --argstr project /project --argstr host "$1" -A config.nixpkgs.hostPlatform.system 2>"$work/build.log" || {
+    tail -n 30 "$work/build.log" >&2
+    die "$1 could not be evaluated; the whole log is $work/build.log"
+  }
 }
 
 start_virtual() {
   rm -f "$work/vm/console.log" "$work/vm/shell.log"
-  ONCE=1 exec python3 "$here/qemu/qemu.py" "$work/vm" "$(echo "$cache"/kernel/lib/modules/*/vmlinuz)" \
-    "${BENCH_QEMU:-qemu-system-x86_64}" "$@"
+  arch=$(cat "$work/vm/arch")
+  case $arch in
+    amd64) qemu=${BENCH_QEMU:-qemu-system-x86_64} ;;
+    arm64) qemu=${BENCH_QEMU_ARM64:-qemu-system-aarch64} ;;
+  esac
+  ONCE=1 exec python3 "$here/qemu/qemu.py" "$work/vm" "$(echo "$(kernel_folder)"/lib/modules/*/vmlinuz)" \
+    "$arch" "$qemu" "$@"
 }
 
 # write_stand_in: a flake in place of nixpkgs, for a driver that evaluates purely

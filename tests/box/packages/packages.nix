@@ -12,7 +12,7 @@ let
   # Built without anything but the stdenv, so that nothing here goes in circles.
   debian = import ./debian.nix {
     inherit lib;
-    inherit (final) runCommand;
+    inherit (final) runCommand stdenv;
   };
 
   metaOf =

@@ -1,20 +1,21 @@
-# Builder of debian-root: a copy of /usr of the building machine.
+# Builder of debian-root: a copy of /usr of the building machine, or of what is
+# unpacked below $from for another architecture, whose libraries are in lib/$triple.
 # (Debian's kmod looks for modules below /usr; in NixOS they are here.)
 mkdir -p "$out/usr/lib" "$out/dpkg"
 ln -s /run/booted-system/kernel-modules/lib/modules "$out/usr/lib/modules"
-cd /usr || exit
+cd "$from/usr" || exit
 tar --create --one-file-system --mode=a-s \
   --exclude=./share/doc --exclude=./share/man --exclude=./share/info \
   --exclude=./share/locale --exclude=./share/i18n --exclude=./include \
   --exclude=./lib/gcc --exclude=./libexec/gcc --exclude='*.a' --exclude=./local --exclude=./games \
-  --exclude=./src --exclude=./lib/modules --exclude='./bin/qemu-*' --exclude=./share/qemu --exclude=./share/seabios --exclude=./share/OVMF --exclude='./lib/x86_64-linux-gnu/perl*/**/CORE' \
+  --exclude=./src --exclude=./gnemul --exclude=./lib/modules --exclude='./bin/qemu-*' --exclude=./share/qemu --exclude=./share/seabios --exclude=./share/OVMF --exclude="./lib/$triple/perl*/**/CORE" \
   --warning=no-file-changed . | tar --extract --directory "$out/usr" --no-same-owner --delay-directory-restore
-cp -r /var/lib/dpkg/info/*.list "$out/dpkg/"
+cp -r "$lists"/*.list "$out/dpkg/"
 chmod -R u+w "$out"
 
 # Links by way of /etc/alternatives lead nowhere without Debian's /etc.
 find "$out/usr" -type l -lname '/etc/alternatives/*' | while read -r link; do
-  real=$(readlink -f "/usr${link#"$out/usr"}") || real=
+  real=$(readlink -f "$from/usr${link#"$out/usr"}") || real=
   if [ -e "$real" ]; then ln -sfn "$real" "$link"; else rm "$link"; fi
 done
 
@@ -38,4 +39,9 @@ done
 rm -rf "$out"/usr/lib/systemd/*.conf.d \
   "$out/usr/share/dbus-1/system-services" "$out/usr/share/dbus-1/services"
 mkdir -p "$out/example/dbus-1"
-cp -r /usr/share/dbus-1/system-services /usr/share/dbus-1/services "$out/example/dbus-1/" 2>/dev/null || true
+cp -r "$from"/usr/share/dbus-1/system-services "$from"/usr/share/dbus-1/services "$out/example/dbus-1/" 2>/dev/null || true
+
+# Where the loader's place is in /lib, NixOS sets the link: to what it is already.
+if [ -L "$out/usr/lib/ld-linux-aarch64.so.1" ]; then
+  ln -sfn "/usr/lib/$triple/ld-linux-aarch64.so.1" "$out/usr/lib/ld-linux-aarch64.so.1"
+fi

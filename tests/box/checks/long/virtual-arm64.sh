@@ -1,0 +1,27 @@
+# qemu-arm64 in QEMU: its first boot, no password on a serial line, a second boot
+system_runs() { in_box "systemctl is-system-running"; }
+screen() { in_box "cat /dev/vcs1"; }
+screen_shows() { screen | grep -q "$1"; }
+
+check "it is built" virtual qemu-arm64 BOX
+[ "$failed" = 0 ] || exit 1
+check "the first boot finishes" eventually 600 finished
+check "on aarch64" same "$(in_box "uname -m")" aarch64
+check "the root has grown" in_box "df --output=size -B1M / | awk 'END { exit \$1 <= 2500 }'"
+check "memory is swapped to memory" in_box "grep -q zram /proc/swaps"
+check "it is running" eventually 240 system_runs
+check "no unit failed" no_failed_unit
+check "one owner, one set of templates" one_owner_one_set
+check "secrets are root's, and in no log" nothing_secret_leaks
+check "the password opens Coder" shown_password_works
+check "the passwords are on the screen" eventually 60 screen_shows password
+check_not "no password on the serial line" grep -q "password  " "$work/vm/console.log"
+identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
+before=$(identity)
+in_box "systemctl poweroff"
+virtual_off
+virtual_again
+check "a second boot" eventually 600 finished
+check "changes nothing" same "$(identity)" "$before"
+check "no unit failed then" no_failed_unit
+virtual_off
