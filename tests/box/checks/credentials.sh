@@ -40,8 +40,7 @@ change_coders
 check "Coder's was changed: the renewal sees it" in_box "systemctl start coder-first-boot-renew"
 check "it is gone" console_hides "$coder"
 check "the address stays" console_says "http://$(in_box hostname).local:3000"
-in_box "systemctl reboot"
-sleep 3
+check "it starts again" restart
 check "after a start: Coder answers" eventually 60 coder_answers
 check "after a start: the address is there" eventually 60 console_says "changed since"
 check "after a start: neither is shown" console_hides "$account"
