@@ -46,6 +46,24 @@ fn boots(format: &str, arch: &str, options: &[&str]) {
     assert_eq!(place.names("../tmp"), [""; 0], "{booted}");
 }
 
+/// Takes the console from the first entry of the menu, and adds one with it in another menu.
+pub(crate) fn silence(place: &Place) {
+    let file = "modules/images/grub.nix";
+    let menu = place.read(file);
+    let first = "+ entry cfg.configurationName \"\"";
+    assert!(menu.contains(first) && menu.contains("set timeout=1\n"));
+    let silent = "builtins.replaceStrings [ \"console=ttyS0,115200n8\" ] [ \"\" ]";
+    let changed = format!(
+        "+ {silent} (entry cfg.configurationName \"\")
+         + \"submenu 'Options' {{\\nmenuentry 'No' {{\\nhalt\\n}}\\n\"
+         + entry \"Speaks\" \"\" + \"}}\\n\""
+    );
+    let menu = menu
+        .replace(first, &changed)
+        .replace("set timeout=1\n", "set timeout=60\n");
+    place.write(file, &menu);
+}
+
 #[test]
 fn an_x86_64_iso_as_a_cd_by_bios() {
     boots("iso", "x86_64", &["--bios"]);
@@ -59,6 +77,23 @@ fn an_x86_64_iso_as_a_stick_by_uefi() {
 #[test]
 fn an_x86_64_qcow2_image() {
     boots("qcow2", "x86_64", &[]);
+}
+
+/// A menu like nixpkgs' own: what starts by itself is silent on the serial line, and one
+/// further down is not.
+#[test]
+fn an_iso_that_is_silent_by_itself() {
+    let Some(place) = minibox("x86_64") else {
+        return;
+    };
+    silence(&place);
+    place.ask(&["appliance", "iso", "x86_64"]);
+    for options in [&["--bios"][..], &["--as", "usb"]] {
+        let boot = ["boot", "appliance/iso/x86_64", "--until", "^cbox-ready "];
+        let booted = place.cbox(&[&boot[..], options].concat()).run().ok();
+        booted.says(&["chose in its menu: Options > Speaks"]);
+        assert_eq!(place.names("../tmp"), [""; 0]);
+    }
 }
 
 #[test]

@@ -162,6 +162,15 @@ impl Cleaner {
     }
 }
 
+/// Whether a kernel says this: its lines begin with the seconds since it began, as
+/// `[    0.000000]`.
+pub(crate) fn is_of_kernel(line: &str) -> bool {
+    let stamp = line.strip_prefix('[').and_then(|line| line.split_once(']'));
+    let parts = stamp.and_then(|(stamp, _)| stamp.trim_start().split_once('.'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    parts.is_some_and(|(seconds, micros)| digits(seconds) && micros.len() == 6 && digits(micros))
+}
+
 /// The lines of a console, of which one may be waited for.
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -295,6 +304,20 @@ mod tests {
 
     fn lines(until: &str) -> Lines {
         Lines::new(Some(Regex::new(until).unwrap()))
+    }
+
+    #[test]
+    fn a_kernel_is_told_by_its_clock() {
+        for (line, is) in [
+            ("[    0.000000] Linux version 6.12", true),
+            ("[12345.123456] x", true),
+            ("[  OK  ] Started x.", false),
+            ("[1.5] x", false),
+            ("x [    0.000000]", false),
+            ("[", false),
+        ] {
+            assert_eq!(is_of_kernel(line), is, "{line}");
+        }
     }
 
     #[test]

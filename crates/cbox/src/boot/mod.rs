@@ -1,15 +1,20 @@
-//! Booting an image: on what machine ([`qemu`], [`firmware`], [`kvm`], [`overlay`]), and
-//! what it says ([`console`]). This file starts the machine,
-//! passes its console on, waits for a line, and ends it.
+//! Booting an image: on what machine ([`qemu`], [`firmware`], [`kvm`], [`overlay`]), whether
+//! it speaks ([`serial`], [`menu`], [`chooser`]), and what it says ([`console`]). This file
+//! starts the machine, passes its console on, waits for a line, and ends it.
 
 pub(crate) mod arch;
+mod chooser;
 pub(crate) mod console;
 pub(crate) mod firmware;
+mod iso9660;
+pub(crate) mod keyboard;
 pub(crate) mod kvm;
+mod menu;
 pub(crate) mod overlay;
 pub(crate) mod qemu;
+pub(crate) mod serial;
 
-use std::{process::ExitStatus, time::Duration};
+use std::{convert::Infallible, process::ExitStatus, time::Duration};
 
 use cbox_nix::{
     Interrupt, NixError, Signal,
@@ -18,7 +23,12 @@ use cbox_nix::{
 use regex::Regex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::console::{Cleaner, Lines};
+use self::{
+    chooser::{Chosen, Heard},
+    console::{Cleaner, Lines, is_of_kernel},
+    keyboard::Keyboard,
+    menu::Way,
+};
 use crate::{
     error::Error,
     exit::Kind,
@@ -47,6 +57,19 @@ pub(crate) struct Watch {
     pub(crate) terminal: Option<Terminal>,
     /// Where its console goes.
     pub(crate) outlet: Option<Outlet>,
+    /// The entry that is chosen in its menu, and what with.
+    pub(crate) menu: Option<(Way, Keyboard)>,
+}
+
+/// What there is to be told of a boot besides its console.
+#[derive(Debug)]
+pub(crate) enum Aside<'a> {
+    /// QEMU itself says something.
+    Qemu(&'a str),
+    /// This entry of the menu was chosen.
+    Chose(&'a Way),
+    /// It was not, for this reason.
+    DidNotChoose(&'a Way, &'a str),
 }
 
 /// How a boot ended.
@@ -79,32 +102,37 @@ enum End {
 /// Boots a machine and stays with it to its end, which comes by itself, by the line that
 /// is waited for, by a signal, or because time is up.
 ///
-/// `aside` takes what QEMU itself has to say.
+/// `aside` takes what else there is to be told.
 pub(crate) async fn run(
     command: &Command,
     watch: Watch,
     interrupt: &Interrupt,
-    mut aside: impl FnMut(&str),
+    aside: impl Fn(Aside<'_>),
 ) -> Result<Boot, Error> {
     let Watch {
         until,
         terminal,
         mut outlet,
+        menu,
     } = watch;
     let is_raw = terminal.is_some();
     let begun = Instant::now();
     let mut running = command.start(terminal)?;
     let mut lines = Lines::new(until.as_ref().map(|until| until.line.clone()));
     let timeout = until.as_ref().map(|until| until.timeout);
-    let end = follow(
+    let heard = Heard::default();
+    let followed = follow(
         &mut running,
         &mut lines,
         (is_raw, timeout, begun),
         &mut outlet,
         interrupt,
-        &mut aside,
-    )
-    .await;
+        (&aside, &heard),
+    );
+    let end = tokio::select! {
+        end = followed => end,
+        never = choose(menu, &heard, &aside) => match never {},
+    };
     let lasted = begun.elapsed();
     let said = running.aside();
     let failure = match &end {
@@ -135,6 +163,25 @@ pub(crate) async fn run(
     Ok(Boot { outcome, lasted })
 }
 
+/// Chooses an entry, tells how it went, and is never done: the boot goes on.
+async fn choose(
+    menu: Option<(Way, Keyboard)>,
+    heard: &Heard,
+    aside: &impl Fn(Aside<'_>),
+) -> Infallible {
+    if let Some((way, mut keyboard)) = menu {
+        match chooser::choose(&way, &mut keyboard, heard).await {
+            Chosen::Yes => aside(Aside::Chose(&way)),
+            Chosen::Needless => {}
+            Chosen::No(reason) => aside(Aside::DidNotChoose(&way, &reason)),
+        }
+        // QEMU has the pipes of the keyboard to its end.
+        let _kept = keyboard;
+        return std::future::pending().await;
+    }
+    std::future::pending().await
+}
+
 /// Passes the console on until there is a reason to end.
 async fn follow(
     running: &mut Running,
@@ -142,7 +189,7 @@ async fn follow(
     (is_raw, timeout, begun): (bool, Option<Duration>, Instant),
     outlet: &mut Option<Outlet>,
     interrupt: &Interrupt,
-    aside: &mut impl FnMut(&str),
+    (aside, heard): (&impl Fn(Aside<'_>), &Heard),
 ) -> std::io::Result<End> {
     let (mut cleaner, mut quirks) = (Cleaner::new(), Cleaner::new());
     // What was read and is not passed on yet. While there is some nothing is read, so that
@@ -170,6 +217,12 @@ async fn follow(
             said = running.next(), if pending.is_none() => match said? {
                 Said::Output(bytes) => {
                     let text = cleaner.clean(&bytes);
+                    if text.lines().any(is_of_kernel) {
+                        heard.kernel.set(true);
+                    }
+                    if !text.trim().is_empty() {
+                        heard.times.update(|times| times.wrapping_add(1));
+                    }
                     let found = lines.push(&text);
                     let shown = if is_raw { bytes } else { text.into_bytes() };
                     if let Some(outlet) = outlet && !shown.is_empty() {
@@ -188,7 +241,7 @@ async fn follow(
                     let news = |line: &&str| {
                         !line.is_empty() && !line.contains(": terminating on signal ")
                     };
-                    text.lines().filter(news).for_each(&mut *aside);
+                    text.lines().filter(news).for_each(|line| aside(Aside::Qemu(line)));
                 }
                 Said::Ended(status) => {
                     // In a terminal Ctrl-C reaches the machine too, which may be quicker.

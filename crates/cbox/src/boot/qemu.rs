@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::{arch::Arch, firmware::Firmware};
+use super::{arch::Arch, firmware::Firmware, serial};
 use crate::{
     cli::{Attached, Forward},
     image::Image,
@@ -50,6 +50,10 @@ pub(crate) struct Machine {
     pub(crate) keep: Option<Utf8PathBuf>,
     pub(crate) firmware: Firmware,
     pub(crate) screen: Screen,
+    /// Whether the firmware's tables have the serial console for systemd-boot.
+    pub(crate) tables: bool,
+    /// The pipes of a keyboard.
+    pub(crate) keyboard: Option<Utf8PathBuf>,
     pub(crate) forwards: Vec<Forward>,
     /// Whether a restart is the end.
     pub(crate) once: bool,
@@ -172,6 +176,16 @@ impl Machine {
                 // Ctrl-C on a terminal stays a signal, and is no key of the guest's.
                 words.add(["-chardev", "stdio,id=console,signal=on"]);
                 words.add(["-serial", "chardev:console"]);
+                if self.tables {
+                    let values = serial::TABLES.map(|name| format!("{name}={}", serial::WORD));
+                    let values = values.map(|value| format!(",value={}", value.replace(',', ",,")));
+                    words.add(["-smbios", &format!("type=11{}", values.concat())]);
+                }
+                if let Some(pipes) = &self.keyboard {
+                    let pipes = pipes.as_str().replace(',', ",,");
+                    words.add(["-chardev", &format!("pipe,id=keyboard,path={pipes}")]);
+                    words.add(["-mon", "chardev=keyboard,mode=control"]);
+                }
             }
             (Screen::Window, arch) => {
                 words.add(["-device", "qemu-xhci,id=desk"]);
@@ -214,6 +228,8 @@ mod tests {
             keep: None,
             firmware: Firmware::Bios,
             screen: Screen::Serial,
+            tables: false,
+            keyboard: None,
             forwards: vec![],
             once: true,
             extra: vec![],
@@ -291,6 +307,35 @@ mod tests {
             );
             assert!(!shown.contains("/nix/store"), "{shown}");
         }
+    }
+
+    #[test]
+    fn the_console_comes_by_tables_or_by_keys() {
+        let told = Machine {
+            tables: true,
+            attached: Attached::Disk,
+            ..machine()
+        };
+        assert!(
+            shown(&told).contains(
+                " -smbios type=11,value=io.systemd.boot.kernel-cmdline-extra=console=ttyS0,,115200n8\
+                 ,value=io.systemd.stub.kernel-cmdline-extra=console=ttyS0,,115200n8 "
+            ),
+            "{}",
+            shown(&told)
+        );
+        let worked = Machine {
+            keyboard: Some("/tmp/a,b/keyboard".into()),
+            ..machine()
+        };
+        assert!(
+            shown(&worked).contains(
+                " -chardev pipe,id=keyboard,path=/tmp/a,,b/keyboard \
+                 -mon chardev=keyboard,mode=control "
+            ),
+            "{}",
+            shown(&worked)
+        );
     }
 
     #[test]

@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use super::document;
 use crate::{
     boot::{
-        self, Outcome, Until, Watch,
+        self, Aside, Outcome, Until, Watch,
         arch::Arch,
         firmware::{self, Firmware, Places},
+        keyboard::Keyboard,
         kvm, overlay,
         qemu::{Accelerator, Machine, Screen},
+        serial::Serial,
     },
     cli::{Attached, BootArgs, Common, Forward},
     error::Error,
@@ -63,6 +65,13 @@ pub(crate) async fn run(
         _ => Screen::Serial,
     };
     let memory = memory(args.memory, available_memory());
+    let is_bios = matches!(firmware, Firmware::Bios);
+    let serial = (screen == Screen::Serial).then(|| Serial::of(&built.image, arch, is_bios));
+    let keyboard = matches!(serial, Some(Serial::Menu(_))).then(Keyboard::new);
+    let keyboard = keyboard.transpose().map_err(|error| {
+        Error::file(Kind::Environment, "make", "a named pipe", &error)
+            .hint("TMPDIR names the folder that takes it")
+    })?;
     let machine = Machine {
         arch,
         accelerator,
@@ -75,17 +84,51 @@ pub(crate) async fn run(
         keep,
         firmware,
         screen,
+        tables: serial == Some(Serial::Tables),
+        keyboard: keyboard.as_ref().and_then(Keyboard::path),
         forwards: args.forward.clone(),
         once: args.until.is_some(),
         extra: args.qemu_args.clone(),
     };
     announce(session, args, &built, &machine, slow);
-    let watch = watch(session, args, screen)?;
+    if let Some(serial) = &serial {
+        announce_console(session, serial);
+    }
+    let mut watch = watch(session, args, screen)?;
+    if let (Some(Serial::Menu(way)), Some(keyboard)) = (&serial, keyboard) {
+        watch.menu = Some((way.clone(), keyboard));
+    }
     let command = Command::new(arch.program(), machine.arguments());
     let view = session.view;
-    let boot = boot::run(&command, watch, session.interrupt, |line| view.note(line)).await?;
-    tell(session, &name, &built, &machine, &boot);
+    let aside = |aside: Aside<'_>| match aside {
+        Aside::Qemu(line) => view.note(line),
+        Aside::Chose(way) => view.note(&format!("chose in its menu: {way}")),
+        Aside::DidNotChoose(way, reason) => view.warn(&format!(
+            "its menu could not be worked: {reason}; its console speaks with `{way}` only"
+        )),
+    };
+    let boot = boot::run(&command, watch, session.interrupt, aside).await?;
+    let console = serial.as_ref().map(Serial::name);
+    tell(session, &name, &built, &machine, console, &boot);
     Ok(())
+}
+
+/// Says what is done for the serial console, where something is.
+fn announce_console(session: &Session<'_>, serial: &Serial) {
+    let view = session.view;
+    match serial {
+        Serial::Own => {}
+        Serial::Tables => view.note(
+            "its serial console: systemd-boot is asked for it, by the tables of the firmware \
+             (other loaders need it in the image)",
+        ),
+        Serial::Menu(way) => view.note(&format!(
+            "its serial console: chosen by keys in the menu of its boot loader: {way}"
+        )),
+        Serial::Nowhere(reason) => {
+            view.warn(&format!("its serial console may say nothing: {reason}"))
+        }
+    }
 }
 
 /// The emulator of the image's architecture.
@@ -274,6 +317,7 @@ fn watch(session: &Session<'_>, args: &BootArgs, screen: Screen) -> Result<Watch
     Ok(Watch {
         until,
         terminal,
+        menu: None,
         outlet: outlet
             .map_err(|error| Error::file(Kind::Environment, "start", "a thread", &error))?,
     })
@@ -325,6 +369,7 @@ fn tell(
     name: &TargetName,
     built: &Built,
     machine: &Machine,
+    console: Option<&str>,
     boot: &boot::Boot,
 ) {
     let view = session.view;
@@ -359,6 +404,7 @@ fn tell(
         },
         "accelerator": machine.accelerator.name(),
         "firmware": firmware,
+        "console": console,
         "memory": machine.memory * MIB,
         "cpus": machine.cpus,
         "line": line,
