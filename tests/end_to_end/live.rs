@@ -73,6 +73,28 @@ fn good(left: Left) -> Left {
 }
 
 #[test]
+fn a_build_that_says_nothing_is_shown_to() {
+    let Some((_place, scripted, mut terminal)) = with(USUAL, &[], ("CBOX_HEARTBEAT", "1")) else {
+        return;
+    };
+    scripted.say(&[all_builds(), build(10, "alpha"), counts(0, 1, 1, 0)]);
+    let rows = terminal.wait_for("it says nothing", |rows| {
+        rows.iter().any(|row| row.contains("no output for"))
+    });
+    assert!(
+        row(&rows, "no output for").contains("alpha · "),
+        "{rows:#?}"
+    );
+    scripted.say(&[log(10, "first")]);
+    terminal.wait_for("it speaks", |rows| {
+        !rows.iter().any(|row| row.contains("no output for"))
+    });
+    scripted.say(&[counts(1, 1, 0, 0), stop(10)]);
+    scripted.end(0);
+    good(terminal.wait());
+}
+
+#[test]
 fn a_build_is_followed_step_by_step() {
     let Some((_place, scripted, mut terminal)) = in_window(USUAL) else {
         return;

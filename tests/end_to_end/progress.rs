@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{
     call::Ended,
     place::Place,
-    scripted::{self, all_builds, build, counts, failure, log, stop},
+    scripted::{self, all_builds, build, build_of, counts, failure, log, stop},
     tiny, unique, wait_until,
 };
 
@@ -105,6 +105,75 @@ fn long_silence_is_broken_by_a_sign_of_life() {
         .env("CBOX_HEARTBEAT", "soon")
         .run()
         .ok();
+}
+
+/// A place with a host that is easily built, and the derivation of another one that takes a
+/// virtual machine.
+fn of_a_machine() -> Option<(Place, String)> {
+    let script = format!("echo {} >$out", unique());
+    let image = tiny::script_host("image", &script);
+    let image = image.replace("; }", "; requiredSystemFeatures = [ \"kvm\" ]; }");
+    let easy = tiny::script_host("box", &script);
+    let place = Place::flake(&tiny::flake(&[("box", &easy), ("image", &image)]))?;
+    let drv = place.drv(&["build", "hosts/image"]);
+    Some((place, drv))
+}
+
+#[test]
+fn a_machine_that_says_nothing_is_told_of_with_what_is_known() {
+    let Some((place, drv)) = of_a_machine() else {
+        return;
+    };
+    // KVM hangs. Where there is none at all, the probe is not needed.
+    let probes = place.beside("probes");
+    let qemu = format!("qemu-system-{}", std::env::consts::ARCH);
+    let hangs = format!("echo probe >>'{}'; sleep 60", probes.display());
+    place.stand_in(&qemu, &hangs);
+    let scripted = place.scripted_build();
+    let running = place.cbox(&BUILD).env("CBOX_HEARTBEAT", "1").start();
+    scripted.say(&[
+        all_builds(),
+        build_of(10, &drv),
+        build(11, "other"),
+        counts(0, 3, 2, 0),
+    ]);
+    wait_until("it is told", || running.said().contains("has said nothing"));
+    wait_until("there is a sign", || {
+        running.said().contains("still building")
+    });
+    scripted.end(0);
+    let run = running.wait().ok().says(&[
+        "warning: image has said nothing for ",
+        "; it runs in a virtual machine, and KVM does not work on this machine: ",
+        &format!("`nix log {drv}`"),
+        "`pgrep -af qemu-system`",
+        "no output for ",
+    ]);
+    assert_eq!(run.stderr.matches("has said nothing").count(), 1, "{run}");
+    let probed = fs::read_to_string(&probes).unwrap_or_default();
+    assert!(probed.lines().count() <= 1, "{probed}");
+    assert!(!run.stderr.contains("other has said"), "{run}");
+}
+
+#[test]
+fn nothing_is_probed_for_a_build_that_speaks() {
+    let Some((place, drv)) = of_a_machine() else {
+        return;
+    };
+    let probes = place.beside("probes");
+    let qemu = format!("qemu-system-{}", std::env::consts::ARCH);
+    place.stand_in(&qemu, &format!("echo probe >>'{}'", probes.display()));
+    let scripted = place.scripted_build();
+    let running = place.cbox(&BUILD).env("CBOX_HEARTBEAT", "3").start();
+    scripted.say(&[all_builds(), build_of(10, &drv), counts(0, 1, 1, 0)]);
+    for _ in 0..10 {
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        scripted.say(&[log(10, "alive")]);
+    }
+    scripted.end(0);
+    let run = running.wait().ok();
+    assert!(!run.stderr.contains("said nothing"), "{run}");
+    assert!(!probes.exists(), "{run}");
 }
 
 #[test]

@@ -89,11 +89,7 @@ pub async fn build(
             signal,
             stderr,
         }) => {
-            let store = nix.options.store.as_ref().map(|store| {
-                let store = Command::new("--store", [store]);
-                format!("{} ", store.to_shell())
-            });
-            let failure = BuildFailure::new(&reader, causes, store.unwrap_or_default());
+            let failure = BuildFailure::new(&reader, causes, log_options(nix));
             // Nothing of that: the call itself failed.
             if failure.failed.is_empty() && failure.errors.is_empty() {
                 return Err(NixError::Failed {
@@ -107,6 +103,17 @@ pub async fn build(
         }
         Err(error) => Err(error),
     }
+}
+
+/// What stands between `nix log` and a derivation: nothing, or the store that was named and a
+/// blank.
+#[must_use]
+pub fn log_options(nix: &Nix) -> String {
+    let store = nix.options.store.as_ref().map(|store| {
+        let store = Command::new("--store", [store]);
+        format!("{} ", store.to_shell())
+    });
+    store.unwrap_or_default()
 }
 
 /// Makes `link` point to a store path that is there, as a root of the garbage collector

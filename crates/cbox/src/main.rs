@@ -44,6 +44,7 @@ mod session;
 mod shown;
 mod side;
 mod side_by_side;
+mod silence;
 mod size;
 mod staging;
 mod state;

@@ -82,7 +82,7 @@ fn lacking_features(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Vec<String> {
 }
 
 /// The features in `requiredSystemFeatures`, a text or an attribute of `__json`.
-fn required_features(derivation: &Derivation) -> Vec<String> {
+pub(crate) fn required_features(derivation: &Derivation) -> Vec<String> {
     const NAME: &str = "requiredSystemFeatures";
     if let Some(text) = derivation.variable(NAME.as_bytes()) {
         let text = String::from_utf8_lossy(text);

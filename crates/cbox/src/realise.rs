@@ -35,6 +35,7 @@ use crate::{
     project::TEMPORARY,
     run_log::RunLog,
     session::Evaluator,
+    silence,
     staging::{Snapshot, Sources, blocking},
     targets::Target,
     view::size,
@@ -189,7 +190,10 @@ async fn build_all(
     let built = build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
         view.build_event(&event);
     });
-    let built = built.await;
+    let built = tokio::select! {
+        built = built => built,
+        never = silence::watch(evaluator) => match never {},
+    };
     view.built();
     match built {
         Ok(()) => Ok(()),

@@ -114,6 +114,11 @@ pub(crate) fn build(id: u64, name: &str) -> String {
     start(id, 105, &json!([drv(name), "", 1, 1]))
 }
 
+/// The derivation at this path is being built.
+pub(crate) fn build_of(id: u64, drv: &str) -> String {
+    start(id, 105, &json!([drv, "", 1, 1]))
+}
+
 /// Something of an activity.
 pub(crate) fn result(id: u64, kind: u64, fields: &Value) -> String {
     event(&json!({"action": "result", "id": id, "type": kind, "fields": fields}))

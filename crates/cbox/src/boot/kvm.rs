@@ -156,6 +156,35 @@ pub(crate) async fn accelerator(
     }
 }
 
+/// Whether KVM works for those whom Nix lets build here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Works,
+    /// It does not, for this reason.
+    Broken(String),
+    /// It cannot be tried: there is no QEMU, or this user may not.
+    Unknown,
+}
+
+/// Tries KVM.
+pub(crate) async fn verdict(interrupt: &Interrupt) -> Verdict {
+    let native = format!("{}-linux", std::env::consts::ARCH).parse().ok();
+    let Some(arch) = native.as_ref().and_then(Arch::of) else {
+        return Verdict::Unknown;
+    };
+    let opened = File::options().read(true).write(true).open("/dev/kvm");
+    match opened.map_err(|error| error.kind()) {
+        Err(io::ErrorKind::NotFound) => Verdict::Broken("it has no /dev/kvm".to_owned()),
+        Err(io::ErrorKind::PermissionDenied) => Verdict::Unknown,
+        Err(_) => Verdict::Broken("/dev/kvm does not open".to_owned()),
+        Ok(_) => match gets_there(arch, Accelerator::Kvm, interrupt).await {
+            Ok(true) => Verdict::Works,
+            Ok(false) => Verdict::Broken("/dev/kvm opens, but runs no kernel".to_owned()),
+            Err(_) => Verdict::Unknown,
+        },
+    }
+}
+
 /// Whether the probe gets to its end.
 async fn gets_there(
     arch: Arch,

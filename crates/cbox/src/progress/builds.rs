@@ -31,6 +31,12 @@ pub(crate) struct Build {
     pub(crate) since: Duration,
     /// The last line of its log.
     pub(crate) last_line: String,
+    /// When it last said something.
+    pub(crate) heard: Duration,
+    /// Whether it was asked for when it said nothing for long.
+    pub(crate) is_asked_for: bool,
+    /// What is known of its silence, in a few words.
+    pub(crate) known: &'static str,
 }
 
 impl Build {
@@ -88,15 +94,50 @@ pub(crate) struct Builds {
     ends: Ends,
     fetches: Fetches,
     fetching: bool,
+    /// How long a build may say nothing before that is worth a word; `None` for ever.
+    patience: Option<Duration>,
 }
 
 impl Builds {
     /// Those of a run that begins at `now`.
-    pub(crate) fn begun(now: Duration) -> Self {
+    pub(crate) fn begun(now: Duration, patience: Duration) -> Self {
         Self {
             since: now,
+            patience: Some(patience),
             ..Self::default()
         }
+    }
+
+    /// How long a build has said nothing, where that is long.
+    pub(crate) fn silence(&self, build: &Build, now: Duration) -> Option<Duration> {
+        let silence = now.saturating_sub(build.heard);
+        self.patience
+            .is_some_and(|patience| silence >= patience)
+            .then_some(silence)
+    }
+
+    /// The builds that have become silent since this was last asked.
+    pub(crate) fn newly_silent(&mut self, now: Duration) -> Vec<Build> {
+        let Some(patience) = self.patience else {
+            return vec![];
+        };
+        let all = self.running.values_mut();
+        let silent =
+            all.filter(|build| !build.is_asked_for && now.saturating_sub(build.heard) >= patience);
+        silent
+            .map(|build| {
+                build.is_asked_for = true;
+                build.clone()
+            })
+            .collect()
+    }
+
+    /// Keeps what is known of a build's silence, and gives the build.
+    pub(crate) fn explain(&mut self, drv: &str, known: &'static str) -> Option<&Build> {
+        let mut all = self.running.values_mut();
+        let build = all.find(|build| build.drv == drv)?;
+        build.known = known;
+        Some(build)
     }
 
     /// When it began.
@@ -114,6 +155,9 @@ impl Builds {
                     phase: None,
                     since: now,
                     last_line: String::new(),
+                    heard: now,
+                    is_asked_for: false,
+                    known: "",
                 };
                 if self.running.len() < FOLLOWED {
                     self.running.insert(*id, build.clone());
@@ -130,10 +174,14 @@ impl Builds {
             Event::Phase { id, phase } => {
                 if let Some(build) = self.running.get_mut(id) {
                     build.phase = Some(phase.clone());
+                    build.heard = now;
                 }
                 self.heard(*id)
             }
             Event::BuildLog { id, line } => {
+                if let Some(build) = self.running.get_mut(id) {
+                    build.heard = now;
+                }
                 if let Some(build) = self.running.get_mut(id)
                     && !line.trim().is_empty()
                 {

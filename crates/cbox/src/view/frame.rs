@@ -160,7 +160,7 @@ fn amount(fetched: &Fetched) -> String {
 fn lines(builds: &Builds, now: Duration, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for build in builds.running().take(BUILDS_SHOWN) {
-        let line = fit_parts(&parts(build, now), width.saturating_sub(2));
+        let line = fit_parts(&parts(builds, build, now), width.saturating_sub(2));
         lines.push(fit(&format!("  {line}"), width));
     }
     if let Some(more @ 1..) = builds.running().len().checked_sub(BUILDS_SHOWN) {
@@ -176,13 +176,19 @@ fn lines(builds: &Builds, now: Duration, width: usize) -> Vec<String> {
 }
 
 /// A build in parts, the most important first.
-pub(super) fn parts(build: &Build, now: Duration) -> Vec<String> {
+pub(super) fn parts(builds: &Builds, build: &Build, now: Duration) -> Vec<String> {
     let place = match &build.machine {
         Some(machine) => format!("{} on {machine}", build.name()),
         None => build.name().to_owned(),
     };
     let phase = build.phase.clone().unwrap_or_default();
-    vec![place, running_for(now, build.since), phase]
+    let mut parts = vec![place, running_for(now, build.since)];
+    if let Some(silence) = builds.silence(build, now) {
+        parts.push(format!("no output for {}", elapsed(silence)));
+        parts.push(build.known.to_owned());
+    }
+    parts.push(phase);
+    parts
 }
 
 #[cfg(test)]

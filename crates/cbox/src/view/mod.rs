@@ -27,11 +27,12 @@ use crate::{
     exit::Kind,
     progress::{
         Task,
-        builds::{Builds, Summary},
+        builds::{Build, Builds, Summary},
         copying::Copying,
         evaluations::{Evaluation, Evaluations},
     },
     run_log::RunLog,
+    silence::Silence,
     workflow_command,
 };
 
@@ -208,7 +209,7 @@ impl View {
         self.shared.with(|stderr| {
             stderr.log = log;
             stderr.title = format!("building {what}");
-            let begun = Builds::begun(stderr.now());
+            let begun = Builds::begun(stderr.now(), stderr.patience());
             stderr.set(Task::Building(Box::new(begun)));
         });
         self.shared.watch();
@@ -217,6 +218,18 @@ impl View {
     /// Shows what a build does.
     pub(crate) fn build_event(&self, event: &Event) {
         self.shared.with(|stderr| stderr.build_event(event));
+    }
+
+    /// The builds that have become silent since this was last asked.
+    pub(crate) fn silent_builds(&self) -> Vec<Build> {
+        self.shared.with(Stderr::newly_silent)
+    }
+
+    /// Says what is known of the silence of a build.
+    pub(crate) fn explain_silence(&self, drv: &str, silence: &Silence) {
+        let word = self.paint.paint("warning:", "33;1");
+        self.shared
+            .with(|stderr| stderr.explain(drv, silence, &word));
     }
 
     /// Says that building is over.

@@ -19,13 +19,18 @@ use crate::{
     environment::{Display, Environment},
     progress::{
         Task,
-        builds::{News, Summary, short},
+        builds::{Build, News, Summary, short},
     },
     run_log::RunLog,
+    silence::Silence,
 };
 
 /// How often the live view is drawn, and what waits is written.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long a build may say nothing before that is worth a word, where no sign of life is
+/// wanted either.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How much waits to be written at most, in bytes.
 const WAITING: usize = 64 * 1024;
@@ -217,6 +222,44 @@ impl Stderr {
         self.waiting.push(b'\n');
         if self.waiting.len() > WAITING {
             self.refresh();
+        }
+    }
+
+    /// How long a build may say nothing before that is worth a word.
+    pub(super) fn patience(&self) -> Duration {
+        self.heartbeat.unwrap_or(PATIENCE)
+    }
+
+    /// The builds that have become silent.
+    pub(super) fn newly_silent(&mut self) -> Vec<Build> {
+        let now = self.now();
+        match &mut self.task {
+            Task::Building(builds) => builds.newly_silent(now),
+            _ => vec![],
+        }
+    }
+
+    /// Says what is known of a build's silence. The lines stay, also on a terminal: what is
+    /// said there about how to look is too long for a line of the view.
+    pub(super) fn explain(&mut self, drv: &str, silence: &Silence, warning: &str) {
+        let now = self.now();
+        let Task::Building(builds) = &mut self.task else {
+            return;
+        };
+        let known = match silence.kvm {
+            Some(_) => "KVM does not work",
+            None => "in a virtual machine",
+        };
+        let Some(build) = builds.explain(drv, known) else {
+            return;
+        };
+        let text = words::silence(build, silence, now);
+        self.keep(&text);
+        if self.loudness > Loudness::Quiet {
+            match silence.kvm {
+                Some(_) => self.say(&format!("{warning} {text}")),
+                None => self.say(&text),
+            }
         }
     }
 

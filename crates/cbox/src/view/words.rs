@@ -6,11 +6,14 @@ use super::{
     frame,
     text::{count, duration, size},
 };
-use crate::progress::{
-    Task,
-    builds::{Build, News, Summary},
-    copying::Copying,
-    evaluations::Evaluation,
+use crate::{
+    progress::{
+        Task,
+        builds::{Build, News, Summary},
+        copying::Copying,
+        evaluations::Evaluation,
+    },
+    silence::Silence,
 };
 
 /// What came of an event, as a line.
@@ -75,13 +78,43 @@ pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
         Task::Building(builds) => {
             let mut parts = frame::head(builds, now);
             if let Some(first) = builds.running().next() {
-                parts.extend(frame::parts(first, now));
+                parts.extend(frame::parts(builds, first, now));
             }
             parts
         }
     };
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     Some(format!("still {}", parts.join(" · ")))
+}
+
+/// What is known of a build that says nothing: what it is, and how to look.
+pub(super) fn silence(build: &Build, silence: &Silence, now: Duration) -> String {
+    let long = frame::running_for(now, build.heard);
+    let machine = match &silence.kvm {
+        Some(reason) => {
+            format!(", and KVM does not work on this machine: {reason}. It may wait for ever")
+        }
+        None => String::new(),
+    };
+    let log = &silence.log;
+    let look = match (&silence.kvm, &build.machine) {
+        (Some(_), _) => format!(
+            "see what it said with `{log}` and its machine with `pgrep -af qemu-system`; \
+             Ctrl-C ends it, and `cbox doctor` has the way out"
+        ),
+        (None, Some(machine)) => {
+            format!(
+                "see what it said with `{log}`, and its machine on {machine} with `pgrep -af qemu-system`"
+            )
+        }
+        (None, None) => {
+            format!("see what it said with `{log}`, and its machine with `pgrep -af qemu-system`")
+        }
+    };
+    format!(
+        "{} has said nothing for {long}; it runs in a virtual machine{machine}\n  {look}",
+        place(build)
+    )
 }
 
 /// What was done in all.
@@ -137,7 +170,11 @@ pub(super) fn no_commands(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::builds::tests::{read, recorded};
+    use crate::progress::builds::{
+        Builds,
+        tests::{read, recorded},
+    };
+    use cbox_nix::events::Event;
 
     const fn seconds(number: u64) -> Duration {
         Duration::from_secs(number)
@@ -184,6 +221,49 @@ mod tests {
             let of_one = " · lines · 1 min 15 s · buildPhase";
             assert!(line.starts_with(of_all) && line.ends_with(of_one), "{line}");
         }
+    }
+
+    #[test]
+    fn a_silent_machine_is_told_with_what_is_known() {
+        let told = |machine: Option<&str>, kvm: Option<&str>| {
+            let mut builds = Builds::begun(seconds(0), seconds(30));
+            let drv = "/nix/store/hash-image.drv".to_owned();
+            let event = Event::BuildStarted {
+                id: 1,
+                drv: drv.clone(),
+                machine: machine.map(str::to_owned),
+            };
+            builds.event(&event, seconds(5));
+            assert!(builds.newly_silent(seconds(34)).is_empty());
+            let silent = builds.newly_silent(seconds(35));
+            assert_eq!(silent.len(), 1);
+            assert!(builds.newly_silent(seconds(99)).is_empty());
+            let known = Silence {
+                kvm: kvm.map(str::to_owned),
+                log: format!("nix log {drv}"),
+            };
+            let text = silence(&silent[0], &known, seconds(95));
+            builds.explain(&drv, "KVM does not work");
+            let line = heartbeat(&Task::Building(Box::new(builds)), seconds(95)).unwrap();
+            assert!(
+                line.ends_with(" · no output for 1 min 30 s · KVM does not work"),
+                "{line}"
+            );
+            text
+        };
+        assert_eq!(
+            told(None, Some("it has no /dev/kvm")),
+            "image has said nothing for 1 min 30 s; it runs in a virtual machine, and KVM does \
+             not work on this machine: it has no /dev/kvm. It may wait for ever\n  \
+             see what it said with `nix log /nix/store/hash-image.drv` and its machine with \
+             `pgrep -af qemu-system`; Ctrl-C ends it, and `cbox doctor` has the way out"
+        );
+        assert_eq!(
+            told(Some("ssh://far"), None),
+            "image on ssh://far has said nothing for 1 min 30 s; it runs in a virtual machine\n  \
+             see what it said with `nix log /nix/store/hash-image.drv`, and its machine on \
+             ssh://far with `pgrep -af qemu-system`"
+        );
     }
 
     #[test]
