@@ -43,7 +43,7 @@ a host in QEMU, emulated:
   build-vm [HOST [LABEL]]   _appliance-disk, whose labels begin with BOXIMG
   start-vm [OPTION…]        stays until it is off
   ask COMMAND [SECONDS]     runs a command in it
-images, built by cbox (BENCH_CBOX):
+images, built by cbox:
   cbox ARGUMENT…        in a copy of the repository, over the bench's packages
   image FORMAT          the path of what it built
 anything:

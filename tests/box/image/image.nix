@@ -37,9 +37,6 @@
 
   config = lib.mkMerge [
     {
-      # There is none here: see `run.sh switch`.
-      system.switch.enable = false;
-
       # Debian's kernel leaves out some drivers.
       boot.initrd.allowMissingModules = true;
 

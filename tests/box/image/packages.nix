@@ -1,6 +1,11 @@
 # A second overlay: what the images of a host take from nixpkgs besides, from
 # Debian's packages. `kernelVersion` is that of the kernel that run.sh fetched.
-{ real, kernelVersion }:
+# `kernelMade` tells one kernel of that version from another.
+{
+  real,
+  kernelVersion,
+  kernelMade,
+}:
 final: prev:
 let
   inherit (prev) lib;
@@ -48,6 +53,7 @@ let
           "modules"
         ];
         dontFixup = true;
+        inherit kernelMade;
         passthru = {
           version = lib.head (lib.splitString "+" kernelVersion);
           modDirVersion = kernelVersion;
@@ -116,6 +122,22 @@ in
     chmod +x $out/bin/find-etc
     for name in nixos-init initrd-init env-generator clear-etc-opaque; do ln -s find-etc $out/bin/$name; done
   '';
+  # nixpkgs' own links to the kernel's modules, if there is only one tree of them, and
+  # writes their maps through that link, which only a sandbox forbids.
+  aggregateModules =
+    trees:
+    final.callPackage (
+      {
+        name ? "kernel-modules",
+      }:
+      final.runCommand name { dontFixup = true; } ''
+        mkdir -p $out/lib/modules
+        for tree in ${toString trees}; do
+          [ ! -d $tree/lib/modules ] || cp -r --no-preserve=mode $tree/lib/modules/. $out/lib/modules/
+        done
+        ${final.kmod}/bin/depmod -b $out -a ${kernelVersion}
+      ''
+    ) { };
   kmod-blacklist-ubuntu = final.writeTextDir "modprobe.conf" "";
   kmod-debian-aliases = final.writeText "kmod-debian-aliases" "";
   glibc = view "glibc" [ "libc-bin" "libc6" ] {

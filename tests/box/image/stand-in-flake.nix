@@ -8,6 +8,7 @@
       inherit (real) lib;
       # Written by run.sh.
       kernelVersion = lib.trim (builtins.readFile ./kernel-version);
+      kernelMade = lib.trim (builtins.readFile ./kernel-made);
 
       packages =
         {
@@ -25,10 +26,14 @@
           localSystem = lib.systems.elaborate system;
           inherit config;
           overlays = overlays ++ [
-            (import ./packages/packages.nix { real = plain; })
+            (import ./packages/packages.nix {
+              real = plain;
+              # Which installs the boot loader of a disk image.
+              switchToConfiguration = ./switch-to-configuration;
+            })
             (import ./image/packages.nix {
               real = plain;
-              inherit kernelVersion;
+              inherit kernelVersion kernelMade;
             })
           ];
           stdenvStages = import ./packages/stdenv.nix real;

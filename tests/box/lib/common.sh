@@ -24,6 +24,13 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# need_cbox: sets BENCH_CBOX to the project's own driver, unless another one is named
+need_cbox() {
+  BENCH_CBOX=${BENCH_CBOX:-$root/target/release/cbox}
+  export BENCH_CBOX
+  [ -x "$BENCH_CBOX" ] || (cd "$root" && cargo build --quiet --release --package cbox)
+}
+
 # missing_needs: what this machine lacks to start a host, as words; nothing when
 # it has everything.
 missing_needs() {

@@ -42,21 +42,25 @@ start_virtual() {
 # write_stand_in: a flake in place of nixpkgs, for a driver that evaluates purely
 write_stand_in() {
   fetch_kernel
+  build_switch
   stand_in=$work/stand-in
   rm -rf "$stand_in"
   mkdir -p "$stand_in"
   cp -r "$here/packages" "$here/host" "$here/image" "$here/stand-ins" "$stand_in/"
   mv "$stand_in/image/stand-in-flake.nix" "$stand_in/flake.nix"
+  cp "$cache/switch/switch-to-configuration" "$stand_in/"
   printf '%s' "$(cat "$tree/made")" >"$stand_in/generation"
   ls "$cache/kernel/lib/modules" >"$stand_in/kernel-version"
+  sha256sum <"$cache/kernel/made" | cut -d ' ' -f 1 >"$stand_in/kernel-made"
   in_tree nix flake lock path:/work/stand-in
 }
 
 # run_cbox ARGUMENT…: the project's own driver, in the tree and without a network:
 # what is missing says so at once.
 run_cbox() {
+  need_cbox
   write_stand_in
-  install -D "${BENCH_CBOX:?cbox, built for this machine}" "$work/bin/cbox"
+  install -D "$BENCH_CBOX" "$work/bin/cbox"
   mkdir -p "$work/repository"
   (cd "$root" && git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from=- --ignore-failed-read) |
     (cd "$work/repository" && find . -mindepth 1 -maxdepth 1 ! -name out ! -name .git -exec rm -rf {} + && tar --extract)

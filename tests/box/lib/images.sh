@@ -1,0 +1,58 @@
+# The words that checks of images are written in, beside those of lib/checks.sh.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # set by lib/checks.sh
+
+need_cbox
+boot=$work/boot
+repository=$work/repository
+
+# built FORMAT: by cbox, over the bench's packages
+built() { "$run" cbox appliance "$1"; }
+image() { "$run" image "$1"; }
+# recorded FORMAT KEY: of the manifest
+recorded() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$repository/out/appliance-$1.json" "$2"; }
+# same_again FORMAT PATTERN: removes what the image is made of, where the name fits, builds
+# it once more, and compares. (`nix-store --check` builds elsewhere where there is no sandbox,
+# and the image has a number that comes from its path.)
+same_again() {
+  # shellcheck disable=SC2016 # for the shell in the tree
+  "$run" in sh -eu -c '
+    parts=$(nix-store --query --requisites "$1" | grep -E "$2")
+    outputs=$(nix-store --query --outputs $parts)
+    hashes() { for output in $outputs; do nix-store --dump "$output" | sha256sum; done; }
+    before=$(hashes)
+    nix-store --delete --ignore-liveness $outputs
+    nix-store --realise $parts
+    test "$before" = "$(hashes)"' sh "$(recorded "$1" drv)" "$2"
+}
+
+# boot_image FORMAT OPTION…: cbox boots it, and its second serial line takes commands.
+# cbox waits for a line that `judged` prints.
+boot_image() {
+  format=$1
+  shift
+  mkdir -p "$boot"
+  rm -f "$boot/shell"
+  (
+    cd "$repository" && exec "$BENCH_CBOX" boot "appliance/$format" --store "$tree" \
+      --until '^bench-judged$' --timeout 20m "$@" -- \
+      -chardev "socket,id=bench,path=$boot/shell,server=on,wait=off" -serial chardev:bench
+  ) >"$boot/console.log" 2>"$boot/cbox.log" &
+  booting=$!
+  # shellcheck disable=SC2317 # called by what lib/checks.sh builds on it
+  in_box() { python3 "$here/qemu/ask.py" "$boot" "cd /; $1"; }
+}
+# judged: the machine says on its serial console that all was looked at, cbox hears it and
+# ends well
+judged() {
+  in_box "sleep 1; printf '\nbench-judged\n' >/dev/ttyS0" || true
+  if wait "$booting"; then return; fi
+  tail -n 3 "$boot/cbox.log"
+  return 1
+}
+# stopped: ends a boot that did not get there
+stopped() { kill "$booting" 2>/dev/null || true; }
+
+up() { in_box "systemctl is-system-running --wait" | grep -q running; }
+console_has() { grep -q -- "$1" "$boot/console.log"; }
+cbox_said() { grep -q -- "$1" "$boot/cbox.log"; }
