@@ -40,7 +40,7 @@ install: build ## the program, its manual and completions, below PREFIX (/usr/lo
 	@scripts/install.sh target/release/cbox '$(DESTDIR)$(PREFIX)'
 
 bench: build setup-flake ## what cbox costs in time and memory, beside other tools (see tests/bench)
-	cargo build --release --locked -p cbox-core --examples
+	cargo build --release --locked -p nix-formats --examples
 	$(with_tools) cargo run --release --locked -p cbox-bench -- $(tables)
 
 setup: ## make ready what building, booting and testing needs (see scripts/setup.sh --help)

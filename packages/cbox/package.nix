@@ -23,7 +23,10 @@ rustPlatform.buildRustPackage {
       (root + "/Cargo.lock")
       # What fuzzing takes is a workspace of its own, and leaves its finds there.
       (lib.fileset.difference (root + "/crates") (
-        lib.fileset.maybeMissing (root + "/crates/cbox-core/fuzz")
+        lib.fileset.unions [
+          (lib.fileset.maybeMissing (root + "/crates/drv-causes/fuzz"))
+          (lib.fileset.maybeMissing (root + "/crates/nix-formats/fuzz"))
+        ]
       ))
       # Members of the workspace, and a document that a test compares with.
       (lib.fileset.maybeMissing (root + "/tests"))

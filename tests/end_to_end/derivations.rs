@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use cbox_core::derivation::Derivation;
+use nix_formats::derivation::Derivation;
 use serde_json::Value;
 
 use crate::support::{

@@ -14,11 +14,10 @@ use serde_json::Value;
 pub use error::BaselineError;
 use json::Node;
 
-use crate::{
+use crate::{system::System, target::word};
+use nix_formats::{
     nar::{Hasher, NarHash},
     store_path::StorePath,
-    system::System,
-    target::word,
 };
 
 /// The file's name, beside `flake.nix`.

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    nix_text::string_literal,
     overrides::{OptionPath, OverrideError, Overrides},
     system::System,
 };
+use nix_formats::nix_text::string_literal;
 
 /// Applied to a `nixosConfigurations` entry. `out` and `drv` are named so, and not
 /// `outPath` and `drvPath`, because a set with an `outPath` becomes that string in JSON.

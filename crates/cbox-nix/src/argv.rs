@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path};
 
-use cbox_core::nix_text::query_value;
+use nix_formats::nix_text::query_value;
 
 use crate::pass_through::PassThrough;
 

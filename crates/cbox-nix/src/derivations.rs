@@ -10,7 +10,7 @@ use std::{
     num::NonZero,
 };
 
-use cbox_core::derivation::{Derivation, DerivationError};
+use nix_formats::derivation::{Derivation, DerivationError};
 
 use crate::{NixError, store::Store};
 

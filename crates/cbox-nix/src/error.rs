@@ -6,9 +6,9 @@ use camino::Utf8PathBuf;
 use cbox_core::{
     lock::LockError,
     nix_error::{Cause, Fault, cause},
-    nix_text::without_escapes,
     overrides::OverrideError,
 };
+use nix_formats::nix_text::without_escapes;
 use thiserror::Error;
 
 use crate::{build::BuildFailure, derivations::DerivationFault, interrupt::Signal};

@@ -7,9 +7,9 @@ use cbox_core::{
     lock::{Declared, Lock},
     memory_budget::died_of_memory,
     nix_error::{Cause, Fault},
-    nix_text::without_escapes,
     overrides::OptionPath,
 };
+use nix_formats::nix_text::without_escapes;
 
 use crate::{
     NixError,

@@ -5,11 +5,9 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use cbox_core::{
     builders::{self, Builder},
     closure::PathInfos,
-    nar::NarHash,
-    nix_text::without_escapes,
-    store_path::StorePath,
     system::System,
 };
+use nix_formats::{nar::NarHash, nix_text::without_escapes, store_path::StorePath};
 use serde::Deserialize;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! What Nix says while it evaluates: the first few different lines of warnings and traces,
 //! and how many more there were. Some flakes print megabytes of them.
 
-use cbox_core::nix_text::without_escapes;
+use nix_formats::nix_text::without_escapes;
 
 /// How many different lines are kept.
 const MOST: usize = 20;

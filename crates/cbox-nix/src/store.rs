@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cbox_core::store_path::DEFAULT_STORE_DIR;
+use nix_formats::store_path::DEFAULT_STORE_DIR;
 
 /// A store as far as cbox has to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]

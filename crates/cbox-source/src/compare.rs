@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cbox_core::causes::{Change, Difference, change};
+use drv_causes::{Change, Difference, change};
 
 use crate::SourceError;
 

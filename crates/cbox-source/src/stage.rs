@@ -14,10 +14,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use cbox_core::{
-    disk_image,
-    nar::{Hasher, NarHash, Writer},
-};
+use cbox_core::disk_image;
+use nix_formats::nar::{Hasher, NarHash, Writer};
 
 use crate::{
     SourceError,
@@ -194,7 +192,7 @@ mod tests {
         Tree::select(folder, listed.collect(), &rules, false).unwrap()
     }
 
-    /// The tree whose hash `nix hash path` gave to the tests of `cbox_core::nar`.
+    /// The tree whose hash `nix hash path` gave to the tests of `nix_formats::nar`.
     fn known() -> (tempfile::TempDir, Tree) {
         let folder = tempfile::tempdir().unwrap();
         let at = |path: &str| folder.path().join(path);

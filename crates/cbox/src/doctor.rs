@@ -305,7 +305,7 @@ fn space(patient: Patient<'_>) -> Vec<Finding> {
         .environment
         .nix_store_dir
         .as_deref()
-        .unwrap_or(cbox_core::store_path::DEFAULT_STORE_DIR);
+        .unwrap_or(nix_formats::store_path::DEFAULT_STORE_DIR);
     let places = [
         (
             "space in the store",

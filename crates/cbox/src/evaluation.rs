@@ -7,9 +7,9 @@ use cbox_core::{
     expression::{DerivationInfo, Evaluated, Request},
     memory_key::KeyParts,
     nix_error::Cause,
-    nix_text::to_user_positions,
 };
 use cbox_nix::{NixError, eval::evaluate, said::Said};
+use nix_formats::nix_text::to_user_positions;
 
 use crate::{
     error::Error, exit::Kind, mention, session::Evaluator, staging::Snapshot, unstaged, view::count,

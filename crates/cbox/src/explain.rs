@@ -1,12 +1,12 @@
 //! Why one derivation is not another, with the files of the store at hand.
 
-use cbox_core::causes::{self, Cause, Change, Difference, ExplainError, Explanation};
 use cbox_nix::{
     NixError,
     derivations::{self, DerivationFault},
     store::Store,
 };
 use cbox_source::compare::compare;
+use drv_causes::{Cause, Change, Difference, ExplainError, Explanation};
 
 use crate::{error::Error, exit::Kind, staging::blocking};
 
@@ -24,7 +24,7 @@ pub(crate) async fn explain(store: &Store, old: &str, new: &str) -> Result<Expla
 
 fn explain_now(store: &Store, old: &str, new: &str) -> Result<Explanation, Error> {
     let read = |paths: &[&str]| derivations::read(store, paths);
-    let mut explanation = causes::explain(old, new, &read).map_err(|error| match error {
+    let mut explanation = drv_causes::explain(old, new, &read).map_err(|error| match error {
         ExplainError::Read(error) => Error::from(error),
         error @ ExplainError::Cycle(_) => Error::new(Kind::Environment, error.to_string()),
     })?;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::{baseline::short_revision, nix_text::to_user_positions};
+use cbox_core::baseline::short_revision;
 use cbox_nix::{NixError, nix::Staged};
+use nix_formats::nix_text::to_user_positions;
 use tempfile::TempDir;
 
 use crate::{environment::Environment, error::Error, exit::Kind, place::Place, project::Project};

@@ -1,8 +1,9 @@
 //! What would make a build fail, found before it begins.
 
 use camino::Utf8Path;
-use cbox_core::{derivation::Derivation, plan::Plan, target::TargetName};
+use cbox_core::{plan::Plan, target::TargetName};
 use cbox_nix::derivations;
+use nix_formats::derivation::Derivation;
 
 use crate::{
     error::Error, exit::Kind, machine::free_space, realise::Job, session::Evaluator, view::size,

@@ -9,14 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cbox_core::{
-    expression::Request,
-    nar::Hasher,
-    nix_error::Fault,
-    nix_text::without_escapes,
-    overrides::Overrides,
-    store_path::{DEFAULT_STORE_DIR, StorePath},
-};
+use cbox_core::{expression::Request, nix_error::Fault, overrides::Overrides};
 use cbox_nix::{
     NixError,
     build::{BuildFailure, Causes},
@@ -25,6 +18,11 @@ use cbox_nix::{
     nix::Staged,
 };
 use cbox_source::tree::{Entry, Kind, Tree};
+use nix_formats::{
+    nar::Hasher,
+    nix_text::without_escapes,
+    store_path::{DEFAULT_STORE_DIR, StorePath},
+};
 use serde_json::json;
 
 use crate::{

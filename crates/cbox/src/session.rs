@@ -1,7 +1,7 @@
 //! A run: what every command needs, made once, in the order in which it can fail.
 
 use camino::Utf8Path;
-use cbox_core::{lock::Lock, nix_error::Fault, nix_text::without_escapes};
+use cbox_core::{lock::Lock, nix_error::Fault};
 use cbox_nix::{
     Interrupt, NixError,
     argv::Options,
@@ -10,6 +10,7 @@ use cbox_nix::{
     pass_through::{PassThrough, SHOW_TRACE},
 };
 use clap::CommandFactory as _;
+use nix_formats::nix_text::without_escapes;
 
 use crate::{
     cli::{BuildFlags, Cli, Common},

@@ -4,8 +4,8 @@
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::derivation::EXTENSION;
 use cbox_nix::store::Store;
+use nix_formats::derivation::EXTENSION;
 
 use crate::{environment::Environment, error::Error, exit::Kind};
 

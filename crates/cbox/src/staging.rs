@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use camino::Utf8Path;
-use cbox_core::{baseline, store_path::StorePath};
+use cbox_core::baseline;
 use cbox_nix::{
     NixError,
     eval::check_lock,
@@ -18,6 +18,7 @@ use cbox_source::{
     stand_in::StandIn,
     tree::Tree,
 };
+use nix_formats::store_path::StorePath;
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -218,7 +219,7 @@ impl<'a> Sources<'a> {
         .await
         .map_err(|error| self.origin.named(stopped(self.session, error)))?;
         let store_dir = self.session.environment.nix_store_dir.as_deref();
-        let store_dir = store_dir.unwrap_or(cbox_core::store_path::DEFAULT_STORE_DIR);
+        let store_dir = store_dir.unwrap_or(nix_formats::store_path::DEFAULT_STORE_DIR);
         Ok(Snapshot {
             staged: Staged {
                 path: StorePath::of_source(&hashed.hash, NAME, store_dir),

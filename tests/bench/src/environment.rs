@@ -17,7 +17,7 @@ pub(crate) struct Environment {
     cbox: PathBuf,
     /// The other program that explains differences, or why there is none.
     pub(crate) rival: Result<Rival, String>,
-    /// The example of cbox-core that reads derivations and writes them again.
+    /// The example of nix-formats that reads derivations and writes them again.
     pub(crate) round_trip: Option<PathBuf>,
     /// What The Box is evaluated with.
     pub(crate) inputs: Inputs,

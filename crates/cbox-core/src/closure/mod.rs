@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::nixos_name::word;
+use drv_causes::nixos_name::word;
 
 /// What is said of one path.
 #[derive(Debug, Deserialize)]

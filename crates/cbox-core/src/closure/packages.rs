@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 
 use super::Closure;
-use crate::{nixos_name::word, package_name::PackageName};
+use drv_causes::nixos_name::word;
+use nix_formats::package_name::PackageName;
 
 /// All outputs and versions of one package in a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,7 +1,7 @@
 //! What usually causes an error, read from the sentence that Nix or nixpkgs has for it.
 
 use super::message::Message;
-use crate::package_name::PackageName;
+use nix_formats::package_name::PackageName;
 
 /// A usual cause.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The way out of each usual cause: the one table of these words.
 
 use super::{Cause, Unstaged};
-use crate::package_name::PackageName;
+use nix_formats::package_name::PackageName;
 
 impl Cause {
     /// What to do about it.

@@ -13,7 +13,7 @@ mod line;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use cbox_core::nix_text::without_escapes;
+use nix_formats::nix_text::without_escapes;
 
 use self::{failures::Failures, line::Line};
 

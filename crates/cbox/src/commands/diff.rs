@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use camino::Utf8Path;
-use cbox_core::{causes::Explanation, manifest::Manifest};
+use cbox_core::manifest::Manifest;
 use cbox_nix::{Interrupt, store::Store};
+use drv_causes::Explanation;
 use serde_json::json;
 
 use super::document;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt, fs, io::ErrorKind};
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_core::{
     manifest::{Manifest, ManifestError},
-    store_path::StorePath,
     target::TargetName,
 };
+use nix_formats::store_path::StorePath;
 
 use crate::{environment::Environment, error::Error, exit::Kind, project::TEMPORARY, run_log};
 

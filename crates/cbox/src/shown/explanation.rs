@@ -1,6 +1,6 @@
 //! An explanation as lines.
 
-use cbox_core::causes::{Cause, Change, Difference, Explanation, Sign};
+use drv_causes::{Cause, Change, Difference, Explanation, Sign};
 
 use crate::{
     cli::{Explain, ExplainArgs},
@@ -286,7 +286,7 @@ pub(crate) fn number(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cbox_core::causes::{Bump, Line};
+    use drv_causes::{Bump, Line};
 
     fn cause(name: &str, differences: Vec<Difference>) -> Cause {
         Cause {

@@ -1,6 +1,6 @@
 //! Verdicts as Markdown: a table, and the explanations folded below it.
 
-use cbox_core::causes::{Explanation, Sign};
+use drv_causes::{Explanation, Sign};
 
 use super::{
     explanation::{Detail, heading, lines},

@@ -1,6 +1,6 @@
 //! Verdicts and explanations for people.
 
-use cbox_core::causes::{Cause, Explanation, Sign};
+use drv_causes::{Cause, Explanation, Sign};
 
 use super::explanation::{Detail, Shown, cause_lines, cut, lines};
 use crate::{

@@ -75,7 +75,7 @@ impl Measured {
     /// a name of NixOS, `coder.service` say, does too.
     pub(crate) fn why(&self, word: &str) -> Option<Why<'_>> {
         let named = |name: &str| self.packages.iter().find(|package| package.name == name);
-        let parsed = cbox_core::package_name::PackageName::parse(word).package;
+        let parsed = nix_formats::package_name::PackageName::parse(word).package;
         let package = named(word).or_else(|| named(parsed)).or_else(|| {
             let mut packages = self.packages.iter();
             packages.find(|package| called(&self.closure, package) == word)

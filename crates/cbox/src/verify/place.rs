@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
-use cbox_core::causes::{Cause, Change, Sign};
 use cbox_nix::git::AddedLine;
+use drv_causes::{Cause, Change, Sign};
 
 use crate::place::Place;
 
@@ -103,7 +103,7 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cbox_core::causes::{Difference, Line};
+    use drv_causes::{Difference, Line};
 
     fn cause(differences: Vec<Difference>, is_source: bool) -> Cause {
         Cause {

@@ -1,6 +1,7 @@
 //! What `verify-hosts` found, for every format to show.
 
-use cbox_core::{causes::Explanation, system::System, verdict::Status};
+use cbox_core::{system::System, verdict::Status};
+use drv_causes::Explanation;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use camino::Utf8PathBuf;
-use cbox_core::{causes::Cause, target::TargetName};
+use cbox_core::target::TargetName;
 use cbox_nix::git::Repository;
 use cbox_source::{
     list,
@@ -19,6 +19,7 @@ use cbox_source::{
     stage,
     tree::Tree,
 };
+use drv_causes::Cause;
 use serde_json::json;
 
 use super::{

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cbox_core::{causes::Explanation, expression::Request, nar::NarHash, target::TargetName};
+use cbox_core::{expression::Request, target::TargetName};
 use cbox_nix::store::Store;
+use drv_causes::Explanation;
+use nix_formats::nar::NarHash;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

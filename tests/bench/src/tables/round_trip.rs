@@ -1,6 +1,6 @@
 //! Reading every derivation of a host and writing it again, byte for byte.
 //!
-//! The work is done by the example `round_trip` of cbox-core: it takes the names of files
+//! The work is done by the example `round_trip` of nix-formats: it takes the names of files
 //! on standard input, fails if any comes out other than it went in, and prints how many
 //! there were, how many bytes and how many milliseconds.
 
@@ -25,7 +25,7 @@ pub(crate) fn make(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let Some(program) = &environment.round_trip else {
-        report.left_out("cbox-core has no example round_trip, or it was not built");
+        report.left_out("nix-formats has no example round_trip, or it was not built");
         return Ok(());
     };
     let (what, drvs) = files(environment, real)?;

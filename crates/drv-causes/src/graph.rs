@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::derivation::{DIGEST_LENGTH, Derivation, EXTENSION};
+use nix_formats::derivation::{DIGEST_LENGTH, Derivation, EXTENSION};
 
 /// The number of a [`Thing`] in its [`Graph`].
 pub(super) type Id = u32;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{Change, ExplainError, Explanation, explain};
-use crate::nixbase32;
+use nix_formats::nixbase32;
 use store::{Path, Store, digest, made, source};
 
 /// `name×rebuilds: field …` for each cause.

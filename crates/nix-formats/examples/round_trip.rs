@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use cbox_core::derivation::Derivation;
+use nix_formats::derivation::Derivation;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<String> = stdin().lines().collect::<Result<_, _>>()?;

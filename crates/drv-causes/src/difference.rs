@@ -14,7 +14,7 @@ use super::{
     references::{References, Side},
     text,
 };
-use crate::derivation::{Derivation, Output};
+use nix_formats::derivation::{Derivation, Output};
 
 /// The variable in which all attributes of a derivation with `__structuredAttrs` stand.
 const STRUCTURED: &[u8] = b"__json";

@@ -8,7 +8,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::super::{Explanation, explain};
-use crate::{derivation::Derivation, nixbase32};
+use nix_formats::{derivation::Derivation, nixbase32};
 
 /// A derivation to be, whose paths follow from its content as in a real store.
 #[derive(Debug, Clone, Default)]

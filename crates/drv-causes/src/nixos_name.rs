@@ -1,6 +1,6 @@
 //! What NixOS calls the parts of a system, by the names that they have in the store.
 
-use crate::package_name::PackageName;
+use nix_formats::package_name::PackageName;
 
 /// What NixOS calls a derivation, or its output, of this name.
 ///

@@ -11,7 +11,7 @@ use super::{
     graph::{Graph, Id},
     references::References,
 };
-use crate::{derivation::Derivation, package_name::PackageName};
+use nix_formats::{derivation::Derivation, package_name::PackageName};
 
 /// What one place in common counts against being alike, which is at most this.
 const ALIKE: u64 = 1000;

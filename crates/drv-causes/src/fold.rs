@@ -9,7 +9,8 @@ use super::{
     walk::{Pair, Walked},
     way,
 };
-use crate::{nixos_name::word, package_name::PackageName};
+use crate::nixos_name::word;
+use nix_formats::package_name::PackageName;
 
 /// How many groups are followed through the graph at once: a bit each.
 const BITS: usize = u64::BITS as usize;

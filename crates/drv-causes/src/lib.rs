@@ -8,6 +8,34 @@
 //! ranked by how much they make rebuild ([`fold`]), each with the way to it ([`way`]).
 //!
 //! Nothing is read here: [`explain`] is given what reads derivations.
+//!
+//! ```
+//! use drv_causes::explain;
+//! use nix_formats::derivation::Derivation;
+//!
+//! // Two derivations that differ in one variable, and need nothing else.
+//! let drv = |digit: &str, level: &str| {
+//!     let out = format!("/nix/store/{}-tool", digit.repeat(32));
+//!     format!(
+//!         r#"Derive([("out","{out}","","")],[],[],"x86_64-linux","/bin/sh",[],[("level","{level}"),("name","tool"),("out","{out}")])"#
+//!     )
+//! };
+//! let read = |paths: &[&str]| -> Result<Vec<Derivation>, String> {
+//!     paths
+//!         .iter()
+//!         .map(|path| match path.contains("/000") {
+//!             true => drv("0", "quiet"),
+//!             false => drv("1", "loud"),
+//!         })
+//!         .map(|text| Derivation::from_aterm_bytes(text.as_bytes()).map_err(|error| error.to_string()))
+//!         .collect()
+//! };
+//! let old = format!("/nix/store/{}-tool.drv", "0".repeat(32));
+//! let new = format!("/nix/store/{}-tool.drv", "1".repeat(32));
+//! let why = explain(&old, &new, &read)?;
+//! assert_eq!(why.causes[0].differences[0].field, "level");
+//! # Ok::<(), drv_causes::ExplainError<String>>(())
+//! ```
 
 mod difference;
 mod fold;
@@ -18,13 +46,15 @@ mod text;
 mod walk;
 mod way;
 
+pub mod nixos_name;
+
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::derivation::Derivation;
+use nix_formats::derivation::Derivation;
 
 pub use text::change;
 

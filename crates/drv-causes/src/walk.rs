@@ -9,7 +9,7 @@ use super::{
     pairing::{Pairing, pair},
     references::References,
 };
-use crate::derivation::{Derivation, Input};
+use nix_formats::derivation::{Derivation, Input};
 
 /// Two derivations or sources, one of which stands for the other.
 #[derive(Debug)]

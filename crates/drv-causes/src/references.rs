@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 
 use super::graph::{Graph, Id, base};
-use crate::{
+use nix_formats::{
     derivation::{DIGEST_LENGTH, EXTENSION},
     nixbase32,
 };

@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use cbox_core::derivation::Derivation;
+use nix_formats::derivation::Derivation;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

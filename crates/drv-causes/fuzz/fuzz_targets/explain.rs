@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use cbox_core::{causes, derivation::Derivation};
+use nix_formats::derivation::Derivation;
 use libfuzzer_sys::fuzz_target;
 
 /// Where the derivations stand: the old and the new of each in turn. Only one of them has
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let [old, new, ..] = PATHS;
     for (old, new) in [(old, new), (new, old), (old, old)] {
-        if let Ok(explanation) = causes::explain(old, new, &read) {
+        if let Ok(explanation) = drv_causes::explain(old, new, &read) {
             assert!(old != new || explanation.causes.is_empty());
             assert!(explanation.cascade <= explanation.rebuilt);
             for cause in &explanation.causes {
