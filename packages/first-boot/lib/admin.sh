@@ -73,6 +73,8 @@ show_admin() {
   fi
   if password_is_owners; then
     show coder "$text"$'\n  password  (set by the owner)'
+    [[ ! -s $owner_password_file || $(<"$password_file") == "$(<"$owner_password_file")" ]] ||
+      log "FIRST_BOOT_ADMIN_PASSWORD_FILE has another password since: change the password in Coder, or reset"
   elif [[ -n $admin_session ]]; then
     [[ -z $owner_password_file ]] ||
       log "FIRST_BOOT_ADMIN_PASSWORD_FILE came after the admin was made: change the password in Coder, or reset"

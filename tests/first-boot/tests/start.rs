@@ -311,6 +311,16 @@ fn a_missing_password_file_is_told_on_the_console_and_waited_for() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.log);
     assert_eq!(machine.read("run/console/notice.issue"), None);
 
+    machine.owner_password("chosen-later");
+    let outcome = machine.run(&["run"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.log);
+    assert!(
+        outcome.log.contains("change the password in Coder"),
+        "{}",
+        outcome.log
+    );
+    assert_eq!(coder.state().users[0].password, "chosen-by-owner");
+
     // The owner need not leave it there, and what was read from it stays hidden.
     std::fs::remove_file(&file).expect("remove");
     let outcome = machine.run(&["run"]);
