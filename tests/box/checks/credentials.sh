@@ -28,6 +28,7 @@ check "no unit failed" no_failed_unit
 
 # As Coder itself does it: everything that was issued before ends.
 change_coders() {
+  # shellcheck disable=SC2016 # PostgreSQL's quotes
   coder_state | python3 -c '
 import json, sys
 state = json.load(sys.stdin)
