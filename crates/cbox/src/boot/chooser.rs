@@ -50,6 +50,10 @@ const CALM: Duration = Duration::from_secs(3);
 /// A pause after which no key is under way any more.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest that is waited for a key to be seen, before it counts as not taken: an
+/// emulated machine beside others draws a line of a large screen for a second and more.
+const PATIENT: Duration = Duration::from_secs(5);
+
 /// How long a picture may take to stand still.
 const RESTLESS: Duration = Duration::from_secs(20);
 
@@ -57,7 +61,7 @@ const RESTLESS: Duration = Duration::from_secs(20);
 const UNSEEN: Duration = Duration::from_secs(10);
 
 /// How long it may take until a menu is there: firmware that is emulated takes its time.
-const NO_MENU: Duration = Duration::from_secs(180);
+const NO_MENU: Duration = Duration::from_secs(300);
 
 /// How often Enter is pressed at the last entry while the console says nothing: a boot
 /// loader may ask for a key after a message, and once the entry is started it does no harm.
@@ -144,7 +148,7 @@ async fn listening(hands: &mut impl Hands, heard: &Heard) -> io::Result<Option<P
             }
         }
         sleep(PAUSE).await;
-        patience = (patience + PAUSE / 2).min(LONG_PAUSE);
+        patience = (patience * 3 / 2).min(PATIENT);
     }
     Ok(None)
 }
@@ -326,6 +330,7 @@ mod tests {
             (3_000, 150),
             (20_000, 390),
             (1_000, 700),
+            (5_000, 3_000),
         ] {
             let loader = || Loader::new(&[4, 8, 1], listens_after, lag);
             let run = run(loader, &way, None);
