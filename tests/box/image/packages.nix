@@ -122,6 +122,17 @@ in
     chmod +x $out/bin/find-etc
     for name in nixos-init initrd-init env-generator clear-etc-opaque; do ln -s find-etc $out/bin/$name; done
   '';
+  # What installs systemd-boot is made of a file that a build has looked at, which the
+  # bench would take for a source that is not here.
+  replaceVarsWith =
+    arguments:
+    prev.replaceVarsWith (
+      arguments
+      // lib.optionalAttrs ((arguments.name or "") == "systemd-boot") {
+        src = final.path + "/nixos/modules/system/boot/loader/systemd-boot/systemd-boot-builder.py";
+      }
+    );
+
   # nixpkgs' own links to the kernel's modules, if there is only one tree of them, and
   # writes their maps through that link, which only a sandbox forbids.
   aggregateModules =
