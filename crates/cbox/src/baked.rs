@@ -171,7 +171,7 @@ async fn folders(
     item.snapshot.add(evaluator.session, &evaluator.nix).await?;
     if store.holds(path) == Some(false) {
         // It is remembered, and was collected since.
-        let again = evaluator.clone().without_memory();
+        let again = evaluator.clone().without_cache();
         let items = std::slice::from_ref(item);
         for answer in side_by_side::evaluate(&again, limits, items).await? {
             answer?;

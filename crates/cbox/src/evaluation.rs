@@ -4,8 +4,8 @@
 
 use camino::Utf8Path;
 use cbox_core::{
+    evaluation_key::KeyParts,
     expression::{DerivationInfo, Evaluated, Request},
-    memory_key::KeyParts,
     nix_error::Cause,
 };
 use cbox_nix::{NixError, eval::evaluate, said::Said};
@@ -37,7 +37,7 @@ impl Evaluator<'_> {
         key: &str,
         what: &str,
     ) -> Result<Option<Evaluated>, Error> {
-        let known = self.memory.as_ref().and_then(|memory| memory.get(key));
+        let known = self.cache.as_ref().and_then(|cache| cache.get(key));
         match known {
             Some(known) if self.is_still_there(&known).await? => {
                 tracing::debug!("{what}: remembered as {key}");
@@ -62,8 +62,8 @@ impl Evaluator<'_> {
             snapshot.add(self.session, &self.nix).await?;
             evaluated = self.ask(snapshot, request, heap, what).await?;
         }
-        if let Some(memory) = &self.memory
-            && let Err(error) = memory.put(key, &evaluated)
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(key, &evaluated)
         {
             let error = Error::from(error);
             self.session.view.warn(&format!(

@@ -5,7 +5,7 @@ use cbox_core::{lock::Lock, nix_error::Fault};
 use cbox_nix::{
     Interrupt, NixError,
     argv::Options,
-    memory::Memory,
+    evaluation_cache::EvaluationCache,
     nix::Nix,
     pass_through::{PassThrough, SHOW_TRACE},
 };
@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
             session: self,
             nix,
             repeatable,
-            memory: None,
+            cache: None,
         };
         Ok(evaluator.under(&self.project))
     }
@@ -167,8 +167,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) nix: Nix,
     /// Whether the command line lets an evaluation give the same again.
     repeatable: bool,
-    /// Where evaluations are remembered; `None` where this one must not be.
-    pub(crate) memory: Option<Memory>,
+    /// The evaluation cache; `None` where this evaluation must not be kept.
+    pub(crate) cache: Option<EvaluationCache>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -181,15 +181,15 @@ impl<'a> Evaluator<'a> {
             session,
             nix: self.nix.under(session.interrupt),
             repeatable: self.repeatable,
-            memory: None,
+            cache: None,
         };
         evaluator.under(&session.project)
     }
 
     /// This evaluator, which neither remembers nor looks at what is remembered.
-    pub(crate) fn without_memory(mut self) -> Self {
+    pub(crate) fn without_cache(mut self) -> Self {
         self.repeatable = false;
-        self.memory = None;
+        self.cache = None;
         self
     }
 
@@ -200,7 +200,7 @@ impl<'a> Evaluator<'a> {
         let remember = self.repeatable && !import_from_derivation;
         let mut evaluator = self.clone();
         evaluator.nix.options.import_from_derivation = import_from_derivation;
-        evaluator.memory = remember.then(|| Memory::below(&self.session.environment.cache));
+        evaluator.cache = remember.then(|| EvaluationCache::below(&self.session.environment.cache));
         evaluator
     }
 }

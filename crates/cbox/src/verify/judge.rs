@@ -61,7 +61,7 @@ pub(crate) async fn evaluator<'a>(
     };
     let evaluator = session.evaluator(common, &flags).await?;
     Ok(match args.no_cache {
-        true => evaluator.without_memory(),
+        true => evaluator.without_cache(),
         false => evaluator,
     })
 }

@@ -1,6 +1,6 @@
-//! Evaluations that are remembered, so that an unchanged tree is evaluated once.
+//! The evaluation cache: results of `nix eval`, so that an unchanged tree is evaluated once.
 //!
-//! One small JSON file for each, named by its key (see [`cbox_core::memory_key`]) and
+//! One small JSON file for each, named by its key (see [`cbox_core::evaluation_key`]) and
 //! written in one step. A file that cannot be read counts as none: what is remembered
 //! can always be found out again.
 
@@ -14,14 +14,14 @@ use crate::NixError;
 /// How many evaluations are kept; the oldest go when there are more.
 const MOST: usize = 2000;
 
-/// The folder of remembered evaluations.
+/// The folder that holds them.
 #[derive(Debug, Clone)]
-pub struct Memory {
+pub struct EvaluationCache {
     folder: Utf8PathBuf,
 }
 
-impl Memory {
-    /// The memory below `cache`, the folder of cbox's caches. Nothing is made yet.
+impl EvaluationCache {
+    /// The evaluation cache below `cache`, the folder of cbox's caches. Nothing is made yet.
     #[must_use]
     pub fn below(cache: &Utf8Path) -> Self {
         Self {
@@ -103,33 +103,33 @@ mod tests {
     #[test]
     fn what_is_put_is_got() {
         let folder = tempfile::tempdir().unwrap();
-        let memory = Memory::below(Utf8Path::from_path(folder.path()).unwrap());
-        assert_eq!(memory.get("a"), None);
-        memory.put("a", &evaluated("one")).unwrap();
-        memory.put("a", &evaluated("two")).unwrap();
-        assert_eq!(memory.get("a"), Some(evaluated("two")));
-        fs::write(memory.file("a"), "{").unwrap();
-        assert_eq!(memory.get("a"), None, "a broken entry counts as none");
+        let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
+        assert_eq!(cache.get("a"), None);
+        cache.put("a", &evaluated("one")).unwrap();
+        cache.put("a", &evaluated("two")).unwrap();
+        assert_eq!(cache.get("a"), Some(evaluated("two")));
+        fs::write(cache.file("a"), "{").unwrap();
+        assert_eq!(cache.get("a"), None, "a broken entry counts as none");
     }
 
     #[test]
     fn the_memory_does_not_grow_for_ever() {
         let folder = tempfile::tempdir().unwrap();
-        let memory = Memory::below(Utf8Path::from_path(folder.path()).unwrap());
-        fs::create_dir_all(&memory.folder).unwrap();
+        let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
+        fs::create_dir_all(&cache.folder).unwrap();
         for number in 0..MOST {
-            fs::write(memory.file(&number.to_string()), "{}").unwrap();
+            fs::write(cache.file(&number.to_string()), "{}").unwrap();
         }
-        memory.put("new", &evaluated("new")).unwrap();
-        assert!(fs::read_dir(&memory.folder).unwrap().count() < MOST * 2 / 3);
-        assert!(memory.get("new").is_some());
+        cache.put("new", &evaluated("new")).unwrap();
+        assert!(fs::read_dir(&cache.folder).unwrap().count() < MOST * 2 / 3);
+        assert!(cache.get("new").is_some());
     }
 
     #[test]
     fn a_memory_that_cannot_be_written_says_where() {
         let folder = tempfile::NamedTempFile::new().unwrap();
-        let memory = Memory::below(Utf8Path::from_path(folder.path()).unwrap());
-        let error = memory.put("a", &evaluated("one")).unwrap_err();
+        let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
+        let error = cache.put("a", &evaluated("one")).unwrap_err();
         assert!(error.to_string().contains("evaluations/a.json"), "{error}");
     }
 }

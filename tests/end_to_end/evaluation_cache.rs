@@ -1,4 +1,4 @@
-//! The evaluation memory: an unchanged tree is evaluated once, and each part of the key
+//! The evaluation cache: an unchanged tree is evaluated once, and each part of the key
 //! counts.
 //!
 //! Every test counts the calls of `nix eval` with a stand-in that writes them down.
