@@ -105,20 +105,14 @@ pub(crate) struct JudgeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Judge a commit instead of the working tree
-    #[arg(long, value_name = "REV", conflicts_with_all = ["accept", "self_test"])]
+    #[arg(long, value_name = "REV", conflicts_with = "self_test")]
     pub(crate) rev: Option<String>,
     /// Explain against a commit [default: in a pull request, where it began]
-    #[arg(long, value_name = "REV", conflicts_with_all = ["accept", "self_test"])]
+    #[arg(long, value_name = "REV", conflicts_with = "self_test")]
     pub(crate) base: Option<String>,
     /// Let only the same derivation pass, not another one with the same output
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Record what is found: the same as `cbox accept`
-    #[arg(long, conflicts_with = "self_test")]
-    pub(crate) accept: bool,
-    /// With `--accept`: also with uncommitted changes
-    #[arg(long, requires = "accept")]
-    pub(crate) dirty: bool,
     /// Write files to ignored and unbaked places of a copy, and show that nothing moves
     #[arg(long)]
     pub(crate) self_test: bool,

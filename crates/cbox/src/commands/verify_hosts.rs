@@ -1,6 +1,6 @@
 //! `cbox verify-hosts`: whether every install host is as accepted, and why not.
 
-use super::{accept, verdicts};
+use super::verdicts;
 use crate::{
     cli::{Common, VerifyArgs},
     error::Error,
@@ -18,9 +18,6 @@ pub(crate) async fn run(
     common: &Common,
     args: &VerifyArgs,
 ) -> Result<(), Error> {
-    if args.accept {
-        return accept::run(session, common, &args.judge, args.dirty).await;
-    }
     if args.self_test {
         return self_test::run(session, common, &args.judge).await;
     }
