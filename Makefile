@@ -30,7 +30,7 @@ test: setup ## set up, then every check: format, lints, scripts, unit and end-to
 	@$(with_tools) scripts/check-box.sh
 
 test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
-	@scripts/setup.sh nix
+	@scripts/setup.sh nix $${BOX_LONG:+qemu}
 	@$(with_tools) scripts/check-box.sh
 
 build: ## the program, as target/release/cbox
