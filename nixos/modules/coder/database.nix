@@ -2,7 +2,12 @@
 # minutes and its set-up one: a disk that was full for a moment would leave both
 # off, and Coder with them, until somebody comes. Here each tries for as long as it
 # takes, in growing steps, and none of them waits for another to succeed.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.box.coder;
   inherit (config.services) postgresql;
@@ -13,6 +18,23 @@ let
   usualPlace = dataDir == "/var/lib/postgresql/${postgresql.package.psqlSchema}";
 
   systemctl = lib.getExe' config.systemd.package "systemctl";
+
+  waitForDatabase = pkgs.writeShellApplication {
+    name = "coder-wait-for-database";
+    runtimeInputs = [
+      pkgs.coreutils
+      postgresql.finalPackage
+    ];
+    text = ''
+      for _ in $(seq 60); do
+        if pg_isready --quiet --host=/run/postgresql; then
+          exit 0
+        fi
+        sleep 1
+      done
+      echo "PostgreSQL takes no connections yet; Coder is started all the same" >&2
+    '';
+  };
 
   forever = {
     unitConfig.StartLimitIntervalSec = lib.mkForce 0;
@@ -37,6 +59,9 @@ in
       # restart of the database would stop it. Not `wants` either: each of Coder's
       # tries would be one of the database's.
       coder.after = [ "postgresql.target" ];
+      # A switch starts both anew, each by a job of its own, so no order holds between
+      # them; a Coder that finds no database would make the switch fail.
+      coder.serviceConfig.ExecStartPre = lib.getExe waitForDatabase;
 
       postgresql = lib.mkMerge [
         forever

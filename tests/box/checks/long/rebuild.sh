@@ -10,6 +10,8 @@ switch_to() { in_box "$1/bin/switch-to-configuration test"; }
 fresh
 start
 check "the first boot finishes" eventually 120 finished
+has_account_password() { in_box "test -s $state/unix/box"; }
+check "the account has its password" eventually 60 has_account_password
 identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id"; }
 before=$(identity)
 check "switches to the changed one" switch_to "$changed"
