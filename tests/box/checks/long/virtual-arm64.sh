@@ -9,8 +9,10 @@ check "the first boot finishes" eventually 600 finished
 check "on aarch64" same "$(in_box "uname -m")" aarch64
 check "the root has grown" in_box "df --output=size -B1M / | awk 'END { exit \$1 <= 2500 }'"
 check "memory is swapped to memory" in_box "grep -q zram /proc/swaps"
+check "its boot partition is mounted" in_box "findmnt /boot"
 check "it is running" eventually 240 system_runs
 check "no unit failed" no_failed_unit
+check "no ordering cycle" not logged init.scope "ordering cycle"
 check "one owner, one set of templates" one_owner_one_set
 check "secrets are root's, and in no log" nothing_secret_leaks
 check "the password opens Coder" shown_password_works
