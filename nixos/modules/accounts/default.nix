@@ -112,8 +112,9 @@ in
     );
     systemd.paths.box-account-password-changed = lib.mkIf (!ownPassword) {
       description = "Wait for passwords to change";
+      # What it starts comes after box-account-password.service. It itself may not: a
+      # path is there before basic.target, so that would be a cycle.
       wantedBy = [ "multi-user.target" ];
-      after = [ "box-account-password.service" ];
       pathConfig.PathChanged = "/etc/shadow";
     };
   };
