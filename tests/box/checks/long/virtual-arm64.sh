@@ -7,20 +7,30 @@ check "it is built" virtual qemu-arm64 BOX
 [ "$failed" = 0 ] || exit 1
 check "the first boot finishes" eventually 600 finished
 check "on aarch64" same "$(in_box "uname -m")" aarch64
-check "the root has grown" in_box "df --output=size -B1M / | awk 'END { exit \$1 <= 2500 }'"
 check "memory is swapped to memory" in_box "grep -q zram /proc/swaps"
 check "its boot partition is mounted" in_box "findmnt /boot"
 check "it is running" eventually 240 system_runs
 check "no unit failed" no_failed_unit
-check "no ordering cycle" not logged init.scope "ordering cycle"
+check_not "no ordering cycle" in_box "journalctl -b --no-pager | grep -i 'ordering cycle'"
 check "one owner, one set of templates" one_owner_one_set
 check "secrets are root's, and in no log" nothing_secret_leaks
 check "the password opens Coder" shown_password_works
 check "the passwords are on the screen" eventually 60 screen_shows password
-check_not "no password on the serial line" grep -q "password  " "$work/vm/console.log"
+# This host has a log-in there, which prints what may be known.
+serial_says() { grep -a -q "$1" "$work/vm/console.log"; }
+serial_says_no_password() {
+  for secret in admin-password unix/box; do
+    password=$(in_box "cat $state/$secret")
+    [ -n "$password" ] || return 1
+    not grep -a -q -F -e "$password" "$work/vm/console.log" || return 1
+  done
+}
+check "the serial line says where they are" eventually 60 serial_says "Coder  .*http://"
+check "and none of them" serial_says_no_password
 identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
 before=$(identity)
 in_box "systemctl poweroff"
+check "it powers off" eventually 180 not test -s "$work/vm/qemu.pid"
 virtual_off
 virtual_again
 check "a second boot" eventually 600 finished
