@@ -8,6 +8,7 @@ check "the root has grown" in_box "df --output=size -B1M / | awk 'END { exit \$1
 check "memory is swapped to memory" in_box "grep -q zram /proc/swaps"
 check "it is running" eventually 120 system_runs
 check "no unit failed" no_failed_unit
+check_not "no ordering cycle" in_box "journalctl -b --no-pager | grep -i 'ordering cycle'"
 check "one owner, one set of templates" one_owner_one_set
 check "secrets are root's, and in no log" nothing_secret_leaks
 screen() { in_box "cat /dev/vcs1"; }
