@@ -104,6 +104,7 @@ wait_for() {
 stop_machine() {
   end_process "$work/dhcp.pid"
   end_process "$machine/runner.pid"
+  end_process "$work/vm/qemu.pid"
   rm -f "$machine/pid"
 }
 

@@ -17,6 +17,7 @@ check_not "no password on the serial line" grep -q "password  " "$work/vm/consol
 identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
 before=$(identity)
 in_box "systemctl poweroff"
+check "it powers off" eventually 180 not test -s "$work/vm/qemu.pid"
 virtual_off
 virtual_again
 check "a second boot" eventually 300 finished
