@@ -22,12 +22,8 @@ demo: ## set up, build the mini box's ISO, boot it until it says that it is read
 	@$(MAKE) --no-print-directory -j2 build setup-demo
 	@scripts/demo.sh
 
-test: setup ## set up, then every check: format, lints, scripts, unit and end-to-end tests, The Box
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@scripts/check-scripts.sh
-	$(with_tools) CBOX_REQUIRE_NIX=1 CBOX_REQUIRE_TOOLS=1 cargo test --workspace --locked
-	@$(with_tools) scripts/check-box.sh
+test: ## set up, then every check: format, lints, scripts, unit and end-to-end tests, The Box
+	@scripts/test.sh
 
 test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
 	@scripts/setup.sh nix $${BOX_LONG:+qemu}

@@ -2,17 +2,18 @@
 
 use crate::support::{
     call::{Ended, find_program},
-    nix::{left_out, native},
+    nix::{native, say_left_out},
     place::Place,
 };
 
-/// A place with the mini box; `None` where there is no Nix or no QEMU for `arch`.
+/// A place with the mini box; `None` where there is no QEMU for `arch`.
 fn minibox(arch: &str) -> Option<Place> {
     let qemu = format!("qemu-system-{arch}");
     if find_program(&qemu).is_none() {
-        return left_out(&qemu);
+        say_left_out(&format!("no {qemu} here"));
+        return None;
     }
-    Place::minibox()
+    Some(Place::minibox())
 }
 
 /// Boots what was built for `target` until a line matches.

@@ -7,9 +7,7 @@ use crate::support::{nix::native, place::Place, stand_in::count, unique};
 /// Builds an image and checks that it lies where cbox says, under the name that it should
 /// have.
 fn builds(format: &str, file: &str) {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let system = native();
     let printed = place.ask(&["appliance", format]);
     let file = file.replace("SYSTEM", &system);
@@ -36,9 +34,7 @@ fn a_raw_image_is_built() {
 
 #[test]
 fn a_host_is_built_as_its_system() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     // The minibox's machine for x86_64 can be put together on any machine.
     let build = ["build", "hosts/mini-thinkcentre"];
     let platform = format!("nixpkgs.buildPlatform={}", native());
@@ -57,9 +53,7 @@ fn a_host_is_built_as_its_system() {
 
 #[test]
 fn a_named_system_is_part_of_the_links_name() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["appliance", "iso", "arm64"]);
     assert_eq!(
         place.names("out"),
@@ -76,9 +70,7 @@ fn a_named_system_is_part_of_the_links_name() {
 
 #[test]
 fn short_names_of_systems_are_the_same_systems() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     for names in [
         ["x86_64-linux", "x86_64", "amd64"],
         ["aarch64-linux", "aarch64", "arm64"],
@@ -94,9 +86,7 @@ fn short_names_of_systems_are_the_same_systems() {
 
 #[test]
 fn the_final_link_is_the_one_root_of_the_image() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["appliance", "iso"]);
     assert_eq!(
         place.roots(&place.link("appliance-iso")),
@@ -106,9 +96,7 @@ fn the_final_link_is_the_one_root_of_the_image() {
 
 #[test]
 fn a_new_image_replaces_the_link_and_its_root() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["appliance", "iso"]);
     let before = place.link("appliance-iso");
     place.ask(&["appliance", "iso", "--set", "system.nixos.version=v2"]);
@@ -125,9 +113,7 @@ fn a_new_image_replaces_the_link_and_its_root() {
 
 #[test]
 fn sha256sum_accepts_the_checksum() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["build", "appliance/iso", "appliance/qcow2"]);
     let check = place
         .call("sha256sum")
@@ -143,9 +129,7 @@ fn sha256sum_accepts_the_checksum() {
 
 #[test]
 fn the_manifest_says_what_was_built_from_what() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let drv = place.drv(&["appliance", "iso"]);
     place.ask(&["appliance", "iso"]);
     let manifest = place.manifest("appliance-iso");
@@ -180,9 +164,7 @@ fn the_manifest_says_what_was_built_from_what() {
 
 #[test]
 fn the_manifest_says_when_the_tree_was_dirty() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.write("modules/new.txt", "not committed\n");
     place.ask(&["appliance", "iso"]);
     assert_eq!(place.manifest("appliance-iso")["source"]["dirty"], true);
@@ -190,9 +172,7 @@ fn the_manifest_says_when_the_tree_was_dirty() {
 
 #[test]
 fn a_second_run_evaluates_nothing_and_hashes_nothing() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let first = place.cbox(&["appliance", "iso"]).run().ok();
     assert!(first.stderr.contains("hashing"), "{first}");
     let log = place.log_nix();
@@ -206,9 +186,7 @@ fn a_second_run_evaluates_nothing_and_hashes_nothing() {
 
 #[test]
 fn drv_prints_a_derivation_that_is_there_and_builds_nothing() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let set = format!("environment.etc.word.text={}", unique());
     let run = place.cbox(&["appliance", "iso", "--drv", "--set", &set]);
     let run = run.run().ok();
@@ -219,9 +197,7 @@ fn drv_prints_a_derivation_that_is_there_and_builds_nothing() {
 
 #[test]
 fn a_dry_run_shows_what_would_be_built_and_builds_nothing() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let set = format!("environment.etc.word.text={}", unique());
     let run = place.cbox(&["appliance", "iso", "--dry-run", "--set", &set]);
     let run = run.run().ok();
@@ -238,9 +214,7 @@ fn a_dry_run_shows_what_would_be_built_and_builds_nothing() {
 
 #[test]
 fn no_link_links_and_records_nothing() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let printed = place.ask(&["appliance", "iso", "--no-link"]);
     assert!(printed.starts_with("/nix/store/"), "{printed}");
     assert!(Path::new(&printed).is_file(), "{printed}");
@@ -249,9 +223,7 @@ fn no_link_links_and_records_nothing() {
 
 #[test]
 fn out_dir_is_relative_to_where_the_user_stands() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let run = place.cbox(&["appliance", "iso", "--out-dir", "../../images"]);
     run.folder(place.path("hosts")).run().ok();
     assert!(place.beside("images/appliance-iso.json").is_file());
@@ -260,9 +232,7 @@ fn out_dir_is_relative_to_where_the_user_stands() {
 
 #[test]
 fn a_folder_below_the_flake_will_do() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let run = place.cbox(&["appliance", "iso"]);
     let run = run.folder(place.path("hosts")).run().ok();
     assert!(run.stdout.starts_with("../out/appliance-iso/"), "{run}");
@@ -271,9 +241,7 @@ fn a_folder_below_the_flake_will_do() {
 
 #[test]
 fn a_flake_in_a_folder_of_its_repository_is_built() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let plain = place.drv(&["appliance", "iso"]);
     place
         .call("sh")
@@ -288,9 +256,7 @@ fn a_flake_in_a_folder_of_its_repository_is_built() {
 
 #[test]
 fn stamp_puts_commit_and_branch_into_the_image_and_nothing_else_does() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let plain = place.drv(&["appliance", "iso"]);
     let stamped = ["appliance", "iso", "--stamp"];
     let first = place.drv(&stamped);
@@ -306,9 +272,7 @@ fn stamp_puts_commit_and_branch_into_the_image_and_nothing_else_does() {
 
 #[test]
 fn stamp_says_when_the_tree_is_not_the_commit() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let revision = place.git(&["rev-parse", "HEAD"]);
     let forced = |mark: &str| {
         let run = place.cbox(&["appliance", "iso", "--stamp", "--dry-run"]);

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// A place with the hosts `a` and `b`, built and linked.
-fn built() -> Option<Place> {
+fn built() -> Place {
     let hosts = [("a", "echo a >$out"), ("b", "echo b >$out")];
-    let place = Place::flake(&tiny::scripts(&hosts))?;
+    let place = Place::flake(&tiny::scripts(&hosts));
     place.ask(&["build", "hosts/a", "hosts/b"]);
-    Some(place)
+    place
 }
 
 const BOTH: [&str; 4] = ["hosts-a", "hosts-a.json", "hosts-b", "hosts-b.json"];
@@ -41,7 +41,7 @@ fn make_old(place: &Place, slug: &str) {
 
 #[test]
 fn something_has_to_be_named() {
-    let Some(place) = built() else { return };
+    let place = built();
     let run = fails(
         &place,
         &["clean"],
@@ -67,9 +67,7 @@ fn something_has_to_be_named() {
 
 #[test]
 fn a_target_goes_with_its_records_and_its_root() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["build", "appliance/iso", "appliance/qcow2"]);
     let iso = place.link("appliance-iso");
     let printed = place.ask(&["clean", "appliance/iso"]);
@@ -100,7 +98,7 @@ fn a_target_goes_with_its_records_and_its_root() {
 
 #[test]
 fn a_dry_run_says_the_same_and_removes_nothing() {
-    let Some(place) = built() else { return };
+    let place = built();
     let dry = |args: &[&str]| place.cbox(&[args, &["--json"]].concat()).run().ok().json();
     let would = dry(&["clean", "hosts/a", "-n"]);
     assert_eq!(would["dryRun"], true);
@@ -117,7 +115,7 @@ fn a_dry_run_says_the_same_and_removes_nothing() {
 
 #[test]
 fn what_is_old_goes_and_what_is_young_stays() {
-    let Some(place) = built() else { return };
+    let place = built();
     make_old(&place, "hosts-a");
     let logs = ["20010101T000000Z-hosts-a.log", YOUNG_LOG, "notes.txt"];
     for log in logs {
@@ -146,9 +144,7 @@ fn what_is_old_goes_and_what_is_young_stays() {
 
 #[test]
 fn all_is_all_that_cbox_made_and_nothing_else() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let platform = format!("nixpkgs.buildPlatform={}", native());
     place.ask(&["build", "hosts/mini-thinkcentre", "--set", &platform]);
     place.ask(&["appliance", "iso"]);
@@ -228,7 +224,7 @@ fn all_is_all_that_cbox_made_and_nothing_else() {
 
 #[test]
 fn a_named_target_that_is_not_cboxs_is_refused_before_anything_goes() {
-    let Some(place) = built() else { return };
+    let place = built();
     fs::remove_file(place.path("out/hosts-b.json")).unwrap();
     fails(
         &place,
@@ -244,7 +240,7 @@ fn a_named_target_that_is_not_cboxs_is_refused_before_anything_goes() {
 
 #[test]
 fn a_folder_that_is_a_link_is_refused_unless_its_real_name_is_given() {
-    let Some(place) = built() else { return };
+    let place = built();
     fs::rename(place.path("out"), place.beside("real")).unwrap();
     symlink(place.beside("real"), place.path("out")).unwrap();
     assert!(place.ask(&["status"]).contains("hosts/a"));
@@ -263,7 +259,7 @@ fn a_folder_that_is_a_link_is_refused_unless_its_real_name_is_given() {
 
 #[test]
 fn in_a_folder_of_sources_only_cboxs_own_goes() {
-    let Some(place) = built() else { return };
+    let place = built();
     place.ask(&["build", "hosts/a", "--out-dir", "."]);
     place.write("data.json", "{}\n");
     symlink("flake.nix", place.path("link.nix")).unwrap();
@@ -282,7 +278,7 @@ fn in_a_folder_of_sources_only_cboxs_own_goes() {
 
 #[test]
 fn what_a_live_run_needs_stays() {
-    let Some(place) = built() else { return };
+    let place = built();
     place.write(Path::new("out/.log").join(YOUNG_LOG), "");
     let alive = place.path("out/.cbox-alive");
     fs::create_dir(&alive).unwrap();
@@ -300,7 +296,7 @@ fn what_a_live_run_needs_stays() {
 
 #[test]
 fn a_run_that_makes_a_link_is_waited_for() {
-    let Some(place) = built() else { return };
+    let place = built();
     let turn = File::open(place.path("out")).unwrap();
     turn.lock().unwrap();
     let clean = || place.cbox(&["clean", "--all"]).start();
@@ -330,7 +326,7 @@ fn a_run_that_makes_a_link_is_waited_for() {
 
 #[test]
 fn ctrl_c_leaves_links_and_records_together() {
-    let Some(place) = built() else { return };
+    let place = built();
     let reached = place.stall("nix", "*' path-info '*|*' path-info --json '*");
     let running = place.cbox(&["clean", "--all"]).start();
     wait_until("the closures are asked for", || reached.exists());
@@ -342,7 +338,7 @@ fn ctrl_c_leaves_links_and_records_together() {
 
 #[test]
 fn what_frees_nothing_says_so() {
-    let Some(place) = built() else { return };
+    let place = built();
     place
         .nix(&["build", "--out-link", "out/mine", &place.link("hosts-b")])
         .run()
@@ -367,7 +363,7 @@ fn what_frees_nothing_says_so() {
 
 #[test]
 fn without_nix_links_go_all_the_same() {
-    let Some(place) = built() else { return };
+    let place = built();
     let few = place.path_with_only(&["git"]);
     let printed = place.cbox(&["clean", "hosts/a"]).env("PATH", &few);
     let printed = printed.run().ok().says(&["`nix` is not on the PATH"]);
@@ -393,9 +389,7 @@ fn sharing(name: &str) -> String {
 #[test]
 fn what_is_said_to_be_freed_is_freed_and_what_is_kept_survives() {
     let (a, b) = (sharing("a"), sharing("b"));
-    let Some(place) = Place::flake(&tiny::flake(&[("a", &a), ("b", &b)])) else {
-        return;
-    };
+    let place = Place::flake(&tiny::flake(&[("a", &a), ("b", &b)]));
     let place = place.with_own_store();
     place.ask(&["build", "hosts/a", "hosts/b"]);
     let collect = || place.call("nix-collect-garbage").run().ok();

@@ -5,12 +5,12 @@ use std::{fs, os::unix::fs::symlink};
 use crate::support::{call::Ended, place::Place, tiny};
 
 /// Two hosts of a flake of folders that differ in one word.
-fn two() -> Option<Place> {
-    let place = Place::flake(&tiny::of_folders())?;
+fn two() -> Place {
+    let place = Place::flake(&tiny::of_folders());
     set(&place, "one", "echo first >$out");
     set(&place, "two", "echo second >$out");
     place.commit("hosts");
-    Some(place)
+    place
 }
 
 fn set(place: &Place, host: &str, script: &str) {
@@ -37,7 +37,7 @@ fn differs(place: &Place, sides: [&str; 2]) {
 
 #[test]
 fn hosts_commits_derivations_and_links_can_be_mixed() {
-    let Some(place) = two() else { return };
+    let place = two();
     let drv = |host: &str| place.drv(&["build", &format!("hosts/{host}")]);
     let (one, two) = (drv("one"), drv("two"));
     place.ask(&["build", "hosts/one"]);
@@ -78,7 +78,7 @@ fn hosts_commits_derivations_and_links_can_be_mixed() {
 
 #[test]
 fn a_link_that_cbox_did_not_make_is_traced_by_nix() {
-    let Some(place) = two() else { return };
+    let place = two();
     place.ask(&["build", "hosts/one"]);
     let output = place.link("hosts-one");
     symlink(&output, place.path("result")).unwrap();
@@ -93,9 +93,7 @@ fn a_link_that_cbox_did_not_make_is_traced_by_nix() {
 
 #[test]
 fn targets_are_compared_as_they_would_be_built() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let targets = ["appliance/qcow2", "appliance/raw"];
     let run = diff(&place, targets, &[]).ok();
     assert!(run.stdout.contains("qcow2"), "{run}");
@@ -117,9 +115,7 @@ fn targets_are_compared_as_they_would_be_built() {
 
 #[test]
 fn local_settings_count_as_in_a_build_and_can_be_left_out() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let local = "{ environment.etc.motd.text = \"Mine.\\n\"; }";
     place.write("hosts/mini-thinkcentre/local.nix", local);
     let sides = ["HEAD:mini-thinkcentre", "mini-thinkcentre"];
@@ -132,9 +128,7 @@ fn local_settings_count_as_in_a_build_and_can_be_left_out() {
 
 #[test]
 fn another_derivation_with_the_same_output_is_called_so() {
-    let Some(place) = Place::flake(&tiny::of_folders()) else {
-        return;
-    };
+    let place = Place::flake(&tiny::of_folders());
     for url in ["one", "two"] {
         let text = format!(
             r#"derivation {{
@@ -155,7 +149,7 @@ fn another_derivation_with_the_same_output_is_called_so() {
 /// What two derivations need that are in the store: nothing but cbox.
 #[test]
 fn two_derivations_need_no_nix_and_no_flake() {
-    let Some(place) = two() else { return };
+    let place = two();
     let drv = |host: &str| place.drv(&["build", &format!("hosts/{host}")]);
     let (one, two) = (drv("one"), drv("two"));
     let nothing = place.path_with_only(&[]);
@@ -178,7 +172,7 @@ fn two_derivations_need_no_nix_and_no_flake() {
 
 #[test]
 fn derivations_of_another_store_are_found_by_their_files() {
-    let Some(place) = two() else { return };
+    let place = two();
     let store = place.beside("store").display().to_string();
     let drv = |host: &str| {
         let target = format!("hosts/{host}");
@@ -209,9 +203,7 @@ fn derivations_of_another_store_are_found_by_their_files() {
 
 #[test]
 fn what_names_nothing_says_what_could_be_meant() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let known = "mini-arm64";
     let elsewhere = place.beside("elsewhere.drv").display().to_string();
     fs::write(&elsewhere, "Derive(").unwrap();
@@ -303,7 +295,7 @@ fn what_names_nothing_says_what_could_be_meant() {
 
 #[test]
 fn forms_and_detail_are_those_of_verify_hosts() {
-    let Some(place) = two() else { return };
+    let place = two();
     let sides = ["one", "two"];
     let run = diff(&place, sides, &["--json"]).ok();
     let document = run.json();
@@ -342,7 +334,7 @@ fn forms_and_detail_are_those_of_verify_hosts() {
 
 #[test]
 fn a_host_that_does_not_evaluate_is_named() {
-    let Some(place) = two() else { return };
+    let place = two();
     place.write("hosts/two/default.nix", "throw \"no disk\"");
     diff(&place, ["one", "two"], &[]).code(7).says(&[
         "error: host `two` does not evaluate",

@@ -10,12 +10,12 @@ use crate::support::{nix::native, place::Place, stand_in::NixLog, tiny};
 const TARGET: [&str; 3] = ["build", "hosts/mini-thinkcentre", "--drv"];
 
 /// A mini box whose install host has been evaluated.
-fn remembered() -> Option<(Place, NixLog)> {
-    let place = Place::minibox()?;
+fn remembered() -> (Place, NixLog) {
+    let place = Place::minibox();
     let log = place.log_nix();
     place.ask(&TARGET);
     assert!(log.evaluations() > 0, "the first run evaluates");
-    Some((place, log))
+    (place, log)
 }
 
 /// How many evaluations a run with these further arguments makes.
@@ -29,9 +29,7 @@ fn evaluations(place: &Place, log: &NixLog, more: &[&str]) -> usize {
 /// take the place of what was remembered before.
 #[track_caller]
 fn counts(more: &[&str]) {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     assert!(evaluations(&place, &log, more) > 0, "{more:?} is new");
     assert_eq!(evaluations(&place, &log, more), 0, "{more:?} is known");
     assert_eq!(evaluations(&place, &log, &[]), 0, "so is what was before");
@@ -40,9 +38,7 @@ fn counts(more: &[&str]) {
 /// The same for a change of the environment.
 #[track_caller]
 fn environment_counts(variables: &[(&str, String)]) {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     let changed = || {
         let call = place.cbox(&TARGET);
         let call = variables
@@ -58,9 +54,7 @@ fn environment_counts(variables: &[(&str, String)]) {
 
 #[test]
 fn an_unchanged_tree_is_evaluated_once() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     assert_eq!(evaluations(&place, &log, &[]), 0);
     assert_eq!(evaluations(&place, &log, &["-v"]), 0);
     assert_eq!(evaluations(&place, &log, &["--out-dir", "../other"]), 0);
@@ -68,9 +62,7 @@ fn an_unchanged_tree_is_evaluated_once() {
 
 #[test]
 fn an_empty_commit_is_no_change() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     place.commit("empty");
     assert_eq!(evaluations(&place, &log, &[]), 0);
 }
@@ -82,9 +74,7 @@ fn a_derivation_that_is_gone_is_evaluated_again() {
         crate::support::unique(),
         native()
     );
-    let Some(place) = Place::flake(&tiny::flake(&[("one", &text)])) else {
-        return;
-    };
+    let place = Place::flake(&tiny::flake(&[("one", &text)]));
     let log = place.log_nix();
     let drv = place.ask(&["build", "hosts/one", "--drv"]);
     assert!(log.evaluations() > 0);
@@ -97,9 +87,7 @@ fn a_derivation_that_is_gone_is_evaluated_again() {
 
 #[test]
 fn what_is_remembered_and_broken_is_found_out_again() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     let folder = place.beside("cache/cbox/evaluations");
     for entry in fs::read_dir(&folder).unwrap() {
         fs::write(entry.unwrap().path(), "{").unwrap();
@@ -110,9 +98,7 @@ fn what_is_remembered_and_broken_is_found_out_again() {
 
 #[test]
 fn a_memory_that_cannot_be_written_is_no_error() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     fs::write(place.beside("cache/cbox"), "a file, and no folder").unwrap();
     let run = place.cbox(&TARGET).run().ok();
     assert!(run.stderr.contains("will not be remembered"), "{run}");
@@ -120,9 +106,7 @@ fn a_memory_that_cannot_be_written_is_no_error() {
 
 #[test]
 fn a_file_of_the_tree_counts() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     let before = place.read("hosts/mini-thinkcentre/default.nix");
     place.edit(
         "hosts/mini-thinkcentre/default.nix",
@@ -137,18 +121,14 @@ fn a_file_of_the_tree_counts() {
 
 #[test]
 fn an_executable_bit_counts() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     place.call("chmod").args(["+x", "README.md"]).run().ok();
     assert!(evaluations(&place, &log, &[]) > 0);
 }
 
 #[test]
 fn local_settings_count() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     place.write(
         "hosts/mini-thinkcentre/local.nix",
         "{ environment.etc.mine.text = \"x\"; }",
@@ -164,9 +144,7 @@ fn an_override_counts() {
 
 #[test]
 fn the_value_of_an_override_counts() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     for value in ["one", "two", "\"1\"", "1"] {
         let set = format!("_module.args.value={value}");
         assert!(evaluations(&place, &log, &["--set", &set]) > 0, "{value}");
@@ -175,9 +153,7 @@ fn the_value_of_an_override_counts() {
 
 #[test]
 fn the_system_counts() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let log = place.log_nix();
     for system in ["x86_64-linux", "aarch64-linux"] {
         place.drv(&["appliance", "iso", system]);
@@ -189,9 +165,7 @@ fn the_system_counts() {
 
 #[test]
 fn host_and_attribute_count() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     place.ask(&["build", "hosts/mini-arm64", "--drv"]);
     assert!(log.evaluations() > 0, "another host");
     place.drv(&["appliance", "iso"]);
@@ -211,9 +185,7 @@ fn a_replaced_input_counts_by_its_content() {
     let toplevel = format!(
         "derivation {{ name = inputs.word.name; system = \"{system}\"; builder = \"/bin/sh\"; }}"
     );
-    let Some(place) = Place::flake("{ outputs = _: { }; }") else {
-        return;
-    };
+    let place = Place::flake("{ outputs = _: { }; }");
     for name in ["one", "two"] {
         let folder = place.beside(name);
         fs::create_dir(&folder).unwrap();
@@ -253,9 +225,7 @@ fn a_replaced_input_counts_by_its_content() {
 
 #[test]
 fn the_store_counts() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     let store = place.beside("store").into_os_string();
     let store = store.into_string().unwrap();
     assert!(evaluations(&place, &log, &["--store", &store]) > 0);
@@ -270,9 +240,7 @@ fn the_store_counts() {
 
 #[test]
 fn the_store_directory_counts() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let folder = |name: &str| place.beside(name).into_os_string().into_string().unwrap();
     let log = place.log_nix();
     let run = |store: &str| {
@@ -307,9 +275,7 @@ fn experimental_features_count() {
 
 #[test]
 fn the_version_of_nix_counts() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let log = place.log_nix();
     place.ask(&TARGET);
     assert!(log.evaluations() > 0);
@@ -327,9 +293,7 @@ fn an_option_of_nix_that_is_not_known_to_be_harmless_is_never_remembered() {
         &["--system", "x86_64-linux"],
         &["--no-eval-cache"],
     ] {
-        let Some((place, log)) = remembered() else {
-            return;
-        };
+        let (place, log) = remembered();
         let more = [&["--"], option].concat();
         for time in ["the first", "the second"] {
             assert!(
@@ -344,9 +308,7 @@ fn an_option_of_nix_that_is_not_known_to_be_harmless_is_never_remembered() {
 
 #[test]
 fn an_option_of_nix_that_is_known_to_be_harmless_changes_nothing() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     for option in [
         &["-L"][..],
         &["--max-jobs", "1"],
@@ -359,9 +321,7 @@ fn an_option_of_nix_that_is_known_to_be_harmless_changes_nothing() {
 
 #[test]
 fn import_from_derivation_is_never_remembered() {
-    let Some((place, log)) = remembered() else {
-        return;
-    };
+    let (place, log) = remembered();
     let config = place.read("cbox.toml");
     place.write(
         "cbox.toml",

@@ -31,13 +31,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Option<Self> {
-        let place = Place::minibox()?;
+    fn new() -> Self {
+        let place = Place::minibox();
         place.ask(&["appliance", "iso"]);
         let folder = place.path("out/appliance-iso/iso");
         let image = folder.read_dir().unwrap().next().unwrap().unwrap();
         let image = fs::read(image.path()).unwrap();
-        Some(Self { place, image })
+        Self { place, image }
     }
 
     /// A file of `size` bytes that are not empty.
@@ -59,9 +59,7 @@ fn is_old(file: &Path) -> bool {
 
 #[test]
 fn an_image_is_written_and_compared() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let (size, length) = (64 * MIB, bench.image.len());
     let drive = bench.drive("disk.img", size);
     let run = bench
@@ -108,9 +106,7 @@ fn an_image_is_written_and_compared() {
 
 #[test]
 fn a_dry_run_writes_nothing() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
     let run = bench.flash(&drive, &["--file", "-n"]).run().ok();
     assert_eq!(
@@ -130,9 +126,7 @@ fn a_dry_run_writes_nothing() {
 
 #[test]
 fn what_cannot_be_is_one_sentence_and_changes_nothing() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     bench.place.ask(&["appliance", "qcow2"]);
     let drive = bench.drive("disk.img", 64 * MIB);
     let small = bench.drive("small.img", bench.image.len() - 1);
@@ -219,9 +213,7 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
 
 #[test]
 fn another_image_than_was_built_is_found_out() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let sha256 = bench.place.manifest("appliance-iso")["artifact"]["sha256"].clone();
     let record = "out/appliance-iso.json";
     bench
@@ -241,9 +233,7 @@ fn another_image_than_was_built_is_found_out() {
 
 #[test]
 fn a_drive_that_is_full_in_the_middle_says_where() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let drive = bench.place.beside("disk.img");
     let file = File::create(&drive).unwrap();
     file.set_len(64 * MIB as u64).unwrap();
@@ -290,9 +280,7 @@ fn stops(running: Running, drive: &Path, signal: Signal, code: i32) {
 
 #[test]
 fn signals_stop_it_in_the_middle_and_the_next_run_is_good() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["appliance", "raw"]);
     let drive = place.beside("disk.img");
     let image = place.path("out/appliance-raw");
@@ -343,9 +331,7 @@ fn in_a_terminal_the_name_of_the_drive_is_asked_for() {
     if find_program("script").is_none() {
         return say_left_out("no `script` here");
     }
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
     for (keys, code, word) in [
         (
@@ -436,9 +422,7 @@ fn with<'a>(bench: &'a Bench, command: &[&str], undo: &[&str]) -> Undo<'a> {
 
 #[test]
 fn a_drive_is_read_back_and_not_memory() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
     let Some(device) = Loop::of(&bench, &drive) else {
         return;
@@ -457,9 +441,7 @@ fn a_drive_is_read_back_and_not_memory() {
 
 #[test]
 fn a_drive_that_is_in_use_is_refused() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
     let Some(device) = Loop::of(&bench, &drive) else {
         return;
@@ -520,9 +502,7 @@ fn a_drive_that_is_in_use_is_refused() {
 
 #[test]
 fn a_partition_is_no_drive() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
     let Some(device) = Loop::of(&bench, &drive) else {
         return;
@@ -557,9 +537,7 @@ fn a_partition_is_no_drive() {
 
 #[test]
 fn a_drive_that_fails_in_the_middle_says_where() {
-    let Some(bench) = Bench::new() else {
-        return;
-    };
+    let bench = Bench::new();
     let point = bench.place.beside("small");
     fs::create_dir(&point).unwrap();
     let small = point.to_str().unwrap();

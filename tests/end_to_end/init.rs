@@ -31,19 +31,19 @@ rec {
 "#;
 
 /// A place with these files. `None` where there is no Nix.
-fn flake(files: &[(&str, &str)]) -> Option<Place> {
-    nix::real()?;
+fn flake(files: &[(&str, &str)]) -> Place {
+    nix::real();
     let place = Place::empty("repo");
     place.write("lib.nix", LIBRARY);
     for (path, text) in files {
         place.write(path, text.replace("SYSTEM", &native()));
     }
     place.make_repository();
-    Some(place)
+    place
 }
 
 /// One host in `flake.nix`, another that is an image, and one that does not evaluate.
-fn in_one_file() -> Option<Place> {
+fn in_one_file() -> Place {
     flake(&[(
         "flake.nix",
         r#"{
@@ -88,9 +88,7 @@ fn accept_and_verify(place: &Place) {
 
 #[test]
 fn hosts_in_one_file_are_listed() {
-    let Some(place) = in_one_file() else {
-        return;
-    };
+    let place = in_one_file();
     let init = place.cbox(&["init"]).run().ok().says(&[
         "the old host is gone",
         "wrote cbox.toml",
@@ -152,7 +150,7 @@ fn hosts_in_one_file_are_listed() {
 
 #[test]
 fn hosts_that_are_folders_are_left_to_them() {
-    let Some(place) = flake(&[
+    let place = flake(&[
         (
             "flake.nix",
             r#"{
@@ -174,9 +172,7 @@ fn hosts_that_are_folders_are_left_to_them() {
             "hosts/_live/default.nix",
             "{ host, run, name, ... }: host name \"SYSTEM\" { isoImage = run name \"SYSTEM\" \"echo 1 > $out\"; }",
         ),
-    ]) else {
-        return;
-    };
+    ]);
     place.cbox(&["init"]).run().ok();
     let text = place.read("cbox.toml");
     assert!(!text.contains("hosts ="), "{text}");
@@ -214,7 +210,7 @@ const PARTS: &str = r#"{
 /// In the style of flake-parts, and with image variants.
 #[test]
 fn hosts_out_of_parts_with_image_variants() {
-    let Some(place) = flake(&[
+    let place = flake(&[
         (
             "flake.nix",
             r#"{
@@ -241,9 +237,7 @@ fn hosts_out_of_parts_with_image_variants() {
   src = ./image.tar;
 }"#,
         ),
-    ]) else {
-        return;
-    };
+    ]);
     let parts = place.beside("parts");
     fs::create_dir(&parts).unwrap();
     fs::write(parts.join("flake.nix"), PARTS).unwrap();
@@ -296,9 +290,7 @@ fn hosts_out_of_parts_with_image_variants() {
 
 #[test]
 fn nothing_is_written_over() {
-    let Some(place) = in_one_file() else {
-        return;
-    };
+    let place = in_one_file();
     for there in ["# mine\n", "[broken"] {
         place.write("cbox.toml", there);
         let refused = place.cbox(&["init"]).run().code(3);
@@ -331,7 +323,7 @@ fn nothing_is_written_over() {
 
 #[test]
 fn a_host_that_needs_a_build_to_be_evaluated_says_so() {
-    let Some(place) = flake(&[(
+    let place = flake(&[(
         "flake.nix",
         r#"{
   outputs = _: let inherit (import ./lib.nix) host machine run; in {
@@ -341,9 +333,7 @@ fn a_host_that_needs_a_build_to_be_evaluated_says_so() {
     };
   };
 }"#,
-    )]) else {
-        return;
-    };
+    )]);
     place.cbox(&["init"]).run().ok();
     // What the file says to do, done.
     place.edit(
@@ -360,9 +350,7 @@ fn a_host_that_needs_a_build_to_be_evaluated_says_so() {
 
 #[test]
 fn gitignore_gains_a_line_only_where_it_needs_one() {
-    let Some(place) = in_one_file() else {
-        return;
-    };
+    let place = in_one_file();
     for (before, after) in [
         ("out\n", "out\n"),
         ("/out/", "/out/"),
@@ -383,12 +371,10 @@ fn gitignore_gains_a_line_only_where_it_needs_one() {
 
 #[test]
 fn a_flake_below_the_top_and_named_from_elsewhere() {
-    let Some(place) = flake(&[(
+    let place = flake(&[(
         "nix/flake.nix",
         "{ outputs = _: { nixosConfigurations.a = (import ../lib.nix).machine \"a\" \"SYSTEM\"; }; }",
-    )]) else {
-        return;
-    };
+    )]);
     let init = place.cbox(&["init", "--flake", "nix"]).run().ok();
     init.says(&["wrote nix/cbox.toml", "nix/.gitignore", "cd /"]);
     assert_eq!(place.names("nix"), [".gitignore", "cbox.toml", "flake.nix"]);
@@ -399,9 +385,7 @@ fn a_flake_below_the_top_and_named_from_elsewhere() {
 
 #[test]
 fn what_is_no_flake_with_hosts_is_refused() {
-    let Some(place) = in_one_file() else {
-        return;
-    };
+    let place = in_one_file();
     let files = place.names("");
     let refused = |text: &str, code: i32, words: &[&str]| {
         place.write("flake.nix", text);
@@ -453,9 +437,7 @@ fn what_is_no_flake_with_hosts_is_refused() {
 
 #[test]
 fn a_flake_that_git_does_not_track_is_found_all_the_same() {
-    let Some(place) = in_one_file() else {
-        return;
-    };
+    let place = in_one_file();
     place.git(&["rm", "--quiet", "--cached", "flake.nix", "lib.nix"]);
     place.cbox(&["init"]).run().ok();
     fs::remove_file(place.path("cbox.toml")).unwrap();
@@ -473,9 +455,7 @@ fn a_flake_that_git_does_not_track_is_found_all_the_same() {
 
 #[test]
 fn an_interrupted_search_leaves_nothing() {
-    let Some(place) = in_one_file() else {
-        return;
-    };
+    let place = in_one_file();
     let word = unique();
     let started = place.beside("started");
     // An evaluation that does not end.
@@ -484,7 +464,7 @@ fn an_interrupted_search_leaves_nothing() {
         &format!(
             "case \"$*\" in *laptop*) : > '{}'; exec sleep 1000;; esac\nexec '{}' \"$@\"",
             started.display(),
-            nix::real().unwrap().display()
+            nix::real().display()
         ),
     );
     let running = place.cbox(&["init"]).env("WORD", &word).start();

@@ -1,8 +1,8 @@
 //! End-to-end tests of `cbox` with a real Nix, on copies of `examples/minibox` and on
 //! flakes of a few lines.
 //!
-//! They need `nix` on the PATH (and for [`boots`] QEMU). Without it each test says on
-//! standard error that it was left out; with `CBOX_REQUIRE_NIX=1` it fails instead.
+//! They need `nix` on the PATH, and fail without it; `CBOX_SKIP_NIX=1 make test` leaves them
+//! out on purpose. [`boots`] needs QEMU, and says on standard error where it was left out.
 //! [`support`] is the harness: start reading at [`support::place::Place`].
 #![expect(
     clippy::unwrap_used,

@@ -22,9 +22,7 @@ fn targets(include: &[Value]) -> Vec<&str> {
 
 #[test]
 fn every_image_for_every_system_is_a_job() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let all = include(&place, &[]);
     assert_eq!(
         targets(&all),
@@ -56,9 +54,7 @@ fn every_image_for_every_system_is_a_job() {
 
 #[test]
 fn some_targets_and_their_runners_can_be_named() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let some = include(
         &place,
         &[
@@ -86,9 +82,7 @@ fn some_targets_and_their_runners_can_be_named() {
 
 #[test]
 fn what_gives_no_matrix_is_an_error() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     for (words, code, message) in [
         (&["appliance/is"][..], 2, "did you mean `iso`?"),
         (&["hosts/mini"], 2, "there is no host `mini`"),

@@ -20,19 +20,17 @@ fn drvs(place: &Place) -> Vec<String> {
 }
 
 /// A mini box with an image built in it, and a copy of the image.
-fn with_image() -> Option<(Place, Vec<u8>)> {
-    let place = Place::minibox()?;
+fn with_image() -> (Place, Vec<u8>) {
+    let place = Place::minibox();
     let image = place.ask(&["appliance", "iso"]);
     let image = std::fs::read(place.path(image)).unwrap();
-    Some((place, image))
+    (place, image)
 }
 
 /// Shows that a change leaves the derivation of every target as it is.
 #[track_caller]
 fn changes_nothing(change: impl FnOnce(&Place)) {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let before = drvs(&place);
     change(&place);
     assert_eq!(drvs(&place), before);
@@ -41,9 +39,7 @@ fn changes_nothing(change: impl FnOnce(&Place)) {
 /// Shows that the built image in the tree at `path` leaves every derivation as it is.
 #[track_caller]
 fn image_changes_nothing_at(path: &str) {
-    let Some((place, image)) = with_image() else {
-        return;
-    };
+    let (place, image) = with_image();
     let before = drvs(&place);
     place.write(path, image);
     assert_eq!(drvs(&place), before);
@@ -73,9 +69,7 @@ fn an_image_called_iso_changes_nothing() {
 
 #[test]
 fn an_image_under_an_ignored_name_changes_nothing() {
-    let Some((place, image)) = with_image() else {
-        return;
-    };
+    let (place, image) = with_image();
     place.write(".git/info/exclude", "/scratch*\n");
     let before = drvs(&place);
     place.write("scratch.bin", image);
@@ -84,9 +78,7 @@ fn an_image_under_an_ignored_name_changes_nothing() {
 
 #[test]
 fn an_image_under_any_other_name_is_an_error_that_names_it() {
-    let Some((place, image)) = with_image() else {
-        return;
-    };
+    let (place, image) = with_image();
     place.write("hosts/notes.txt", image);
     let run = place.cbox(&["appliance", "iso"]).run().code(6);
     run.says(&["hosts/notes.txt", "ISO 9660", "hint:", ".gitignore"]);
@@ -94,9 +86,7 @@ fn an_image_under_any_other_name_is_an_error_that_names_it() {
 
 #[test]
 fn a_tracked_image_is_an_error_whatever_is_ignored() {
-    let Some((place, image)) = with_image() else {
-        return;
-    };
+    let (place, image) = with_image();
     place.write("modules/x.iso", image);
     place.git(&["add", "--force", "modules/x.iso"]);
     let run = place.cbox(&["appliance", "iso"]).run().code(6);
@@ -105,9 +95,7 @@ fn a_tracked_image_is_an_error_whatever_is_ignored() {
 
 #[test]
 fn every_kind_of_image_is_known_by_its_content() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     place.ask(&["build", "appliance/iso", "appliance/qcow2", "appliance/raw"]);
     let first_bytes = |slug: &str, file: &str| {
         let name = place.manifest(slug)["artifact"]["path"].clone();
@@ -135,9 +123,7 @@ fn every_kind_of_image_is_known_by_its_content() {
 
 #[test]
 fn images_of_other_tools_are_known_by_their_content() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let with = |marks: &[(usize, &[u8])]| {
         let mut content = vec![0; 1 << 16];
         for (offset, mark) in marks {
@@ -191,9 +177,7 @@ fn the_baseline_and_ci_files_change_nothing() {
 
 #[test]
 fn an_out_folder_that_is_not_ignored_is_no_source() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let build = ["appliance", "iso", "--out-dir", "images"];
     let before = place.drv(&build);
     place.ask(&build);
@@ -210,9 +194,7 @@ fn an_out_folder_that_is_not_ignored_is_no_source() {
 
 #[test]
 fn a_source_that_is_baked_changes_the_images_and_no_machine() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let before = drvs(&place);
     place.write("modules/unused.nix", "{ }\n");
     let after = drvs(&place);
@@ -223,9 +205,7 @@ fn a_source_that_is_baked_changes_the_images_and_no_machine() {
 
 #[test]
 fn plain_nix_gives_the_same_derivation_of_a_host() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     for host in ["mini-thinkcentre", "mini-arm64"] {
         let plain = format!("nixosConfigurations.\"{host}\".config.system.build.toplevel.drvPath");
         let target = format!("hosts/{host}");
@@ -241,9 +221,7 @@ fn plain_nix_gives_the_same_derivation_of_a_host() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn plain_nix_gives_the_same_derivation_of_an_image() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     for (format, host, attribute) in [
         ("iso", "_appliance_iso", "isoImage"),
         ("raw", "_appliance-disk", "diskoImages"),

@@ -6,7 +6,7 @@ use super::support::{place::Place, tiny};
 const SELF_TEST: &[&str] = &["verify-hosts", "--self-test"];
 
 /// A flake whose host `leaky` holds all of the flake, and whose host `tidy` one file.
-fn leaky() -> Option<Place> {
+fn leaky() -> Place {
     let text = |name: &str, source: &str| {
         tiny::script_host(name, "cat $source > $out")
             .replace("system =", &format!("source = {source}; system ="))
@@ -15,20 +15,18 @@ fn leaky() -> Option<Place> {
         ("leaky", &text("leaky", "\"${inputs.self}/motd\"")),
         ("tidy", &text("tidy", "./motd")),
     ]);
-    let place = Place::flake(&flake)?;
+    let place = Place::flake(&flake);
     place.write("motd", "hello\n");
     for host in ["leaky", "tidy"] {
         place.write(format!("hosts/{host}/default.nix"), "{ }\n");
     }
     place.commit("hosts");
-    Some(place)
+    place
 }
 
 #[test]
 fn nothing_moves_a_host_or_an_image_of_the_mini_box() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let before = place
         .git(&["status", "--porcelain", "--ignored"])
         .text()
@@ -57,7 +55,7 @@ fn nothing_moves_a_host_or_an_image_of_the_mini_box() {
 
 #[test]
 fn a_host_that_copies_the_flake_is_caught() {
-    let Some(place) = leaky() else { return };
+    let place = leaky();
     let ended = place.cbox(SELF_TEST).run().code(1);
     let text = ended.text();
     assert!(
@@ -87,7 +85,7 @@ fn a_host_that_copies_the_flake_is_caught() {
 
 #[test]
 fn it_needs_a_repository_and_a_host() {
-    let Some(place) = leaky() else { return };
+    let place = leaky();
     let ended = place
         .cbox(&["verify-hosts", "--self-test", "--host", "none"])
         .run()

@@ -4,7 +4,6 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
 use crate::support::{
-    nix,
     place::{Place, top},
     tiny,
 };
@@ -21,15 +20,12 @@ const ALLOW: &str =
 
 const AUDIT: [&str; 2] = ["source", "audit"];
 
-fn flake() -> Option<Place> {
+fn flake() -> Place {
     Place::flake("{ outputs = _: { }; }")
 }
 
 #[test]
 fn this_repository_and_the_mini_box_pass() {
-    if nix::real().is_none() {
-        return;
-    }
     let place = Place::empty("repo");
     for folder in [top(), top().join("examples/minibox")] {
         let run = place.cbox(&AUDIT).folder(folder).run().ok();
@@ -40,9 +36,7 @@ fn this_repository_and_the_mini_box_pass() {
 
 #[test]
 fn a_finding_has_its_place_and_never_its_value() {
-    let Some(place) = flake() else {
-        return;
-    };
+    let place = flake();
     let (token, shown) = token();
     place.write("sub/notes.txt", format!("one\nit is {token}\n"));
     place.write(".bash_history", "ls\n");
@@ -79,9 +73,7 @@ fn a_finding_has_its_place_and_never_its_value() {
 
 #[test]
 fn what_is_there_on_purpose_is_allowed_with_a_reason() {
-    let Some(place) = flake() else {
-        return;
-    };
+    let place = flake();
     place.write("tests/old.txt", token().0);
     place.write("cbox.toml", ALLOW);
     let run = place.cbox(&AUDIT).run().ok();
@@ -109,9 +101,7 @@ fn what_is_there_on_purpose_is_allowed_with_a_reason() {
 
 #[test]
 fn entries_that_cannot_be_are_refused_with_their_place() {
-    let Some(place) = flake() else {
-        return;
-    };
+    let place = flake();
     for (from, to, words) in [
         ("why = \"revoked\"\n", "", "missing field `why`"),
         ("revoked", " ", "`why` is empty"),
@@ -130,9 +120,7 @@ fn entries_that_cannot_be_are_refused_with_their_place() {
 
 #[test]
 fn local_settings_at_another_place_are_found() {
-    let Some(place) = flake() else {
-        return;
-    };
+    let place = flake();
     place.write(
         "cbox.toml",
         "[source]\nlocal = [\"hosts/{host}/facter.json\"]\n",
@@ -148,9 +136,7 @@ fn local_settings_at_another_place_are_found() {
 
 #[test]
 fn junk_and_strange_names_do_no_harm() {
-    let Some(place) = flake() else {
-        return;
-    };
+    let place = flake();
     let junk: Vec<u8> = (0..100_000u32)
         .map(|number| ((number * 7919) >> 3) as u8)
         .collect();
@@ -177,9 +163,7 @@ fn junk_and_strange_names_do_no_harm() {
 
 #[test]
 fn an_image_is_audited_before_it_is_built() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let (token, shown) = token();
     place.write("modules/note.txt", &token);
     for args in [
@@ -199,9 +183,7 @@ fn an_image_is_audited_before_it_is_built() {
 
 #[test]
 fn the_system_of_a_machine_is_not() {
-    let Some(place) = Place::flake(&tiny::scripts(&[("good", "echo >$out")])) else {
-        return;
-    };
+    let place = Place::flake(&tiny::scripts(&[("good", "echo >$out")]));
     place.write("note.txt", token().0);
     place.ask(&["build", "hosts/good"]);
 }

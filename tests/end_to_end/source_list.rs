@@ -11,7 +11,7 @@ use std::{
 use crate::support::place::Place;
 
 /// A flake's repository with nothing else in it.
-pub(crate) fn repository() -> Option<Place> {
+pub(crate) fn repository() -> Place {
     Place::flake("{ outputs = _: { }; }")
 }
 
@@ -84,9 +84,7 @@ pub(crate) fn agrees_with_git(place: &Place, what: &str) -> BTreeSet<PathBuf> {
 /// git agrees.
 #[track_caller]
 fn stages(files: &[&str], prepare: impl FnOnce(&Place)) {
-    let Some(place) = repository() else {
-        return;
-    };
+    let place = repository();
     prepare(&place);
     let mut found = agrees_with_git(&place, "git");
     for known in [".gitignore", "flake.nix"] {
@@ -200,9 +198,7 @@ fn the_local_files_of_no_host_are_staged_by_a_flake_without_cbox_toml() {
 
 #[test]
 fn tracked_leaves_out_what_git_does_not_know() {
-    let Some(place) = repository() else {
-        return;
-    };
+    let place = repository();
     place.write("new", "");
     assert!(place.ask(&["source", "list"]).contains("new"));
     assert!(!place.ask(&["source", "list", "--tracked"]).contains("new"));
@@ -210,9 +206,7 @@ fn tracked_leaves_out_what_git_does_not_know() {
 
 #[test]
 fn a_worktree_of_a_repository_is_a_repository() {
-    let Some(place) = repository() else {
-        return;
-    };
+    let place = repository();
     place.git(&["worktree", "add", "--quiet", "../tree"]);
     let list = place.cbox(&["source", "list"]).folder(place.beside("tree"));
     assert_eq!(list.run().ok().lines(), [".gitignore", "flake.nix"]);
@@ -220,9 +214,7 @@ fn a_worktree_of_a_repository_is_a_repository() {
 
 #[test]
 fn outside_a_repository_the_tree_is_walked() {
-    let Some(place) = repository() else {
-        return;
-    };
+    let place = repository();
     place.write("sub/.gitignore", "*.log\n");
     place.write("sub/a.log", "");
     place.write("sub/b", "");
@@ -240,9 +232,7 @@ fn outside_a_repository_the_tree_is_walked() {
 
 #[test]
 fn the_environment_of_a_git_hook_does_not_lead_astray() {
-    let Some(place) = repository() else {
-        return;
-    };
+    let place = repository();
     let other = Place::empty("repo");
     other.write("other", "");
     other.make_repository();
@@ -255,9 +245,7 @@ fn the_environment_of_a_git_hook_does_not_lead_astray() {
 
 #[test]
 fn ref_puts_a_tree_into_the_store_that_is_the_tree() {
-    let Some(place) = Place::minibox() else {
-        return;
-    };
+    let place = Place::minibox();
     let reference = place.ask(&["source", "ref"]);
     let path = reference.strip_prefix("path:").unwrap();
     let path = path.split('?').next().unwrap();

@@ -65,7 +65,7 @@ impl Watching {
 }
 
 /// A flake with two hosts that are texts: `one` in a file of its own, `two` in flake.nix.
-fn texts() -> Option<Place> {
+fn texts() -> Place {
     let text = |source: &str| {
         tiny::script_host("text", "echo \"$text\" > $out")
             .replace("system =", &format!("text = {source}; system ="))
@@ -78,7 +78,7 @@ fn texts() -> Option<Place> {
         .iter()
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
-    let place = Place::flake(&tiny::flake(&hosts))?;
+    let place = Place::flake(&tiny::flake(&hosts));
     place.write("hosts/one/text.nix", "\"one\"\n");
     place.write("hosts/one/default.nix", "{ }\n");
     place.write("hosts/two/default.nix", "{ }\n");
@@ -88,12 +88,12 @@ fn texts() -> Option<Place> {
     );
     place.write(".gitignore", "/out/\n/target/\n/hosts/*/local.nix\n");
     place.commit("texts");
-    Some(place)
+    place
 }
 
 #[test]
 fn a_save_is_told_with_its_cause() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     let watching = Watching::start(&place, &[]);
     assert_eq!(
         watching.statuses(0),
@@ -125,7 +125,7 @@ fn a_save_is_told_with_its_cause() {
 
 #[test]
 fn what_does_not_evaluate_is_told_and_so_is_its_mending() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     let watching = Watching::start(&place, &["one"]);
     place.write("hosts/one/text.nix", "\"one");
     assert_eq!(watching.statuses(1), ["hosts/one failed"]);
@@ -140,7 +140,7 @@ fn what_does_not_evaluate_is_told_and_so_is_its_mending() {
 
 #[test]
 fn what_is_not_staged_starts_no_round() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     fs::create_dir_all(place.path("target/deep")).unwrap();
     let watching = Watching::start(&place, &[]);
     place.write("target/deep/file", "x");
@@ -157,7 +157,7 @@ fn what_is_not_staged_starts_no_round() {
 
 #[test]
 fn a_branch_switch_with_a_thousand_files_is_one_change() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     place.git(&["checkout", "--quiet", "-b", "other"]);
     for number in 0..1000 {
         place.write(format!("docs/{}/{number}.md", number % 50), "text");
@@ -179,7 +179,7 @@ fn a_branch_switch_with_a_thousand_files_is_one_change() {
 
 #[test]
 fn a_save_ends_the_evaluation_under_way() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     let watching = Watching::start(&place, &["one"]);
     let stalled = place.stall("nix", "*' --apply '*");
     place.write("hosts/one/text.nix", "\"first\"\n");
@@ -200,7 +200,7 @@ fn a_save_ends_the_evaluation_under_way() {
 
 #[test]
 fn ctrl_c_ends_it_and_leaves_nothing() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     let watching = Watching::start(&place, &[]);
     let word = watching.word.clone();
     watching.running.signal(Signal::INT);
@@ -213,7 +213,7 @@ fn ctrl_c_ends_it_and_leaves_nothing() {
 
 #[test]
 fn words_that_name_nothing_are_refused_at_once() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     place
         .cbox(&["watch", "oen"])
         .run()
@@ -228,7 +228,7 @@ fn words_that_name_nothing_are_refused_at_once() {
 
 #[test]
 fn a_host_that_is_gone_and_one_that_could_not_be_asked_are_told() {
-    let Some(place) = texts() else { return };
+    let place = texts();
     let watching = Watching::start(&place, &[]);
     let module = "hosts/two/default.nix";
     fs::remove_file(place.path(module)).unwrap();

@@ -30,13 +30,13 @@ struct Bench {
 
 impl Bench {
     /// QEMU does what `script` says. KVM's probe is not for it: there KVM does not work.
-    fn with(script: &str) -> Option<Self> {
+    fn with(script: &str) -> Self {
         Self::of_place(script, |_| {})
     }
 
     /// The same, of a mini box that was changed before.
-    fn of_place(script: &str, change: impl FnOnce(&Place)) -> Option<Self> {
-        let place = Place::minibox()?;
+    fn of_place(script: &str, change: impl FnOnce(&Place)) -> Self {
+        let place = Place::minibox();
         change(&place);
         place.ask(&["appliance", "iso"]);
         let bench = Self {
@@ -49,7 +49,7 @@ impl Bench {
             let arm = file.replace("OVMF", "AAVMF").replace("_4M", "");
             bench.file(&format!("firmware/{arm}"), b"");
         }
-        Some(bench)
+        bench
     }
 
     fn qemu(&self, script: &str) {
@@ -105,9 +105,7 @@ const STAYS: &str = "echo up; while :; do sleep 1; done";
 
 #[test]
 fn a_machine_is_told_what_it_is() {
-    let Some(bench) = Bench::with("echo there") else {
-        return;
-    };
+    let bench = Bench::with("echo there");
     let state = bench.place.beside("state, kept");
     let state = state.to_str().unwrap();
     let options = [
@@ -167,9 +165,7 @@ fn a_machine_is_told_what_it_is() {
 
 #[test]
 fn a_window_is_opened_where_there_is_a_display() {
-    let Some(bench) = Bench::with("echo to nobody; echo a note >&2") else {
-        return;
-    };
+    let bench = Bench::with("echo to nobody; echo a note >&2");
     let shown = bench.boot(&[]).env("DISPLAY", ":7").run().ok();
     assert_eq!(shown.stdout, "", "{shown}");
     assert!(bench.told().contains("usb-tablet"));
@@ -187,11 +183,9 @@ fn a_window_is_opened_where_there_is_a_display() {
 
 #[test]
 fn the_line_is_the_result() {
-    let Some(bench) = Bench::with(
+    let bench = Bench::with(
         "printf 'one\\r\\n\\033[31mtw\\377o\\033[0m\\033]0;title\\007\\nit is up\\n'; sleep 60",
-    ) else {
-        return;
-    };
+    );
     let run = bench.boot(&["--until", "is (up|there)"]).run().ok();
     assert_eq!(run.stdout, "one\ntw\u{fffd}o\nit is up\n");
     let run = run.says(&["emulated, which is slow", "appliance/iso is there after"]);
@@ -217,9 +211,7 @@ fn the_line_is_the_result() {
 #[test]
 fn a_prompt_has_no_line_feed_and_half_a_line_is_no_line() {
     let script = "printf 'box lo'; sleep 0.1; printf 'gin: '; sleep 60";
-    let Some(bench) = Bench::with(script) else {
-        return;
-    };
+    let bench = Bench::with(script);
     let run = bench.boot(&["--until", "^box", "-q"]).run().ok();
     assert_eq!(run.text(), "box login:");
     let run = bench.boot(&["--until", "login: $", "-q"]).run().ok();
@@ -231,9 +223,7 @@ fn a_prompt_has_no_line_feed_and_half_a_line_is_no_line() {
 
 #[test]
 fn what_does_not_come_has_its_exit_codes() {
-    let Some(bench) = Bench::with("seq 1 30; printf half; sleep 60") else {
-        return;
-    };
+    let bench = Bench::with("seq 1 30; printf half; sleep 60");
     let late = bench.boot(&["--until", "never", "--timeout", "1s", "-q"]);
     let late = late.run().code(13);
     assert_eq!(late.stdout, "");

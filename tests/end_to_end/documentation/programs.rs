@@ -154,7 +154,7 @@ pub(super) fn shell(place: &Place) -> Call {
         .env("PATH", place.beside("programs"))
         .env("TOP", top())
         .env("REAL_CBOX", env!("CARGO_BIN_EXE_cbox"))
-        .env("REAL_NIX", nix::real().unwrap())
+        .env("REAL_NIX", nix::real())
         .env("REAL_PATH", real)
         .env("CBOX_FIRMWARE_DIR", place.beside("firmware"))
 }

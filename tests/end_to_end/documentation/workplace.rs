@@ -57,8 +57,8 @@ pub(super) struct Workplace {
 
 impl Workplace {
     /// `None` where there is no Nix.
-    pub(super) fn new() -> Option<Self> {
-        let place = Place::minibox()?;
+    pub(super) fn new() -> Self {
+        let place = Place::minibox();
         programs::prepare(&place);
         place.ask(&["accept"]);
         place.commit("baseline");
@@ -82,7 +82,7 @@ impl Workplace {
         }
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        Some(Self { place, port })
+        Self { place, port }
     }
 
     /// Runs commands; the first that fails ends them.

@@ -79,10 +79,10 @@ fn system(word: &str, coder: &str, length: usize) -> String {
     ])
 }
 
-fn built(word: &str) -> Option<Place> {
-    let place = Place::flake(&system(word, "coder-2.24.1", 5000))?;
+fn built(word: &str) -> Place {
+    let place = Place::flake(&system(word, "coder-2.24.1", 5000));
     place.ask(&["build", "hosts/box"]);
-    Some(place)
+    place
 }
 
 /// The row of a package: its words.
@@ -96,9 +96,7 @@ fn row<'a>(run: &'a Ended, package: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_largest_come_first_with_what_pulled_them_in() {
-    let Some(place) = built(&unique()) else {
-        return;
-    };
+    let place = built(&unique());
     let calls = place.log_nix();
     let run = place.cbox(&["size", "hosts/box"]).run().ok();
     assert_eq!(count(&calls.take(), "path-info --json --recursive"), 1);
@@ -141,9 +139,7 @@ fn the_largest_come_first_with_what_pulled_them_in() {
 
 #[test]
 fn every_way_to_a_package_is_shown() {
-    let Some(place) = built(&unique()) else {
-        return;
-    };
+    let place = built(&unique());
     let why = |word: &str| place.cbox(&["size", "hosts/box", "--why", word]).run();
     for word in ["coder", "coder-2.24.1"] {
         let run = why(word).ok();
@@ -185,9 +181,7 @@ fn every_way_to_a_package_is_shown() {
 
 #[test]
 fn what_is_not_built_is_not_built_by_asking() {
-    let Some(place) = Place::flake(&system(&unique(), "coder-2.24.1", 5000)) else {
-        return;
-    };
+    let place = Place::flake(&system(&unique(), "coder-2.24.1", 5000));
     let calls = place.log_nix();
     let run = place.cbox(&["size", "hosts/box"]).run().code(9);
     let run = run.says(&[
@@ -205,9 +199,7 @@ fn what_is_not_built_is_not_built_by_asking() {
 #[test]
 fn a_build_is_compared_with_another() {
     let word = unique();
-    let Some(place) = built(&word) else {
-        return;
-    };
+    let place = built(&word);
     let old = place.link("hosts-box");
     place.git(&["tag", "v1"]);
     let newer = system(&word, "coder-2.25.0", 6500)
@@ -254,9 +246,7 @@ fn a_build_is_compared_with_another() {
 #[test]
 fn a_commit_that_is_not_built_says_what_builds_it() {
     let word = unique();
-    let Some(place) = Place::flake(&system(&word, "coder-2.24.1", 5000)) else {
-        return;
-    };
+    let place = Place::flake(&system(&word, "coder-2.24.1", 5000));
     place.write("flake.nix", system(&word, "coder-2.25.0", 6500));
     place.ask(&["build", "hosts/box"]);
     let against = || {
@@ -272,9 +262,7 @@ fn a_commit_that_is_not_built_says_what_builds_it() {
 
 #[test]
 fn what_there_is_not_is_said_in_a_sentence() {
-    let Some(place) = built(&unique()) else {
-        return;
-    };
+    let place = built(&unique());
     let size = |words: &[&str]| place.cbox(&["size"]).args(words).run();
     for (words, message, hint) in [
         (
@@ -318,9 +306,7 @@ fn what_there_is_not_is_said_in_a_sentence() {
 
 #[test]
 fn ctrl_c_leaves_the_page_that_is_there() {
-    let Some(place) = built(&unique()) else {
-        return;
-    };
+    let place = built(&unique());
     place.write("out/size.html", "the last one");
     let (reached, word) = (place.stall("nix", "*' --recursive '*"), unique());
     let running = place

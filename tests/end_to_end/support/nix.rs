@@ -9,20 +9,17 @@ use super::{
 
 const FEATURES: [&str; 2] = ["--extra-experimental-features", "nix-command flakes"];
 
-/// The real Nix; `None` where tests that need it are left out.
-pub(crate) fn real() -> Option<PathBuf> {
+/// The real Nix. A test that needs it fails without it: what was not run must not look
+/// like what passed.
+pub(crate) fn real() -> PathBuf {
     static REAL: OnceLock<Option<PathBuf>> = OnceLock::new();
-    REAL.get_or_init(|| find_program("nix"))
-        .clone()
-        .or_else(|| left_out("nix"))
-}
-
-/// Says that a test is left out for want of `program`, or fails it if that is not allowed.
-pub(crate) fn left_out<T>(program: &str) -> Option<T> {
-    let strict = std::env::var("CBOX_REQUIRE_NIX").is_ok_and(|value| value == "1");
-    assert!(!strict, "no {program} here, and CBOX_REQUIRE_NIX=1");
-    say_left_out(&format!("no {program} here"));
-    None
+    match REAL.get_or_init(|| find_program("nix")) {
+        Some(nix) => nix.clone(),
+        None => panic!(
+            "there is no Nix here: run `make setup` and then `. .tools/env`, or leave the \
+             end-to-end tests out on purpose with `CBOX_SKIP_NIX=1 make test`"
+        ),
+    }
 }
 
 /// Says that a test is left out, where the machine and not its set-up is the reason.
@@ -42,7 +39,7 @@ pub(crate) fn native() -> String {
 impl Place {
     /// A call of the real Nix, past every stand-in.
     pub(crate) fn nix(&self, args: &[&str]) -> Call {
-        self.call(real().unwrap()).args(FEATURES).args(args)
+        self.call(real()).args(FEATURES).args(args)
     }
 
     /// What `nix eval .#ATTRIBUTE` gives without cbox, as text.

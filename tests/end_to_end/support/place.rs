@@ -32,28 +32,28 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A copy of the mini box. `None` where there is no Nix.
-    pub(crate) fn minibox() -> Option<Self> {
+    /// A copy of the mini box.
+    pub(crate) fn minibox() -> Self {
         Self::minibox_in("repo")
     }
 
     /// The same, in a folder of this name.
-    pub(crate) fn minibox_in(name: &str) -> Option<Self> {
-        nix::real()?;
+    pub(crate) fn minibox_in(name: &str) -> Self {
+        nix::real();
         let place = Self::empty(name);
         copy_folder(&top().join("examples/minibox"), &place.repo);
         place.make_repository();
-        Some(place)
+        place
     }
 
-    /// A flake with this text. `None` where there is no Nix.
-    pub(crate) fn flake(text: &str) -> Option<Self> {
-        nix::real()?;
+    /// A flake with this text.
+    pub(crate) fn flake(text: &str) -> Self {
+        nix::real();
         let place = Self::empty("repo");
         place.write("flake.nix", text);
         place.write(".gitignore", "/out/\n");
         place.make_repository();
-        Some(place)
+        place
     }
 
     /// A place whose `repo/` is empty and no repository.

@@ -50,7 +50,7 @@ impl Place {
 
     /// `script` says what there is to be said, and sets `code`.
     pub(crate) fn stand_in_for_build(&self, script: &str) {
-        let nix = nix::real().unwrap();
+        let nix = nix::real();
         let nix = nix.display();
         self.stand_in(
             "nix",

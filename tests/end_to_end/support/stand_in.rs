@@ -82,7 +82,7 @@ impl Place {
 }
 
 fn exec_nix() -> String {
-    format!("exec '{}' \"$@\"", nix::real().unwrap().display())
+    format!("exec '{}' \"$@\"", nix::real().display())
 }
 
 /// The calls of `nix` that were written down.

@@ -19,9 +19,7 @@ fn block(place: &Place, host: &str) -> Vec<String> {
 
 #[test]
 fn each_host_is_a_block_in_the_order_of_their_names() {
-    let Some(place) = hosts(&[("b", "echo b >$out"), ("a", "echo a >$out")]) else {
-        return;
-    };
+    let place = hosts(&[("b", "echo b >$out"), ("a", "echo a >$out")]);
     let run = place.cbox(&["accept"]).run().ok();
     assert_eq!(verdicts(&run), ["added a", "added b"]);
     assert!(run.stderr.contains("wrote baseline.json"), "{run}");
@@ -52,9 +50,7 @@ fn each_host_is_a_block_in_the_order_of_their_names() {
 
 #[test]
 fn what_changed_is_said_and_the_host_passes_from_then_on() {
-    let Some(place) = accepted(&[("box", "echo one >$out")]) else {
-        return;
-    };
+    let place = accepted(&[("box", "echo one >$out")]);
     set(&place, "box", "echo two >$out");
     place.commit("two");
     let run = place.cbox(&["accept"]).run().ok();
@@ -67,9 +63,7 @@ fn what_changed_is_said_and_the_host_passes_from_then_on() {
 
 #[test]
 fn verify_hosts_never_writes_the_baseline() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     let refused = verify(&place, &["--accept"]).run().code(2);
     refused.says(&["--accept"]);
     assert!(!place.path(BASELINE).exists());
@@ -78,9 +72,7 @@ fn verify_hosts_never_writes_the_baseline() {
 
 #[test]
 fn uncommitted_changes_are_refused_by_name_before_anything_is_evaluated() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     let text = place.read(BASELINE);
     set(&place, "a", "echo unstaged");
     set(&place, "b", "echo staged");
@@ -96,9 +88,7 @@ fn uncommitted_changes_are_refused_by_name_before_anything_is_evaluated() {
 
 #[test]
 fn the_baseline_itself_and_untracked_files_are_no_changes() {
-    let Some(place) = accepted(&[("box", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("box", ":")]);
     let text = place.read(BASELINE);
     fs::remove_file(place.path(BASELINE)).unwrap();
     place.write("note.txt", "untracked");
@@ -109,9 +99,7 @@ fn the_baseline_itself_and_untracked_files_are_no_changes() {
 
 #[test]
 fn what_is_accepted_dirty_says_so() {
-    let Some(place) = accepted(&[("box", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("box", ":")]);
     set(&place, "box", "echo other");
     place.cbox(&["accept", "--dirty"]).run().ok();
     let head = commit(&place, "HEAD");
@@ -134,9 +122,7 @@ fn what_is_accepted_dirty_says_so() {
 
 #[test]
 fn a_dirty_submodule_is_named_and_does_not_refuse() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     let other = place.beside("other");
     fs::create_dir(&other).unwrap();
     for args in [
@@ -169,9 +155,7 @@ fn a_dirty_submodule_is_named_and_does_not_refuse() {
 
 #[test]
 fn json_says_what_was_judged_and_whether_it_was_written() {
-    let Some(place) = hosts(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("a", ":"), ("b", ":")]);
     let json = |code: i32| place.cbox(&["accept", "--json"]).run().code(code).json();
     let document = json(0);
     assert_eq!(document["schema"], 1);
@@ -190,9 +174,7 @@ fn json_says_what_was_judged_and_whether_it_was_written() {
 
 #[test]
 fn nothing_is_accepted_that_the_repository_alone_does_not_say() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     for (args, how) in [
         (
             &["--override-input", "nixpkgs", "."][..],
@@ -217,9 +199,7 @@ fn nothing_is_accepted_that_the_repository_alone_does_not_say() {
 
 #[test]
 fn a_host_that_does_not_evaluate_means_that_nothing_is_written() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     let text = place.read(BASELINE);
     set(&place, "a", "echo other");
     place.write("hosts/b/default.nix", "throw \"no disk\"");
@@ -234,9 +214,7 @@ fn a_host_that_does_not_evaluate_means_that_nothing_is_written() {
 
 #[test]
 fn only_what_changed_gets_another_block() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]);
     let before = ["a", "b", "c"].map(|host| block(&place, host));
     assert_eq!(before[0].len(), 6);
     set(&place, "b", "echo other");
@@ -252,9 +230,7 @@ fn only_what_changed_gets_another_block() {
 
 #[test]
 fn a_host_that_is_gone_goes() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     place.git(&["rm", "-rq", "hosts/b"]);
     place.commit("b goes");
     let run = place.cbox(&["accept"]).run().ok();
@@ -265,9 +241,7 @@ fn a_host_that_is_gone_goes() {
 
 #[test]
 fn accepting_twice_does_not_touch_the_file() {
-    let Some(place) = accepted(&[("box", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("box", ":")]);
     let state = || {
         let found = fs::metadata(place.path(BASELINE)).unwrap();
         (found.ino(), found.mtime(), found.mtime_nsec())
@@ -284,9 +258,7 @@ fn accepting_twice_does_not_touch_the_file() {
 
 #[test]
 fn an_output_that_somebody_got_wrong_is_mended() {
-    let Some(place) = accepted(&[("a", ":"), ("b", "echo b")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", "echo b")]);
     let (text, wrong) = (place.read(BASELINE), entry(&place, "b", "outPath"));
     place.write(
         BASELINE,
@@ -299,9 +271,7 @@ fn an_output_that_somebody_got_wrong_is_mended() {
 
 #[test]
 fn a_folder_that_cannot_be_written_damages_nothing() {
-    let Some(place) = accepted(&[("box", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("box", ":")]);
     let text = place.read(BASELINE);
     set(&place, "box", "echo other");
     place.commit("other");
@@ -328,9 +298,7 @@ fn a_folder_that_cannot_be_written_damages_nothing() {
 
 #[test]
 fn a_folder_in_the_way_is_one_sentence() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     fs::create_dir(place.path(BASELINE)).unwrap();
     for command in ["accept", "verify-hosts"] {
         place
@@ -343,9 +311,7 @@ fn a_folder_in_the_way_is_one_sentence() {
 
 #[test]
 fn two_at_once_leave_a_whole_file() {
-    let Some(place) = hosts(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("a", ":"), ("b", ":")]);
     for (host, script) in [("a", "echo x"), ("b", "echo y")] {
         set(&place, host, script);
     }
@@ -365,9 +331,7 @@ fn two_at_once_leave_a_whole_file() {
 
 #[test]
 fn two_at_once_that_differ_lose_nothing() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     set(&place, "a", "echo x");
     set(&place, "b", "echo y");
     place.commit("others");
@@ -388,9 +352,7 @@ fn two_at_once_that_differ_lose_nothing() {
 
 #[test]
 fn from_a_folder_below_it_is_the_same_file() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     let inside = place.cbox(&["accept"]).folder(place.path("hosts/box"));
     inside.run().ok().says(&["wrote ../../baseline.json"]);
     accept(&place);
@@ -400,9 +362,7 @@ fn from_a_folder_below_it_is_the_same_file() {
 
 #[test]
 fn a_flake_below_the_top_of_the_repository_has_its_own() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     fs::create_dir(place.path("nix")).unwrap();
     for name in ["flake.nix", "hosts"] {
         place.git(&["mv", name, "nix"]);
@@ -436,9 +396,7 @@ fn a_flake_below_the_top_of_the_repository_has_its_own() {
 
 #[test]
 fn outside_a_repository_there_is_no_commit_to_record() {
-    let Some(place) = hosts(&[("box", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("box", ":")]);
     fs::remove_dir_all(place.path(".git")).unwrap();
     place.cbox(&["accept"]).run().ok();
     assert_eq!(

@@ -8,19 +8,17 @@ use crate::support::{call::Ended, place::Place, unique};
 use super::{HOST, accept, accepted, accepted_minibox, commit, entry, set, verdicts, verify};
 
 /// The mini box with a variable added to a unit of one host.
-fn with_a_variable() -> Option<Place> {
-    let place = accepted_minibox()?;
+fn with_a_variable() -> Place {
+    let place = accepted_minibox();
     let before = "environment.REPORT = \"/run/inventory\";";
     let after = format!("{before}\n    environment.CODER_TELEMETRY = \"off\";");
     place.edit(HOST, before, &after);
-    Some(place)
+    place
 }
 
 #[test]
 fn a_variable_of_a_unit_is_named_with_its_line() {
-    let Some(place) = with_a_variable() else {
-        return;
-    };
+    let place = with_a_variable();
     let run = verify(&place, &[]).run().code(1);
     let accepted = &commit(&place, "HEAD~1")[..10];
     let lines = run.lines();
@@ -46,9 +44,7 @@ fn a_variable_of_a_unit_is_named_with_its_line() {
 
 #[test]
 fn how_much_is_explained_can_be_said() {
-    let Some(place) = with_a_variable() else {
-        return;
-    };
+    let place = with_a_variable();
     let lines = |args: &[&str]| {
         let run = verify(&place, args).run().code(1);
         assert_eq!(run.lines()[0], "unchanged  mini-arm64", "{run}");
@@ -65,9 +61,7 @@ fn how_much_is_explained_can_be_said() {
 
 #[test]
 fn a_text_of_etc_is_a_text_diff() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     place.edit(HOST, "under the desk", "on the desk");
     let run = verify(&place, &["--host", "*-thinkcentre"]).run().code(1);
     let trimmed: Vec<&str> = run.lines()[1..].iter().map(|line| line.trim()).collect();
@@ -85,8 +79,8 @@ fn a_text_of_etc_is_a_text_diff() {
 }
 
 /// A host that takes up a folder of the tree.
-fn with_a_source() -> Option<Place> {
-    let place = accepted(&[("box", ":")])?;
+fn with_a_source() -> Place {
+    let place = accepted(&[("box", ":")]);
     let text = crate::support::tiny::script_host("box", "cat SOURCE/motd >$out");
     let text = text.replace("SOURCE", "${./files}");
     place.write("hosts/box/default.nix", text);
@@ -94,12 +88,12 @@ fn with_a_source() -> Option<Place> {
     place.write("hosts/box/files/inner/other", "other\n");
     place.commit("source");
     accept(&place);
-    Some(place)
+    place
 }
 
 #[test]
 fn a_source_is_a_file_diff_with_its_place() {
-    let Some(place) = with_a_source() else { return };
+    let place = with_a_source();
     place.write("hosts/box/files/motd", "one\nthree\n");
     fs::remove_file(place.path("hosts/box/files/inner/other")).unwrap();
     place.write("hosts/box/files/inner/new", "new\n");
@@ -120,9 +114,7 @@ fn a_source_is_a_file_diff_with_its_place() {
 
 #[test]
 fn what_comes_from_no_line_has_no_place() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     // A line that goes adds none.
     place.edit(HOST, "    environment.REPORT = \"/run/inventory\";\n", "");
     let run = verify(&place, &[]).run().code(1);
@@ -138,15 +130,15 @@ struct Own {
 
 impl Own {
     /// A host that was accepted there, and has changed since.
-    fn with_a_change() -> Option<Self> {
-        let place = super::hosts(&[("box", &format!("echo one {}", unique()))])?;
+    fn with_a_change() -> Self {
+        let place = super::hosts(&[("box", &format!("echo one {}", unique()))]);
         let store = place.beside("store").display().to_string();
         let own = Self { place, store };
         own.cbox(&["accept"]).ok();
         own.place.commit("accepted");
         set(&own.place, "box", "echo two");
         own.place.commit("changed");
-        Some(own)
+        own
     }
 
     fn cbox(&self, args: &[&str]) -> Ended {
@@ -200,9 +192,7 @@ impl Drop for Own {
 
 #[test]
 fn an_accepted_derivation_that_was_collected_is_evaluated_again() {
-    let Some(own) = Own::with_a_change() else {
-        return;
-    };
+    let own = Own::with_a_change();
     own.collect();
     let run = own.cbox(&["verify-hosts"]).code(1);
     assert_eq!(verdicts(&run), ["changed box"]);
@@ -213,9 +203,7 @@ fn an_accepted_derivation_that_was_collected_is_evaluated_again() {
 
 #[test]
 fn the_verdict_stands_where_the_accepted_revision_is_gone() {
-    let Some(own) = Own::with_a_change() else {
-        return;
-    };
+    let own = Own::with_a_change();
     // Somebody rewrites what was accepted, and git forgets it.
     let place = &own.place;
     let revision = entry(place, "box", "revision");
@@ -241,9 +229,7 @@ fn the_verdict_stands_where_the_accepted_revision_is_gone() {
 
 #[test]
 fn the_verdict_stands_where_it_was_accepted_with_uncommitted_changes() {
-    let Some(own) = Own::with_a_change() else {
-        return;
-    };
+    let own = Own::with_a_change();
     set(&own.place, "box", &format!("echo {}", unique()));
     own.cbox(&["accept", "--dirty"]).ok();
     own.place.commit("accepted dirty");
@@ -258,9 +244,7 @@ fn the_verdict_stands_where_it_was_accepted_with_uncommitted_changes() {
 
 #[test]
 fn the_verdict_stands_where_the_accepted_revision_does_not_evaluate() {
-    let Some(own) = Own::with_a_change() else {
-        return;
-    };
+    let own = Own::with_a_change();
     let place = &own.place;
     set(place, "box", "echo three");
     place.commit("three");
@@ -282,9 +266,7 @@ fn the_verdict_stands_where_the_accepted_revision_does_not_evaluate() {
 
 #[test]
 fn the_verdict_stands_where_the_store_cannot_be_read() {
-    let Some(own) = Own::with_a_change() else {
-        return;
-    };
+    let own = Own::with_a_change();
     // As one on another machine, Nix can be asked of it and its files are out of reach.
     let store = format!("local?root={0}&real={0}/nix/store", own.store);
     let call = verify(&own.place, &["--store", &store]);
@@ -300,9 +282,7 @@ fn the_verdict_stands_where_the_store_cannot_be_read() {
 
 #[test]
 fn the_verdict_stands_where_the_accepted_derivation_is_damaged() {
-    let Some(own) = Own::with_a_change() else {
-        return;
-    };
+    let own = Own::with_a_change();
     let drv = entry(&own.place, "box", "drvPath");
     for spoil in [
         |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec(),

@@ -13,18 +13,18 @@ fn fields(value: &serde_json::Value) -> Vec<&str> {
 }
 
 /// A place with a host of each kind: `a` as accepted, `b` changed, `c` broken, `d` new.
-fn of_each() -> Option<Place> {
-    let place = accepted(&[("a", ":"), ("b", "echo before")])?;
+fn of_each() -> Place {
+    let place = accepted(&[("a", ":"), ("b", "echo before")]);
     set(&place, "b", "echo after");
     place.write("hosts/c/default.nix", "\n\nthrow \"no disk\"");
     set(&place, "d", ":");
     place.git(&["add", "--all"]);
-    Some(place)
+    place
 }
 
 #[test]
 fn json_has_every_field() {
-    let Some(place) = of_each() else { return };
+    let place = of_each();
     let run = verify(&place, &["--json"]).run().code(7);
     let document = run.json();
     assert_eq!(document["schema"], 1);
@@ -107,9 +107,7 @@ fn json_has_every_field() {
 
 #[test]
 fn json_has_two_names_and_one_document() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     let one = verify(&place, &["--json"]).run().ok();
     let other = verify(&place, &["--format", "json"]).run().ok();
     let both = verify(&place, &["--format", "json", "--json"]).run().ok();
@@ -122,9 +120,7 @@ fn json_has_two_names_and_one_document() {
 
 #[test]
 fn two_forms_at_once_are_misuse() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     for format in ["plain", "markdown", "github"] {
         let run = verify(&place, &["--json", "--format", format])
             .run()
@@ -139,8 +135,8 @@ fn two_forms_at_once_are_misuse() {
 const WILD: &str = "echo '```' | <b>x</b>\\n````\\n::error::planted\\n::set-output name=x::y";
 
 /// A host whose change holds [`WILD`] words.
-fn wild() -> Option<Place> {
-    let place = hosts(&[])?;
+fn wild() -> Place {
+    let place = hosts(&[]);
     let text = |wild: &str| {
         format!(
             "derivation {{ name = \"box\"; system = \"{}\"; builder = \"/bin/sh\"; text = ''\n{}\n''; }}",
@@ -155,12 +151,12 @@ fn wild() -> Option<Place> {
         "hosts/box/default.nix",
         text(&format!("first\\nmiddle\\n{WILD}\\nlast")),
     );
-    Some(place)
+    place
 }
 
 #[test]
 fn markdown_is_a_table_with_folded_details() {
-    let Some(place) = of_each() else { return };
+    let place = of_each();
     let run = verify(&place, &["--format", "markdown"]).run().code(7);
     let lines = run.lines();
     assert_eq!(
@@ -188,7 +184,7 @@ fn markdown_is_a_table_with_folded_details() {
 
 #[test]
 fn no_text_ends_the_fence_around_it() {
-    let Some(place) = wild() else { return };
+    let place = wild();
     let run = verify(&place, &["--format", "markdown"]).run().code(1);
     let fence = "`````";
     let parts: Vec<&str> = run.stdout.split(&format!("\n{fence}")).collect();
@@ -209,9 +205,7 @@ fn on_github(place: &Place, call: Call) -> Call {
 
 #[test]
 fn github_gets_annotations_a_summary_and_outputs() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     let before = "environment.REPORT = \"/run/inventory\";";
     let after = format!("{before}\n    environment.CODER_TELEMETRY = \"off\";");
     place.edit(HOST, before, &after);
@@ -251,7 +245,7 @@ fn github_gets_annotations_a_summary_and_outputs() {
 
 #[test]
 fn github_hears_of_every_host_that_is_not_as_it_was() {
-    let Some(place) = of_each() else { return };
+    let place = of_each();
     let run = on_github(&place, verify(&place, &[])).run().code(7);
     let commands: Vec<&str> = run
         .stdout
@@ -280,9 +274,7 @@ fn github_hears_of_every_host_that_is_not_as_it_was() {
 
 #[test]
 fn github_finds_files_from_the_top_of_the_repository() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     fs::create_dir(place.path("nix")).unwrap();
     for name in ["flake.nix", "hosts", "baseline.json"] {
         place.git(&["mv", name, "nix"]);
@@ -306,9 +298,7 @@ fn github_finds_files_from_the_top_of_the_repository() {
 
 #[test]
 fn github_hears_of_what_was_accepted_as_a_notice() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     set(&place, "b", "echo other");
     place.commit("other");
     accept(&place);
@@ -327,7 +317,7 @@ fn github_hears_of_what_was_accepted_as_a_notice() {
 
 #[test]
 fn no_text_becomes_a_command_of_github() {
-    let Some(place) = wild() else { return };
+    let place = wild();
     for args in [&[][..], &["--explain", "full"]] {
         let run = on_github(&place, verify(&place, args)).run().code(1);
         assert!(run.stdout.contains("::error::planted"), "{run}");
@@ -374,9 +364,7 @@ fn obeyed(text: &str) -> Vec<&str> {
 
 #[test]
 fn a_summary_that_cannot_be_written_is_an_error() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     let call = verify(&place, &[]).env("GITHUB_ACTIONS", "true");
     let call = call.env("GITHUB_STEP_SUMMARY", place.beside("none/summary"));
     let words = ["error: cannot write ", "none/summary"];

@@ -8,17 +8,17 @@ use crate::support::{place::Place, processes, unique, wait_until};
 use super::{BASELINE, accepted, set};
 
 /// A host that was accepted and has changed, in a commit of its own.
-fn changed() -> Option<Place> {
-    let place = accepted(&[("a", ":"), ("b", ":")])?;
+fn changed() -> Place {
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     set(&place, "b", &format!("echo {}", unique()));
     place.commit("changed");
-    Some(place)
+    place
 }
 
 /// Interrupts a command while `program` is at the call that has `pattern` in it.
 #[track_caller]
 fn interrupted(args: &[&str], program: &str, pattern: &str) {
-    let Some(place) = changed() else { return };
+    let place = changed();
     let text = place.read(BASELINE);
     let word = unique();
     let reached = place.stall(program, pattern);

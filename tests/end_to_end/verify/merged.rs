@@ -5,8 +5,8 @@ use crate::support::{place::Place, tiny};
 use super::{BASELINE, accept, accepted, set, verdicts, verify};
 
 /// Two branches of one commit, on each of which one host was changed and accepted.
-fn branches(ours: &str, theirs: &str) -> Option<Place> {
-    let place = accepted(&[("a", ":"), ("b", ":"), ("c", ":")])?;
+fn branches(ours: &str, theirs: &str) -> Place {
+    let place = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]);
     place.git(&["checkout", "-q", "-b", "theirs"]);
     set(&place, theirs, "echo theirs");
     place.commit("theirs");
@@ -15,14 +15,12 @@ fn branches(ours: &str, theirs: &str) -> Option<Place> {
     set(&place, ours, "echo ours");
     place.commit("ours");
     accept(&place);
-    Some(place)
+    place
 }
 
 #[test]
 fn different_hosts_merge_by_themselves() {
-    let Some(place) = branches("a", "b") else {
-        return;
-    };
+    let place = branches("a", "b");
     place.git(&["merge", "--quiet", "--no-edit", "theirs"]);
     let run = verify(&place, &[]).run().ok();
     assert_eq!(
@@ -33,9 +31,7 @@ fn different_hosts_merge_by_themselves() {
 
 #[test]
 fn the_same_host_is_a_conflict_whose_way_out_works() {
-    let Some(place) = branches("a", "a") else {
-        return;
-    };
+    let place = branches("a", "a");
     let merge = ["merge", "--quiet", "--no-edit", "theirs"];
     place.call("git").args(merge).run().code(1);
     // The host itself is in conflict too, and is mended by hand.
@@ -64,8 +60,8 @@ fn the_same_host_is_a_conflict_whose_way_out_works() {
 
 /// One branch changes what all hosts share, another brings a host that was accepted without
 /// that; git sees no conflict.
-fn stale() -> Option<Place> {
-    let place = super::hosts(&[])?;
+fn stale() -> Place {
+    let place = super::hosts(&[]);
     let host = tiny::script_host("box", "WORD").replace("\"WORD\"", "(import ../word.nix)");
     let host = |name: &str| place.write(format!("hosts/{name}/default.nix"), &host);
     place.write(
@@ -89,12 +85,12 @@ fn stale() -> Option<Place> {
     place.commit("for all");
     accept(&place);
     place.git(&["merge", "--quiet", "--no-edit", "new"]);
-    Some(place)
+    place
 }
 
 #[test]
 fn a_stale_baseline_fails_and_at_the_base_is_called_so() {
-    let Some(place) = stale() else { return };
+    let place = stale();
     let run = verify(&place, &["--rev", "main"]).run().code(1);
     assert_eq!(verdicts(&run), ["unchanged a", "changed b", "unchanged c"]);
 

@@ -24,27 +24,27 @@ const BASELINE: &str = "baseline.json";
 const HOST: &str = "hosts/mini-thinkcentre/default.nix";
 
 /// A flake with these hosts, each a shell script, and no baseline yet.
-fn hosts(hosts: &[(&str, &str)]) -> Option<Place> {
-    let place = Place::flake(&tiny::of_folders())?;
+fn hosts(hosts: &[(&str, &str)]) -> Place {
+    let place = Place::flake(&tiny::of_folders());
     for (host, script) in hosts {
         set(&place, host, script);
     }
     place.commit("hosts");
-    Some(place)
+    place
 }
 
 /// The same, accepted as it is and committed.
-fn accepted(names: &[(&str, &str)]) -> Option<Place> {
-    let place = hosts(names)?;
+fn accepted(names: &[(&str, &str)]) -> Place {
+    let place = hosts(names);
     accept(&place);
-    Some(place)
+    place
 }
 
 /// The mini box, accepted as it is and committed.
-fn accepted_minibox() -> Option<Place> {
-    let place = Place::minibox()?;
+fn accepted_minibox() -> Place {
+    let place = Place::minibox();
     accept(&place);
-    Some(place)
+    place
 }
 
 /// Accepts the hosts as they are, and commits that.

@@ -4,9 +4,7 @@ use super::{HOST, accepted, accepted_minibox, set, verdicts, verify};
 
 #[test]
 fn hosts_that_nothing_has_touched_are_not_evaluated_again() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     let log = place.log_nix();
     let run = verify(&place, &[]).run().ok();
     assert_eq!(log.evaluations(), 0, "accepting has evaluated them");
@@ -30,9 +28,7 @@ fn hosts_that_nothing_has_touched_are_not_evaluated_again() {
 
 #[test]
 fn one_can_ask_for_all_of_it_anew() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     let log = place.log_nix();
     for _ in 0..2 {
         let run = verify(&place, &["--no-cache"]).run().ok();
@@ -45,9 +41,7 @@ fn one_can_ask_for_all_of_it_anew() {
 
 #[test]
 fn what_failed_is_tried_again() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     place.write("hosts/a/default.nix", "throw \"no disk\"");
     let log = place.log_nix();
     for _ in 0..2 {

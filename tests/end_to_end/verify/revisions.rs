@@ -9,9 +9,7 @@ use super::{BASELINE, accept, accepted, commit, hosts, set, verdicts, verify};
 
 #[test]
 fn a_commit_is_judged_by_the_baseline_in_it() {
-    let Some(place) = accepted(&[("box", "echo one >$out")]) else {
-        return;
-    };
+    let place = accepted(&[("box", "echo one >$out")]);
     place.git(&["tag", "v1"]);
     set(&place, "box", "echo two >$out");
     place.commit("changed");
@@ -32,9 +30,7 @@ fn a_commit_is_judged_by_the_baseline_in_it() {
 
 #[test]
 fn a_commit_that_there_is_not_is_misuse() {
-    let Some(place) = accepted(&[("box", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("box", ":")]);
     for option in ["--rev", "--base"] {
         for revision in ["nope", "HEAD~99", "0123456789", "--all", "HEAD:flake.nix"] {
             let run = place
@@ -49,9 +45,7 @@ fn a_commit_that_there_is_not_is_misuse() {
 
 #[test]
 fn what_this_change_accepts_is_said_with_its_explanation() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     set(&place, "a", "echo new words");
     place.commit("changed");
     accept(&place);
@@ -75,9 +69,7 @@ fn what_this_change_accepts_is_said_with_its_explanation() {
 
 #[test]
 fn a_base_gives_the_verdict_where_there_is_no_baseline() {
-    let Some(place) = hosts(&[("a", ":"), ("b", ":"), ("old", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("a", ":"), ("b", ":"), ("old", ":")]);
     let run = verify(&place, &["--base", "HEAD"]).run().ok();
     assert_eq!(
         verdicts(&run),
@@ -99,9 +91,7 @@ fn a_base_gives_the_verdict_where_there_is_no_baseline() {
 
 #[test]
 fn a_baseline_that_a_change_takes_away_is_missed() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     place.git(&["rm", "-q", BASELINE]);
     place.commit("no gate");
     verify(&place, &[]).run().code(3);
@@ -113,9 +103,7 @@ fn a_baseline_that_a_change_takes_away_is_missed() {
 
 #[test]
 fn a_base_that_does_not_evaluate_takes_nothing_from_the_verdict() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     place.write("hosts/a/default.nix", "throw \"no disk\"");
     place.commit("broken");
     set(&place, "a", "echo mended");
@@ -130,8 +118,8 @@ fn a_base_that_does_not_evaluate_takes_nothing_from_the_verdict() {
 
 /// A branch of a pull request, on which a host was changed and accepted, behind a main
 /// branch that went on.
-fn pull_request() -> Option<Place> {
-    let place = accepted(&[("a", ":"), ("b", ":")])?;
+fn pull_request() -> Place {
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     place.git(&["checkout", "-q", "-b", "pr"]);
     set(&place, "a", "echo new words");
     place.commit("changed");
@@ -140,7 +128,7 @@ fn pull_request() -> Option<Place> {
     place.write("README.md", "more");
     place.commit("elsewhere");
     place.git(&["checkout", "-q", "pr"]);
-    Some(place)
+    place
 }
 
 /// The same call as GitHub makes it for a pull request.
@@ -152,7 +140,7 @@ fn on_github(call: Call) -> Call {
 
 #[test]
 fn a_pull_request_is_explained_against_where_it_began() {
-    let Some(place) = pull_request() else { return };
+    let place = pull_request();
     let run = on_github(verify(&place, &["--json"])).run().ok();
     let report = run.json()["verifyHosts"].clone();
     let began = &commit(&place, "main~1")[..10];
@@ -189,7 +177,7 @@ fn follow(place: &Place, clone: &std::path::Path, ended: &Ended) {
 
 #[test]
 fn a_base_that_a_shallow_clone_lacks_is_fetched_as_the_hint_says() {
-    let Some(place) = pull_request() else { return };
+    let place = pull_request();
     let clone = shallow(&place);
     let against = |base: &str| verify(&place, &["--base", base]).folder(&clone).run();
     let run = against("origin/main").code(2).says(&[
@@ -208,7 +196,7 @@ fn a_base_that_a_shallow_clone_lacks_is_fetched_as_the_hint_says() {
 
 #[test]
 fn a_commit_that_a_shallow_clone_lacks_is_fetched_as_the_hint_says() {
-    let Some(place) = pull_request() else { return };
+    let place = pull_request();
     let clone = shallow(&place);
     place.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
     let earlier = commit(&place, "main~1");
@@ -220,7 +208,7 @@ fn a_commit_that_a_shallow_clone_lacks_is_fetched_as_the_hint_says() {
 
 #[test]
 fn a_pull_request_in_a_shallow_clone_is_judged_and_says_what_to_fetch() {
-    let Some(place) = pull_request() else { return };
+    let place = pull_request();
     let clone = shallow(&place);
     let run = on_github(verify(&place, &[])).folder(&clone).run().ok();
     assert!(run.stdout.contains("unchanged  a\nunchanged  b"), "{run}");
@@ -233,7 +221,7 @@ fn a_pull_request_in_a_shallow_clone_is_judged_and_says_what_to_fetch() {
 
 #[test]
 fn an_accepted_revision_that_a_shallow_clone_lacks_leaves_the_verdict() {
-    let Some(place) = pull_request() else { return };
+    let place = pull_request();
     set(&place, "b", &format!("echo {}", crate::support::unique()));
     place.commit("b");
     let clone = shallow(&place);

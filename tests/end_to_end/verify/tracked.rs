@@ -11,9 +11,7 @@ const BOTH: [&str; 2] = ["unchanged mini-arm64", "unchanged mini-thinkcentre"];
 
 #[test]
 fn local_settings_are_set_aside_and_named() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     let local = "hosts/mini-thinkcentre/local.nix";
     place.write(local, "{ environment.etc.motd.text = \"Mine.\\n\"; }");
     let said = format!("set aside: {local} (local settings are no part of the verdict)");
@@ -32,9 +30,7 @@ fn local_settings_are_set_aside_and_named() {
 
 #[test]
 fn a_file_that_git_does_not_track_is_not_there() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     place.write("modules/new.nix", "{ environment.etc.new.text = \"new\"; }");
     place.edit(
         "modules/default.nix",
@@ -55,9 +51,7 @@ fn a_file_that_git_does_not_track_is_not_there() {
 
 #[test]
 fn a_host_that_git_does_not_track_is_not_judged_and_named() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     set(&place, "new", ":");
     let run = verify(&place, &[])
         .run()
@@ -73,9 +67,7 @@ fn a_host_that_git_does_not_track_is_not_judged_and_named() {
 
 #[test]
 fn ignored_files_and_builds_move_nothing() {
-    let Some(place) = accepted_minibox() else {
-        return;
-    };
+    let place = accepted_minibox();
     place.write("out/appliance-iso/big.iso", "x");
     place.write("result", "x");
     place.write("notes.txt", "x");
@@ -84,18 +76,18 @@ fn ignored_files_and_builds_move_nothing() {
 }
 
 /// A flake with a host that takes up the whole tree.
-fn greedy() -> Option<Place> {
-    let place = hosts(&[("box", ":")])?;
+fn greedy() -> Place {
+    let place = hosts(&[("box", ":")]);
     let text = crate::support::tiny::script_host("box", "echo SOURCE >$out");
     place.write("hosts/box/default.nix", text.replace("SOURCE", "${../..}"));
     place.commit("greedy");
-    Some(place)
+    place
 }
 
 #[test]
 fn the_baseline_is_no_part_of_what_it_records() {
     // The mini box has a cbox.toml, this one has none: nobody has to exclude it.
-    let Some(place) = greedy() else { return };
+    let place = greedy();
     accept(&place);
     let run = verify(&place, &[]).run().ok();
     assert_eq!(verdicts(&run), ["unchanged box"]);
@@ -118,9 +110,7 @@ fn the_baseline_is_no_part_of_what_it_records() {
 
 #[test]
 fn a_commit_is_judged_by_itself_whatever_the_working_tree_has() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     place.git(&["tag", "good"]);
     set(&place, "a", "echo other");
     set(&place, "c", ":");
@@ -132,9 +122,7 @@ fn a_commit_is_judged_by_itself_whatever_the_working_tree_has() {
 
 #[test]
 fn a_baseline_that_git_does_not_track_is_pointed_at() {
-    let Some(place) = hosts(&[("a", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("a", ":")]);
     place.cbox(&["accept"]).run().ok();
     verify(&place, &[])
         .run()

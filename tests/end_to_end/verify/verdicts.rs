@@ -6,9 +6,7 @@ use super::{BASELINE, accepted, hosts, set, verdicts, verify};
 
 #[test]
 fn hosts_that_build_what_was_accepted_pass() {
-    let Some(place) = accepted(&[("a", "echo a >$out"), ("b", "echo b >$out")]) else {
-        return;
-    };
+    let place = accepted(&[("a", "echo a >$out"), ("b", "echo b >$out")]);
     let run = verify(&place, &[]).run().ok();
     assert_eq!(run.lines(), ["unchanged  a", "unchanged  b"]);
     let run = verify(&place, &["--strict", "--quiet"]).run().ok();
@@ -18,9 +16,7 @@ fn hosts_that_build_what_was_accepted_pass() {
 
 #[test]
 fn a_host_that_builds_something_else_fails_and_the_way_out_is_said() {
-    let Some(place) = accepted(&[("a", "echo a >$out"), ("b", "echo b >$out")]) else {
-        return;
-    };
+    let place = accepted(&[("a", "echo a >$out"), ("b", "echo b >$out")]);
     set(&place, "b", "echo other >$out");
     let run = verify(&place, &[]).run().code(1).says(&[
         "error: 1 of 2 hosts is not as accepted: b\n",
@@ -49,7 +45,7 @@ fn of_fixed(url: &str) -> String {
 
 #[test]
 fn another_derivation_with_the_same_output_passes_with_a_note_unless_strict() {
-    let Some(place) = hosts(&[]) else { return };
+    let place = hosts(&[]);
     place.write("hosts/box/default.nix", of_fixed("https://one.example"));
     place.commit("box");
     super::accept(&place);
@@ -78,9 +74,7 @@ fn another_derivation_with_the_same_output_passes_with_a_note_unless_strict() {
 
 #[test]
 fn a_new_host_and_one_that_is_gone_have_to_be_accepted() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":"), ("old", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":"), ("old", ":")]);
     place.git(&["rm", "-rq", "hosts/old"]);
     set(&place, "new", ":");
     place.commit("old goes, new comes");
@@ -96,9 +90,7 @@ fn a_new_host_and_one_that_is_gone_have_to_be_accepted() {
 
 #[test]
 fn a_host_that_does_not_evaluate_is_failed_and_the_others_are_judged() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]);
     place.write("hosts/a/default.nix", "\nthrow \"no disk\"");
     set(&place, "b", "echo changed");
     let run = verify(&place, &[])
@@ -112,9 +104,7 @@ fn a_host_that_does_not_evaluate_is_failed_and_the_others_are_judged() {
 
 #[test]
 fn a_host_that_fails_as_it_did_when_it_was_accepted_is_still_failed() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     place.write("hosts/a/default.nix", "throw \"no disk\"");
     place.commit("broken");
     for args in [
@@ -130,9 +120,7 @@ fn a_host_that_fails_as_it_did_when_it_was_accepted_is_still_failed() {
 
 #[test]
 fn a_flake_that_does_not_parse_fails_every_host() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     place.write("flake.nix", "{");
     let run = verify(&place, &[]).run().code(7);
     assert!(!run.stdout.contains("unchanged"), "{run}");
@@ -144,9 +132,7 @@ fn a_flake_that_does_not_parse_fails_every_host() {
 
 #[test]
 fn only_the_hosts_that_match_are_judged() {
-    let Some(place) = accepted(&[("lab-1", ":"), ("lab-2", ":"), ("office", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("lab-1", ":"), ("lab-2", ":"), ("office", ":")]);
     set(&place, "office", "echo other");
     let run = verify(&place, &["--host", "lab-*"]).run().ok();
     assert_eq!(verdicts(&run), ["unchanged lab-1", "unchanged lab-2"]);
@@ -161,9 +147,7 @@ fn only_the_hosts_that_match_are_judged() {
 
 #[test]
 fn a_pattern_that_matches_no_install_host_is_misuse() {
-    let Some(place) = accepted(&[("a", ":"), ("b", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":"), ("b", ":")]);
     set(&place, "_image", ":");
     place.commit("image");
     verify(&place, &["--host", "lab-*"])
@@ -190,9 +174,7 @@ fn a_pattern_that_matches_no_install_host_is_misuse() {
 
 #[test]
 fn without_a_baseline_there_is_nothing_to_compare_with() {
-    let Some(place) = hosts(&[("a", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("a", ":")]);
     let run = verify(&place, &[]).run().code(3).says(&[
         "error: there is no baseline.json in the working tree, so there is nothing to compare with",
         "hint: `cbox accept` writes it",
@@ -203,9 +185,7 @@ fn without_a_baseline_there_is_nothing_to_compare_with() {
 
 #[test]
 fn a_flake_without_install_hosts_has_nothing_to_verify() {
-    let Some(place) = hosts(&[("_image", ":")]) else {
-        return;
-    };
+    let place = hosts(&[("_image", ":")]);
     for command in [&["accept"][..], &["verify-hosts", "--base", "HEAD"]] {
         place
             .cbox(command)
@@ -217,9 +197,7 @@ fn a_flake_without_install_hosts_has_nothing_to_verify() {
 
 #[test]
 fn an_option_that_is_forced_shows_what_it_would_change() {
-    let Some(place) = super::accepted_minibox() else {
-        return;
-    };
+    let place = super::accepted_minibox();
     let set = ["--set", "environment.etc.motd.text=other"];
     let run = verify(&place, &set).run().code(1);
     assert_eq!(
@@ -231,9 +209,7 @@ fn an_option_that_is_forced_shows_what_it_would_change() {
 
 #[test]
 fn megabytes_of_warnings_change_no_verdict_and_are_not_shown() {
-    let Some(place) = accepted(&[("a", ":")]) else {
-        return;
-    };
+    let place = accepted(&[("a", ":")]);
     let host = place.read("hosts/a/default.nix");
     let warnings = "builtins.foldl' (all: n: builtins.trace \"${toString n} is deprecated\" all)";
     place.write(
