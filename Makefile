@@ -26,7 +26,7 @@ test: ## set up, then every check: format, lints, scripts, unit and end-to-end t
 	@scripts/test.sh
 
 test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
-	@scripts/setup.sh nix $${BOX_LONG:+qemu}
+	@scripts/setup.sh nix curl $${BOX_LONG:+qemu}
 	@$(with_tools) scripts/check-box.sh
 
 build: ## the program, as target/release/cbox

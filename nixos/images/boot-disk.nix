@@ -45,7 +45,11 @@ in
     wantedBy = [ "multi-user.target" ];
     # It writes the partition table, too.
     after = [ "growpart.service" ];
-    unitConfig.ConditionPathExists = "!/var/lib/box-image/own-disk-ids";
+    unitConfig = {
+      ConditionPathExists = "!/var/lib/box-image/own-disk-ids";
+      # There it has no disk of its own.
+      ConditionVirtualization = "!container";
+    };
     serviceConfig = {
       Type = "oneshot";
       RemainAfterExit = true;

@@ -97,6 +97,8 @@ undo() {
     die "/nix is left. When you have removed these (another clone's by \`make undo\` there), run \`make undo\` here again; to keep /nix for good: rm -r .tools"
   fi
   say "removing $tools"
+  # systemd of The Box's bench makes a folder immutable.
+  find "$tools/box" -path '*/machine/root/var/empty' -exec chattr -i {} + 2>/dev/null || true
   rm -rf "$tools"
   undo_left
 }

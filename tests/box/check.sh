@@ -10,11 +10,16 @@ usage() {
   cat <<'USAGE'
 usage: tests/box/check.sh [TOPIC…]
 
-Without a topic: all that take less than a minute. `--long`: the others too.
+Without a topic: the short ones, some ten minutes together. `--long`: all.
 `--list`: the topics.
 
 Exit code: 0 everything holds, 1 something does not, 2 wrong usage.
 USAGE
+}
+
+# stop_second: the machine beside the first, where a topic had one
+stop_second() {
+  [ ! -d "$work/second" ] || BENCH_NAME=$name.2 BENCH_WORK=$work/second "$here/run.sh" stop
 }
 
 # topics FOLDER
@@ -46,15 +51,19 @@ for word; do
 done
 [ -n "$wanted" ] || wanted=$(topics checks)
 
+missing=$(missing_needs | paste -sd , | sed 's/,/, /g')
+[ -z "$missing" ] || die "this machine lacks $missing"
+[ -L "$work/result" ] || die "nothing is built yet: tests/box/run.sh build"
 mkdir -p "$work"
 exec 9>"$work/lock"
 flock --nonblock 9 || die "a bench with the name '$name' is at work; give this one another: BENCH_NAME=…"
 # The topic is a child that is waited for, so that a signal is heard at once.
 child=
-trap '[ -z "$child" ] || kill "$child" 2>/dev/null; "$here/run.sh" stop' EXIT
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null; "$here/run.sh" stop; stop_second' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 wrong=
+: >"$work/verdicts"
 for topic in $wanted; do
   began=$(date +%s)
   BENCH_HERE=$here sh -u -c '. "$1/lib/checks.sh"; topic=$2; . "$3"; exit $failed' \
@@ -66,6 +75,7 @@ for topic in $wanted; do
   say "$topic took $(($(date +%s) - began)) s"
 done
 [ -z "$wrong" ] || {
+  grep '^FAILED' "$work/verdicts" >&2 || true
   say "does not hold:$wrong"
   exit 1
 }

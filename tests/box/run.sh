@@ -50,7 +50,7 @@ anything:
   in COMMAND…           runs a command in the Debian tree
   clean                 removes what this bench made, but not the shared tree
 
-environment: see README.md
+environment: see tests/box/README.md
 USAGE
 }
 
@@ -90,9 +90,12 @@ case $command in
     find_inputs
     run_cbox "$@"
     ;;
-  image) image_path "$1" ;;
+  image) image_path "${1-}" ;;
   in) in_tree "$@" ;;
   clean)
+    mkdir -p "$work"
+    exec 9>"$work/lock"
+    flock --nonblock 9 || die "checks with the name '$name' are under way: stop them first"
     stop_machine
     fresh_machine
     rm -rf "$work"
@@ -101,6 +104,6 @@ case $command in
   *)
     say "there is no step '$command'"
     usage >&2
-    exit 64
+    exit 2
     ;;
 esac

@@ -22,15 +22,17 @@ have_inputs ||
 missing=$(missing_needs | paste -sd , | sed 's/,/, /g')
 [ -z "$missing" ] || left_out "this machine lacks $missing"
 
+say "this takes half an hour on two processors; copying the inputs to the store comes first"
 "$here/run.sh" tree
 # Every topic on one host; on the others what a host must do at all.
 wrong=
 start() { # start HOST TOPIC…
   host=$1
   shift
+  say "== $host: building it"
   "$here/run.sh" build "$host"
-  say "== $host"
   "$here/check.sh" "$@" || wrong="$wrong $host"
+  say "== $host: done"
 }
 start _appliance_iso first-boot
 start _appliance-disk first-boot

@@ -28,6 +28,7 @@ check "its address is the same" addressed "http://$base.local:3000"
 in_box "flock $state/lock sleep 50 >/dev/null 2>&1 &"
 ip netns exec "$name-peer" python3 "$here/namespaces/claims.py" 192.168.9.1 "$base" &
 claims=$!
+echo "$claims" >"$work/claims.pid"
 waits() { logged box-address "becomes http://$base-2.local:3000 once"; }
 check "a conflict that lasts, in an import: it waits" eventually 45 waits
 check "Coder is left alone" is_process coder "$coder"

@@ -1,6 +1,8 @@
 # the template k3s-podman: Podman runs and builds in a pod without privileges
 template=$root/coderd/templates/k3s-podman/main.tf
-volume=$(mktemp -d)
+volume=$work/pod-home
+rm -rf "$volume"
+mkdir -p "$volume"
 chmod 777 "$volume"
 # in_pod SCRIPT: each time a new pod with the same home
 in_pod() { "$here/lib/pod.sh" "$tree" "$template" "$volume" "$1" 2>"$work/pod.log" || { cat "$work/pod.log"; false; }; }

@@ -29,7 +29,7 @@ check_not() {
 verdict_ok() { printf 'ok      %s: %s\n' "$topic" "$1"; }
 
 verdict_failed() {
-  printf 'FAILED  %s: %s\n' "$topic" "$1"
+  printf 'FAILED  %s: %s\n' "$topic" "$1" | tee -a "$work/verdicts"
   tail -n 5 "$said" | sed 's/^/          /'
   failed=1
 }
@@ -73,7 +73,7 @@ start_without_router() { "$run" start; }
 router_comes() { "$run" dhcp; }
 # restart: an orderly one, until the next boot has begun. restart_second: the other box
 restart() { restarts "$machine/pid" in_box; }
-restart_second() { restarts "$cache/$second_name/machine/pid" in_second; }
+restart_second() { restarts "$second_work/machine/pid" in_second; }
 restarts() {
   before_restart=$(cat "$1")
   "$2" "systemctl reboot"
@@ -110,12 +110,13 @@ small_disk() {
 }
 
 # second_box: a machine on the same network, as words for `env`
-second_name=${name}2
-second() { BENCH_NAME=$second_name BENCH_WORK=$cache/$second_name BENCH_JOINS=$name "$run" "$@"; }
+second_name=$name.2
+second_work=$work/second
+second() { BENCH_NAME=$second_name BENCH_WORK=$second_work BENCH_JOINS=$name "$run" "$@"; }
 # build_second: the same host again
 build_second() {
-  mkdir -p "$cache/$second_name"
-  cp -P "$work/result" "$cache/$second_name/result"
+  mkdir -p "$second_work"
+  cp -P "$work/result" "$second_work/result"
 }
 in_second() { second enter sh -c "cd /; $1"; }
 

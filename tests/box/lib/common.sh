@@ -11,9 +11,9 @@ minibox=$root/examples/minibox
 cache=${BENCH_CACHE:-$tools/box}
 tree=$cache/debian
 # One bench's own: its machines, its logs. NAME is the first part of the names of
-# its network namespaces and control groups.
+# its network namespaces and control groups; a second machine beside it is NAME.2.
 name=${BENCH_NAME:-bench}
-work=${BENCH_WORK:-$cache/$name}
+work=${BENCH_WORK:-$cache/benches/$name}
 
 say() { printf 'bench: %s\n' "$*" >&2; }
 
@@ -21,6 +21,11 @@ die() {
   say "error: $*"
   exit 1
 }
+
+case $name in
+  *[!a-z0-9.-]* | -* | .*) die "BENCH_NAME is '$name': small letters, digits and - make a name" ;;
+esac
+[ "${#name}" -le 12 ] || die "BENCH_NAME is '$name': at most 10 characters, or its interfaces have no names"
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -36,7 +41,7 @@ need_cbox() {
 missing_needs() {
   [ "$(id -u)" = 0 ] || echo "root"
   [ "$(uname -m)" = x86_64 ] || echo "an x86_64 processor"
-  for program in python3 unshare nsenter ip apt-get dpkg-deb; do
+  for program in python3 unshare nsenter setsid flock ip mke2fs curl apt-get dpkg-deb; do
     have "$program" || echo "$program"
   done
   grep -q ' cgroup2 ' /proc/self/mounts || echo "a mounted cgroup2"

@@ -73,13 +73,15 @@ built() { readlink "$work/$1" || die "nothing is built yet: tests/box/run.sh bui
 
 fresh_machine() {
   stop_machine
-  chattr -f -i "$machine/root/var/empty" 2>/dev/null || true
   rm -rf "$machine"
 }
 
 # start_machine: as it was when it was last off
 start_machine() {
   toplevel=$(built result)
+  if [ -s "$machine/runner.pid" ] && kill -0 "$(cat "$machine/runner.pid")" 2>/dev/null; then
+    die "the machine runs already: tests/box/run.sh stop"
+  fi
   mkdir -p "$machine/root"
   setsid python3 "$here/namespaces/machine.py" "$machine" "$tree/nix/store" "$toplevel" "$name" \
     >"$machine/runner.log" 2>&1 </dev/null &
@@ -105,7 +107,10 @@ stop_machine() {
   end_process "$work/dhcp.pid"
   end_process "$machine/runner.pid"
   end_process "$work/vm/qemu.pid"
+  end_process "$work/claims.pid"
   rm -f "$machine/pid"
+  # systemd makes it immutable, and then nobody could remove the folder.
+  chattr -f -i "$machine/root/var/empty" 2>/dev/null || true
 }
 
 # end_process FILE: the process whose number the file has, and waits until it is gone

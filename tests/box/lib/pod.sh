@@ -10,6 +10,8 @@ if [ -z "${POD_ROOM-}" ]; then
   POD_ROOM=$(mktemp -d)
   export POD_ROOM
   trap 'rmdir "$POD_ROOM"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   # What is mounted there goes with the namespaces.
   unshare --mount --pid --fork --ipc --uts --net --kill-child -- "$0" "$@"
   exit

@@ -23,6 +23,8 @@ leave() {
 }
 mount -t tmpfs tmpfs "$room"
 trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # What the firmware and the loader would have left.
 mount -t tmpfs tmpfs /sys/firmware

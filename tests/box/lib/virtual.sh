@@ -73,4 +73,8 @@ run_cbox() {
 }
 
 # image_path FORMAT: where cbox put it, on this side of the tree
-image_path() { echo "$tree$(readlink "$work/repository/out/appliance-$1")"; }
+image_path() {
+  link=$work/repository/out/appliance-${1:?which format: iso, raw, qcow2}
+  [ -L "$link" ] || die "no $1 was built yet: tests/box/run.sh cbox appliance $1"
+  echo "$tree$(readlink "$link")"
+}

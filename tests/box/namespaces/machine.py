@@ -125,8 +125,8 @@ def main():
     name = rest[0] if rest else "bench"
     os.makedirs(os.path.join(folder, "root"), exist_ok=True)
     joins = os.environ.get("BENCH_JOINS")
-    network(name, joins)
     try:
+        network(name, joins)
         while boot(os.path.abspath(folder), store, toplevel, name):
             pass
     finally:

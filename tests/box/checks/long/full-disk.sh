@@ -30,11 +30,9 @@ check "no unit failed then" eventually 90 no_failed_unit
 power_off
 fresh
 small_disk 1024
-mkdir -p "$work/full"
-mount -o loop "$machine/disk.img" "$work/full"
-dd if=/dev/zero of="$work/full/filler" bs=1M count=850 2>/dev/null
-umount "$work/full"
-rmdir "$work/full"
+# In a mount namespace of its own, so that nothing stays mounted here.
+unshare --mount sh -c 'mount -o loop "$1" /mnt && dd if=/dev/zero of=/mnt/filler bs=1M count=850 2>/dev/null; umount /mnt' \
+  sh "$machine/disk.img"
 start
 check "a disk that is nearly full at the very first start: has an address" eventually 60 has_address
 check "it says what is scarce, or finishes" eventually 120 finished_or_says_full

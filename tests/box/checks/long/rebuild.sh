@@ -19,7 +19,8 @@ check "it is the changed one" in_box "test -e /etc/changed"
 check "no unit failed" eventually 30 no_failed_unit
 check "Coder answers" eventually 60 coder_answers
 check "still open to the network" eventually 30 reaches_coder
-check "the new port is open, nothing else" eventually 10 only_open "22 3000"
+in_box "systemd-run --quiet --unit listens /run/current-system/sw/bin/systemd-socket-activate --listen 8080 /run/current-system/sw/bin/cat"
+check "the new port is open, nothing else" eventually 30 only_open "22 3000 8080"
 check "one owner, one set of templates" one_owner_one_set
 check "and back" switch_to "$plain"
 check "it is the plain one" in_box "test ! -e /etc/changed"
