@@ -11,7 +11,7 @@ let
   inherit (prev) lib;
   debian = import ../packages/debian.nix {
     inherit lib;
-    inherit (final) runCommand;
+    inherit (final) runCommand stdenv;
   };
   view =
     name: packages: more:
