@@ -53,26 +53,26 @@ judged() {
 # stopped: ends a boot that did not get there
 stopped() { kill "$booting" 2>/dev/null || true; }
 
-# disk_boots TITLE FORMAT GIB OPTION…: boots a disk image, whose root is to have that size at
+# disk_boots WHICH FORMAT GIB OPTION…: boots a disk image, whose root is to have that size at
 # least, and asks what must hold in each boot
 disk_boots() {
-  title=$1 format=$2 size=$3
+  which=$1 format=$2 size=$3
   shift 3
   boot_image "$format" "$@"
   if ! eventually 500 up; then
-    verdict_failed "$title: it is running"
+    verdict_failed "$which: it is running"
     failed_units
     stopped
     return 1
   fi
-  verdict_ok "$title: it is running"
-  check "$title: no unit failed" no_failed_unit
-  check "$title: systemd-boot was asked for the console" cbox_said '^its serial console: systemd-boot'
-  check "$title: the console speaks" console_has 'Reached target'
-  check "$title: the first boot finishes" eventually 300 finished
-  check "$title: the root fills the drive" in_box "test \"\$(df --output=size -BG / | tail -n 1 | tr -dc 0-9)\" -ge $size"
-  check "$title: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix'
-  check "$title: the root is the one of the drive that it booted from" in_box 'findmnt -n -o SOURCE / | grep -q ^/dev/vda'
+  verdict_ok "$which: it is running"
+  check "$which: no unit failed" no_failed_unit
+  check "$which: systemd-boot was asked for the console" cbox_said '^its serial console: systemd-boot'
+  check "$which: the console speaks" console_has 'Reached target'
+  check "$which: the first boot finishes" eventually 300 finished
+  check "$which: the root fills the drive" in_box "test \"\$(df --output=size -BG / | tail -n 1 | tr -dc 0-9)\" -ge $size"
+  check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix'
+  check "$which: the root is the one of the drive that it booted from" in_box 'findmnt -n -o SOURCE / | grep -q ^/dev/vda'
 }
 
 up() { in_box "systemctl is-system-running --wait" | grep -q running; }

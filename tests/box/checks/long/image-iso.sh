@@ -21,27 +21,27 @@ check "the label in isolinux' menu" in_menu /isolinux/isolinux.cfg "MENU LABEL $
 # The same image in four machines, each of which is new.
 identities=
 boots() {
-  title=$1
+  which=$1
   shift
   boot_image iso "$@"
   if ! eventually 400 up; then
-    verdict_failed "$title: it is running"
+    verdict_failed "$which: it is running"
     failed_units
     stopped
     return
   fi
-  verdict_ok "$title: it is running"
-  check "$title: no unit failed" no_failed_unit
-  check "$title: the console was chosen in its menu" cbox_said '^chose in its menu: Options > Serial console=ttyS0'
-  check "$title: the console speaks" console_has 'Reached target'
-  check "$title: the first boot finishes" eventually 200 finished
-  check "$title: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix && test -e /etc/nixos-repo/hosts/_appliance_iso'
-  check "$title: the console names it" in_box 'grep -q "Source of this image: $(basename "$(realpath /etc/nixos-repo)" | cut -c 1-32)" /etc/issue'
-  check "$title: the medium is the one with the label" in_box 'findmnt -n -o SOURCE /iso && test -e /dev/disk/by-label/CODER_BOX_APPLIANCE'
+  verdict_ok "$which: it is running"
+  check "$which: no unit failed" no_failed_unit
+  check "$which: the console was chosen in its menu" cbox_said '^chose in its menu: Options > Serial console=ttyS0'
+  check "$which: the console speaks" console_has 'Reached target'
+  check "$which: the first boot finishes" eventually 200 finished
+  check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix && test -e /etc/nixos-repo/hosts/_appliance_iso'
+  check "$which: the console names it" in_box 'grep -q "Source of this image: $(basename "$(realpath /etc/nixos-repo)" | cut -c 1-32)" /etc/issue'
+  check "$which: the medium is the one with the label" in_box 'findmnt -n -o SOURCE /iso && test -e /dev/disk/by-label/CODER_BOX_APPLIANCE'
   identity=$(in_box "cat /etc/machine-id $state/admin-password | sha256sum | cut -c 1-16")
-  check "$title: nothing of another boot is there" sh -c 'case " $1 " in *" $2 "*) exit 1 ;; esac; test -n "$2"' sh "$identities" "$identity"
+  check "$which: nothing of another boot is there" sh -c 'case " $1 " in *" $2 "*) exit 1 ;; esac; test -n "$2"' sh "$identities" "$identity"
   identities="$identities $identity"
-  check "$title: cbox hears it" judged
+  check "$which: cbox hears it" judged
 }
 boots "CD by UEFI"
 boots "stick by UEFI" --as usb
