@@ -61,7 +61,7 @@ disk_boots() {
   boot_image "$format" "$@"
   if ! eventually 500 up; then
     verdict_failed "$which: it is running"
-    failed_units
+    why_not_up
     stopped
     return 1
   fi
@@ -76,5 +76,7 @@ disk_boots() {
 }
 
 up() { in_box "systemctl is-system-running --wait" | grep -q running; }
+# (Running without a failed unit it may be degraded: by an ordering cycle.)
+why_not_up() { in_box "systemctl is-system-running; systemctl --failed --no-legend; journalctl --boot --output=cat --no-pager | grep 'ordering cycle'"; }
 console_has() { grep -q -- "$1" "$boot/console.log"; }
 cbox_said() { grep -q -- "$1" "$boot/cbox.log"; }

@@ -26,7 +26,7 @@ boots() {
   boot_image iso "$@"
   if ! eventually 400 up; then
     verdict_failed "$which: it is running"
-    failed_units
+    why_not_up
     stopped
     return
   fi
