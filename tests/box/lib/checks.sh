@@ -196,3 +196,11 @@ virtual_off() {
   [ ! -s "$work/vm/qemu.pid" ] || kill "$(cat "$work/vm/qemu.pid")" 2>/dev/null || true
   eventually 30 not test -s "$work/vm/qemu.pid"
 }
+# serial_says_no_password: none of those that the virtual machine made
+serial_says_no_password() {
+  for secret in admin-password unix/box; do
+    password=$(in_box "cat $state/$secret")
+    [ -n "$password" ] || return 1
+    not grep -a -q -F -e "$password" "$work/vm/console.log" || return 1
+  done
+}
