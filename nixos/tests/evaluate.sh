@@ -168,7 +168,7 @@ rows_of() { # rows_of WHAT ATTRIBUTE
 }
 
 hermetic() {
-  say "== hermetic: what must not change a derivation"
+  say "== hermetic: build products, ignored files, Rust, CI, the README, an image host's ignored local.nix and an empty commit change no derivation"
   copy noise
   (
     cd "$scratch/noise"
@@ -188,7 +188,7 @@ hermetic() {
   commit noise
   commit noise
   for target in $targets; do
-    expect_same "unchanged by build products, ignored files, Rust, CI, README, an image host's ignored local.nix and an empty commit: ${target%:}" \
+    expect_same "unchanged: ${target%:}" \
       "$(drv_before "$target")" "$(drv_now "git+file://$scratch/noise" "$target")"
   done
 }
@@ -211,7 +211,7 @@ own_settings() {
     answer "$flake" "$target" >"$scratch/now"
     expect_same "leaves alone: $host" "$(drv_before "$target")" "$(field drvPath "$scratch/now")"
     if [ -n "$(field baked "$scratch/now")" ]; then
-      expect_same "is not in the baked source of $host" \
+      expect_same "local.nix is not in the baked source of $host" \
         "$(field baked "$(report_of "$target")")" "$(field baked "$scratch/now")"
     fi
   done
@@ -234,11 +234,11 @@ baked() {
   files=$(find "$source" -type f | wc -l)
   bytes=$(find "$source" -type f -exec cat {} + | wc -c)
   if [ "$files" -lt 200 ] && [ "$bytes" -lt 1000000 ]; then
-    ok "small: $files files, $bytes bytes"
+    ok "the baked source is small: $files files, $bytes bytes"
   else
-    bad "small: $files files, $bytes bytes"
+    bad "the baked source is not small: $files files, $bytes bytes"
   fi
-  expect_same "holds no local settings, Rust code or build products" "" \
+  expect_same "the baked source holds no local settings, Rust code or build products" "" \
     "$(cd "$source" && find . -name local.nix -o -name facter.json -o -name crates -o -name '*.iso' -o -name .git)"
   for target in $targets; do
     host=${target%%:*} system=${target#*:}

@@ -72,14 +72,19 @@ case $command in
     ;;
   build)
     find_inputs
-    build_host container "${1:-coder-thinkcentre}" result "$@"
+    host=${1:-coder-thinkcentre}
+    [ -d "$root/hosts/${host%-*-linux}" ] || die "there is no host '$host'; the hosts are $(cd "$root/hosts" && echo *)"
+    build_host container "$host" result "$@"
     ;;
   fresh) fresh_machine ;;
   start) start_machine ;;
   dhcp) give_addresses ;;
   stop) stop_machine ;;
   enter) exec "$here/namespaces/enter.sh" "$work/machine" "$@" ;;
-  peer) exec ip netns exec "$name-peer" "$@" ;;
+  peer)
+    [ -e "/run/netns/$name-peer" ] || die "there is no neighbour: tests/box/run.sh start"
+    exec ip netns exec "$name-peer" "$@"
+    ;;
   build-vm)
     find_inputs
     build_virtual "${1:-_appliance-disk}" "${2:-BOXIMG}"

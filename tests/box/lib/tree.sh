@@ -102,6 +102,7 @@ unpack_tree() (
 # its programs are there and run too; that takes a user namespace, which a process
 # with another root than the machine's may not make.
 in_tree() {
+  [ -e "$tree/made" ] || die "there is no tree yet: tests/box/run.sh tree"
   for folder in bench project nixpkgs disko work kernel; do mkdir -p "$tree/$folder"; done
   mkdir -p "$work" "$(kernel_folder)"
   [ "$arch" = amd64 ] || mkdir -p "$tree/usr/gnemul/qemu-aarch64"

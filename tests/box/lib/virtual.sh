@@ -74,7 +74,8 @@ run_cbox() {
 
 # image_path FORMAT: where cbox put it, on this side of the tree
 image_path() {
-  link=$work/repository/out/appliance-${1:?which format: iso, raw, qcow2}
+  [ -n "$1" ] || die "which image: iso, raw or qcow2?"
+  link=$work/repository/out/appliance-$1
   [ -L "$link" ] || die "no $1 was built yet: tests/box/run.sh cbox appliance $1"
   echo "$tree$(readlink "$link")"
 }
