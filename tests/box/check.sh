@@ -53,7 +53,6 @@ done
 
 missing=$(missing_needs | paste -sd , | sed 's/,/, /g')
 [ -z "$missing" ] || die "this machine lacks $missing"
-[ -L "$work/result" ] || die "nothing is built yet: tests/box/run.sh build"
 mkdir -p "$work"
 exec 9>"$work/lock"
 flock --nonblock 9 || die "a bench with the name '$name' is at work; give this one another: BENCH_NAME=…"

@@ -68,8 +68,9 @@ at_peer() { ip netns exec "$name-peer" "$@"; }
 # The machine's life.
 fresh() { "$run" fresh; }
 # start: with a router on the network that gives addresses
-start() { "$run" start && "$run" dhcp; }
-start_without_router() { "$run" start; }
+# Without a machine there is nothing to look at: the topic ends.
+start() { start_without_router && "$run" dhcp; }
+start_without_router() { "$run" start || exit 1; }
 router_comes() { "$run" dhcp; }
 # restart: an orderly one, until the next boot has begun. restart_second: the other box
 restart() { restarts "$machine/pid" in_box; }
