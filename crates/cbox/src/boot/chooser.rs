@@ -137,7 +137,7 @@ async fn listening(hands: &mut impl Hands, heard: &Heard) -> io::Result<Option<P
         {
             hands.press(key)?;
             sleep(patience).await;
-            *picture = still(hands).await?;
+            *picture = still_for(hands, patience.min(LONG_PAUSE)).await?;
         }
         let [down, home, again, back] = pictures;
         if down != home && (down, home) == (again, back) {
