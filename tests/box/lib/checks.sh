@@ -205,3 +205,20 @@ serial_says_no_password() {
     not grep -a -q -F -e "$password" "$work/vm/console.log" || return 1
   done
 }
+
+# What is asked of every virtual machine.
+system_runs() { in_box "systemctl is-system-running"; }
+screen_shows() { in_box "cat /dev/vcs1" | grep -q "$1"; }
+virtual_identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
+# second_boot_changes_nothing SECONDS: powers off and boots once more; the first boot may
+# take so long
+second_boot_changes_nothing() {
+  before=$(virtual_identity)
+  in_box "systemctl poweroff"
+  check "it powers off" eventually 180 not test -s "$work/vm/qemu.pid"
+  virtual_off
+  virtual_again
+  check "a second boot" eventually "$1" finished
+  check "changes nothing" same "$(virtual_identity)" "$before"
+  check "no unit failed then" no_failed_unit
+}

@@ -1,7 +1,4 @@
 # qemu-arm64 in QEMU: its first boot, no password on a serial line, a second boot
-system_runs() { in_box "systemctl is-system-running"; }
-screen() { in_box "cat /dev/vcs1"; }
-screen_shows() { screen | grep -q "$1"; }
 
 check "it is built" virtual qemu-arm64 BOX
 [ "$failed" = 0 ] || exit 1
@@ -20,13 +17,5 @@ check "the passwords are on the screen" eventually 60 screen_shows password
 serial_says() { grep -a -q "$1" "$work/vm/console.log"; }
 check "the serial line says where they are" eventually 60 serial_says "Coder  .*http://"
 check "and none of them" serial_says_no_password
-identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
-before=$(identity)
-in_box "systemctl poweroff"
-check "it powers off" eventually 180 not test -s "$work/vm/qemu.pid"
-virtual_off
-virtual_again
-check "a second boot" eventually 600 finished
-check "changes nothing" same "$(identity)" "$before"
-check "no unit failed then" no_failed_unit
+second_boot_changes_nothing 600
 virtual_off

@@ -1,6 +1,4 @@
 # _appliance-disk in QEMU: its disk grows, zram, no password on a serial line, a second boot
-system_runs() { in_box "systemctl is-system-running"; }
-screen_shows() { screen | grep -q "$1"; }
 
 virtual _appliance-disk BOXIMG
 check "the first boot finishes" eventually 300 finished
@@ -11,16 +9,7 @@ check "no unit failed" no_failed_unit
 check_not "no ordering cycle" in_box "journalctl -b --no-pager | grep -i 'ordering cycle'"
 check "one owner, one set of templates" one_owner_one_set
 check "secrets are root's, and in no log" nothing_secret_leaks
-screen() { in_box "cat /dev/vcs1"; }
 check "the passwords are on the screen" eventually 30 screen_shows password
 check "no password on the serial line" serial_says_no_password
-identity() { in_box "sha256sum $state/admin-password $state/unix/box /etc/machine-id /etc/shadow"; }
-before=$(identity)
-in_box "systemctl poweroff"
-check "it powers off" eventually 180 not test -s "$work/vm/qemu.pid"
-virtual_off
-virtual_again
-check "a second boot" eventually 300 finished
-check "changes nothing" same "$(identity)" "$before"
-check "no unit failed then" no_failed_unit
+second_boot_changes_nothing 300
 virtual_off
