@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use cbox_core::{
-    nix_error::{Cause, cause},
-    plan::Plan,
-};
 use thiserror::Error;
 
 use crate::{
     NixError,
     events::{Event, FailedBuild, Reader},
     nix::Nix,
+    nix_error::{Cause, cause},
+    plan::Plan,
     process::Command,
 };
 

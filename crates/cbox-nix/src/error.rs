@@ -3,15 +3,16 @@
 use std::io;
 
 use camino::Utf8PathBuf;
-use cbox_core::{
-    lock::LockError,
+use nix_formats::{flake_lock::LockError, nix_text::without_escapes};
+use thiserror::Error;
+
+use crate::{
+    build::BuildFailure,
+    derivations::DerivationFault,
+    interrupt::Signal,
     nix_error::{Cause, Fault, cause},
     overrides::OverrideError,
 };
-use nix_formats::nix_text::without_escapes;
-use thiserror::Error;
-
-use crate::{build::BuildFailure, derivations::DerivationFault, interrupt::Signal};
 
 /// An error of this crate.
 #[derive(Debug, Error)]

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use cbox_core::{
-    expression::{self, Evaluated, Request},
-    lock::{Declared, Lock},
-    memory_budget::died_of_memory,
-    nix_error::{Cause, Fault},
-    overrides::OptionPath,
+use nix_formats::{
+    flake_lock::{Declared, Lock},
+    nix_text::without_escapes,
 };
-use nix_formats::nix_text::without_escapes;
 
 use crate::{
     NixError,
+    expression::{self, Evaluated, Request},
     nix::{Nix, Staged},
+    nix_error::{Cause, Fault, memory::died_of_memory},
+    overrides::OptionPath,
     said::Said,
 };
 
@@ -56,7 +55,7 @@ pub async fn check_lock(
         })?;
     if lock_file.is_none() && !declared.is_empty() {
         let inputs = declared.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Err(cbox_core::lock::LockError::Missing { inputs }.into());
+        return Err(nix_formats::flake_lock::LockError::Missing { inputs }.into());
     }
     lock.check(&declared)?;
     for (name, _) in &nix.options.override_inputs {
@@ -229,7 +228,7 @@ pub fn explain(request: &Request, fault: Fault) -> NixError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cbox_core::overrides::Overrides;
+    use crate::overrides::Overrides;
     use serde_json::json;
 
     fn request(set: &[&str]) -> Request {

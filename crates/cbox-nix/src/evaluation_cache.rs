@@ -1,15 +1,14 @@
 //! The evaluation cache: results of `nix eval`, so that an unchanged tree is evaluated once.
 //!
-//! One small JSON file for each, named by its key (see [`cbox_core::evaluation_key`]) and
+//! One small JSON file for each, named by its key (see [`crate::evaluation_key`]) and
 //! written in one step. A file that cannot be read counts as none: what is remembered
 //! can always be found out again.
 
 use std::{fs, io::Write as _, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::expression::Evaluated;
 
-use crate::NixError;
+use crate::{NixError, expression::Evaluated};
 
 /// How many evaluations are kept; the oldest go when there are more.
 const MOST: usize = 2000;

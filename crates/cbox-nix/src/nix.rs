@@ -2,17 +2,16 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use cbox_core::{
-    builders::{self, Builder},
-    closure::PathInfos,
+use nix_formats::{
+    closure::PathInfos, nar::NarHash, nix_text::without_escapes, store_path::StorePath,
     system::System,
 };
-use nix_formats::{nar::NarHash, nix_text::without_escapes, store_path::StorePath};
 use serde::Deserialize;
 
 use crate::{
     Interrupt, NixError,
     argv::Options,
+    builders::{self, Builder},
     process::{Command, Output},
     store::Store,
 };

@@ -1,6 +1,6 @@
 //! The audit of a tree: what of it must not be baked into images, less what is allowed.
 //!
-//! The rules are [`cbox_core::audit`]'s. Files are read side by side, each once.
+//! The rules are [`crate::audit_rules`]'s. Files are read side by side, each once.
 
 use std::{
     fs::File,
@@ -9,11 +9,11 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use cbox_core::audit::{Finding, Found, LOOKED_INTO, bare_repositories, of_content, of_path};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::{
     SourceError,
+    audit_rules::{Finding, Found, LOOKED_INTO, bare_repositories, of_content, of_path},
     rules::Rules,
     tree::{Entry, Kind, Tree},
 };

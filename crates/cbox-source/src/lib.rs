@@ -8,7 +8,9 @@
 //! git ignores is walked or read, so cost does not grow with it.
 
 pub mod audit;
+pub mod audit_rules;
 pub mod compare;
+pub mod disk_image;
 mod error;
 pub mod list;
 pub mod rules;

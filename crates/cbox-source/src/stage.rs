@@ -14,11 +14,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use cbox_core::disk_image;
 use nix_formats::nar::{Hasher, NarHash, Writer};
 
 use crate::{
-    SourceError,
+    SourceError, disk_image,
     stand_in::StandIn,
     tree::{Kind, Tree},
 };

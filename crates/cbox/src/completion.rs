@@ -8,7 +8,11 @@
 use std::{collections::BTreeSet, ffi::OsString, io::Write, path::Path};
 
 use camino::Utf8PathBuf;
-use cbox_core::target::{HOSTS, TargetName};
+use cbox_driver::{
+    environment::Environment,
+    flake::project::Project,
+    subject::name::{HOSTS, TargetName},
+};
 use clap::{Arg, Command, CommandFactory as _, ValueHint};
 use clap_complete::{
     CompleteEnv,
@@ -16,11 +20,7 @@ use clap_complete::{
     env::{Bash, EnvCompleter, Fish, Shells, Zsh},
 };
 
-use crate::{
-    cli::{Cli, ImageArgs, Shell},
-    environment::Environment,
-    project::Project,
-};
+use crate::cli::{Cli, ImageArgs, Shell};
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";

@@ -2,17 +2,15 @@
 
 use std::process::ExitCode;
 
+use cbox_driver::{Environment, Error, Kind, subject::target};
 use cbox_nix::Interrupt;
 use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
     cli::{Cli, Command, Common, Format, ImageArgs},
     commands, completion,
-    environment::Environment,
-    error::Error,
-    exit::Kind,
-    session::Session,
-    targets,
+    context::Context,
+    terminal::Terminal,
     view::{Loudness, View},
 };
 
@@ -22,44 +20,43 @@ pub(crate) fn main() -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Ok(false) => {}
         Err(message) => {
-            let view = View::new(&Environment::unknown(), Loudness::Normal, false);
+            let view = View::new(&Terminal::unknown(), Loudness::Normal, false);
             return fail(&view, &Error::new(Kind::Usage, message));
         }
     }
     let cli = Cli::try_parse();
     // Help needs no environment, and is wanted most where something is wrong with it.
-    let environment = match (Environment::read(), &cli) {
-        (Ok(environment), _) => environment,
-        (Err(_), Err(error)) => return usage(&Environment::unknown(), error),
+    let read = Environment::read().and_then(|environment| Ok((environment, Terminal::read()?)));
+    let (environment, terminal) = match (read, &cli) {
+        (Ok(read), _) => read,
+        (Err(_), Err(error)) => return usage(&Terminal::unknown(), error),
         (Err(error), Ok(_)) => {
             // Without an environment there is no view yet: a plain one serves.
-            let environment = Environment::unknown();
-            return fail(&View::new(&environment, Loudness::Normal, false), &error);
+            let view = View::new(&Terminal::unknown(), Loudness::Normal, false);
+            return fail(&view, &error);
         }
     };
     let cli = match cli {
         Ok(cli) => cli,
-        Err(error) => return usage(&environment, &error),
+        Err(error) => return usage(&terminal, &error),
     };
+    let plain_view = |json| View::new(&terminal, Loudness::Normal, json);
     let (image, common) = match &cli.command {
         Command::Image(words) => {
             let parsed = match commands::image::parse(words) {
                 Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-                    return usage(&environment, &error);
+                    return usage(&terminal, &error);
                 }
                 parsed => parsed,
             };
             let behind = parsed.as_ref().map(|image| image.common.clone());
             let common = cli.common.clone().merge(behind.unwrap_or_default());
             if let Err(error) = commands::image::check_kind(&environment, &common, words) {
-                return fail(
-                    &View::new(&environment, Loudness::Normal, common.json),
-                    &error,
-                );
+                return fail(&plain_view(common.json), &error);
             }
             match parsed {
                 Ok(image) => (Some(image), common),
-                Err(error) => return usage(&environment, &error),
+                Err(error) => return usage(&terminal, &error),
             }
         }
         _ => (None, cli.common.clone()),
@@ -67,7 +64,7 @@ pub(crate) fn main() -> ExitCode {
     let common = match cli.command.format() {
         Some(format) if common.json && format != Format::Json => {
             let error = Error::new(Kind::Usage, "`--json` and `--format` ask for two forms");
-            return fail(&View::new(&environment, Loudness::Normal, false), &error);
+            return fail(&plain_view(false), &error);
         }
         Some(Format::Json) => Common {
             json: true,
@@ -82,15 +79,29 @@ pub(crate) fn main() -> ExitCode {
         (false, _) => Loudness::Trace,
     };
     if common.verbose > 1 {
-        trace(&environment);
+        trace(&terminal);
     }
-    let view = View::new(&environment, loudness, common.json);
+    let view = View::new(&terminal, loudness, common.json);
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::new(Kind::Environment, format!("cannot start: {error}")))
         .and_then(|runtime| {
-            runtime.block_on(dispatch(&environment, &view, cli.command, image, &common))
+            let work = async {
+                let interrupt = Interrupt::listen().map_err(|error| {
+                    let message = format!("cannot take over signals: {error}");
+                    Error::new(Kind::Environment, message)
+                })?;
+                let context = Context {
+                    environment: &environment,
+                    terminal: &terminal,
+                    view: &view,
+                    interrupt: &interrupt,
+                    common: &common,
+                };
+                dispatch(&context, cli.command, image).await
+            };
+            runtime.block_on(work)
         });
     view.close();
     match ended.and_then(|()| view.written()) {
@@ -100,87 +111,42 @@ pub(crate) fn main() -> ExitCode {
 }
 
 async fn dispatch(
-    environment: &Environment,
-    view: &View,
+    context: &Context<'_>,
     command: Command,
     image: Option<ImageArgs>,
-    common: &Common,
 ) -> Result<(), Error> {
-    let interrupt = Interrupt::listen().map_err(|error| {
-        Error::new(
-            Kind::Environment,
-            format!("cannot take over signals: {error}"),
-        )
-    })?;
-    let open = |out_dir: Option<&camino::Utf8PathBuf>| {
-        Session::open(
-            environment,
-            view,
-            &interrupt,
-            common,
-            out_dir.map(camino::Utf8PathBuf::as_path),
-        )
-    };
     match (command, image) {
         (Command::Image(words), Some(args)) => {
             let kind = words.first().map_or("", String::as_str);
-            commands::image::run(environment, view, &interrupt, kind, &args, common).await
+            commands::image::run(context, kind, &args).await
         }
         (Command::Image(_), None) => Ok(()),
         (Command::Build(args), _) => {
-            let names = targets::parse_names(&args.targets)?;
-            let session = open(args.flags.out_dir.as_ref())?;
-            commands::build::run(&session, common, &args.flags, &names).await
+            let names = target::parse_names(&args.targets)?;
+            commands::build::run(context, &args.flags, &names).await
         }
-        (Command::Init(args), _) => {
-            commands::init::run((environment, view, &interrupt), common, &args).await
-        }
-        (Command::Matrix(args), _) => commands::matrix::run(&open(None)?, &args),
-        (Command::List, _) => commands::list::run(&open(None)?),
-        (Command::Hosts { limits }, _) => commands::hosts::run(&open(None)?, common, &limits).await,
-        (Command::Source(source), _) => commands::source::run(&open(None)?, common, &source).await,
-        (Command::VerifyHosts(args), _) => {
-            commands::verify_hosts::run(&open(None)?, common, &args).await
-        }
-        (Command::Accept(args), _) => {
-            commands::accept::run(&open(None)?, common, &args.judge, args.dirty).await
-        }
-        (Command::Diff(args), _) => {
-            let context = (environment, view, &interrupt);
-            commands::diff::run(context, common, &args).await
-        }
+        (Command::Init(args), _) => commands::init::run(context, &args).await,
+        (Command::Matrix(args), _) => commands::matrix::run(context, &args),
+        (Command::List, _) => commands::list::run(context),
+        (Command::Hosts { limits }, _) => commands::hosts::run(context, limits).await,
+        (Command::Source(source), _) => commands::source::run(context, &source).await,
+        (Command::VerifyHosts(args), _) => commands::verify_hosts::run(context, &args).await,
+        (Command::Accept(args), _) => commands::accept::run(context, &args).await,
+        (Command::Diff(args), _) => commands::diff::run(context, &args).await,
         (Command::Completions { shell }, _) => {
-            commands::completions::run(view, shell);
+            commands::completions::run(context.view, shell);
             Ok(())
         }
-        (Command::Man { folder }, _) => commands::completions::man(&environment.absolute(&folder)),
-        (Command::Size(args), _) => {
-            let session = open(None)?;
-            commands::size::run(&session, common, &args).await
+        (Command::Man { folder }, _) => {
+            commands::completions::man(&context.environment.absolute(&folder))
         }
-        (Command::Doctor, _) => {
-            commands::doctor::run((environment, view, &interrupt), common).await
-        }
-        (Command::Watch(args), _) => {
-            let context = (environment, view, &interrupt);
-            commands::watch::run(context, common, &args).await
-        }
-        (Command::Boot(args), _) => {
-            let session = open(args.out_dir.as_ref())?;
-            commands::boot::run(&session, common, &args).await
-        }
-        (Command::Flash(args), _) => {
-            let session = open(args.out_dir.as_ref())?;
-            commands::flash::run(&session, common, &args).await
-        }
-        (Command::Status(args), _) => {
-            let session = open(args.out_dir.as_ref())?;
-            commands::status::run(&session, common, &args).await
-        }
-        (Command::Clean(args), _) => {
-            let session = open(args.out_dir.as_ref())?;
-            commands::clean::run(&session, common, &args).await
-        }
+        (Command::Size(args), _) => commands::size::run(context, &args).await,
+        (Command::Doctor, _) => commands::doctor::run(context).await,
+        (Command::Watch(args), _) => commands::watch::run(context, &args).await,
+        (Command::Boot(args), _) => commands::boot::run(context, &args).await,
+        (Command::Flash(args), _) => commands::flash::run(context, &args).await,
+        (Command::Status(args), _) => commands::status::run(context, &args).await,
+        (Command::Clean(args), _) => commands::clean::run(context, &args).await,
     }
 }
 
@@ -192,7 +158,7 @@ fn fail(view: &View, error: &Error) -> ExitCode {
 }
 
 /// What clap has to say: help and version on standard output, the rest is misuse.
-fn usage(environment: &Environment, error: &clap::Error) -> ExitCode {
+fn usage(terminal: &Terminal, error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -206,7 +172,7 @@ fn usage(environment: &Environment, error: &clap::Error) -> ExitCode {
         let text = error.render().to_string();
         let message = text.trim().trim_start_matches("error: ").to_owned();
         return fail(
-            &View::new(environment, Loudness::Normal, true),
+            &View::new(terminal, Loudness::Normal, true),
             &Error::new(Kind::Usage, message),
         );
     }
@@ -215,11 +181,11 @@ fn usage(environment: &Environment, error: &clap::Error) -> ExitCode {
 }
 
 /// Shows every command that is run, on standard error.
-fn trace(environment: &Environment) {
+fn trace(terminal: &Terminal) {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(environment.colour)
+        .with_ansi(terminal.colour)
         .with_target(false)
         .without_time()
         .init();

@@ -14,9 +14,12 @@
 //! # Ok::<(), nix_formats::store_path::NotAStorePath>(())
 //! ```
 
+pub mod closure;
 pub mod derivation;
+pub mod flake_lock;
 pub mod nar;
 pub mod nix_text;
 pub mod nixbase32;
 pub mod package_name;
 pub mod store_path;
+pub mod system;

@@ -1,9 +1,13 @@
 //! The words of `cbox boot`.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use camino::Utf8PathBuf;
-use cbox_core::{duration::parse_duration, memory_budget::parse_size};
+use cbox_driver::{
+    boot::{Attached, Forward},
+    eval::memory_budget::parse_size,
+    units::duration::parse_duration,
+};
 use clap::Args;
 use regex::Regex;
 
@@ -23,7 +27,7 @@ pub(crate) struct BootArgs {
     pub(crate) target: String,
     /// What the image is to the machine [default: cd for an ISO, disk for the others]
     #[arg(long = "as", value_name = "WHAT", value_enum)]
-    pub(crate) attached: Option<Attached>,
+    pub(crate) attached: Option<AsArg>,
     /// Keep what the machine writes in this overlay, and go on with it the next time
     #[arg(long, value_name = "FILE")]
     pub(crate) keep: Option<Utf8PathBuf>,
@@ -107,8 +111,8 @@ mod tests {
 }
 
 /// What an image is to the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Attached {
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum AsArg {
     /// A CD in its drive
     Cd,
     /// A USB stick
@@ -117,36 +121,12 @@ pub(crate) enum Attached {
     Disk,
 }
 
-impl fmt::Display for Attached {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Cd => "a CD",
-            Self::Usb => "a USB stick",
-            Self::Disk => "a disk",
-        })
-    }
-}
-
-/// A port of this machine that leads to one of the booted machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Forward {
-    pub(crate) host: u16,
-    pub(crate) guest: u16,
-}
-
-impl FromStr for Forward {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port != 0);
-        let ports = text.split_once(':');
-        ports
-            .and_then(|(host, guest)| {
-                Some(Self {
-                    host: port(host)?,
-                    guest: port(guest)?,
-                })
-            })
-            .ok_or("it is two ports from 1 to 65535, this machine's first: 8080:80")
+impl From<AsArg> for Attached {
+    fn from(arg: AsArg) -> Self {
+        match arg {
+            AsArg::Cd => Self::Cd,
+            AsArg::Usb => Self::Usb,
+            AsArg::Disk => Self::Disk,
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The words of what judges and explains: `verify-hosts`, `accept`, `diff`, `watch`.
 
-use cbox_core::overrides::Setting;
+use cbox_driver::{environment::GitHub, options::NixArguments};
+use cbox_nix::overrides::Setting;
 use clap::{Args, ValueEnum};
 
-use super::{Limits, parse_setting};
-use crate::environment::GitHub;
+use super::{LimitArgs, nix_arguments, parse_setting};
 
 pub(super) const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -90,7 +90,7 @@ pub(crate) struct JudgeArgs {
     #[arg(long, help_heading = "Evaluation")]
     pub(crate) no_cache: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
     /// Force an option, to see what that would change
     #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting)]
     pub(crate) set: Vec<Setting>,
@@ -99,6 +99,13 @@ pub(crate) struct JudgeArgs {
     /// Arguments for Nix
     #[arg(last = true, value_name = "NIX ARGS", help_heading = "Nix")]
     pub(crate) nix_args: Vec<String>,
+}
+
+impl JudgeArgs {
+    /// What Nix is told.
+    pub(crate) fn nix(&self) -> NixArguments {
+        nix_arguments(&self.nix_args)
+    }
 }
 
 /// `cbox verify-hosts`
@@ -137,7 +144,7 @@ pub(crate) struct WatchArgs {
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) show: ExplainArgs,
     /// Arguments for Nix
@@ -158,7 +165,7 @@ pub(crate) struct DiffArgs {
     #[arg(long)]
     pub(crate) tracked: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
 }

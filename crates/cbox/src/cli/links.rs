@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use cbox_core::duration::parse_duration;
+use cbox_driver::units::duration::parse_duration;
 use clap::Args;
 
 pub(super) const STATUS_EXAMPLES: &str = "\

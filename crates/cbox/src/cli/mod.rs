@@ -11,10 +11,15 @@ mod source;
 use std::num::NonZeroUsize;
 
 use camino::Utf8PathBuf;
-use cbox_core::{memory_budget::parse_size, overrides::Setting};
+use cbox_driver::{
+    error::TABLE,
+    eval::memory_budget::parse_size,
+    options::{Forced, Limits, NixArguments, Options},
+};
+use cbox_nix::overrides::Setting;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-pub(crate) use boot::{Attached, BootArgs, Forward};
+pub(crate) use boot::BootArgs;
 pub(crate) use flash::FlashArgs;
 pub(crate) use source::{BakedArgs, ListArgs, SourceArgs, SourceCommand, WhyArgs};
 
@@ -76,7 +81,16 @@ Environment:
 ";
 
 fn long_after_help() -> String {
-    format!("{EXAMPLES}\n{ENVIRONMENT}\n{}", crate::exit::help())
+    format!("{EXAMPLES}\n{ENVIRONMENT}\n{}", exit_codes())
+}
+
+/// The exit codes as a help text.
+fn exit_codes() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (code, meaning) in TABLE {
+        text.push_str(&format!("  {code:>3}  {meaning}\n"));
+    }
+    text
 }
 
 /// Options of every command.
@@ -109,6 +123,20 @@ pub(crate) struct Common {
 }
 
 impl Common {
+    /// What a run is asked for.
+    pub(crate) fn options(&self) -> Options {
+        let inputs = self.override_input.chunks_exact(2);
+        Options {
+            flake: self.flake.clone(),
+            store: self.store.clone(),
+            offline: self.offline,
+            show_trace: self.show_trace,
+            override_inputs: inputs
+                .map(|pair| (pair[0].clone(), pair[1].clone()))
+                .collect(),
+        }
+    }
+
     /// What was given before the command, with what was given behind it on top.
     pub(crate) fn merge(self, behind: Self) -> Self {
         Self {
@@ -141,7 +169,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: cbox hosts")]
     Hosts {
         #[command(flatten)]
-        limits: Limits,
+        limits: LimitArgs,
     },
     /// Check that the install hosts are as accepted in baseline.json, and say why not
     #[command(name = "verify-hosts", after_help = judging::VERIFY_EXAMPLES)]
@@ -229,7 +257,7 @@ pub(crate) struct InitArgs {
     #[arg(long)]
     pub(crate) print: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
 }
 
 /// The words that stand for a command, and so for no kind of target.
@@ -281,13 +309,22 @@ pub(crate) enum Shell {
 
 /// How much is evaluated at once.
 #[derive(Debug, Clone, Copy, Default, Args)]
-pub(crate) struct Limits {
+pub(crate) struct LimitArgs {
     /// Make N evaluations at once [default: as many as cores and free memory allow]
     #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "Evaluation")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Let all evaluations together take this much memory, as 4G or 1500M [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Evaluation")]
     pub(crate) max_memory: Option<u64>,
+}
+
+impl From<LimitArgs> for Limits {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            jobs: args.jobs,
+            max_memory: args.max_memory,
+        }
+    }
 }
 
 fn parse_jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
@@ -321,7 +358,7 @@ pub(crate) struct BuildFlags {
     #[arg(long)]
     pub(crate) no_link: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
     /// Machines that build, as Nix names them
     #[arg(long, value_name = "BUILDERS", help_heading = "Nix")]
     pub(crate) builders: Option<String>,
@@ -330,9 +367,35 @@ pub(crate) struct BuildFlags {
     pub(crate) nix_args: Vec<String>,
 }
 
+impl BuildFlags {
+    /// What Nix is told.
+    pub(crate) fn nix(&self) -> NixArguments {
+        NixArguments {
+            builders: self.builders.clone(),
+            others: self.nix_args.clone(),
+        }
+    }
+
+    /// What is forced on the targets.
+    pub(crate) fn forced(&self) -> Forced {
+        Forced {
+            set: self.set.clone(),
+            stamp: self.stamp,
+        }
+    }
+}
+
+/// Arguments for Nix, as they stand behind `--`.
+pub(crate) fn nix_arguments(others: &[String]) -> NixArguments {
+    NixArguments {
+        builders: None,
+        others: others.to_owned(),
+    }
+}
+
 fn parse_setting(text: &str) -> Result<Setting, String> {
     text.parse()
-        .map_err(|error: cbox_core::overrides::OverrideError| error.to_string())
+        .map_err(|error: cbox_nix::overrides::OverrideError| error.to_string())
 }
 
 #[cfg(test)]

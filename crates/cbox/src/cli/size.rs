@@ -1,10 +1,11 @@
 //! The words of `cbox size`.
 
 use camino::Utf8PathBuf;
-use cbox_core::overrides::Setting;
+use cbox_driver::options::{Forced, NixArguments};
+use cbox_nix::overrides::Setting;
 use clap::Args;
 
-use super::{BuildFlags, Limits, parse_setting};
+use super::{LimitArgs, nix_arguments, parse_setting};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -43,23 +44,25 @@ pub(crate) struct SizeArgs {
     stamp: bool,
     /// With an image host's local settings, as for the build
     #[arg(long, help_heading = "Evaluation")]
-    with_local: bool,
+    pub(crate) with_local: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
     /// Arguments for Nix
     #[arg(last = true, value_name = "NIX ARGS", help_heading = "Nix")]
     nix_args: Vec<String>,
 }
 
 impl SizeArgs {
-    /// The flags of the build that is asked about.
-    pub(crate) fn flags(&self) -> BuildFlags {
-        BuildFlags {
+    /// What Nix is told.
+    pub(crate) fn nix(&self) -> NixArguments {
+        nix_arguments(&self.nix_args)
+    }
+
+    /// What was forced on the build that is asked about.
+    pub(crate) fn forced(&self) -> Forced {
+        Forced {
             set: self.set.clone(),
             stamp: self.stamp,
-            with_local: self.with_local,
-            nix_args: self.nix_args.clone(),
-            ..BuildFlags::default()
         }
     }
 

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::Limits;
+use super::LimitArgs;
 
 const WHY_EXAMPLES: &str = "\
 Examples:
@@ -87,7 +87,7 @@ pub(crate) struct WhyArgs {
     #[arg(long)]
     pub(crate) baked: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
 }
 
 /// `cbox source baked`
@@ -99,5 +99,5 @@ pub(crate) struct BakedArgs {
     #[arg(long)]
     pub(crate) files: bool,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitArgs,
 }

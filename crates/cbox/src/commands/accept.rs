@@ -1,57 +1,58 @@
 //! `cbox accept`: what the install hosts build now becomes the baseline.
 
-use cbox_core::{
-    baseline::{Baseline, DIRTY, Entry},
-    verdict::Status,
+use cbox_driver::{
+    error::{Error, Kind},
+    flake::version::{State, Uncommitted},
+    verify::{
+        baseline::{Baseline, DIRTY, Entry},
+        judge::{Judged, Question, evaluator, judge},
+        verdict::Status,
+    },
 };
 use cbox_nix::pass_through::PassThrough;
-
 use serde_json::json;
 
 use super::document;
 use crate::{
-    cli::{Common, JudgeArgs},
-    error::Error,
-    exit::Kind,
-    session::Session,
-    state::{State, Uncommitted},
-    verify::judge::{Judged, Question, evaluator, judge},
+    cli::{AcceptArgs, Common, Explain, JudgeArgs},
+    context::Context,
 };
 
 /// How many files are named in a refusal.
 const NAMED: usize = 5;
 
 /// Runs the command.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    args: &JudgeArgs,
-    dirty: bool,
-) -> Result<(), Error> {
-    refuse_overrides(common, args)?;
+pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), Error> {
+    let session = &context.open(None)?;
+    let AcceptArgs { dirty, judge: args } = args;
+    refuse_overrides(context.common, args)?;
     // Before minutes of evaluation; and behind them once more, since they take minutes.
-    if !dirty {
+    if !*dirty {
         refuse_uncommitted(&Uncommitted::find(session).await?)?;
     }
+    let arguments = args.nix();
     let (evaluator, state) = tokio::try_join!(
-        evaluator(session, common, args),
+        evaluator(session, &arguments, !args.no_cache),
         State::working_tree(session)
     )?;
     let question = Question {
-        args,
+        hosts: &args.hosts,
+        set: &args.set,
+        limits: args.limits.into(),
+        explain: args.show.explain.explain != Explain::None,
         base: None,
         strict: false,
         accepting: true,
     };
     let judged = judge(session, evaluator, state, &question).await?;
     let uncommitted = judged.state.uncommitted().await?;
-    if !dirty {
+    if !*dirty {
         refuse_uncommitted(&uncommitted)?;
     }
-    let view = session.view;
+    let view = context.view;
     // What changes is said before it is written; a JSON document says both at once.
     if !view.is_json() {
-        super::verdicts::show(session, &judged.report, args.show)?;
+        super::verdicts::show(context, session, &judged.report, args.show)?;
     }
     let tell = |written: bool| {
         let mut report = judged.report.to_json();

@@ -3,14 +3,9 @@
 use std::{io, net::TcpListener, path::Path, time::Duration};
 
 use camino::Utf8PathBuf;
-use cbox_core::target::TargetName;
-use cbox_nix::process::{Command, Terminal};
-use serde_json::{Value, json};
-
-use super::document;
-use crate::{
+use cbox_driver::{
     boot::{
-        self, Aside, Outcome, Until, Watch,
+        self, Aside, Attached, ConsoleOutput, Forward, Outcome, Until, Watch,
         arch::Arch,
         firmware::{self, Firmware, Places},
         keyboard::Keyboard,
@@ -18,16 +13,18 @@ use crate::{
         qemu::{Accelerator, Machine, Screen},
         serial::Serial,
     },
-    cli::{Attached, BootArgs, Common, Forward},
-    error::Error,
-    exit::Kind,
-    image::{self, Built},
+    error::{Error, Kind},
+    links::image::{self, Built},
     machine::available_memory,
-    outlet::Outlet,
     session::Session,
-    targets,
-    view::count,
+    subject::{name::TargetName, target},
+    text::count,
 };
+use cbox_nix::process::{Command, Terminal};
+use serde_json::{Value, json};
+
+use super::document;
+use crate::{cli::BootArgs, context::Context};
 
 /// How long a boot test waits unless it is told.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -44,22 +41,19 @@ const RESERVE: u64 = 512 * MIB;
 const LEAST: u64 = 512 * MIB;
 
 /// Runs the command.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    args: &BootArgs,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Error> {
+    let session = &context.open(args.out_dir.as_deref())?;
     // The screen is the machine's now: no live line comes into its way.
-    session.view.close();
-    let name = targets::parse_names(std::slice::from_ref(&args.target))?.remove(0);
-    let store = common.store.as_deref();
+    context.view.close();
+    let name = target::parse_names(std::slice::from_ref(&args.target))?.remove(0);
+    let store = session.options.store.as_deref();
     let built = image::find(session.environment, &session.project, &name, store)?;
     let (arch, program) = emulator(session, &name, &built)?;
     let attached = attached(args, &built)?;
     let firmware = firmware(session, args, arch, &program)?;
     check_ports(&args.forward)?;
     let (accelerator, slow) = kvm::accelerator(arch, session.interrupt).await?;
-    let keep = keep(session, args, &built).await?;
+    let keep = keep(context, session, args, &built).await?;
     let screen = match &args.until {
         None if !args.headless && session.environment.has_display => Screen::Window,
         _ => Screen::Serial,
@@ -90,16 +84,16 @@ pub(crate) async fn run(
         once: args.until.is_some(),
         extra: args.qemu_args.clone(),
     };
-    announce(session, args, &built, &machine, slow);
+    announce(context, session, args, &built, &machine, slow);
     if let Some(serial) = &serial {
-        announce_console(session, serial);
+        announce_console(context, serial);
     }
-    let mut watch = watch(session, args, screen)?;
+    let mut watch = watch(context, session, args, screen)?;
     if let (Some(Serial::Menu(way)), Some(keyboard)) = (&serial, keyboard) {
         watch.menu = Some((way.clone(), keyboard));
     }
     let command = Command::new(arch.program(), machine.arguments());
-    let view = session.view;
+    let view = context.view;
     let aside = |aside: Aside<'_>| match aside {
         Aside::Qemu(line) => view.note(line),
         Aside::Chose(way) => view.note(&format!("chose in its menu: {way}")),
@@ -109,13 +103,13 @@ pub(crate) async fn run(
     };
     let boot = boot::run(&command, watch, session.interrupt, aside).await?;
     let console = serial.as_ref().map(Serial::name);
-    tell(session, &name, &built, &machine, console, &boot);
+    tell(context, session, &name, &built, &machine, console, &boot);
     Ok(())
 }
 
 /// Says what is done for the serial console, where something is.
-fn announce_console(session: &Session<'_>, serial: &Serial) {
-    let view = session.view;
+fn announce_console(context: &Context<'_>, serial: &Serial) {
+    let view = context.view;
     match serial {
         Serial::Own => {}
         Serial::Tables => view.note(
@@ -173,7 +167,7 @@ fn attached(args: &BootArgs, built: &Built) -> Result<Attached, Error> {
     } else {
         Attached::Disk
     };
-    let attached = args.attached.unwrap_or(usual);
+    let attached = args.attached.map_or(usual, Into::into);
     if attached == Attached::Cd && !built.image.is_iso {
         return Err(Error::new(
             Kind::Usage,
@@ -267,6 +261,7 @@ fn check_ports(forwards: &[Forward]) -> Result<(), Error> {
 
 /// Makes or looks at the overlay that is to be kept.
 async fn keep(
+    context: &Context<'_>,
     session: &Session<'_>,
     args: &BootArgs,
     built: &Built,
@@ -276,7 +271,7 @@ async fn keep(
     };
     let file = session.environment.absolute(shown);
     let was_there = overlay::keep(&built.image, &file, shown, session.interrupt).await?;
-    session.view.note(&format!(
+    context.view.note(&format!(
         "{} {shown}; shut the machine down from inside, since Ctrl-C is as a power cut to it",
         if was_there {
             "going on with"
@@ -297,34 +292,45 @@ fn memory(wanted: Option<u64>, available: Option<u64>) -> u64 {
 }
 
 /// How the machine is looked at.
-fn watch(session: &Session<'_>, args: &BootArgs, screen: Screen) -> Result<Watch, Error> {
+fn watch(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    args: &BootArgs,
+    screen: Screen,
+) -> Result<Watch, Error> {
     let until = args.until.clone().map(|line| Until {
         line,
         timeout: args.timeout.unwrap_or(TIMEOUT),
     });
-    let (view, environment) = (session.view, session.environment);
+    let (view, _environment) = (context.view, session.environment);
     let shares = (until.is_none() || args.headless) && !view.is_json();
     let terminal = match screen {
         // Without a terminal of its own a process is not interactive, whatever it writes to.
-        Screen::Serial if shares && environment.interactive => Terminal::open().ok(),
+        Screen::Serial if shares && context.terminal.interactive => Terminal::open().ok(),
         _ => None,
     };
     if terminal.is_some() {
         view.note("Ctrl-C ends the machine");
     }
     let is_shown = screen == Screen::Serial && !(view.is_quiet() && until.is_some());
-    let outlet = is_shown.then(|| Outlet::open(view.is_json())).transpose();
+    let open = || match view.is_json() {
+        // Standard output is for the result.
+        true => ConsoleOutput::open(io::stderr()),
+        false => ConsoleOutput::open(io::stdout()),
+    };
+    let output = is_shown.then(open).transpose();
     Ok(Watch {
         until,
         terminal,
         menu: None,
-        outlet: outlet
+        output: output
             .map_err(|error| Error::file(Kind::Environment, "start", "a thread", &error))?,
     })
 }
 
 /// Says what is booted, and how.
 fn announce(
+    context: &Context<'_>,
     session: &Session<'_>,
     args: &BootArgs,
     built: &Built,
@@ -335,7 +341,7 @@ fn announce(
         None => "BIOS".to_owned(),
         Some(code) => format!("UEFI ({code})"),
     };
-    let (view, memory) = (session.view, machine.memory);
+    let (view, memory) = (context.view, machine.memory);
     let how = match machine.accelerator {
         Accelerator::Kvm => " by KVM",
         Accelerator::Tcg => "",
@@ -365,14 +371,15 @@ fn announce(
 
 /// Gives the result.
 fn tell(
-    session: &Session<'_>,
+    context: &Context<'_>,
+    _session: &Session<'_>,
     name: &TargetName,
     built: &Built,
     machine: &Machine,
     console: Option<&str>,
     boot: &boot::Boot,
 ) {
-    let view = session.view;
+    let view = context.view;
     let lasted = boot::shown(boot.lasted);
     let line = match &boot.outcome {
         Outcome::Line(line) => {

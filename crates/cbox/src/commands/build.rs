@@ -2,64 +2,72 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use cbox_core::target::TargetName;
+use cbox_driver::{
+    build::{
+        preflight,
+        realise::{Built, Job, OutDir, realise},
+    },
+    error::Error,
+    eval::schedule::{self, Item},
+    flake::{
+        audit,
+        staging::{Snapshot, Sources},
+    },
+    options::Limits,
+    session::{Evaluator, Session},
+    subject::{
+        name::TargetName,
+        target::{self, Target},
+    },
+};
 use cbox_nix::NixError;
 
 use super::report;
-use crate::{
-    audit,
-    cli::{BuildFlags, Common, Limits},
-    error::Error,
-    preflight,
-    realise::{Built, Job, OutDir, realise},
-    session::{Evaluator, Session},
-    side_by_side::{self, Item},
-    staging::{Snapshot, Sources},
-    targets::{self, Target},
-};
+use crate::{cli::BuildFlags, context::Context};
 
 /// Runs the command for `names`.
 pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
+    context: &Context<'_>,
     flags: &BuildFlags,
     names: &[TargetName],
 ) -> Result<(), Error> {
+    let (nix, forced) = (flags.nix(), flags.forced());
+    let session = &context.open(flags.out_dir.as_deref())?;
     // What can be known to be wrong without asking anybody is said first.
     for name in names {
         if let TargetName::Image { kind, format, .. } = name {
-            targets::find(&session.project, kind, format)?;
+            target::find(&session.project, kind, format)?;
         }
     }
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(common, flags),
-        Sources::look(session, false)
-    )?;
+    let (evaluator, sources) =
+        tokio::try_join!(session.evaluator(&nix), Sources::look(session, false))?;
     let native = &evaluator.nix.settings.system;
     let targets = names
         .iter()
-        .map(|name| targets::resolve(&session.project, name, flags, native, &sources))
+        .map(|name| target::resolve(&session.project, name, &forced, native, &sources))
         .collect::<Result<Vec<Target>, Error>>()?;
     let is_image = |target: &Target| matches!(target.name, TargetName::Image { .. });
     if !flags.drv && !flags.dry_run && targets.iter().any(is_image) {
         audit::check(session, &sources).await?;
     }
-    let snapshots = snapshots(session, &sources, &targets, flags.with_local).await?;
-    let (jobs, mut failures) = evaluate(&evaluator, &flags.limits, &targets, &snapshots).await?;
+    let snapshots = snapshots(context, session, &sources, &targets, flags.with_local).await?;
+    let (jobs, mut failures) =
+        evaluate(&evaluator, &flags.limits.into(), &targets, &snapshots).await?;
     if flags.drv {
-        report::derivations(session.view, &jobs, &failures);
+        report::derivations(context.view, &jobs, &failures);
     } else if flags.dry_run {
-        report::plan(&evaluator, &jobs, &failures).await?;
+        report::plan(context.view, &evaluator, &jobs, &failures).await?;
     } else {
         let built = build(&evaluator, &sources, flags, jobs, &mut failures).await?;
-        report::built(session, names, &built, &failures);
+        report::built(context, session, names, &built, &failures);
     }
-    report::first_of(session.view, failures)
+    report::first_of(context.view, failures)
 }
 
 /// The tree of each target, and a word on the local settings in it.
 async fn snapshots(
-    session: &Session<'_>,
+    context: &Context<'_>,
+    _session: &Session<'_>,
     sources: &Sources<'_>,
     targets: &[Target],
     with_local: bool,
@@ -72,12 +80,12 @@ async fn snapshots(
         if !said.contains(&host) {
             said.push(host);
             if !snapshot.local.is_empty() {
-                session
+                context
                     .view
                     .note(&format!("with local settings: {}", listed(&snapshot.local)));
             }
             if !set_aside.is_empty() {
-                session.view.note(&format!(
+                context.view.note(&format!(
                     "set aside: {} (`--with-local` puts its values into the image)",
                     listed(&set_aside)
                 ));
@@ -151,7 +159,7 @@ async fn evaluate<'a>(
             name: target.name.to_string(),
         });
     let items: Vec<Item> = items.collect();
-    let answers = side_by_side::derivations(evaluator, limits, &items).await?;
+    let answers = schedule::derivations(evaluator, limits, &items).await?;
     let (mut jobs, mut failures) = (Vec::new(), Vec::new());
     for ((target, snapshot), answer) in targets.iter().zip(snapshots).zip(answers) {
         let job = answer.and_then(|(evaluated, derivation)| {

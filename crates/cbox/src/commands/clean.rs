@@ -7,19 +7,18 @@ use std::{
 };
 
 use camino::Utf8Path;
+use cbox_driver::{
+    error::{Error, Kind},
+    links::{self, Entry, Freed, Holding, Removal, Wanted},
+    session::Session,
+    subject::target,
+    text::{count, size},
+};
 use cbox_nix::NixError;
 use serde_json::{Value, json};
 
 use super::SCHEMA;
-use crate::{
-    cli::{CleanArgs, Common},
-    error::Error,
-    exit::Kind,
-    out_dir::{self, Entry, Freed, Holding, Removal, Wanted},
-    session::Session,
-    targets,
-    view::{count, size},
-};
+use crate::{cli::CleanArgs, context::Context, view::View};
 
 /// How long is waited between two looks at a lock.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -30,23 +29,20 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// When nothing is named, or what is named is not there or not cbox's own: then nothing is
 /// removed. When something cannot be removed, or a signal comes: what has been removed then
 /// is told.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    args: &CleanArgs,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), Error> {
+    let session = &context.open(args.out_dir.as_deref())?;
     if args.targets.is_empty() && args.older_than.is_none() && !args.all {
         return Err(Error::new(Kind::Usage, "it is not said what is to be removed").hint(
             "name targets (`cbox status` shows them), or an age with `--older-than 7d`, or `--all`",
         ));
     }
-    let names = targets::parse_names(&args.targets)?;
+    let names = target::parse_names(&args.targets)?;
     let folder = &session.project.out_dir;
     check_folder(folder)?;
-    let holding = Holding::find(session, common).await?;
-    let _turn = lock(session, folder).await?;
+    let holding = Holding::find(session).await?;
+    let _turn = lock(context.view, session, folder).await?;
     let with_others = session.project.out_dir_is_own();
-    let entries = out_dir::read(folder, &holding.store.dir, with_others)?;
+    let entries = links::read(folder, &holding.store.dir, with_others)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let wanted = Wanted {
         names: &names,
@@ -68,9 +64,9 @@ pub(crate) async fn run(
         is_whole,
         // What is said of all of it does not hold for a part.
         freed: freed.filter(|_| is_whole),
-        command: collect_command(common),
+        command: collect_command(session),
     };
-    outcome.show(session);
+    outcome.show(context, session);
     ended?;
     match session.interrupt.signal() {
         Some(signal) if !is_whole => Err(NixError::Interrupted(signal).into()),
@@ -96,7 +92,11 @@ fn check_folder(folder: &Utf8Path) -> Result<(), Error> {
 }
 
 /// Locks the folder, so that no run makes a link meanwhile; `None` where there is none.
-async fn lock(session: &Session<'_>, folder: &Utf8Path) -> Result<Option<File>, Error> {
+async fn lock(
+    view: &View,
+    session: &Session<'_>,
+    folder: &Utf8Path,
+) -> Result<Option<File>, Error> {
     let failed = |error| Error::file(Kind::Output, "open", folder, &error);
     let file = match File::open(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -109,9 +109,7 @@ async fn lock(session: &Session<'_>, folder: &Utf8Path) -> Result<Option<File>, 
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
             Err(std::fs::TryLockError::WouldBlock) => {}
         }
-        session
-            .view
-            .waiting("waiting for another cbox that makes a link");
+        view.waiting("waiting for another cbox that makes a link");
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             signal = session.interrupt.wait() => {
@@ -122,9 +120,9 @@ async fn lock(session: &Session<'_>, folder: &Utf8Path) -> Result<Option<File>, 
 }
 
 /// The command that collects garbage in the store of this run.
-fn collect_command(common: &Common) -> String {
+fn collect_command(session: &Session<'_>) -> String {
     let command = "nix-collect-garbage";
-    match &common.store {
+    match &session.options.store {
         Some(store) => format!("{command} --store '{store}'"),
         None => command.to_owned(),
     }
@@ -144,8 +142,8 @@ struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    fn show(&self, session: &Session<'_>) {
-        let view = session.view;
+    fn show(&self, context: &Context<'_>, session: &Session<'_>) {
+        let view = context.view;
         let plan = self.plan;
         let removed = match self.is_dry_run {
             true => "would remove",
@@ -173,11 +171,11 @@ impl Outcome<'_> {
         if plan.is_empty() {
             view.note("there is nothing to remove");
         }
-        self.show_freed(session);
+        self.show_freed(context, session);
         view.json(&self.to_json());
     }
 
-    fn show_freed(&self, session: &Session<'_>) {
+    fn show_freed(&self, context: &Context<'_>, _session: &Session<'_>) {
         if self.plan.entries.is_empty() {
             return;
         }
@@ -199,7 +197,7 @@ impl Outcome<'_> {
             }
             None => format!("`{command}` frees what nothing else needs"),
         };
-        session.view.plain(&text);
+        context.view.plain(&text);
     }
 
     fn to_json(&self) -> Value {

@@ -1,14 +1,13 @@
 //! `cbox completions` and `cbox man`: what shells and `man` load, for those who package cbox.
 
 use camino::Utf8Path;
+use cbox_driver::{Error, Kind};
 use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use crate::{
     cli::{Cli, ImageArgs, Shell},
     completion,
-    error::Error,
-    exit::Kind,
     view::View,
 };
 

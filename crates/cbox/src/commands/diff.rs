@@ -3,26 +3,31 @@
 use std::rc::Rc;
 
 use camino::Utf8Path;
-use cbox_core::manifest::Manifest;
-use cbox_nix::{Interrupt, store::Store};
+use cbox_driver::{
+    ci::workflow_command,
+    environment::Environment,
+    error::{Error, Kind},
+    eval::schedule::{self, Item},
+    explain::explain,
+    flake::staging::Sources,
+    links::manifest::Manifest,
+    options::{Forced, NixArguments, Options},
+    session::{Evaluator, Session},
+    subject::{
+        side::{self, Side},
+        target,
+    },
+};
+use cbox_nix::store::Store;
 use drv_causes::Explanation;
 use serde_json::json;
 
 use super::document;
 use crate::{
-    cli::{BuildFlags, Common, DiffArgs, Explain, Format},
-    environment::Environment,
-    error::Error,
-    exit::Kind,
-    explain::explain,
-    session::{Evaluator, Session},
-    shown::{explanation::heading, markdown, plain},
-    side::{self, Side},
-    side_by_side::{self, Item},
-    staging::Sources,
-    targets,
+    cli::{DiffArgs, Explain, Format},
+    context::Context,
+    formats::{explanation::heading, markdown, plain},
     view::{Paint, View},
-    workflow_command,
 };
 
 /// A side with its derivation.
@@ -34,11 +39,11 @@ struct Found {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    (environment, view, interrupt): (&Environment, &View, &Interrupt),
-    common: &Common,
-    args: &DiffArgs,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Error> {
+    let Context {
+        environment, view, ..
+    } = *context;
+    let options = context.common.options();
     let sides = (
         Side::parse(environment, &args.old)?,
         Side::parse(environment, &args.new)?,
@@ -46,8 +51,8 @@ pub(crate) async fn run(
     let (store, old, new) = match &sides {
         // Two files need no flake and no Nix.
         (Side::Derivation(old), Side::Derivation(new)) => {
-            let (store, old) = in_store(environment, common, old)?;
-            let (other, new) = in_store(environment, common, new)?;
+            let (store, old) = in_store(environment, &options, old)?;
+            let (other, new) = in_store(environment, &options, new)?;
             if store != other {
                 return Err(different_stores(args));
             }
@@ -58,9 +63,9 @@ pub(crate) async fn run(
             (store, found(&args.old, old), found(&args.new, new))
         }
         _ => {
-            let session = Session::open(environment, view, interrupt, common, None)?;
-            let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
-            let (old, new) = find_both(&session, &evaluator, (common, args), &sides).await?;
+            let session = context.open(None)?;
+            let evaluator = session.evaluator(&NixArguments::default()).await?;
+            let (old, new) = find_both(&session, &evaluator, args, &sides).await?;
             (evaluator.nix.store.clone(), old, new)
         }
     };
@@ -73,11 +78,11 @@ pub(crate) async fn run(
 /// The store that a `.drv` file is in, and its path there.
 fn in_store(
     environment: &Environment,
-    common: &Common,
+    options: &Options,
     path: &Utf8Path,
 ) -> Result<(Store, String), Error> {
     let store_dir = environment.nix_store_dir.as_deref();
-    let uri = common.store.as_deref().unwrap_or("auto");
+    let uri = options.store.as_deref().unwrap_or("auto");
     let store = Store::from_uri(uri, store_dir);
     // A store elsewhere keeps its files below another folder.
     if let Some(position) = path.as_str().find(&format!("{}/", store.dir)) {
@@ -90,7 +95,7 @@ fn in_store(
     }
     // A link to one, or a word that only looks like one.
     match path.canonicalize_utf8() {
-        Ok(real) if real != path => in_store(environment, common, &real),
+        Ok(real) if real != path => in_store(environment, options, &real),
         Ok(_) => Err(Error::new(
             Kind::Usage,
             format!(
@@ -120,7 +125,7 @@ fn different_stores(args: &DiffArgs) -> Error {
 async fn find_both(
     session: &Session<'_>,
     evaluator: &Evaluator<'_>,
-    (common, args): (&Common, &DiffArgs),
+    args: &DiffArgs,
     (old, new): &(Side, Side),
 ) -> Result<(Found, Found), Error> {
     // Two of one tree are staged once.
@@ -131,14 +136,14 @@ async fn find_both(
         tokio::try_join!(sources(session, args, old), sources(session, args, new))?
     };
     let (one, other) = tokio::try_join!(
-        prepare(evaluator, (common, args), old, of_old.as_deref()),
-        prepare(evaluator, (common, args), new, of_new.as_deref())
+        prepare(evaluator, args, old, of_old.as_deref()),
+        prepare(evaluator, args, new, of_new.as_deref())
     )?;
     let items: Vec<Item> = [&one, &other]
         .into_iter()
         .filter_map(|ready| ready.as_ref().err().cloned())
         .collect();
-    let mut answers = side_by_side::derivations(evaluator, &args.limits, &items)
+    let mut answers = schedule::derivations(evaluator, &args.limits.into(), &items)
         .await?
         .into_iter();
     let mut drv = |ready: Result<String, Item>| match ready {
@@ -173,14 +178,14 @@ async fn sources<'a>(
 /// The derivation of a side, or what has to be evaluated for it.
 async fn prepare(
     evaluator: &Evaluator<'_>,
-    (common, args): (&Common, &DiffArgs),
+    args: &DiffArgs,
     side: &Side,
     sources: Option<&Sources<'_>>,
 ) -> Result<Result<String, Item>, Error> {
     let session = evaluator.session;
     match (side, sources) {
         (Side::Derivation(path), _) => {
-            let (store, inside) = in_store(session.environment, common, path)?;
+            let (store, inside) = in_store(session.environment, &session.options, path)?;
             let place = |store: &Store| (store.root().to_owned(), store.dir.clone());
             if place(&store) != place(&evaluator.nix.store) {
                 return Err(different_stores(args));
@@ -193,15 +198,14 @@ async fn prepare(
         }
         (Side::Target { revision, name }, Some(sources)) => {
             let project = &sources.origin.project;
-            let target = targets::parse_name(name)?;
+            let target = target::parse_name(name)?;
             let native = &evaluator.nix.settings.system;
-            let target =
-                targets::resolve(project, &target, &BuildFlags::default(), native, sources)?;
+            let target = target::resolve(project, &target, &Forced::default(), native, sources)?;
             let host =
                 Some(target.request.host.as_str()).filter(|_| !args.tracked && revision.is_none());
             let (snapshot, _) = sources.snapshot(host, false).await?;
             if !snapshot.local.is_empty() {
-                session.view.note(&format!(
+                session.reporter.note(&format!(
                     "{name}: with local settings (`--tracked` leaves them out)"
                 ));
             }

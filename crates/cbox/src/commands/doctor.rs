@@ -1,29 +1,25 @@
 //! `cbox doctor`: what this machine lacks, and how it gets it.
 
-use cbox_nix::Interrupt;
+use cbox_driver::{
+    doctor::{Finding, Health, Patient, examine},
+    error::{Error, Kind},
+    flake::project::Project,
+    text::columns,
+};
 use serde_json::json;
 
 use super::document;
-use crate::{
-    cli::Common,
-    doctor::{Finding, Health, Patient, examine},
-    environment::Environment,
-    error::Error,
-    exit::Kind,
-    project::Project,
-    view::{View, columns},
-};
+use crate::{context::Context, view::View};
 
 /// Runs the command, which works outside of a flake too.
-pub(crate) async fn run(
-    (environment, view, interrupt): (&Environment, &View, &Interrupt),
-    common: &Common,
-) -> Result<(), Error> {
-    let project = Project::find(environment, common.flake.as_deref(), None);
+pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
+    let environment = context.environment;
+    let options = context.common.options();
+    let project = Project::find(environment, options.flake.as_deref(), None);
     let patient = Patient {
         environment,
-        interrupt,
-        common,
+        interrupt: context.interrupt,
+        options: &options,
         project: project.as_ref().ok(),
     };
     let mut findings = examine(patient).await?;
@@ -35,7 +31,7 @@ pub(crate) async fn run(
             way_out: error.hint.clone(),
         });
     }
-    show(view, &findings);
+    show(context.view, &findings);
     let bad: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.health == Health::Bad)

@@ -1,30 +1,24 @@
 //! `cbox flash`: writes the image that was built for a target to a drive.
 
-use cbox_core::target::TargetName;
+use cbox_driver::{
+    error::{Error, Kind},
+    flash::{Drive, Lasted, Place},
+    links::image::{self, Built},
+    session::Session,
+    subject::{name::TargetName, target},
+    text::size,
+};
 use serde_json::{Value, json};
 
 use super::document;
-use crate::{
-    answer,
-    cli::{Common, FlashArgs},
-    error::Error,
-    exit::Kind,
-    flash::{Drive, Lasted, Place},
-    image::{self, Built},
-    session::Session,
-    targets,
-    view::size,
-};
+use crate::{cli::FlashArgs, context::Context, prompt};
 
 /// Runs the command.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    args: &FlashArgs,
-) -> Result<(), Error> {
-    let (environment, view) = (session.environment, session.view);
-    let name = targets::parse_names(std::slice::from_ref(&args.target))?.remove(0);
-    let store = common.store.as_deref();
+pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), Error> {
+    let session = &context.open(args.out_dir.as_deref())?;
+    let (environment, view) = (session.environment, context.view);
+    let name = target::parse_names(std::slice::from_ref(&args.target))?.remove(0);
+    let store = session.options.store.as_deref();
     let built = image::find(environment, &session.project, &name, store)?;
     check_format(session, &name, &built)?;
     let path = environment.absolute(&args.device);
@@ -44,7 +38,7 @@ pub(crate) async fn run(
         return Ok(());
     }
     let device = place.open()?;
-    confirm(session, args, &built, &name, &place).await?;
+    confirm(context, session, args, &built, &name, &place).await?;
     let lasted = place.flash(device, &built, view, session.interrupt).await?;
     if !place.reread(session.interrupt).await && !drive.partitions.is_empty() {
         view.warn(&format!(
@@ -95,19 +89,20 @@ fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Resu
 
 /// Shows what is erased, and has it confirmed by the drive's name.
 async fn confirm(
+    context: &Context<'_>,
     session: &Session<'_>,
     args: &FlashArgs,
     built: &Built,
     name: &TargetName,
     place: &Place,
 ) -> Result<(), Error> {
-    let (view, drive) = (session.view, &place.drive);
+    let (view, drive) = (context.view, &place.drive);
     let lines = lines(built, name, drive);
     if args.erase.is_some() {
         lines.iter().for_each(|line| view.note(line));
         return Ok(());
     }
-    if !session.environment.interactive {
+    if !context.terminal.interactive {
         let message = format!(
             "all that is on {} would be erased, and there is no terminal to ask whether it may be",
             place.shown
@@ -122,7 +117,7 @@ async fn confirm(
         lines.join("\n"),
         drive.name
     ));
-    let answer = answer::read_line(session.interrupt).await;
+    let answer = prompt::read_line(session.interrupt).await;
     let answer = answer.map_err(|signal| {
         view.ask("\n");
         place.untouched(signal)

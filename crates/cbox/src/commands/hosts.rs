@@ -1,27 +1,24 @@
 //! `cbox hosts`: the hosts, each with what evaluation says of it.
 
-use cbox_core::expression::{Evaluated, Request};
+use cbox_driver::{
+    error::{Error, Kind},
+    eval::schedule::{self, Item},
+    flake::staging::Sources,
+    options::NixArguments,
+    session::Session,
+    text::columns,
+};
+use cbox_nix::expression::{Evaluated, Request};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
 use super::document;
-use crate::{
-    cli::{BuildFlags, Common, Limits},
-    error::Error,
-    exit::Kind,
-    session::Session,
-    side_by_side::{self, Item},
-    staging::Sources,
-    view::columns,
-};
+use crate::{cli::LimitArgs, context::Context};
 
 /// Runs the command. A host that does not evaluate is shown with its error, and does not
 /// keep the others from being shown.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    limits: &Limits,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, limits: LimitArgs) -> Result<(), Error> {
+    let session = &context.open(None)?;
     let hosts = session.project.hosts();
     if hosts.is_empty() {
         return Err(Error::new(
@@ -33,11 +30,9 @@ pub(crate) async fn run(
         )
         .hint("`cbox init` finds the hosts of a flake and writes a cbox.toml"));
     }
-    let flags = BuildFlags::default();
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(common, &flags),
-        Sources::look(session, false)
-    )?;
+    let arguments = NixArguments::default();
+    let (evaluator, sources) =
+        tokio::try_join!(session.evaluator(&arguments), Sources::look(session, false))?;
     let sources = &sources;
     let items = hosts.iter().map(|host| async move {
         let (snapshot, _) = sources.snapshot(Some(host), false).await?;
@@ -54,11 +49,12 @@ pub(crate) async fn run(
         .buffered(session.environment.cores)
         .try_collect()
         .await?;
-    let answers = side_by_side::evaluate(&evaluator, limits, &items).await?;
-    show(session, &hosts, answers)
+    let answers = schedule::evaluate(&evaluator, &limits.into(), &items).await?;
+    show(context, session, &hosts, answers)
 }
 
 fn show(
+    context: &Context<'_>,
     session: &Session<'_>,
     hosts: &[String],
     answers: Vec<Result<Evaluated, Error>>,
@@ -105,9 +101,9 @@ fn show(
             }
         }
     }
-    session.view.json(&document("hosts", items.into()));
+    context.view.json(&document("hosts", items.into()));
     columns(&rows)
         .iter()
-        .for_each(|row| session.view.plain(row));
-    super::report::first_of(session.view, failures)
+        .for_each(|row| context.view.plain(row));
+    super::report::first_of(context.view, failures)
 }

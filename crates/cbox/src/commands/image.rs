@@ -1,22 +1,18 @@
 //! `cbox <kind> <format> [system]`: builds one target of `cbox.toml`.
 
-use cbox_core::{
+use cbox_driver::{
+    environment::Environment,
+    error::{Error, Kind},
+    flake::project::Project,
     nearest::{nearest, suggestion},
-    target::TargetName,
+    subject::{name::TargetName, target},
 };
-use cbox_nix::Interrupt;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::build;
 use crate::{
     cli::{Cli, Common, ImageArgs},
-    environment::Environment,
-    error::Error,
-    exit::Kind,
-    project::Project,
-    session::Session,
-    targets,
-    view::View,
+    context::Context,
 };
 
 /// Parses what stands behind the kind. Help and usage errors come back as clap has them.
@@ -83,25 +79,12 @@ fn no_format(project: &Project, kind: &str) -> Error {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    environment: &Environment,
-    view: &View,
-    interrupt: &Interrupt,
-    kind: &str,
-    args: &ImageArgs,
-    common: &Common,
-) -> Result<(), Error> {
-    let session = Session::open(
-        environment,
-        view,
-        interrupt,
-        common,
-        args.flags.out_dir.as_deref(),
-    )?;
+pub(crate) async fn run(context: &Context<'_>, kind: &str, args: &ImageArgs) -> Result<(), Error> {
     let Some(format) = &args.format else {
+        let session = context.open(args.flags.out_dir.as_deref())?;
         return Err(no_format(&session.project, kind));
     };
     let name = TargetName::image(kind, format, args.system.as_deref())
-        .map_err(|error| targets::no_target(&error, ""))?;
-    build::run(&session, common, &args.flags, &[name]).await
+        .map_err(|error| target::no_target(&error, ""))?;
+    build::run(context, &args.flags, &[name]).await
 }

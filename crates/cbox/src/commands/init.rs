@@ -3,26 +3,31 @@
 use std::{io, sync::Arc};
 
 use camino::Utf8Path;
-use cbox_core::{
-    expression::{Evaluated, Request},
-    starter::{Entry, Found, Host, Starter, Uses, entries},
+use cbox_driver::{
+    error::{Error, Kind},
+    eval::schedule::{self, Item},
+    flake::{
+        config::{self, Config},
+        project::{OUT, Project},
+        staging::Sources,
+    },
+    init::starter::{Entry, Found, Host, Starter, Uses, entries},
+    options::NixArguments,
+    session::{Evaluator, Session},
+    text::columns,
+    text_file,
 };
-use cbox_nix::{Interrupt, eval::host_names};
+use cbox_nix::{
+    eval::host_names,
+    expression::{Evaluated, Request},
+};
 use serde_json::{Value, json};
 
 use super::{document, report};
 use crate::{
-    cli::{BuildFlags, Common, InitArgs, Limits, command_names},
-    config::{self, Config},
-    environment::Environment,
-    error::Error,
-    exit::Kind,
-    project::{OUT, Project},
-    session::{Evaluator, Session},
-    side_by_side::{self, Item},
-    staging::Sources,
-    view::{View, columns},
-    whole_file,
+    cli::{InitArgs, command_names},
+    context::Context,
+    view::View,
 };
 
 /// The file that says what git does not track.
@@ -42,28 +47,26 @@ struct Written {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    (environment, view, interrupt): (&Environment, &View, &Interrupt),
-    common: &Common,
-    args: &InitArgs,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Error> {
+    let options = context.common.options();
     let session = Session {
-        environment,
-        view,
-        interrupt,
+        environment: context.environment,
+        reporter: context.view,
+        interrupt: context.interrupt,
         // A cbox.toml that is there has no say: it may be what is to be replaced.
-        project: Project::bare(environment, common.flake.as_deref(), None)?,
+        project: Project::bare(context.environment, options.flake.as_deref(), None)?,
+        options,
     };
     let file = session.project.folder.join(config::FILE);
     if !args.print && file.symlink_metadata().is_ok() {
         return Err(in_the_way(&session, &file));
     }
-    let flags = BuildFlags::default();
+    let arguments = NixArguments::default();
     let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(common, &flags),
+        session.evaluator(&arguments),
         Sources::look(&session, false)
     )?;
-    let found = find(&evaluator, &sources, &args.limits).await?;
+    let found = find(context.view, &evaluator, &sources, &args.limits.into()).await?;
     let commands = command_names();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
     let starter = Starter::new(found, &session.project.host_folders(), &commands);
@@ -72,14 +75,15 @@ pub(crate) async fn run(
     Config::parse(&text, &file)?;
     let written = match args.print {
         true => Written::default(),
-        false => write(&session, &file, &text).await?,
+        false => write(context, &session, &file, &text).await?,
     };
+    let view = context.view;
     view.json(&document("init", to_json(&starter, &file, &text, written)));
     if args.print {
         view.plain(text.trim_end());
     } else {
         rows(&starter).iter().for_each(|row| view.plain(row));
-        tell(&session, &starter, written);
+        tell(context, &session, &starter, written);
     }
     Ok(())
 }
@@ -93,15 +97,16 @@ fn in_the_way(session: &Session<'_>, file: &Utf8Path) -> Error {
 /// Looks at every host. One that does not evaluate is told of, and does not keep the others
 /// from being found.
 async fn find(
+    view: &View,
     evaluator: &Evaluator<'_>,
     sources: &Sources<'_>,
-    limits: &Limits,
+    limits: &cbox_driver::options::Limits,
 ) -> Result<Vec<Found>, Error> {
     let session = evaluator.session;
     let snapshot = sources.plain().await?;
     let ready = snapshot.ready(evaluator).await;
     ready.map_err(|error| can_be_locked(error, session, sources))?;
-    session.view.doing("looking for hosts");
+    view.doing("looking for hosts");
     let names = match host_names(&evaluator.nix, &snapshot.staged).await {
         Ok(names) => names,
         Err(error) => return Err(evaluator.located(error, &snapshot).await),
@@ -127,16 +132,16 @@ async fn find(
         name: host.name.clone(),
     };
     let items: Vec<Item> = hosts.iter().map(item).collect();
-    let answers = side_by_side::evaluate(evaluator, limits, &items).await?;
+    let answers = schedule::evaluate(evaluator, limits, &items).await?;
     if answers.iter().all(Result::is_err) {
         let mut failures: Vec<Error> = answers.into_iter().filter_map(Result::err).collect();
         failures.dedup();
-        report::first_of(session.view, failures)?;
+        report::first_of(view, failures)?;
         return Ok(vec![]);
     }
     let found = hosts.into_iter().zip(answers);
     Ok(found
-        .map(|(entry, answer)| look_at(session.view, entry, answer))
+        .map(|(entry, answer)| look_at(view, entry, answer))
         .collect())
 }
 
@@ -174,9 +179,14 @@ fn reason(error: &Error) -> String {
     short
 }
 
-async fn write(session: &Session<'_>, file: &Utf8Path, text: &str) -> Result<Written, Error> {
+async fn write(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    file: &Utf8Path,
+    text: &str,
+) -> Result<Written, Error> {
     let ignored = is_ignored(session).await?;
-    whole_file::create(file, text).map_err(|error| match error.kind() {
+    text_file::create(file, text).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => in_the_way(session, file),
         _ => Error::file(
             Kind::Output,
@@ -187,7 +197,7 @@ async fn write(session: &Session<'_>, file: &Utf8Path, text: &str) -> Result<Wri
     })?;
     Ok(Written {
         config: true,
-        gitignore: !ignored && ignore(session),
+        gitignore: !ignored && ignore(context, session),
     })
 }
 
@@ -204,17 +214,17 @@ async fn is_ignored(session: &Session<'_>) -> Result<bool, Error> {
 
 /// Adds the folder of the links to `.gitignore`. It is said where that fails: all else is
 /// done by then.
-fn ignore(session: &Session<'_>) -> bool {
+fn ignore(context: &Context<'_>, session: &Session<'_>) -> bool {
     let path = session.project.folder.join(GITIGNORE);
     let added = match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error),
     }
-    .and_then(|text| whole_file::replace(&path, &with_line(&text, &format!("/{OUT}/"))));
+    .and_then(|text| text_file::replace(&path, &with_line(&text, &format!("/{OUT}/"))));
     if let Err(error) = &added {
         let shown = session.environment.shown(&path);
-        session.view.warn(&format!(
+        context.view.warn(&format!(
             "cannot add `/{OUT}/`, where the images go, to {shown}: {error}"
         ));
     }
@@ -265,8 +275,8 @@ fn rows(starter: &Starter) -> Vec<String> {
 }
 
 /// Says what was written, and what can be done with it.
-fn tell(session: &Session<'_>, starter: &Starter, written: Written) {
-    let (view, folder) = (session.view, &session.project.folder);
+fn tell(context: &Context<'_>, session: &Session<'_>, starter: &Starter, written: Written) {
+    let (view, folder) = (context.view, &session.project.folder);
     view.note(&format!(
         "wrote {}",
         session.environment.shown(&folder.join(config::FILE))

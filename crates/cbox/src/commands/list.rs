@@ -1,13 +1,15 @@
 //! `cbox list`: the targets, without asking Nix.
 
-use cbox_core::{system::System, target::HOSTS};
+use cbox_driver::{error::Error, subject::name::HOSTS, text::columns};
+use nix_formats::system::System;
 use serde_json::json;
 
 use super::document;
-use crate::{error::Error, session::Session, view::columns};
+use crate::context::Context;
 
 /// Runs the command.
-pub(crate) fn run(session: &Session<'_>) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>) -> Result<(), Error> {
+    let session = &context.open(None)?;
     let project = &session.project;
     let targets = project.config().targets;
     let mut items = Vec::new();
@@ -24,15 +26,15 @@ pub(crate) fn run(session: &Session<'_>) -> Result<(), Error> {
         rows.push([target, host, String::new()]);
     }
     if items.is_empty() {
-        session.view.note(
+        context.view.note(
             "no targets: cbox.toml names neither hosts nor a [[target]], and there is no \
              hosts/<name>/default.nix; `cbox init` writes a cbox.toml",
         );
     } else {
         columns(&rows)
             .iter()
-            .for_each(|row| session.view.plain(row));
+            .for_each(|row| context.view.plain(row));
     }
-    session.view.json(&document("targets", items.into()));
+    context.view.json(&document("targets", items.into()));
     Ok(())
 }

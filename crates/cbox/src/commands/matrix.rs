@@ -6,19 +6,21 @@
 
 use std::collections::BTreeSet;
 
-use cbox_core::{
-    system::System,
-    target::{HOSTS, TargetName},
+use cbox_driver::{
+    error::{Error, Kind},
+    session::Session,
+    subject::{
+        name::{HOSTS, TargetName},
+        target,
+    },
+    text::count,
 };
+use nix_formats::system::System;
 use serde_json::{Map, Value, json};
 
 use crate::{
     cli::{MatrixArgs, Runner},
-    error::Error,
-    exit::Kind,
-    session::Session,
-    targets,
-    view::count,
+    context::Context,
 };
 
 /// How many jobs GitHub makes of one matrix.
@@ -28,7 +30,8 @@ const MOST: usize = 256;
 ///
 /// # Errors
 /// When a name names nothing, or when there are no jobs or too many.
-pub(crate) fn run(session: &Session<'_>, args: &MatrixArgs) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error> {
+    let session = &context.open(None)?;
     for runner in &args.runners {
         check_runner(session, runner)?;
     }
@@ -42,7 +45,7 @@ pub(crate) fn run(session: &Session<'_>, args: &MatrixArgs) -> Result<(), Error>
         match runner(&args.runners, name) {
             Some("") => {
                 let note = format!("{name} is left out, as `--runner` has none for it");
-                session.view.note(&note);
+                context.view.note(&note);
                 continue;
             }
             Some(label) => drop(job.insert("runner".to_owned(), json!(label))),
@@ -62,7 +65,7 @@ pub(crate) fn run(session: &Session<'_>, args: &MatrixArgs) -> Result<(), Error>
         }
         _ => {}
     }
-    session
+    context
         .view
         .result(&json!({ "include": include }).to_string());
     Ok(())
@@ -94,7 +97,7 @@ fn all(session: &Session<'_>) -> Vec<TargetName> {
 /// What was named: an image without a system is meant for all of them.
 fn named_targets(session: &Session<'_>, named: &[String]) -> Result<Vec<TargetName>, Error> {
     let mut names = Vec::new();
-    for name in targets::parse_names(named)? {
+    for name in target::parse_names(named)? {
         match &name {
             TargetName::Host { name: host } => {
                 session.project.check_host(host)?;
@@ -105,11 +108,11 @@ fn named_targets(session: &Session<'_>, named: &[String]) -> Result<Vec<TargetNa
                 format,
                 system,
             } => {
-                let config = targets::find(&session.project, kind, format)?;
+                let config = target::find(&session.project, kind, format)?;
                 let systems = config.systems();
                 names.extend(match system {
                     Some(system) => {
-                        targets::check_system(config, system)?;
+                        target::check_system(config, system)?;
                         vec![name]
                     }
                     None => systems
@@ -149,7 +152,7 @@ fn job(session: &Session<'_>, name: &TargetName) -> Map<String, Value> {
             format,
             system,
         } => {
-            let host = targets::find(&session.project, kind, format).map(|config| &config.host);
+            let host = target::find(&session.project, kind, format).map(|config| &config.host);
             json!({ "kind": kind, "format": format, "system": system, "host": host.ok() })
         }
     };

@@ -1,16 +1,17 @@
 //! What a build command shows: derivations, a plan, or what was built.
 
-use cbox_core::{expression::Evaluated, plan::Plan, target::TargetName};
-use cbox_nix::build;
-use serde_json::{Value, json};
-
-use crate::{
+use cbox_driver::{
+    build::realise::{Built, Job},
     error::Error,
-    realise::{Built, Job},
     session::{Evaluator, Session},
     size::budget,
-    view::{View, columns, count, size},
+    subject::name::TargetName,
+    text::{columns, count, size},
 };
+use cbox_nix::{build, expression::Evaluated, plan::Plan};
+use serde_json::{Value, json};
+
+use crate::{context::Context, view::View};
 
 /// Shows the derivations, the last line of all being the last one.
 pub(super) fn derivations(view: &View, jobs: &[Job<'_>], failures: &[Error]) {
@@ -22,11 +23,11 @@ pub(super) fn derivations(view: &View, jobs: &[Job<'_>], failures: &[Error]) {
 
 /// Shows what would be done.
 pub(super) async fn plan(
+    view: &View,
     evaluator: &Evaluator<'_>,
     jobs: &[Job<'_>],
     failures: &[Error],
 ) -> Result<(), Error> {
-    let view = evaluator.session.view;
     let installables: Vec<String> = jobs
         .iter()
         .map(|job| job.derivation.installable())
@@ -100,12 +101,13 @@ pub(super) async fn plan(
 
 /// Shows what was built, and names what was not.
 pub(super) fn built(
+    context: &Context<'_>,
     session: &Session<'_>,
     names: &[TargetName],
     built: &[Built],
     failures: &[Error],
 ) {
-    let view = session.view;
+    let view = context.view;
     let shown = |path: &camino::Utf8Path| session.environment.shown(path).into_string();
     let items = built
         .iter()

@@ -1,46 +1,53 @@
 //! `cbox size TARGET`: what makes an image large, and what pulled that in.
 
-use cbox_core::nearest::{nearest, suggestion};
-use serde_json::json;
-
-use super::document;
-use crate::{
-    cli::{Common, SizeArgs},
-    error::Error,
-    exit::Kind,
+use cbox_driver::{
+    ci::workflow_command,
+    error::{Error, Kind},
+    nearest::{nearest, suggestion},
     session::Session,
     size::{
         budget,
         measured::{Comparison, Measured, Why, measure},
-        page, shown,
-        subject::{self, Counted},
+        subject::{self, Counted, Question},
     },
-    workflow_command,
+};
+use serde_json::json;
+
+use super::document;
+use crate::{
+    cli::SizeArgs,
+    context::Context,
+    formats::{page, size as shown},
 };
 
 /// Runs the command.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    args: &SizeArgs,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Error> {
+    let session = &context.open(None)?;
     let to_stdout = args.html.as_deref().is_some_and(|file| file == "-");
-    if to_stdout && common.json {
+    if to_stdout && context.common.json {
         return Err(Error::new(
             Kind::Usage,
             "`--json` and `--html -` both ask for standard output",
         )
         .hint("name a file for the page"));
     }
-    let evaluator = session.evaluator(common, &args.flags()).await?;
-    let subjects = subject::find(session, &evaluator, common, args).await?;
+    let evaluator = session.evaluator(&args.nix()).await?;
+    let forced = args.forced();
+    let question = Question {
+        target: &args.target,
+        against: args.against.as_deref(),
+        forced: &forced,
+        with_local: args.with_local,
+        limits: args.limits.into(),
+    };
+    let subjects = subject::find(session, &evaluator, question).await?;
     let (measured, comparison) = measure(&evaluator, subjects).await?;
     let why = match &args.why {
         Some(word) => Some(measured.why(word).ok_or_else(|| unknown(&measured, word))?),
         None => None,
     };
-    let view = session.view;
-    remark(session, &measured);
+    let view = context.view;
+    remark(context, session, &measured);
     match &args.html {
         Some(_) if to_stdout => view.plain(page::render(&measured)?.trim_end()),
         Some(file) => {
@@ -51,6 +58,7 @@ pub(crate) async fn run(
     }
     if !to_stdout {
         show(
+            context,
             session,
             args,
             &measured,
@@ -73,8 +81,8 @@ pub(crate) async fn run(
 }
 
 /// Says what is not as one would expect.
-fn remark(session: &Session<'_>, measured: &Measured) {
-    let (view, subject) = (session.view, &measured.subject);
+fn remark(context: &Context<'_>, _session: &Session<'_>, measured: &Measured) {
+    let (view, subject) = (context.view, &measured.subject);
     let name = &subject.name;
     match subject.counted {
         Counted::Output => view.note(&format!(
@@ -92,12 +100,13 @@ fn remark(session: &Session<'_>, measured: &Measured) {
 }
 
 fn show(
-    session: &Session<'_>,
+    context: &Context<'_>,
+    _session: &Session<'_>,
     args: &SizeArgs,
     measured: &Measured,
     (comparison, why): (Option<&Comparison>, Option<&Why<'_>>),
 ) {
-    let view = session.view;
+    let view = context.view;
     let mut value = measured.to_json();
     if let Some(Comparison { old, changes }) = comparison {
         value["against"] = old.to_json();

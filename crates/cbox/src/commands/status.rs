@@ -6,24 +6,23 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use cbox_core::{
-    closure::PathInfos,
-    manifest::{Manifest, ManifestError},
-    utc,
+use cbox_driver::{
+    error::{Error, Kind},
+    flake::staging::{Snapshot, Sources},
+    links::{
+        self, Entry, Found, Holding, Other,
+        manifest::{Manifest, ManifestError},
+    },
+    session::Session,
+    subject::target,
+    text::{age, columns, count, size},
+    units::utc,
 };
+use nix_formats::closure::PathInfos;
 use serde_json::{Value, json};
 
 use super::SCHEMA;
-use crate::{
-    cli::{Common, StatusArgs},
-    error::Error,
-    exit::Kind,
-    out_dir::{self, Entry, Found, Holding, Other},
-    session::Session,
-    staging::{Snapshot, Sources},
-    targets,
-    view::{age, columns, count, size},
-};
+use crate::{cli::StatusArgs, context::Context};
 
 /// How a link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,18 +77,15 @@ struct Row {
 ///
 /// # Errors
 /// When the folder cannot be read, or a target has no link. An odd link is no error.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    args: &StatusArgs,
-) -> Result<(), Error> {
-    let names = targets::parse_names(&args.targets)?;
+pub(crate) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<(), Error> {
+    let session = &context.open(args.out_dir.as_deref())?;
+    let names = target::parse_names(&args.targets)?;
     let project = &session.project;
     let folder = &project.out_dir;
-    let (holding, tree) = tokio::join!(Holding::find(session, common), Tree::look(session));
+    let (holding, tree) = tokio::join!(Holding::find(session), Tree::look(session));
     let (holding, mut tree) = (holding?, tree?);
-    let mut entries = out_dir::read(folder, &holding.store.dir, project.out_dir_is_own())?;
-    out_dir::check_names(session, &entries, &names)?;
+    let mut entries = links::read(folder, &holding.store.dir, project.out_dir_is_own())?;
+    links::check_names(session, &entries, &names)?;
     entries.retain(|entry| entry.is_among(&names));
     let closures = holding.closures(session, entries.iter()).await?;
     let mut rows = Vec::new();
@@ -106,7 +102,7 @@ pub(crate) async fn run(
             entry,
         });
     }
-    show(session, &rows, closures.as_ref());
+    show(context, session, &rows, closures.as_ref());
     Ok(())
 }
 
@@ -156,7 +152,7 @@ fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>
         Err(error) => {
             let why = error.headline();
             let text = format!("whether links are current cannot be told: {why}");
-            session.view.warn(&text);
+            session.reporter.warn(&text);
             Ok(None)
         }
     }
@@ -196,8 +192,8 @@ fn own_size(row: &Row) -> Option<u64> {
     is_there.then_some(artifact.size)
 }
 
-fn show(session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {
-    let view = session.view;
+fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {
+    let view = context.view;
     let folder = &session.project.out_dir;
     let own: u64 = rows.iter().filter_map(own_size).sum();
     let live = rows.iter().filter(|row| row.closure.is_some());
@@ -209,7 +205,7 @@ fn show(session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {
         let folder = session.environment.shown(folder);
         view.note(&format!("nothing is linked in {folder}"));
     } else {
-        table(session, rows);
+        table(context, session, rows);
         let mut total = format!("{}: images {}", count(rows.len(), "link"), size(own));
         if let Some(together) = together {
             total.push_str(&format!(", closures together {}", size(together)));
@@ -230,7 +226,7 @@ fn show(session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {
     }));
 }
 
-fn table(session: &Session<'_>, rows: &[Row]) {
+fn table(context: &Context<'_>, _session: &Session<'_>, rows: &[Row]) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
     let cell = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
@@ -259,7 +255,7 @@ fn table(session: &Session<'_>, rows: &[Row]) {
     }));
     columns(&lines)
         .iter()
-        .for_each(|line| session.view.plain(line));
+        .for_each(|line| context.view.plain(line));
 }
 
 /// The commit, with a `+` where the tree differed from it.

@@ -1,19 +1,23 @@
 //! The form in which verdicts are shown.
 
+use cbox_driver::{ci::workflow_command, error::Error, session::Session, verify::report::Report};
+
 use super::document;
 use crate::{
     cli::{Format, ShowArgs},
-    error::Error,
-    session::Session,
-    shown::{github, markdown, plain},
-    verify::report::Report,
+    context::Context,
+    formats::{github, markdown, plain},
     view::Paint,
-    workflow_command,
 };
 
 /// Shows a report in the form that was asked for.
-pub(super) fn show(session: &Session<'_>, report: &Report, args: ShowArgs) -> Result<(), Error> {
-    let view = session.view;
+pub(super) fn show(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    report: &Report,
+    args: ShowArgs,
+) -> Result<(), Error> {
+    let view = context.view;
     let github = &session.environment.github;
     let detail = args.explain.into();
     let form = args.form(view.is_json(), github);

@@ -6,25 +6,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cbox_core::target::TargetName;
+use cbox_driver::{
+    error::{Error, Kind},
+    flake::staging::Sources,
+    options::Forced,
+    session::Evaluator,
+    subject::{name::TargetName, target},
+    text::count,
+    watch::{
+        round::{self, Memory, Outcome, Verdict},
+        saves::Saves,
+    },
+};
 use cbox_nix::{Cancel, Interrupt, NixError};
 use serde_json::Value;
 
 use super::document;
 use crate::{
-    cli::{BuildFlags, Common, WatchArgs},
-    environment::Environment,
-    error::Error,
-    exit::Kind,
-    session::{Evaluator, Session},
-    shown::{explanation::Detail, plain},
-    staging::Sources,
-    targets,
-    view::{View, count},
-    watch::{
-        round::{self, Memory, Outcome, Verdict},
-        saves::Saves,
-    },
+    cli::{WatchArgs, nix_arguments},
+    context::Context,
+    formats::{explanation::Detail, plain},
+    view::View,
 };
 
 /// How many saved files are named.
@@ -34,44 +36,37 @@ const NAMED: usize = 3;
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Runs the command, until a signal ends it.
-pub(crate) async fn run(
-    (environment, view, interrupt): (&Environment, &View, &Interrupt),
-    common: &Common,
-    args: &WatchArgs,
-) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &WatchArgs) -> Result<(), Error> {
     let named = args
         .targets
         .iter()
-        .map(|name| targets::parse_name(name))
+        .map(|name| target::parse_name(name))
         .collect::<Result<Vec<_>, _>>()?;
-    let session = Session::open(environment, view, interrupt, common, None)?;
-    let flags = BuildFlags {
-        nix_args: args.nix_args.clone(),
-        ..BuildFlags::default()
-    };
-    let evaluator = session.evaluator(common, &flags).await?;
+    let session = context.open(None)?;
+    let arguments = nix_arguments(&args.nix_args);
+    let evaluator = session.evaluator(&arguments).await?;
     let mut watching = Watching {
         base: &evaluator,
-        common,
+        context,
         args,
         named: &named,
         saves: Saves::new()?,
         memory: Memory::default(),
         files: BTreeSet::new(),
-        signal: interrupt.clone(),
+        signal: context.interrupt.clone(),
     };
     // What is wrong with the words is said now, and not after the first save.
     let sources = Sources::look(&session, false).await?;
     let native = &evaluator.nix.settings.system;
     for name in &named {
-        targets::resolve(&session.project, name, &flags, native, &sources)?;
+        target::resolve(&session.project, name, &Forced::default(), native, &sources)?;
     }
     watching.run().await
 }
 
 struct Watching<'w, 'a> {
     base: &'w Evaluator<'a>,
-    common: &'w Common,
+    context: &'w Context<'w>,
     args: &'w WatchArgs,
     named: &'w [TargetName],
     saves: Saves,
@@ -83,7 +78,7 @@ struct Watching<'w, 'a> {
 
 impl Watching<'_, '_> {
     async fn run(&mut self) -> Result<(), Error> {
-        let view = self.base.session.view;
+        let view = self.context.view;
         let mut saved: Option<BTreeSet<PathBuf>> = None;
         loop {
             let next = self.round(saved.as_ref()).await?;
@@ -112,16 +107,10 @@ impl Watching<'_, '_> {
         &mut self,
         saved: Option<&BTreeSet<PathBuf>>,
     ) -> Result<Option<Vec<PathBuf>>, Error> {
-        let view = self.base.session.view;
+        let view = self.context.view;
         let (child, cancel) = self.signal.child();
         // Anew each time: cbox.toml and the hosts can be others now.
-        let session = Session::open(
-            self.base.session.environment,
-            view,
-            &child,
-            self.common,
-            None,
-        );
+        let session = self.context.open_with(&child, None);
         let looked = async {
             let session = session.as_ref().map_err(Clone::clone)?;
             Ok((session, Sources::look(session, false).await?))
@@ -153,7 +142,8 @@ impl Watching<'_, '_> {
             last: None,
         };
         let started = Instant::now();
-        let what = (self.named, &self.args.limits);
+        let limits = self.args.limits.into();
+        let what = (self.named, &limits);
         let tell = |verdict| verdicts.tell(verdict);
         let work = round::round(session, &evaluator, &sources, what, &mut self.memory, tell);
         let (ended, saved) = until_saved(work, &mut self.saves, &cancel).await;
@@ -176,7 +166,7 @@ impl Watching<'_, '_> {
         if let Some(signal) = self.signal.signal() {
             return Err(NixError::Interrupted(signal).into());
         }
-        self.base.session.view.error(error);
+        self.context.view.error(error);
         if error.kind == Kind::Source {
             tokio::time::sleep(AGAIN).await;
         }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use super::text::{count, elapsed, fit, fit_parts, size};
-use crate::progress::{
-    Task,
-    builds::{Build, Builds},
-    copying::Copying,
-    evaluations::Evaluations,
-    fetches::Fetched,
+use cbox_driver::{
+    progress::{
+        Task,
+        builds::{Build, Builds},
+        copying::Copying,
+        evaluations::Evaluations,
+        fetches::Fetched,
+    },
+    text::{count, elapsed, size},
 };
+
+use super::text::{fit, fit_parts};
 
 /// How wide a line is at most, however wide the window: one that is made half as wide wraps
 /// lines that do not fit any more, and can push what it wraps out of reach.
@@ -194,7 +198,7 @@ pub(super) fn parts(builds: &Builds, build: &Build, now: Duration) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::builds::tests::{read, recorded};
+    use crate::view::recorded::{read, recorded};
     use cbox_nix::events::{Activity, Event};
     use unicode_width::UnicodeWidthStr as _;
 

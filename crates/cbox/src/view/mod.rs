@@ -4,6 +4,9 @@
 //! ([`screen`], [`frame`]), elsewhere as lines that stay ([`words`]), on GitHub in groups.
 
 mod frame;
+#[cfg(test)]
+mod recorded;
+mod reporter;
 mod screen;
 mod stderr;
 pub(crate) mod text;
@@ -18,25 +21,25 @@ use std::{
     time::Duration,
 };
 
-use cbox_nix::events::Event;
-
-use self::stderr::{Shared, Stderr};
-use crate::{
-    environment::Environment,
-    error::Error,
-    exit::Kind,
+use cbox_driver::{
+    build::silence::Silence,
+    ci::workflow_command,
+    error::{Error, Kind},
+    links::run_log::RunLog,
     progress::{
         Task,
         builds::{Build, Builds, Summary},
         copying::Copying,
         evaluations::{Evaluation, Evaluations},
     },
-    run_log::RunLog,
-    silence::Silence,
-    workflow_command,
+    text::size,
 };
+use cbox_nix::events::Event;
 
-pub(crate) use self::text::{Paint, age, columns, count, size};
+use self::stderr::{Shared, Stderr};
+use crate::terminal::Terminal;
+
+pub(crate) use self::text::Paint;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,18 +71,18 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(environment: &Environment, loudness: Loudness, json: bool) -> Self {
+    pub(crate) fn new(terminal: &Terminal, loudness: Loudness, json: bool) -> Self {
         Self {
             loudness,
             paint: Paint {
-                wanted: environment.colour,
+                wanted: terminal.colour,
             },
             results: Paint {
-                wanted: environment.colours_results,
+                wanted: terminal.colours_results,
             },
             json,
-            github: environment.github.actions,
-            shared: Shared::new(environment, loudness),
+            github: terminal.github,
+            shared: Shared::new(terminal, loudness),
             lost: Mutex::default(),
             told: AtomicBool::new(false),
         }

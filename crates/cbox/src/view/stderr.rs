@@ -8,6 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cbox_driver::{
+    build::silence::Silence,
+    links::run_log::RunLog,
+    progress::{
+        Task,
+        builds::{Build, News, Summary, short},
+    },
+};
 use cbox_nix::events::Event;
 
 use super::{
@@ -15,15 +23,7 @@ use super::{
     screen::{self, Screen},
     words,
 };
-use crate::{
-    environment::{Display, Environment},
-    progress::{
-        Task,
-        builds::{Build, News, Summary, short},
-    },
-    run_log::RunLog,
-    silence::Silence,
-};
+use crate::terminal::{Display, Terminal};
 
 /// How often the live view is drawn, and what waits is written.
 const TICK: Duration = Duration::from_millis(100);
@@ -73,8 +73,8 @@ impl fmt::Debug for Stderr {
 }
 
 impl Shared {
-    pub(super) fn new(environment: &Environment, loudness: Loudness) -> Arc<Self> {
-        let display = match environment.display {
+    pub(super) fn new(terminal: &Terminal, loudness: Loudness) -> Arc<Self> {
+        let display = match terminal.display {
             // What is traced is not written here, and would land in the view.
             Display::Live if loudness == Loudness::Trace => Display::Lines,
             display => display,
@@ -83,8 +83,8 @@ impl Shared {
             begun: Instant::now(),
             display,
             loudness,
-            heartbeat: environment.heartbeat,
-            screen: Screen::new(environment.colour),
+            heartbeat: terminal.heartbeat,
+            screen: Screen::new(terminal.colour),
             task: Task::Idle,
             waiting: vec![],
             last_word: Duration::ZERO,

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use super::{
-    frame,
-    text::{count, duration, size},
-};
-use crate::{
+use cbox_driver::{
+    build::silence::Silence,
     progress::{
         Task,
         builds::{Build, News, Summary},
         copying::Copying,
         evaluations::Evaluation,
     },
-    silence::Silence,
+    text::{count, duration, size},
 };
+
+use super::frame;
 
 /// What came of an event, as a line.
 pub(super) fn news(news: &News, now: Duration) -> String {
@@ -170,10 +169,8 @@ pub(super) fn no_commands(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::builds::{
-        Builds,
-        tests::{read, recorded},
-    };
+    use crate::view::recorded::{read, recorded};
+    use cbox_driver::progress::builds::Builds;
     use cbox_nix::events::Event;
 
     const fn seconds(number: u64) -> Duration {

@@ -2,23 +2,29 @@
 
 use std::path::Path;
 
-use cbox_core::audit::Found;
+use cbox_driver::{
+    error::Error,
+    flake::{
+        audit::{self, described},
+        staging::Sources,
+    },
+    session::Session,
+    text::{count, size},
+};
+use cbox_source::audit_rules::Found;
 use serde_json::{Value, json};
 
-use crate::{
-    audit::{self, described},
-    commands::document,
-    error::Error,
-    session::Session,
-    staging::Sources,
-    view::{count, size},
-};
+use crate::{commands::document, context::Context};
 
 /// Runs the command.
-pub(super) async fn run(session: &Session<'_>, tracked: bool) -> Result<(), Error> {
+pub(super) async fn run(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    tracked: bool,
+) -> Result<(), Error> {
     let sources = Sources::look(session, tracked).await?;
     let audit = audit::audit(session, &sources).await?;
-    let (view, tree) = (session.view, &sources.base);
+    let (view, tree) = (context.view, &sources.base);
     let entries = session.project.config().source.allow;
     let found = audit.found.iter().map(|(path, found)| item(path, found));
     let allowed = audit.allowed.iter().map(|(path, found, entry)| {

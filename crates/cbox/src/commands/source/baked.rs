@@ -1,28 +1,30 @@
 //! `cbox source baked`: what of the staged tree is baked into images.
 
+use cbox_driver::{
+    error::Error,
+    flake::{
+        baked::{self, Baked, Row, State, folded},
+        staging::Sources,
+    },
+    options::NixArguments,
+    session::Session,
+    text::{columns, count},
+};
 use serde_json::{Value, json};
 
-use crate::{
-    baked::{self, Baked, Row, State, folded},
-    cli::{BakedArgs, BuildFlags, Common},
-    commands::document,
-    error::Error,
-    session::Session,
-    staging::Sources,
-    view::{columns, count},
-};
+use crate::{cli::BakedArgs, commands::document, context::Context};
 
 /// Runs the command.
 pub(super) async fn run(
+    context: &Context<'_>,
     session: &Session<'_>,
-    common: &Common,
     args: &BakedArgs,
 ) -> Result<(), Error> {
     let sources = Sources::look(session, false).await?;
-    let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
+    let evaluator = session.evaluator(&NixArguments::default()).await?;
     let host = args.host.as_deref();
-    let all = baked::find(&evaluator, &sources, host, &args.limits).await?;
-    let view = session.view;
+    let all = baked::find(&evaluator, &sources, host, &args.limits.into()).await?;
+    let view = context.view;
     let sources = all.iter().map(|baked| {
         let files = baked
             .files

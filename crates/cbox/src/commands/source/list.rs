@@ -2,20 +2,24 @@
 
 use std::cmp::Reverse;
 
+use cbox_driver::{
+    flake::staging::Snapshot,
+    session::Session,
+    text::{columns, count, size},
+};
 use cbox_source::tree::{Entry, Kind};
 use serde_json::{Value, json};
 
-use crate::{
-    cli::ListArgs,
-    commands::SCHEMA,
-    session::Session,
-    staging::Snapshot,
-    view::{columns, count, size},
-};
+use crate::{cli::ListArgs, commands::SCHEMA, context::Context};
 
 /// Shows the files of `snapshot`.
-pub(super) fn run(session: &Session<'_>, args: &ListArgs, snapshot: &Snapshot) {
-    let view = session.view;
+pub(super) fn run(
+    context: &Context<'_>,
+    _session: &Session<'_>,
+    args: &ListArgs,
+    snapshot: &Snapshot,
+) {
+    let view = context.view;
     let tree = &snapshot.tree;
     let mut entries: Vec<&Entry> = tree.entries.iter().collect();
     if args.largest {

@@ -7,27 +7,28 @@ mod why;
 
 use std::sync::Arc;
 
+use cbox_driver::{
+    error::Error,
+    flake::staging::{Snapshot, Sources},
+    options::NixArguments,
+    session::Session,
+};
 use serde_json::json;
 
 use super::document;
 use crate::{
-    cli::{BuildFlags, Common, SourceArgs, SourceCommand},
-    error::Error,
-    session::Session,
-    staging::{Snapshot, Sources},
+    cli::{SourceArgs, SourceCommand},
+    context::Context,
 };
 
 /// Runs the command.
-pub(crate) async fn run(
-    session: &Session<'_>,
-    common: &Common,
-    command: &SourceCommand,
-) -> Result<(), Error> {
-    let view = session.view;
+pub(crate) async fn run(context: &Context<'_>, command: &SourceCommand) -> Result<(), Error> {
+    let session = &context.open(None)?;
+    let view = context.view;
     match command {
         SourceCommand::List(args) => {
             let snapshot = snapshot(session, &args.source).await?;
-            list::run(session, args, &snapshot);
+            list::run(context, session, args, &snapshot);
         }
         SourceCommand::Hash(args) => {
             let hash = snapshot(session, args).await?.staged.nar_hash.to_string();
@@ -36,15 +37,15 @@ pub(crate) async fn run(
         }
         SourceCommand::Ref(args) => {
             let snapshot = snapshot(session, args).await?;
-            let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
+            let evaluator = session.evaluator(&NixArguments::default()).await?;
             snapshot.ready(&evaluator).await?;
             let reference = snapshot.staged.reference();
             view.plain(&reference);
             view.json(&document("reference", json!(reference)));
         }
-        SourceCommand::Why(args) => why::run(session, common, args).await?,
-        SourceCommand::Baked(args) => baked::run(session, common, args).await?,
-        SourceCommand::Audit { tracked } => audit::run(session, *tracked).await?,
+        SourceCommand::Why(args) => why::run(context, session, args).await?,
+        SourceCommand::Baked(args) => baked::run(context, session, args).await?,
+        SourceCommand::Audit { tracked } => audit::run(context, session, *tracked).await?,
     }
     Ok(())
 }

@@ -3,21 +3,22 @@
 use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_core::nix_error::Unstaged;
+use cbox_driver::{
+    error::{Error, Kind},
+    flake::{
+        baked::{self, Baked, State},
+        staging::Sources,
+        unstaged,
+    },
+    options::NixArguments,
+    session::Session,
+    text::count,
+};
+use cbox_nix::nix_error::Unstaged;
 use cbox_source::tree::{Entry, Tree};
 use serde_json::{Value, json};
 
-use crate::{
-    baked::{self, Baked, State},
-    cli::{BuildFlags, Common, WhyArgs},
-    commands::document,
-    error::Error,
-    exit::Kind,
-    session::Session,
-    staging::Sources,
-    unstaged,
-    view::count,
-};
+use crate::{cli::WhyArgs, commands::document, context::Context};
 
 /// The answer for one path.
 struct Answer {
@@ -35,8 +36,8 @@ struct Answer {
 
 /// Runs the command.
 pub(super) async fn run(
+    context: &Context<'_>,
     session: &Session<'_>,
-    common: &Common,
     args: &WhyArgs,
 ) -> Result<(), Error> {
     let host = args.source.host.as_deref();
@@ -53,8 +54,8 @@ pub(super) async fn run(
     let tree = sources.base.with(&local);
     let all_baked = match args.baked {
         true => {
-            let evaluator = session.evaluator(common, &BuildFlags::default()).await?;
-            baked::find(&evaluator, &sources, host, &args.limits).await?
+            let evaluator = session.evaluator(&NixArguments::default()).await?;
+            baked::find(&evaluator, &sources, host, &args.limits.into()).await?
         }
         false => vec![],
     };
@@ -72,7 +73,7 @@ pub(super) async fn run(
             baked: baked_of(&all_baked, path.as_std_path()),
         });
     }
-    show(session, &answers);
+    show(context, session, &answers);
     let missing = answers.iter().filter(|answer| answer.files == 0).count();
     match missing {
         0 => Ok(()),
@@ -183,8 +184,8 @@ fn baked_of(all: &[Baked], path: &Path) -> Vec<(String, usize)> {
     hosts.collect()
 }
 
-fn show(session: &Session<'_>, answers: &[Answer]) {
-    let view = session.view;
+fn show(context: &Context<'_>, _session: &Session<'_>, answers: &[Answer]) {
+    let view = context.view;
     let items = answers.iter().map(|answer| {
         let baked = answer.baked.iter();
         let baked: serde_json::Map<String, Value> = baked

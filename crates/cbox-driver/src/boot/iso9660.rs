@@ -1,0 +1,182 @@
+//! Small files of an ISO 9660 image (ECMA-119): as much of the format as it takes to read
+//! the menu of a boot loader.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+};
+
+use camino::Utf8Path;
+
+const SECTOR: u64 = 2048;
+
+/// The largest file or folder that is read: menus have some 20 kB.
+const LARGEST: u64 = 1 << 20;
+
+/// Where something is: its first sector, and its length in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    sector: u32,
+    length: u32,
+}
+
+/// The text of a file in `image`, named from its top as `EFI/BOOT/grub.cfg`; `None` where
+/// there is none of that name. Case does not count: the names without extensions are in
+/// capitals, whatever they were.
+///
+/// # Errors
+/// When the image cannot be read, or is none.
+pub(super) fn read(image: &Utf8Path, path: &str) -> io::Result<Option<String>> {
+    let mut image = File::open(image)?;
+    // The first volume descriptor is the primary one (8.4), with the top folder (8.4.18).
+    let descriptor = part(
+        &mut image,
+        Extent {
+            sector: 16,
+            length: SECTOR as u32,
+        },
+    )?;
+    let is_primary = descriptor.starts_with(b"\x01CD001");
+    let top = is_primary.then(|| extent(&descriptor[156..])).flatten();
+    let Some(mut place) = top else {
+        return Err(io::Error::other("it has no volume descriptor"));
+    };
+    for name in path.split('/') {
+        let folder = part(&mut image, place)?;
+        match find(&folder, name) {
+            Some(found) => place = found,
+            None => return Ok(None),
+        }
+    }
+    let text = part(&mut image, place)?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn part(image: &mut File, place: Extent) -> io::Result<Vec<u8>> {
+    let length = u64::from(place.length);
+    if length > LARGEST {
+        return Err(io::Error::other("a part of it is far too large"));
+    }
+    image.seek(SeekFrom::Start(u64::from(place.sector) * SECTOR))?;
+    let mut bytes = Vec::new();
+    image.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == length {
+        Ok(bytes)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Where the thing of a directory record (9.1) is. Numbers stand there in both orders of
+/// bytes, the smaller end first.
+fn extent(record: &[u8]) -> Option<Extent> {
+    let number = |at: usize| {
+        let bytes = record.get(at..at + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    Some(Extent {
+        sector: number(2)?,
+        length: number(10)?,
+    })
+}
+
+/// The thing of this name in a folder.
+fn find(folder: &[u8], name: &str) -> Option<Extent> {
+    // No record goes over the end of a sector; what is left of it is zero (6.8.1.1).
+    folder.chunks(SECTOR as usize).find_map(|mut sector| {
+        while let Some(&length) = sector.first()
+            && length != 0
+        {
+            let record = sector.get(..usize::from(length))?;
+            let named = record.get(33..33 + usize::from(*record.get(32)?))?;
+            if is(named, name) {
+                return extent(record);
+            }
+            sector = &sector[usize::from(length)..];
+        }
+        None
+    })
+}
+
+/// Whether an identifier is this name: `GRUB.CFG;1` is `grub.cfg`, and `EFI` is `efi`.
+fn is(identifier: &[u8], name: &str) -> bool {
+    let end = identifier.iter().position(|&byte| byte == b';');
+    let identifier = &identifier[..end.unwrap_or(identifier.len())];
+    let identifier = identifier.strip_suffix(b".").unwrap_or(identifier);
+    identifier.eq_ignore_ascii_case(name.as_bytes())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use camino::Utf8PathBuf;
+
+    fn record(identifier: &[u8], sector: u32, length: usize) -> Vec<u8> {
+        let mut record = vec![0; 33];
+        record[2..6].copy_from_slice(&sector.to_le_bytes());
+        record[10..14].copy_from_slice(&u32::try_from(length).unwrap().to_le_bytes());
+        record[32] = u8::try_from(identifier.len()).unwrap();
+        record.extend_from_slice(identifier);
+        record.resize(record.len().next_multiple_of(2), 0);
+        record[0] = u8::try_from(record.len()).unwrap();
+        record
+    }
+
+    /// An image with `folder/file` in it, and a folder that has more than a sector.
+    pub(crate) fn image(folder: &str, file: &str, text: &str) -> Vec<u8> {
+        let mut image = vec![0; 18 * 2048];
+        let mut sectors = |content: &[u8], at: usize| {
+            image.resize(image.len().max(at * 2048), 0);
+            image.truncate(at * 2048);
+            image.extend_from_slice(content);
+            image.resize(image.len().next_multiple_of(2048), 0);
+        };
+        let mut inside: Vec<u8> = record(b"\0", 19, 4096);
+        while inside.len() < 2000 {
+            inside.extend(record(b"MANY_OTHERS.TXT;1", 30, 5));
+        }
+        inside.resize(2048, 0);
+        inside.extend(record(
+            format!("{};1", file.to_uppercase()).as_bytes(),
+            21,
+            text.len(),
+        ));
+        inside.resize(4096, 0);
+        let top = record(folder.to_uppercase().as_bytes(), 19, inside.len());
+        sectors(&top, 18);
+        sectors(&inside, 19);
+        sectors(text.as_bytes(), 21);
+        image[16 * 2048..16 * 2048 + 6].copy_from_slice(b"\x01CD001");
+        image[16 * 2048 + 156..][..34].copy_from_slice(&record(b"\0", 18, 2048));
+        image
+    }
+
+    #[test]
+    fn a_file_is_found_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(folder.path().join("image")).unwrap();
+        let write = |bytes: &[u8]| std::fs::write(&path, bytes).unwrap();
+        let whole = image("isolinux", "isolinux.cfg", "the menu\n");
+        write(&whole);
+        let read = |name: &str| read(&path, name);
+        assert_eq!(
+            read("isolinux/isolinux.cfg").unwrap().as_deref(),
+            Some("the menu\n")
+        );
+        assert_eq!(read("isolinux/other.cfg").unwrap(), None);
+        assert_eq!(read("EFI/BOOT/grub.cfg").unwrap(), None);
+        // One that was cut off, one that goes round in circles, and no image at all.
+        write(&whole[..20 * 2048]);
+        assert!(read("isolinux/isolinux.cfg").is_err());
+        let mut bad = whole.clone();
+        bad[18 * 2048] = 1;
+        write(&bad);
+        assert_eq!(read("isolinux/isolinux.cfg").unwrap(), None);
+        bad[18 * 2048 + 10..][..4].fill(0xff);
+        bad[18 * 2048] = whole[18 * 2048];
+        write(&bad);
+        assert!(read("isolinux/isolinux.cfg").is_err());
+        write(b"text");
+        assert!(read("isolinux/isolinux.cfg").is_err());
+    }
+}

@@ -1,0 +1,399 @@
+//! The arguments of QEMU for a machine: values in, words out.
+
+use camino::Utf8PathBuf;
+
+use super::{Attached, Forward, arch::Arch, firmware::Firmware, serial};
+use crate::links::image::Image;
+
+/// What runs the machine's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accelerator {
+    /// The processor.
+    Kvm,
+    /// QEMU.
+    Tcg,
+}
+
+impl Accelerator {
+    /// Its name, as QEMU has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+/// Where the machine shows itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// In a window.
+    Window,
+    /// On the serial console alone.
+    Serial,
+}
+
+/// A machine that is to be booted.
+#[derive(Debug)]
+pub struct Machine {
+    /// The architecture.
+    pub arch: Arch,
+    /// What runs its instructions.
+    pub accelerator: Accelerator,
+    /// In MiB.
+    pub memory: u64,
+    /// How many processors it has.
+    pub cpus: usize,
+    /// The image that it boots.
+    pub image: Image,
+    /// What the image is to it.
+    pub attached: Attached,
+    /// The overlay that takes what the machine writes; without one it is thrown away.
+    pub keep: Option<Utf8PathBuf>,
+    /// What starts the boot.
+    pub firmware: Firmware,
+    /// Where it shows itself.
+    pub screen: Screen,
+    /// Whether the firmware's tables have the serial console for systemd-boot.
+    pub tables: bool,
+    /// The pipes of a keyboard.
+    pub keyboard: Option<Utf8PathBuf>,
+    /// Ports of this machine that lead to it.
+    pub forwards: Vec<Forward>,
+    /// Whether a restart is the end.
+    pub once: bool,
+    /// What the user adds.
+    pub extra: Vec<String>,
+}
+
+/// A file in an option of several parts: a comma in its name is doubled.
+fn file(path: &camino::Utf8Path) -> String {
+    path.as_str().replace(',', ",,")
+}
+
+impl Machine {
+    /// The arguments.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut words = Words(vec![]);
+        let processor = match (self.accelerator, self.arch) {
+            (Accelerator::Kvm, _) => "host",
+            (Accelerator::Tcg, Arch::X86_64) => "max",
+            (Accelerator::Tcg, Arch::Aarch64) => "cortex-a72",
+        };
+        words.add(["-machine", self.arch.machine()]);
+        words.add(["-accel", self.accelerator.name()]);
+        words.add(["-cpu", processor]);
+        words.add(["-smp", &self.cpus.to_string()]);
+        words.add(["-m", &self.memory.to_string()]);
+        self.add_firmware(&mut words);
+        self.add_image(&mut words);
+        self.add_network(&mut words);
+        words.add(["-device", "virtio-rng-pci"]);
+        self.add_screen(&mut words);
+        if self.once {
+            words.add(["-no-reboot"]);
+        }
+        words.0.extend(self.extra.iter().cloned());
+        words.0
+    }
+
+    fn add_firmware(&self, words: &mut Words) {
+        match &self.firmware {
+            Firmware::Bios => {}
+            Firmware::Memory { code } => words.add(["-bios", code.as_str()]),
+            Firmware::Flash { code, variables } => {
+                words.add([
+                    "-drive",
+                    &format!(
+                        "if=pflash,unit=0,format={},readonly=on,file={}",
+                        code.format,
+                        file(&code.path)
+                    ),
+                ]);
+                if let Some(variables) = variables {
+                    // `snapshot` is a copy that QEMU makes and throws away.
+                    words.add([
+                        "-drive",
+                        &format!(
+                            "if=pflash,unit=1,format={},snapshot=on,file={}",
+                            variables.format,
+                            file(&variables.path)
+                        ),
+                    ]);
+                }
+            }
+        }
+    }
+
+    fn add_image(&self, words: &mut Words) {
+        let drive = match (&self.keep, self.attached) {
+            (_, Attached::Cd) => format!(
+                "if=none,id=image,media=cdrom,readonly=on,format={},file={}",
+                self.image.format,
+                file(&self.image.path)
+            ),
+            (Some(keep), _) => format!("if=none,id=image,format=qcow2,file={}", file(keep)),
+            // An overlay that has no name, so that nothing of it can stay.
+            (None, _) => format!(
+                "if=none,id=image,snapshot=on,format={},file={}",
+                self.image.format,
+                file(&self.image.path)
+            ),
+        };
+        words.add(["-drive", &drive]);
+        match (self.attached, self.arch) {
+            (Attached::Cd, Arch::X86_64) => {
+                words.add(["-device", "ide-cd,drive=image,bootindex=0"]);
+            }
+            (Attached::Cd, Arch::Aarch64) => {
+                words.add(["-device", "virtio-scsi-pci"]);
+                words.add(["-device", "scsi-cd,drive=image,bootindex=0"]);
+            }
+            (Attached::Usb, _) => {
+                words.add(["-device", "qemu-xhci,id=stick"]);
+                words.add([
+                    "-device",
+                    "usb-storage,bus=stick.0,drive=image,removable=on,bootindex=0",
+                ]);
+            }
+            (Attached::Disk, _) => {
+                words.add(["-device", "virtio-blk-pci,drive=image,bootindex=0"]);
+            }
+        }
+    }
+
+    fn add_network(&self, words: &mut Words) {
+        // Seen from this machine alone.
+        let forwards: String = self
+            .forwards
+            .iter()
+            .map(|Forward { host, guest }| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"))
+            .collect();
+        words.add(["-netdev", &format!("user,id=net{forwards}")]);
+        // Without its ROM it is not what the firmware tries to boot from.
+        words.add(["-device", "virtio-net-pci,netdev=net,romfile="]);
+    }
+
+    fn add_screen(&self, words: &mut Words) {
+        match (self.screen, self.arch) {
+            (Screen::Serial, _) => {
+                words.add(["-display", "none", "-monitor", "none", "-parallel", "none"]);
+                // Ctrl-C on a terminal stays a signal, and is no key of the guest's.
+                words.add(["-chardev", "stdio,id=console,signal=on"]);
+                words.add(["-serial", "chardev:console"]);
+                if self.tables {
+                    let values = serial::TABLES.map(|name| format!("{name}={}", serial::WORD));
+                    let values = values.map(|value| format!(",value={}", value.replace(',', ",,")));
+                    words.add(["-smbios", &format!("type=11{}", values.concat())]);
+                }
+                if let Some(pipes) = &self.keyboard {
+                    let pipes = pipes.as_str().replace(',', ",,");
+                    words.add(["-chardev", &format!("pipe,id=keyboard,path={pipes}")]);
+                    words.add(["-mon", "chardev=keyboard,mode=control"]);
+                }
+            }
+            (Screen::Window, arch) => {
+                words.add(["-device", "qemu-xhci,id=desk"]);
+                words.add(["-device", "usb-tablet,bus=desk.0"]);
+                if arch == Arch::Aarch64 {
+                    words.add(["-device", "usb-kbd,bus=desk.0"]);
+                    words.add(["-device", "virtio-gpu-pci"]);
+                }
+            }
+        }
+    }
+}
+
+/// Words of a command line in the making.
+struct Words(Vec<String>);
+
+impl Words {
+    fn add<const N: usize>(&mut self, words: [&str; N]) {
+        self.0.extend(words.map(str::to_owned));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::firmware::Flash;
+
+    fn machine() -> Machine {
+        Machine {
+            arch: Arch::X86_64,
+            accelerator: Accelerator::Tcg,
+            memory: 4096,
+            cpus: 2,
+            image: Image {
+                path: "/nix/store/x/a,b.iso".into(),
+                format: "raw",
+                is_iso: true,
+            },
+            attached: Attached::Cd,
+            keep: None,
+            firmware: Firmware::Bios,
+            screen: Screen::Serial,
+            tables: false,
+            keyboard: None,
+            forwards: vec![],
+            once: true,
+            extra: vec![],
+        }
+    }
+
+    fn shown(machine: &Machine) -> String {
+        machine.arguments().join(" ")
+    }
+
+    #[test]
+    fn an_iso_is_a_cd_in_a_machine_without_a_window() {
+        assert_eq!(
+            shown(&machine()),
+            "-machine q35 -accel tcg -cpu max -smp 2 -m 4096 \
+             -drive if=none,id=image,media=cdrom,readonly=on,format=raw,file=/nix/store/x/a,,b.iso \
+             -device ide-cd,drive=image,bootindex=0 \
+             -netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
+             -device virtio-rng-pci \
+             -display none -monitor none -parallel none \
+             -chardev stdio,id=console,signal=on -serial chardev:console -no-reboot"
+        );
+    }
+
+    #[test]
+    fn the_firmware_is_flash_whose_variables_are_thrown_away() {
+        let flash = |path: &str| Flash {
+            path: path.into(),
+            format: "raw".to_owned(),
+        };
+        let machine = Machine {
+            arch: Arch::Aarch64,
+            firmware: Firmware::Flash {
+                code: flash("/f/CODE.fd"),
+                variables: Some(flash("/f/VARS.fd")),
+            },
+            ..machine()
+        };
+        let shown = shown(&machine);
+        for words in [
+            "-machine virt -accel tcg -cpu cortex-a72 ",
+            " -drive if=pflash,unit=0,format=raw,readonly=on,file=/f/CODE.fd ",
+            " -drive if=pflash,unit=1,format=raw,snapshot=on,file=/f/VARS.fd ",
+            " -device virtio-scsi-pci -device scsi-cd,drive=image,bootindex=0 ",
+        ] {
+            assert!(shown.contains(words), "{words} in {shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_goes_to_an_overlay() {
+        for (attached, device) in [
+            (Attached::Usb, "usb-storage,bus=stick.0,drive=image"),
+            (Attached::Disk, "virtio-blk-pci,drive=image"),
+        ] {
+            let throwaway = Machine {
+                attached,
+                ..machine()
+            };
+            let shown = shown(&throwaway);
+            assert!(
+                shown.contains("id=image,snapshot=on,format=raw,file=/nix/store/x/a,,b.iso"),
+                "{shown}"
+            );
+            assert!(shown.contains(device), "{shown}");
+            let kept = Machine {
+                attached,
+                keep: Some("/home/me/state".into()),
+                ..machine()
+            };
+            let shown = kept.arguments().join(" ");
+            assert!(
+                shown.contains("id=image,format=qcow2,file=/home/me/state -device"),
+                "{shown}"
+            );
+            assert!(!shown.contains("/nix/store"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_console_comes_by_tables_or_by_keys() {
+        let told = Machine {
+            tables: true,
+            attached: Attached::Disk,
+            ..machine()
+        };
+        assert!(
+            shown(&told).contains(
+                " -smbios type=11,value=io.systemd.boot.kernel-cmdline-extra=console=ttyS0,,115200n8\
+                 ,value=io.systemd.stub.kernel-cmdline-extra=console=ttyS0,,115200n8 "
+            ),
+            "{}",
+            shown(&told)
+        );
+        let worked = Machine {
+            keyboard: Some("/tmp/a,b/keyboard".into()),
+            ..machine()
+        };
+        assert!(
+            shown(&worked).contains(
+                " -chardev pipe,id=keyboard,path=/tmp/a,,b/keyboard \
+                 -mon chardev=keyboard,mode=control "
+            ),
+            "{}",
+            shown(&worked)
+        );
+    }
+
+    #[test]
+    fn a_window_has_what_a_desktop_needs() {
+        let window = Machine {
+            screen: Screen::Window,
+            accelerator: Accelerator::Kvm,
+            once: false,
+            forwards: vec!["8080:80".parse().unwrap(), "2222:22".parse().unwrap()],
+            extra: vec!["-snapshot".to_owned()],
+            ..machine()
+        };
+        let text = shown(&window);
+        assert!(text.contains("-accel kvm -cpu host"), "{text}");
+        assert!(
+            text.contains(
+                "user,id=net,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=tcp:127.0.0.1:2222-:22 "
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("usb-tablet,bus=desk.0 -snapshot"), "{text}");
+        let arm = Machine {
+            arch: Arch::Aarch64,
+            ..window
+        };
+        let text = shown(&arm);
+        assert!(
+            text.contains("-device usb-kbd,bus=desk.0 -device virtio-gpu-pci"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn forwards_are_two_ports() {
+        let forward: Result<Forward, _> = "8080:80".parse();
+        assert_eq!(
+            forward,
+            Ok(Forward {
+                host: 8080,
+                guest: 80
+            })
+        );
+        for bad in ["", "80", "0:80", "80:0", "a:1", "1:b", "65536:1", "1:2:3"] {
+            assert!(bad.parse::<Forward>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn systems_have_an_emulator_or_none() {
+        let of = |system: &str| Arch::of(&system.parse().unwrap()).map(Arch::program);
+        assert_eq!(of("amd64"), Some("qemu-system-x86_64"));
+        assert_eq!(of("arm64"), Some("qemu-system-aarch64"));
+        assert_eq!(of("riscv64-linux"), None);
+        assert_eq!(of("aarch64-darwin"), None);
+    }
+}

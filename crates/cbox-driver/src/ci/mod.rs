@@ -1,0 +1,3 @@
+//! What CI systems are told.
+
+pub mod workflow_command;

@@ -1,0 +1,174 @@
+//! The environment of the process, read once and passed on as values.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::error::{Error, Kind};
+
+/// What the program takes from its environment.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The working directory.
+    pub folder: Utf8PathBuf,
+    /// Where caches go: `$XDG_CACHE_HOME/cbox` or `~/.cache/cbox`.
+    pub cache: Utf8PathBuf,
+    /// Where temporary files go: `TMPDIR`, or `/tmp`.
+    pub temporary: Utf8PathBuf,
+    /// `NIX_STORE_DIR`, which moves the store's directory.
+    pub nix_store_dir: Option<String>,
+    /// `NIX_STATE_DIR`, which moves the store's database and roots.
+    pub nix_state_dir: Option<String>,
+    /// Where programs are.
+    pub path: OsString,
+    /// Where the user has UEFI firmware: `CBOX_FIRMWARE_DIR`.
+    pub firmware: Option<Utf8PathBuf>,
+    /// Where programs keep what the user configured.
+    pub config_home: Option<Utf8PathBuf>,
+    /// Whether there is a display for windows.
+    pub has_display: bool,
+    /// How many processors this process may use.
+    pub cores: usize,
+    /// Whether the user has set the heap that Nix starts with.
+    pub heap_is_set: bool,
+    /// What GitHub Actions says of a run in it.
+    pub github: GitHub,
+}
+
+/// What GitHub Actions tells the programs that it runs (its documentation, "Variables
+/// reference"); nothing of it elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitHub {
+    /// Whether the program runs there.
+    pub actions: bool,
+    /// What started the run: `pull_request`, `push`.
+    pub event_name: Option<String>,
+    /// The branch that a pull request is for.
+    pub base_ref: Option<String>,
+    /// The branch that a pull request comes from.
+    pub head_ref: Option<String>,
+    /// The file that takes the summary of the job.
+    pub step_summary: Option<Utf8PathBuf>,
+    /// The file that takes the outputs of the step.
+    pub output: Option<Utf8PathBuf>,
+}
+
+impl Environment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the working directory has gone, or its name is not UTF-8.
+    pub fn read() -> Result<Self, Error> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let folder = std::env::current_dir().map_err(|error| {
+            Error::file(Kind::Environment, "find", "the working directory", &error)
+        })?;
+        let folder = Utf8PathBuf::from_path_buf(folder).map_err(|folder| {
+            Error::new(
+                Kind::Environment,
+                format!(
+                    "the name of the working directory {} is not UTF-8",
+                    folder.display()
+                ),
+            )
+            .hint("Nix cannot name it either: rename it")
+        })?;
+        let cache = variable("XDG_CACHE_HOME")
+            .map(Utf8PathBuf::from)
+            .filter(|cache| cache.is_absolute())
+            .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache")))
+            .unwrap_or_else(|| folder.join(".cache"));
+        Ok(Self {
+            folder,
+            cache: cache.join("cbox"),
+            temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
+            nix_store_dir: variable("NIX_STORE_DIR"),
+            nix_state_dir: variable("NIX_STATE_DIR"),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            firmware: variable("CBOX_FIRMWARE_DIR").map(Utf8PathBuf::from),
+            config_home: variable("XDG_CONFIG_HOME")
+                .map(Utf8PathBuf::from)
+                .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".config"))),
+            has_display: variable("DISPLAY").is_some() || variable("WAYLAND_DISPLAY").is_some(),
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
+            github: GitHub {
+                actions: variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+                event_name: variable("GITHUB_EVENT_NAME"),
+                base_ref: variable("GITHUB_BASE_REF"),
+                head_ref: variable("GITHUB_HEAD_REF"),
+                step_summary: variable("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from),
+                output: variable("GITHUB_OUTPUT").map(Utf8PathBuf::from),
+            },
+        })
+    }
+
+    /// What there is to go by when the environment cannot be read.
+    pub fn unknown() -> Self {
+        Self {
+            folder: Utf8PathBuf::new(),
+            cache: Utf8PathBuf::new(),
+            temporary: Utf8PathBuf::new(),
+            nix_store_dir: None,
+            nix_state_dir: None,
+            path: OsString::new(),
+            firmware: None,
+            config_home: None,
+            has_display: false,
+            cores: 1,
+            heap_is_set: false,
+            github: GitHub::default(),
+        }
+    }
+
+    /// The file of a program on the PATH.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        std::env::split_paths(&self.path)
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file())
+    }
+
+    /// `path` as the user means it: relative to the working directory.
+    pub fn absolute(&self, path: &Utf8Path) -> Utf8PathBuf {
+        self.folder.join(path)
+    }
+
+    /// `path` as the user would write it: relative to the working directory where it is
+    /// below it or a few steps up, otherwise as it is.
+    pub fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
+        for (steps, above) in self.folder.ancestors().take(4).enumerate() {
+            if let Ok(inside) = path.strip_prefix(above)
+                && (steps == 0 || above.parent().is_some())
+            {
+                return Utf8PathBuf::from("../".repeat(steps)).join(inside);
+            }
+        }
+        path.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_from_where_the_user_stands() {
+        let environment = Environment {
+            folder: "/home/me/box/hosts".into(),
+            ..Environment::unknown()
+        };
+        for (path, shown) in [
+            ("/home/me/box/hosts/a", "a"),
+            ("/home/me/box/out/x", "../out/x"),
+            ("/home/me/box", "../"),
+            ("/home/me/box/hosts", ""),
+            ("/nix/store/a", "/nix/store/a"),
+        ] {
+            assert_eq!(environment.shown(path.into()).as_str(), shown, "{path}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Evaluation with a memory: what is known is not found out again.
+//!
+//! These are the steps; [`crate::eval::schedule`] takes them, for one evaluation as for many.
+
+use camino::Utf8Path;
+use cbox_nix::{
+    NixError,
+    eval::evaluate,
+    evaluation_key::KeyParts,
+    expression::{DerivationInfo, Evaluated, Request},
+    nix_error::Cause,
+    said::Said,
+};
+use nix_formats::nix_text::to_user_positions;
+
+use crate::{
+    error::{Error, Kind},
+    flake::{mention, staging::Snapshot, unstaged},
+    session::Evaluator,
+    text::count,
+};
+
+/// Why an evaluation gave nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// There was too little memory, which another try may have.
+    Memory(NixError),
+    /// All else.
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Evaluator<'_> {
+    /// What is remembered under `key`, unless its derivation is gone.
+    pub async fn remembered(&self, key: &str, what: &str) -> Result<Option<Evaluated>, Error> {
+        let known = self.cache.as_ref().and_then(|cache| cache.get(key));
+        match known {
+            Some(known) if self.is_still_there(&known).await? => {
+                tracing::debug!("{what}: remembered as {key}");
+                Ok(Some(known))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Evaluates `request` on `snapshot`, which is ready, and remembers the answer as `key`.
+    pub async fn find_out(
+        &self,
+        key: &str,
+        snapshot: &Snapshot,
+        request: &Request,
+        heap: Option<u64>,
+        what: &str,
+    ) -> Result<Evaluated, Failure> {
+        let mut evaluated = self.ask(snapshot, request, heap, what).await?;
+        // Nothing roots a derivation yet, so a garbage collection can take it at once.
+        if !self.is_still_there(&evaluated).await.map_err(Error::from)? {
+            snapshot.add(self.session, &self.nix).await?;
+            evaluated = self.ask(snapshot, request, heap, what).await?;
+        }
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(key, &evaluated)
+        {
+            let error = Error::from(error);
+            self.session.reporter.warn(&format!(
+                "this evaluation will not be remembered: {}",
+                error.message
+            ));
+        }
+        Ok(evaluated)
+    }
+
+    async fn ask(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request,
+        heap: Option<u64>,
+        what: &str,
+    ) -> Result<Evaluated, Failure> {
+        let mut said = Said::default();
+        let answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
+        self.tell(&said, snapshot, what);
+        match answer {
+            Ok(evaluated) => Ok(evaluated),
+            Err(error @ NixError::Memory { .. }) => Err(Failure::Memory(error)),
+            Err(error) => Err(Failure::Other(self.located(error, snapshot).await)),
+        }
+    }
+
+    /// Shows what Nix said while it evaluated `what` to those who want to know all.
+    fn tell(&self, said: &Said, snapshot: &Snapshot, what: &str) {
+        let (reporter, origin) = (self.session.reporter, &snapshot.origin);
+        let top = origin.shown(self.session.environment, &origin.project.top);
+        let top = top.trim_end_matches('/');
+        let staged = snapshot.staged.path.as_str();
+        for line in said.lines() {
+            let line = to_user_positions(&line, self.store_root().as_str(), staged, top);
+            reporter.aside(&format!("{what}> {line}"));
+        }
+        if said.more() > 0 {
+            reporter.aside(&format!("{what}> and {}", count(said.more(), "more line")));
+        }
+    }
+
+    /// Whether the derivation, if there is one, has not been collected.
+    async fn is_still_there(&self, evaluated: &Evaluated) -> Result<bool, NixError> {
+        let Some(derivation) = &evaluated.derivation else {
+            return Ok(true);
+        };
+        match self.nix.store.holds(&derivation.drv) {
+            Some(there) => Ok(there),
+            None => self.nix.is_valid(&[&derivation.drv]).await,
+        }
+    }
+
+    /// The name under which the answer to `request` on `snapshot` is remembered: the same
+    /// for all that gives the same answer.
+    pub fn key(&self, snapshot: &Snapshot, request: &Request) -> Result<String, Error> {
+        let expression = request.expression().map_err(NixError::from)?;
+        let nix = &self.nix;
+        Ok(KeyParts {
+            nar_hash: &snapshot.staged.nar_hash.to_string(),
+            dir: &snapshot.staged.dir,
+            request,
+            expression: &expression,
+            overridden_inputs: &nix.options.override_inputs,
+            store: &nix.store.uri,
+            store_dir: &nix.store.dir,
+            nix_version: &nix.version,
+            features: &nix.settings.features,
+            import_from_derivation: nix.options.import_from_derivation,
+        }
+        .key())
+    }
+
+    /// `error`, with its places told as places in the user's tree. Says of a file that is not there why it is not.
+    pub async fn located(&self, mut error: NixError, snapshot: &Snapshot) -> Error {
+        if let NixError::Flake { fault } | NixError::Evaluation { fault, .. } = &mut error {
+            mention::complete(fault, &snapshot.tree, snapshot.staged.path.as_str());
+            if let Some(Cause::MissingFile { file, why }) = &mut fault.cause {
+                *why = unstaged::why(self.session, &snapshot.origin, &snapshot.tree, file).await;
+            }
+        }
+        let environment = self.session.environment;
+        snapshot
+            .origin
+            .located(environment, error, &snapshot.staged, self.store_root())
+    }
+
+    fn store_root(&self) -> &Utf8Path {
+        Utf8Path::from_path(self.nix.store.root()).unwrap_or(Utf8Path::new(""))
+    }
+}
+
+/// The derivation of `evaluated`, the answer to a request that asked for one.
+pub fn derivation_of(
+    evaluated: &Evaluated,
+    request: &Request,
+    what: &str,
+) -> Result<DerivationInfo, Error> {
+    evaluated.derivation.clone().ok_or_else(|| {
+        Error::new(
+            Kind::Evaluation,
+            format!("host `{}` gave no derivation for {what}", request.host),
+        )
+    })
+}

@@ -1,0 +1,117 @@
+//! The audit of the staged tree, for its own command and before an image is built.
+//!
+//! It is about the tree without local settings: those of one host are never baked as files,
+//! and `--with-local` puts their values into an image on purpose.
+
+use std::path::Path;
+
+use camino::Utf8PathBuf;
+use cbox_source::{
+    audit::{self, Audit},
+    audit_rules::{Finding, Found},
+};
+
+use crate::{
+    error::{Error, Kind, NO_DISK_IMAGE, Place},
+    flake::staging::{Sources, blocking, stopped},
+    session::Session,
+    text::count,
+};
+
+/// The most findings that an error lists.
+const LISTED: usize = 20;
+
+/// Audits the tree of `sources`. Entries that allow nothing that is there are warned of.
+pub async fn audit(session: &Session<'_>, sources: &Sources<'_>) -> Result<Audit, Error> {
+    let allow = session.project.allowed()?;
+    let (tree, rules) = (sources.base.clone(), sources.rules.clone());
+    let (cores, interrupt) = (session.environment.cores, session.interrupt.clone());
+    let audit = blocking(move || {
+        let stop = || interrupt.signal().is_some();
+        audit::audit(&tree, &rules, &allow, cores, &stop)
+    });
+    let audit = audit.await.map_err(|error| stopped(session, error))?;
+    let entries = session.project.config().source.allow;
+    for entry in audit.unused.iter().map(|entry| &entries[*entry]) {
+        session.reporter.warn(&format!(
+            "cbox.toml allows {} in `{}`, where there is none: take that entry out",
+            entry.finding, entry.path
+        ));
+    }
+    Ok(audit)
+}
+
+/// Audits the tree that an image is about to be built from.
+///
+/// # Errors
+/// With all that is found, as an error of the source.
+pub async fn check(session: &Session<'_>, sources: &Sources<'_>) -> Result<(), Error> {
+    let audit = audit(session, sources).await?;
+    annotate(session, &audit);
+    let Some(mut error) = failure(session, &audit) else {
+        return Ok(());
+    };
+    for (path, found) in audit.found.iter().take(LISTED) {
+        error.message.push_str("\n  ");
+        error.message.push_str(&described(session, path, found));
+    }
+    if audit.found.len() > LISTED {
+        let more = format!("\n  and {} more", audit.found.len() - LISTED);
+        error.message.push_str(&more);
+    }
+    Err(error)
+}
+
+/// The error for what was found; `None` for nothing.
+pub fn failure(session: &Session<'_>, audit: &Audit) -> Option<Error> {
+    let (path, found) = audit.found.first()?;
+    let dir = session.project.dir().as_std_path();
+    let inside = path.strip_prefix(dir).unwrap_or(path).display();
+    let message = format!(
+        "{} in the staged tree must not be baked into an image",
+        count(audit.found.len(), "finding")
+    );
+    let is_image = |found: &Found| found.finding == Finding::DiskImage;
+    if audit.found.iter().any(|(_, found)| is_image(found)) {
+        return Some(Error::new(Kind::Source, message).hint(NO_DISK_IMAGE));
+    }
+    Some(Error::new(Kind::Source, message).hint(format!(
+        "take it out of the tree, and change what was secret and is in a commit; what is there on purpose \
+         cbox.toml allows: [[source.allow]] path = \"/{inside}\" finding = \"{}\" why = \"…\"",
+        found.finding
+    )))
+}
+
+/// Marks each finding for GitHub, where that is who reads.
+pub fn annotate(session: &Session<'_>, audit: &Audit) {
+    for (path, found) in &audit.found {
+        let Ok(file) = Utf8PathBuf::from_path_buf(path.clone()) else {
+            continue;
+        };
+        let error = Error::new(Kind::Source, told(found)).at(Some(Place {
+            file,
+            line: found.line.unwrap_or(1),
+        }));
+        session.reporter.annotate(&error);
+    }
+}
+
+/// A finding with its place, in one line.
+pub fn described(session: &Session<'_>, path: &Path, found: &Found) -> String {
+    let whole = session.project.top.as_std_path().join(path);
+    let shown = match Utf8PathBuf::from_path_buf(whole) {
+        Ok(whole) => session.environment.shown(&whole).into_string(),
+        Err(_) => path.display().to_string(),
+    };
+    let line = found
+        .line
+        .map_or_else(String::new, |line| format!(":{line}"));
+    format!("{shown}{line}: {}", told(found))
+}
+
+/// What was found, and under which name it is allowed.
+fn told(found: &Found) -> String {
+    let value = found.value.as_ref();
+    let value = value.map_or_else(String::new, |value| format!(": {value}"));
+    format!("{}{value} [{}]", found.what, found.finding)
+}

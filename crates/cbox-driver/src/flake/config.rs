@@ -1,0 +1,513 @@
+//! `cbox.toml`: the targets of a flake, and what of its tree is staged.
+
+use camino::Utf8Path;
+use cbox_nix::overrides::{OptionPath, Overrides};
+use cbox_source::audit_rules::Finding;
+use nix_formats::system::System;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::{
+    error::{Error, Kind, Place},
+    nearest::suggestion,
+    subject::name::{HOSTS, TargetName, word},
+    units::byte_size::ByteSize,
+};
+
+/// The file's name, beside `flake.nix`.
+pub const FILE: &str = "cbox.toml";
+
+/// The configuration of a flake.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The hosts that run on machines; without it the folders of `hosts/` say.
+    pub hosts: Option<Vec<String>>,
+    /// What is staged.
+    #[serde(default)]
+    pub source: SourceConfig,
+    /// How it is evaluated.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
+    /// The options that `--stamp` sets.
+    pub stamp: Option<StampConfig>,
+    /// The images.
+    #[serde(default, rename = "target")]
+    pub targets: Vec<TargetConfig>,
+}
+
+/// `[source]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Patterns as in `.gitignore` of files that no host depends on: never staged.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Local settings: paths with `{host}` in them, staged for that host alone.
+    #[serde(default)]
+    pub local: Vec<String>,
+    /// The option that holds the source which is baked into images.
+    pub baked: Option<OptionPath>,
+    /// What an audit finds and is there on purpose.
+    #[serde(default)]
+    pub allow: Vec<AllowConfig>,
+}
+
+/// `[[source.allow]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowConfig {
+    /// A pattern as in `.gitignore` of the files in which it is allowed.
+    pub path: String,
+    /// What is allowed there.
+    #[serde(deserialize_with = "finding")]
+    pub finding: Finding,
+    /// Why.
+    pub why: String,
+}
+
+/// The finding of this name.
+fn finding<'d, D: Deserializer<'d>>(text: D) -> Result<Finding, D::Error> {
+    let word = String::deserialize(text)?;
+    word.parse().map_err(|error| {
+        let names = Finding::ALL.map(|(_, name)| name);
+        D::Error::custom(format!("{error}: {}", suggestion(&word, &names)))
+    })
+}
+
+/// `[evaluation]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EvaluationConfig {
+    /// Whether something may be built during evaluation.
+    #[serde(default)]
+    pub import_from_derivation: bool,
+}
+
+/// `[stamp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StampConfig {
+    /// The option that takes the commit.
+    pub revision: OptionPath,
+    /// The option that takes the branch.
+    pub branch: Option<OptionPath>,
+}
+
+/// `[[target]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetConfig {
+    /// The first part of its name.
+    pub kind: String,
+    /// The second part.
+    pub format: String,
+    /// The host that it is an image of.
+    pub host: String,
+    /// The option that holds its derivation, `system.build.isoImage` say.
+    pub attribute: OptionPath,
+    /// Which file of the output is the image: a path in which `*` and `?` stand for
+    /// anything but a slash. Exactly one file has to match. Without it the derivation says,
+    /// in its `passthru.filePath`.
+    pub artifact: Option<String>,
+    /// The option that holds the image's file name.
+    pub name: Option<OptionPath>,
+    /// The host's own system, where that is to be left alone.
+    pub system: Option<System>,
+    /// The systems that it can be built for: the one that is asked for is forced on the
+    /// host.
+    systems: Option<Vec<System>>,
+    /// Whether another system's image can be built here by cross compilation.
+    #[serde(default)]
+    pub cross: bool,
+    /// How large it may be.
+    #[serde(default)]
+    pub budget: Budget,
+    /// Values to force on options.
+    #[serde(default)]
+    overrides: toml::Table,
+}
+
+/// `budget` of a target: `{ image = "2 GiB", closure = "6 GiB" }`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a budget is written { image = \"2 GiB\", closure = \"6 GiB\" }"
+)]
+pub struct Budget {
+    /// For the image file.
+    pub image: Option<ByteSize>,
+    /// For all that the system in it needs.
+    pub closure: Option<ByteSize>,
+}
+
+impl TargetConfig {
+    /// Its name, without a system.
+    pub fn target(&self) -> String {
+        format!("{}/{}", self.kind, self.format)
+    }
+
+    /// The systems that it can be built for.
+    pub fn systems(&self) -> Vec<System> {
+        match (&self.system, &self.systems) {
+            (Some(own), _) => vec![own.clone()],
+            (None, Some(systems)) => systems.clone(),
+            (None, None) => ["x86_64-linux", "aarch64-linux"]
+                .iter()
+                .filter_map(|system| system.parse().ok())
+                .collect(),
+        }
+    }
+
+    /// Its overrides. Tables are ways to options, all else is a value.
+    pub fn overrides(&self) -> Result<Overrides, Error> {
+        let mut overrides = Overrides::default();
+        collect(&self.overrides, &[], &mut overrides).map_err(|message| {
+            Error::new(
+                Kind::Config,
+                format!("{FILE}: target {}: {message}", self.target()),
+            )
+        })?;
+        Ok(overrides)
+    }
+}
+
+/// Adds the values in `table`, whose own place is `above`. A key is an option path.
+fn collect(table: &toml::Table, above: &[String], overrides: &mut Overrides) -> Result<(), String> {
+    for (key, value) in table {
+        let path: OptionPath = key.parse().map_err(|error| format!("{error}"))?;
+        let parts = [above, path.parts()].concat();
+        match value {
+            toml::Value::Table(inner) => collect(inner, &parts, overrides)?,
+            value => {
+                let value =
+                    serde_json::to_value(value).map_err(|error| format!("`{key}`: {error}"))?;
+                if let Some(path) = OptionPath::from_parts(parts) {
+                    overrides.force(path, value);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Config {
+    /// Reads the file in `folder`; `None` where there is none.
+    pub fn read(folder: &Utf8Path) -> Result<Option<Self>, Error> {
+        let file = folder.join(FILE);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Self::parse(&text, &file).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(Kind::Config, "read", &file, &error)),
+        }
+    }
+
+    /// Reads `text`, the content of `file`.
+    pub fn parse(text: &str, file: &Utf8Path) -> Result<Self, Error> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let found = error.span().map(|span| position(text, span.start));
+            let shown =
+                found.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+            let place = found.map(|(line, _)| Place {
+                file: file.to_owned(),
+                line,
+            });
+            let message = error.message().trim().replace('\n', ", ");
+            Error::new(Kind::Config, format!("{file}{shown}: {message}"))
+                .at(place)
+                .hint("docs/reference.md of cbox lists what can stand in cbox.toml")
+        })?;
+        config
+            .check()
+            .map_err(|message| Error::new(Kind::Config, format!("{file}: {message}")))?;
+        Ok(config)
+    }
+
+    /// What the types alone do not say.
+    fn check(&self) -> Result<(), String> {
+        self.source.allow.iter().try_for_each(AllowConfig::check)?;
+        let mut hosts = std::collections::BTreeSet::new();
+        for host in self.hosts.iter().flatten() {
+            word(host).map_err(|error| format!("hosts: {error}"))?;
+            if !hosts.insert(host) {
+                return Err(format!("hosts: `{host}` is there twice"));
+            }
+        }
+        let mut slugs = std::collections::BTreeMap::new();
+        for target in &self.targets {
+            let name = target.target();
+            for part in [&target.kind, &target.format, &target.host] {
+                word(part).map_err(|error| format!("target {name}: {error}"))?;
+            }
+            if target.kind == HOSTS {
+                return Err(format!(
+                    "target {name}: the kind `{HOSTS}` is taken by the install hosts"
+                ));
+            }
+            if target.system.is_some() && (target.systems.is_some() || target.cross) {
+                return Err(format!(
+                    "target {name}: with `system` the host keeps its own, so `systems` and `cross` mean nothing"
+                ));
+            }
+            let systems = target.systems();
+            if systems.is_empty() {
+                return Err(format!("target {name}: `systems` is empty"));
+            }
+            if let Some(artifact) = &target.artifact {
+                check_artifact(artifact).map_err(|reason| format!("target {name}: {reason}"))?;
+            }
+            target.overrides().map_err(|error| error.message)?;
+            for system in std::iter::once(None).chain(systems.iter().map(Some)) {
+                let full = TargetName::Image {
+                    kind: target.kind.clone(),
+                    format: target.format.clone(),
+                    system: system.cloned(),
+                };
+                match slugs.insert(full.slug(), full.to_string()) {
+                    Some(other) if other == full.to_string() => {
+                        return Err(format!("target {name} is there twice"));
+                    }
+                    Some(other) => {
+                        return Err(format!(
+                            "targets {other} and {full} would share the link out/{}",
+                            full.slug()
+                        ));
+                    }
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AllowConfig {
+    fn check(&self) -> Result<(), String> {
+        let Self { path, finding, why } = self;
+        if why.trim().is_empty() {
+            return Err(format!(
+                "{finding} is allowed in `{path}`, and `why` is empty"
+            ));
+        }
+        if *finding == Finding::DiskImage {
+            return Err(format!(
+                "a disk image (`{path}`) cannot be allowed: no tree with one is staged"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The line of the `cbox.toml` in `folder` on which `pattern` stands under `exclude`.
+pub fn line_of_exclude(folder: &Utf8Path, pattern: &str) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Lines {
+        source: Source,
+    }
+    #[derive(Deserialize)]
+    struct Source {
+        exclude: Vec<toml::Spanned<String>>,
+    }
+    let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
+    let lines: Lines = toml::from_str(&text).ok()?;
+    let mut patterns = lines.source.exclude.iter();
+    let found = patterns.find(|found| found.get_ref() == pattern)?;
+    Some(position(&text, found.span().start).0)
+}
+
+/// Whether `pattern` can name a file of an output.
+pub fn check_artifact(pattern: &str) -> Result<(), String> {
+    let relative = Utf8Path::new(pattern)
+        .components()
+        .all(|component| matches!(component, camino::Utf8Component::Normal(_)));
+    if pattern.is_empty() || !relative || pattern.contains("**") {
+        return Err(format!(
+            "`artifact` is a path below the output, without `..` and `**`, and not `{pattern}`"
+        ));
+    }
+    // Each part is matched on its own, so each has to be a pattern on its own.
+    pattern.split('/').try_for_each(|part| {
+        let glob = globset::Glob::new(part).map(drop);
+        glob.map_err(|error| format!("`artifact`: {error}"))
+    })
+}
+
+/// Line and column of the byte at `offset`, both from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, "cbox.toml".into()).map_err(|error| error.message)
+    }
+
+    const ISO: &str = "[[target]]\nkind = \"appliance\"\nformat = \"iso\"\nhost = \"_iso\"\n\
+        attribute = \"system.build.isoImage\"\nartifact = \"iso/*.iso\"\n";
+
+    #[test]
+    fn a_small_file_is_enough() {
+        let config = parse(ISO).unwrap();
+        let target = &config.targets[0];
+        assert_eq!(target.target(), "appliance/iso");
+        assert_eq!(target.systems().len(), 2);
+        assert!(!target.cross && target.name.is_none() && target.overrides().unwrap().is_empty());
+        assert!(parse("").unwrap().targets.is_empty());
+    }
+
+    #[test]
+    fn a_host_that_is_left_as_it_is_has_one_system() {
+        let text = ISO.replace("artifact = \"iso/*.iso\"", "system = \"aarch64\"");
+        let config = parse(&format!("hosts = []\n{text}")).unwrap();
+        let target = &config.targets[0];
+        let systems: Vec<String> = target.systems().iter().map(ToString::to_string).collect();
+        assert_eq!(systems, ["aarch64-linux"]);
+        assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &None));
+    }
+
+    /// The reference's example has every setting, those in comments too.
+    #[test]
+    fn the_reference_shows_what_can_be_set() {
+        let reference = include_str!("../../../../docs/reference.md");
+        let (_, section) = reference.split_once("\n## cbox.toml\n").unwrap();
+        let block = section.split("```").nth(1).unwrap();
+        let example = block.strip_prefix("toml\n").unwrap();
+        assert_eq!(parse(example).unwrap().targets.len(), 1);
+        let own: Vec<&str> = example
+            .lines()
+            .filter(|line| !line.starts_with("systems") && !line.starts_with("cross"))
+            .map(|line| line.trim_start_matches("# "))
+            .collect();
+        assert!(parse(&own.join("\n")).unwrap().targets[0].system.is_some());
+    }
+
+    #[test]
+    fn overrides_are_paths_and_values() {
+        let text = format!(
+            "{ISO}[target.overrides]\n\"disko.imageBuilder.imageFormat\" = \"qcow2\"\nbox.a.b = [1, true]\n"
+        );
+        let config = parse(&text).unwrap();
+        let overrides = config.targets[0].overrides().unwrap();
+        let found: Vec<_> = overrides
+            .iter()
+            .map(|(path, value)| (path.to_string(), value.clone()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("box.a.b".to_owned(), json!([1, true])),
+                ("disko.imageBuilder.imageFormat".to_owned(), json!("qcow2")),
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_shown_with_their_place() {
+        let unknown = parse(&format!("{ISO}artefact = \"x\"\n")).unwrap_err();
+        assert!(
+            unknown.starts_with("cbox.toml:7:1: unknown field `artefact`"),
+            "{unknown}"
+        );
+        let kind = parse("[source]\nexclude = \"x\"\n").unwrap_err();
+        assert!(kind.starts_with("cbox.toml:2:11: invalid type"), "{kind}");
+        let syntax = parse("[source\n").unwrap_err();
+        assert!(syntax.starts_with("cbox.toml:1:"), "{syntax}");
+        let missing = parse("[[target]]\nkind = \"a\"\n").unwrap_err();
+        assert!(missing.contains("missing field `format`"), "{missing}");
+        let system = parse(&format!("{ISO}systems = [\"x 86\"]\n")).unwrap_err();
+        assert!(system.contains("is not a system"), "{system}");
+    }
+
+    #[test]
+    fn what_is_allowed_has_a_name_and_a_reason() {
+        let with = |finding: &str, why: &str| {
+            let text = format!("[[source.allow]]\npath = \"a\"\nfinding = \"{finding}\"\n{why}");
+            parse(&text)
+        };
+        assert!(with("token", "why = \"a test\"\n").is_ok());
+        let unknown = with("tokn", "why = \"a test\"\n").unwrap_err();
+        assert!(
+            unknown.starts_with("cbox.toml:3:11: `tokn` is no finding: did you mean `token`?"),
+            "{unknown}"
+        );
+        let missing = with("token", "").unwrap_err();
+        assert!(missing.contains("missing field `why`"), "{missing}");
+        let empty = with("token", "why = \" \"\n").unwrap_err();
+        assert!(empty.contains("`why` is empty"), "{empty}");
+        let image = with("disk-image", "why = \"x\"\n").unwrap_err();
+        assert!(image.contains("cannot be allowed"), "{image}");
+    }
+
+    #[test]
+    fn budgets_are_sizes() {
+        let text = format!("{ISO}budget = {{ image = \"2 GiB\" }}\n");
+        let budget = parse(&text).unwrap().targets[0].budget.clone();
+        assert_eq!(budget.image.unwrap().bytes(), 2 << 30);
+        assert_eq!(budget.closure, None);
+        for (value, reason) in [
+            (
+                "\"2 gigs\"",
+                "`2 gigs` is not a size: it is a number and a unit",
+            ),
+            ("2", "invalid type: integer"),
+        ] {
+            let error = parse(&format!("{ISO}[target.budget]\nimage = {value}\n")).unwrap_err();
+            assert!(error.starts_with("cbox.toml:8:9: "), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+        let unknown = parse(&format!("{ISO}budget = {{ disk = \"1 GB\" }}\n")).unwrap_err();
+        assert!(unknown.contains("unknown field `disk`"), "{unknown}");
+    }
+
+    #[test]
+    fn targets_that_cannot_be_are_refused() {
+        let with = |from: &str, to: &str| parse(&ISO.replace(from, to)).unwrap_err();
+        assert!(parse(&format!("{ISO}{ISO}")).unwrap_err().contains("twice"));
+        assert!(with("\"appliance\"", "\"hosts\"").contains("taken"));
+        assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
+        assert!(with("iso/*.iso", "../x").contains("artifact"));
+        assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
+        assert!(with("iso/*.iso", "a[").contains("artifact"));
+        assert!(with("iso/*.iso", "a{b/c,d}").contains("artifact"));
+        let both = format!("{ISO}system = \"x86_64-linux\"\nsystems = [\"x86_64-linux\"]\n");
+        assert!(parse(&both).unwrap_err().contains("keeps its own"));
+        let cross = format!("{ISO}system = \"x86_64-linux\"\ncross = true\n");
+        assert!(parse(&cross).unwrap_err().contains("keeps its own"));
+        assert!(
+            parse("hosts = [\"a b\"]")
+                .unwrap_err()
+                .starts_with("cbox.toml: hosts: `a b`")
+        );
+        assert!(
+            parse("hosts = [\"a\", \"a\"]")
+                .unwrap_err()
+                .contains("twice")
+        );
+        assert!(
+            parse(&format!("{ISO}systems = []\n"))
+                .unwrap_err()
+                .contains("empty")
+        );
+        let one = ISO.replace("\"iso\"", "\"b-c\"");
+        let other = ISO
+            .replace("\"appliance\"", "\"appliance-b\"")
+            .replace("\"iso\"", "\"c\"");
+        assert!(
+            parse(&format!("{one}{other}"))
+                .unwrap_err()
+                .contains("share the link")
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Where a tree comes from, and what its files are called to the user.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::{NixError, nix::Staged};
+use nix_formats::nix_text::to_user_positions;
+use tempfile::TempDir;
+
+use crate::{
+    environment::Environment,
+    error::{Error, Kind, Place},
+    flake::project::Project,
+    verify::baseline::short_revision,
+};
+
+/// One version of the flake: the working tree, or a commit that is laid out in a folder
+/// for as long as this lives.
+#[derive(Debug)]
+pub struct Origin {
+    /// The flake in it.
+    pub project: Project,
+    /// The commit; `None` for the working tree.
+    commit: Option<Commit>,
+    _folder: Option<TempDir>,
+}
+
+/// A commit and what the user calls it.
+#[derive(Debug)]
+struct Commit {
+    /// What stands before the path of a file, as git does it: `main:`.
+    prefix: String,
+    label: String,
+}
+
+impl Origin {
+    /// The working tree of `project`.
+    pub fn working_tree(project: Project) -> Arc<Self> {
+        Arc::new(Self {
+            project,
+            commit: None,
+            _folder: None,
+        })
+    }
+
+    /// The commit that the user called `revision`, laid out in `folder`.
+    pub fn commit(
+        project: &Project,
+        revision: &str,
+        commit: &str,
+        folder: TempDir,
+    ) -> Result<Arc<Self>, Error> {
+        let top = Utf8PathBuf::try_from(folder.path().to_owned())
+            .map_err(|error| Error::new(Kind::Environment, error.to_string()))?;
+        let commit = Commit::called(revision, commit);
+        let project = project
+            .laid_out(&top)
+            .map_err(|error| commit.named(error, &top))?;
+        Ok(Arc::new(Self {
+            project,
+            commit: Some(commit),
+            _folder: Some(folder),
+        }))
+    }
+
+    /// What it is called in a sentence: `the working tree`, `main (0123456789)`.
+    pub fn label(&self) -> &str {
+        let commit = self.commit.as_ref();
+        commit.map_or("the working tree", |commit| &commit.label)
+    }
+
+    /// Whether it is a commit.
+    pub fn is_commit(&self) -> bool {
+        self.commit.is_some()
+    }
+
+    /// `path` of this version as the user would name it.
+    pub fn shown(&self, environment: &Environment, path: &Utf8Path) -> String {
+        match &self.commit {
+            None => environment.shown(path).into_string(),
+            Some(commit) => {
+                let inside = path.strip_prefix(&self.project.top).unwrap_or(path);
+                format!("{}{inside}", commit.prefix)
+            }
+        }
+    }
+
+    /// `error`, with places in the folder of a commit told as places in the commit.
+    pub fn named(&self, error: Error) -> Error {
+        match &self.commit {
+            None => error,
+            Some(commit) => commit.named(error, &self.project.top),
+        }
+    }
+
+    /// `error`, with places in the staged copy told as places in the user's tree.
+    pub fn located(
+        &self,
+        environment: &Environment,
+        error: NixError,
+        staged: &Staged,
+        store_root: &Utf8Path,
+    ) -> Error {
+        let mut error = error;
+        let place = match &mut error {
+            NixError::Flake { fault } | NixError::Evaluation { fault, .. } => {
+                fault.find_lines(|file| std::fs::read_to_string(self.project.top.join(file)).ok());
+                fault.places.first().map(Place::of)
+            }
+            _ => None,
+        };
+        let mut error = Error::from(error).at(place);
+        let shown = |path: &Utf8Path| {
+            let shown = self.shown(environment, path);
+            shown.trim_end_matches('/').to_owned()
+        };
+        let (store, root) = (staged.path.as_str(), store_root.as_str());
+        // What is below the user's own folder is named from there.
+        if let Ok(below) = environment.folder.strip_prefix(&self.project.top)
+            && !self.is_commit()
+            && below != ""
+        {
+            error.message =
+                to_user_positions(&error.message, root, &format!("{store}/{below}"), "");
+        }
+        if !staged.dir.is_empty() {
+            let flake = format!("{store}/{}", staged.dir);
+            error.message =
+                to_user_positions(&error.message, root, &flake, &shown(&self.project.folder));
+        }
+        error.message = to_user_positions(&error.message, root, store, &shown(&self.project.top));
+        error
+    }
+}
+
+/// What `commit` is called to a user who wrote `revision`: that, unless it is a hash, of
+/// which the beginning will do.
+pub fn called(revision: &str, commit: &str) -> String {
+    match commit.starts_with(revision) {
+        true => short_revision(commit),
+        false => revision.to_owned(),
+    }
+}
+
+impl Commit {
+    fn called(revision: &str, commit: &str) -> Self {
+        let name = called(revision, commit);
+        let short = short_revision(commit);
+        Self {
+            prefix: format!("{name}:"),
+            label: match name == short {
+                true => short,
+                false => format!("{name} ({short})"),
+            },
+        }
+    }
+
+    fn named(&self, mut error: Error, top: &Utf8Path) -> Error {
+        error.message = to_user_positions(&error.message, "", top.as_str(), &self.prefix);
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn a_commit_is_called_what_the_user_called_it() {
+        let called = |revision: &str| {
+            let commit = Commit::called(revision, COMMIT);
+            (commit.prefix, commit.label)
+        };
+        let expected = |prefix: &str, label: &str| (prefix.to_owned(), label.to_owned());
+        assert_eq!(
+            called("origin/main"),
+            expected("origin/main:", "origin/main (0123456789)")
+        );
+        for revision in [COMMIT, "0123456"] {
+            assert_eq!(called(revision), expected("0123456789:", "0123456789"));
+        }
+    }
+
+    #[test]
+    fn errors_name_the_commit_and_not_its_folder() {
+        let commit = Commit::called("v1", COMMIT);
+        let error = Error::new(Kind::Config, "/tmp/cbox-x/sub/cbox.toml:3:1: unknown field");
+        assert_eq!(
+            commit.named(error, "/tmp/cbox-x".into()).message,
+            "v1:sub/cbox.toml:3:1: unknown field"
+        );
+    }
+}

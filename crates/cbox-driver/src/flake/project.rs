@@ -1,0 +1,315 @@
+//! The flake that a run is about: where it is, what git says of it, its configuration.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::git::Repository;
+use cbox_source::{
+    audit::Allow,
+    rules::{Made, Rules},
+};
+
+use crate::{
+    environment::Environment,
+    error::{Error, Kind},
+    flake::config::{self, Config},
+    links::run_log,
+    nearest::suggestion,
+    subject::name::{HOSTS, TargetName, word},
+    verify::baseline,
+};
+
+const FLAKE: &str = "flake.nix";
+
+/// The folder of the links, beside it.
+pub const OUT: &str = "out";
+
+/// What the names of temporary folders beside the links, and of temporary files beside
+/// the flake, begin with.
+pub const TEMPORARY: &str = ".cbox-";
+
+/// A flake in the file system.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder of `flake.nix`.
+    pub folder: Utf8PathBuf,
+    /// The top of the working tree: of the repository, or the folder itself.
+    pub top: Utf8PathBuf,
+    /// The repository, if there is one.
+    pub repository: Option<Repository>,
+    /// Where the links go.
+    pub out_dir: Utf8PathBuf,
+    config: Option<Config>,
+}
+
+impl Project {
+    /// Finds the flake, in `flake` or in the working directory or the nearest folder above,
+    /// and reads its configuration.
+    pub fn find(
+        environment: &Environment,
+        flake: Option<&Utf8Path>,
+        out_dir: Option<&Utf8Path>,
+    ) -> Result<Self, Error> {
+        let mut project = Self::bare(environment, flake, out_dir)?;
+        project.config =
+            Config::read(&project.folder).map_err(|error| below(error, &project.top))?;
+        Ok(project)
+    }
+
+    /// Finds the flake, as if it had no configuration.
+    pub fn bare(
+        environment: &Environment,
+        flake: Option<&Utf8Path>,
+        out_dir: Option<&Utf8Path>,
+    ) -> Result<Self, Error> {
+        let folder = match flake {
+            Some(flake) => environment
+                .absolute(flake)
+                .canonicalize_utf8()
+                .map_err(|error| {
+                    Error::file(Kind::Config, "open the folder", flake, &error)
+                        .hint("`--flake` takes the folder of a flake.nix")
+                })?,
+            None => environment.folder.clone(),
+        };
+        let has_flake = |folder: &&Utf8Path| folder.join(FLAKE).is_file();
+        let found = match flake {
+            Some(_) => Some(folder.as_path()).filter(has_flake),
+            None => folder.ancestors().find(has_flake),
+        };
+        let Some(found) = found else {
+            let above = if flake.is_some() { "" } else { " or above it" };
+            return Err(Error::new(
+                Kind::Config,
+                format!("there is no {FLAKE} in {folder}{above}"),
+            )
+            .hint("go to the folder of a flake, or name it with `--flake DIR`"));
+        };
+        let repository = Repository::around(found.as_std_path());
+        let top = match &repository {
+            Some(repository) => Utf8PathBuf::try_from(repository.top().to_owned())
+                .map_err(|error| Error::new(Kind::Environment, error.to_string()))?,
+            None => found.to_owned(),
+        };
+        Ok(Self {
+            config: None,
+            out_dir: out_dir.map_or_else(
+                || found.join(OUT),
+                |out_dir| normal(&environment.absolute(out_dir)),
+            ),
+            folder: found.to_owned(),
+            top,
+            repository,
+        })
+    }
+
+    /// The same flake as a commit has it, laid out below `top`.
+    pub fn laid_out(&self, top: &Utf8Path) -> Result<Self, Error> {
+        let folder = match self.dir().as_str() {
+            "" => top.to_owned(),
+            dir => top.join(dir),
+        };
+        if !folder.join(FLAKE).is_file() {
+            let file = folder.join(FLAKE);
+            return Err(Error::new(Kind::Config, format!("there is no {file}"))
+                .hint("the flake was somewhere else at that commit, or was none yet"));
+        }
+        Ok(Self {
+            config: Config::read(&folder).map_err(|error| below(error, top))?,
+            folder,
+            top: top.to_owned(),
+            repository: self.repository.clone(),
+            out_dir: self.out_dir.clone(),
+        })
+    }
+
+    /// The folder of the flake below the top; empty where they are the same.
+    pub fn dir(&self) -> &Utf8Path {
+        self.folder
+            .strip_prefix(&self.top)
+            .unwrap_or(Utf8Path::new(""))
+    }
+
+    /// The configuration, or an empty one.
+    pub fn config(&self) -> Config {
+        self.config.clone().unwrap_or_default()
+    }
+
+    /// The configuration, for commands that cannot do without.
+    pub fn required_config(&self) -> Result<&Config, Error> {
+        self.config.as_ref().ok_or_else(|| {
+            Error::new(
+                Kind::Config,
+                format!("there is no {} in {}", config::FILE, self.folder),
+            )
+            .hint("the targets of a flake stand there: `cbox init` writes one to start from")
+        })
+    }
+
+    /// The rules for its files.
+    pub fn rules(&self) -> Result<Rules, Error> {
+        let source = self.config().source;
+        // What a host builds must not depend on what it was said to build.
+        let mut exclude = vec![format!("/{}", baseline::FILE)];
+        exclude.extend(source.exclude);
+        Ok(Rules::new(
+            self.dir().as_std_path(),
+            &exclude,
+            &source.local,
+            self.made(),
+        )?)
+    }
+
+    /// What an audit finds and is there on purpose.
+    pub fn allowed(&self) -> Result<Vec<Allow>, Error> {
+        let entries = self.config().source.allow;
+        let entries = entries.iter().map(|entry| {
+            let dir = self.dir().as_std_path();
+            Ok(Allow::new(dir, &entry.path, entry.finding)?)
+        });
+        entries.collect()
+    }
+
+    /// What cbox writes into the tree: `out/` is its own, but a folder that was named may
+    /// hold other things, so there only the links and records of known targets count.
+    fn made(&self) -> Made {
+        let own = self.folder.join(OUT);
+        let inside =
+            |path: &Utf8Path| Some(path.strip_prefix(&self.top).ok()?.as_std_path().to_owned());
+        let mut made = Made {
+            folders: inside(&own).into_iter().collect(),
+            // What becomes the baseline.
+            temporary: inside(&self.folder.join(TEMPORARY)).into_iter().collect(),
+            ..Made::default()
+        };
+        if !self.out_dir_is_own() {
+            let files = self.slugs().into_iter().flat_map(|slug| {
+                ["", ".json", ".sha256"]
+                    .map(|extension| self.out_dir.join(format!("{slug}{extension}")))
+            });
+            made.files = files.filter_map(|file| inside(&file)).collect();
+            made.temporary.extend(inside(&self.out_dir.join(TEMPORARY)));
+            made.folders
+                .extend(inside(&self.out_dir.join(run_log::FOLDER)));
+        }
+        made
+    }
+
+    /// Whether the links are in the folder that is cbox's own, and not in one that was named.
+    pub fn out_dir_is_own(&self) -> bool {
+        self.out_dir == self.folder.join(OUT)
+    }
+
+    /// The names of all links that there can be.
+    pub fn slugs(&self) -> Vec<String> {
+        let targets = self.config().targets;
+        let images = targets.iter().flat_map(|target| {
+            let name = target.target();
+            let systems = target.systems().into_iter();
+            let systems = systems.map(move |system| format!("{name}/{system}"));
+            std::iter::once(target.target()).chain(systems)
+        });
+        let hosts = self
+            .hosts()
+            .into_iter()
+            .map(|host| format!("{HOSTS}/{host}"));
+        let names = images
+            .chain(hosts)
+            .filter_map(|name| name.parse::<TargetName>().ok());
+        names.map(|name| name.slug()).collect()
+    }
+
+    /// Checks that `host` is one of the hosts, as far as they are known.
+    pub fn check_host(&self, host: &str) -> Result<(), Error> {
+        self.check_host_among(host, &self.hosts())
+    }
+
+    /// Checks that `host` is a word, and one of `hosts` if there are any.
+    pub fn check_host_among(&self, host: &str, hosts: &[String]) -> Result<(), Error> {
+        word(host).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+        if hosts.is_empty() || hosts.iter().any(|known| known == host) {
+            return Ok(());
+        }
+        let place = match self.listed_hosts().is_some() {
+            true => config::FILE.to_owned(),
+            false => format!("{HOSTS}/"),
+        };
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        Err(
+            Error::new(Kind::Usage, format!("there is no host `{host}` in {place}"))
+                .hint(suggestion(host, &hosts)),
+        )
+    }
+
+    /// Those of the hosts that run on machines.
+    pub fn install_hosts(&self) -> Vec<String> {
+        let hosts = self.hosts().into_iter();
+        hosts.filter(|host| !self.is_image_host(host)).collect()
+    }
+
+    /// The hosts, sorted: those that cbox.toml names, or else those that folders tell of.
+    pub fn hosts(&self) -> Vec<String> {
+        self.listed_hosts().unwrap_or_else(|| self.host_folders())
+    }
+
+    /// The hosts that cbox.toml names, as machines and in targets; `None` where it leaves
+    /// the machines to folders.
+    pub fn listed_hosts(&self) -> Option<Vec<String>> {
+        let config = self.config.as_ref()?;
+        let images = config.targets.iter().map(|target| &target.host);
+        let hosts: BTreeSet<&String> = config.hosts.as_ref()?.iter().chain(images).collect();
+        Some(hosts.into_iter().cloned().collect())
+    }
+
+    /// Whether a host exists only to be built into an image.
+    pub fn is_image_host(&self, host: &str) -> bool {
+        match &self.config {
+            Some(Config {
+                hosts: Some(machines),
+                targets,
+                ..
+            }) => {
+                !machines.iter().any(|machine| machine == host)
+                    && targets.iter().any(|target| target.host == host)
+            }
+            _ => host.starts_with('_'),
+        }
+    }
+
+    /// The hosts, as far as folders tell: `hosts/<name>/default.nix`. Empty for a flake
+    /// that keeps them elsewhere.
+    pub fn host_folders(&self) -> Vec<String> {
+        let Ok(folders) = self.folder.join("hosts").read_dir_utf8() else {
+            return vec![];
+        };
+        let mut hosts: Vec<String> = folders
+            .flatten()
+            .filter(|folder| folder.path().join("default.nix").is_file())
+            .map(|folder| folder.file_name().to_owned())
+            .filter(|host| word(host).is_ok())
+            .collect();
+        hosts.sort();
+        hosts
+    }
+}
+
+/// `error` with its place as one below `top`.
+fn below(mut error: Error, top: &Utf8Path) -> Error {
+    if let Some(place) = &mut error.place
+        && let Ok(inside) = place.file.strip_prefix(top)
+    {
+        place.file = inside.to_owned();
+    }
+    error
+}
+
+/// `path` without `.`, `..` and symlinks, as far as it is there.
+fn normal(path: &Utf8Path) -> Utf8PathBuf {
+    if let Ok(there) = path.canonicalize_utf8() {
+        return there;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => normal(parent).join(name),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,155 @@
+//! Why a file that Nix did not find is not in the staged source: it looks at the tree that
+//! was staged, at the rules, and asks git.
+
+use std::path::{Path, PathBuf};
+
+use camino::Utf8Path;
+use cbox_nix::nix_error::Unstaged;
+use cbox_source::{rules::LeftOut, tree::Tree};
+
+use crate::{
+    flake::{config, origin::Origin},
+    nearest::nearest,
+    session::Session,
+    verify::baseline,
+};
+
+/// Why `file`, which is relative to the top of `tree`, is not in it, as far as can be told.
+/// It becomes what the user calls that file.
+pub async fn why(
+    session: &Session<'_>,
+    origin: &Origin,
+    tree: &Tree,
+    file: &mut String,
+) -> Option<Unstaged> {
+    let path = PathBuf::from(normal(file));
+    let top = tree.top.as_path();
+    let shown = |path: &Path| {
+        let path = Utf8Path::from_path(path)?;
+        let whole = origin.project.top.join(path);
+        Some(origin.shown(session.environment, &whole))
+    };
+    *file = shown(&path)?;
+    if tree.contains(&path) {
+        // A symlink that leads to what is not there.
+        return None;
+    }
+    if top.join(&path).symlink_metadata().is_err() {
+        if let Some(repository) = session.project.repository.as_ref()
+            && !origin.is_commit()
+            && repository.tracks(&path, session.interrupt).await.ok()?
+        {
+            return Some(Unstaged::Deleted);
+        }
+        let commit = origin.is_commit() && session.project.top.as_std_path().join(&path).exists();
+        return Some(match commit {
+            true => Unstaged::NotInCommit {
+                commit: origin.label().to_owned(),
+            },
+            false => Unstaged::Nowhere {
+                near: near(tree, &path)
+                    .iter()
+                    .filter_map(|path| shown(path))
+                    .collect(),
+            },
+        });
+    }
+    if path.iter().any(|part| part == ".git") {
+        return Some(Unstaged::OfGit);
+    }
+    let above = || {
+        path.ancestors()
+            .skip(1)
+            .filter(|path| *path != Path::new(""))
+    };
+    if let Some(link) = above().find(|path| top.join(path).is_symlink()) {
+        let link = shown(link)?;
+        return Some(Unstaged::BehindSymlink { link });
+    }
+    let has_repository = |path: &&Path| top.join(path).join(".git").symlink_metadata().is_ok();
+    if let Some(folder) = std::iter::once(path.as_path())
+        .chain(above())
+        .find(has_repository)
+    {
+        let folder = shown(folder)?;
+        return Some(Unstaged::OtherRepository { folder });
+    }
+    // Of a folder nothing is staged; one file in it stands for all.
+    let Some(path) = first_file(top, &path) else {
+        let ignored = match &origin.project.repository {
+            Some(repository) => repository.ignored_by(&path, session.interrupt).await,
+            None => Ok(None),
+        };
+        return Some(match ignored.ok()? {
+            Some(rule) => Unstaged::Ignored { rule },
+            None => Unstaged::Empty,
+        });
+    };
+    if path == origin.project.dir().join(baseline::FILE).as_std_path() {
+        return Some(Unstaged::Baseline);
+    }
+    match origin.project.rules().ok()?.why_left_out(&path) {
+        Some(LeftOut::Excluded(pattern)) => {
+            let line = config::line_of_exclude(&origin.project.folder, &pattern);
+            return Some(Unstaged::Excluded { pattern, line });
+        }
+        Some(LeftOut::Local(pattern)) => return Some(Unstaged::Local { pattern }),
+        Some(LeftOut::Made) => return Some(Unstaged::Made),
+        None => {}
+    }
+    let repository = origin.project.repository.as_ref()?;
+    match repository.ignored_by(&path, session.interrupt).await.ok()? {
+        Some(rule) => Some(Unstaged::Ignored { rule }),
+        None => Some(Unstaged::Untracked),
+    }
+}
+
+/// `file` without `.` and `..`, which Nix resolves itself; a slip may leave some.
+pub fn normal(file: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in file.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// The first file in the folder at `path`, or `path` itself if it is none.
+fn first_file(top: &Path, path: &Path) -> Option<PathBuf> {
+    if !top.join(path).is_dir() {
+        return Some(path.to_owned());
+    }
+    let mut names: Vec<_> = std::fs::read_dir(top.join(path))
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    names.sort();
+    names
+        .iter()
+        .find_map(|name| first_file(top, &path.join(name)))
+}
+
+/// The staged files beside `path` that have a name like it, and those of its name elsewhere.
+fn near(tree: &Tree, path: &Path) -> Vec<PathBuf> {
+    let entries = || tree.entries.iter().map(|entry| entry.path.as_path());
+    let beside = entries().filter(|entry| entry.parent() == path.parent());
+    let names = beside.filter_map(|entry| entry.file_name()?.to_str());
+    let name = path.file_name().and_then(|name| name.to_str());
+    let near = nearest(name.unwrap_or_default(), names);
+    if near.is_empty() {
+        let elsewhere = entries().filter(|entry| entry.file_name() == path.file_name());
+        return elsewhere
+            .filter(|entry| !entry.ends_with("default.nix"))
+            .take(2)
+            .map(Path::to_owned)
+            .collect();
+    }
+    near.into_iter()
+        .take(2)
+        .map(|name| path.with_file_name(name))
+        .collect()
+}

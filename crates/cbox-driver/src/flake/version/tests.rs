@@ -1,0 +1,356 @@
+//! Tests on repositories that git made, and of what needs none.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::{Interrupt, nix_error::Fault, process::Command};
+
+use super::*;
+use crate::{
+    environment::Environment, error::Kind, options::Options, reporter::Silent,
+    verify::baseline::FILE,
+};
+
+/// A repository with a flake in a folder of its own.
+struct Place {
+    _folder: tempfile::TempDir,
+    top: Utf8PathBuf,
+    /// The folder of the flake below the top.
+    dir: &'static str,
+}
+
+fn run<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Runs git in `folder`, without what the user of this machine has configured.
+fn git(folder: &Utf8Path, arguments: &[&str]) -> String {
+    let own = [
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+        "-c",
+        "commit.gpgSign=false",
+    ];
+    let command = Command::new("git", own.iter().chain(arguments))
+        .in_folder(folder.as_std_path())
+        .without(&["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"])
+        .with("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = run(command.run(&Interrupt::never())).unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+impl Place {
+    fn bare(dir: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let top = Utf8PathBuf::try_from(folder.path().canonicalize().unwrap()).unwrap();
+        let place = Self {
+            _folder: folder,
+            top,
+            dir,
+        };
+        place.write("flake.nix", "{ }");
+        place.write(
+            "cbox.toml",
+            "[source]\nlocal = [\"hosts/{host}/local.nix\"]\n",
+        );
+        place.write("hosts/a/default.nix", "{ }");
+        place.write("hosts/_image/default.nix", "{ }");
+        place
+    }
+
+    fn new(dir: &'static str) -> Self {
+        let place = Self::bare(dir);
+        place.git(&["init", "-q", "-b", "main", "--template=", "."]);
+        place.write(".gitignore", "local.nix\n");
+        place.commit();
+        place
+    }
+
+    fn flake(&self) -> Utf8PathBuf {
+        self.top.join(self.dir)
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        git(&self.top, arguments)
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.flake().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn commit(&self) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "-q", "-m", "a"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn commit_nothing(&self) {
+        self.git(&["commit", "-q", "--allow-empty", "-m", "nothing"]);
+    }
+
+    /// Does `work` in a session with `github` around it.
+    fn with_github<T>(&self, github: GitHub, work: impl AsyncFnOnce(&Session<'_>) -> T) -> T {
+        let environment = Environment {
+            folder: self.flake(),
+            github,
+            ..Environment::unknown()
+        };
+        let interrupt = Interrupt::never();
+        let options = Options::default();
+        let session = Session::open(&environment, &Silent, &interrupt, &options, None).unwrap();
+        run(work(&session))
+    }
+
+    fn session<T>(&self, work: impl AsyncFnOnce(&Session<'_>) -> T) -> T {
+        self.with_github(GitHub::default(), work)
+    }
+
+    fn refused(&self, revision: &str) -> Error {
+        self.session(async |session| State::of_revision(session, revision).await.unwrap_err())
+    }
+}
+
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| path.display().to_string();
+    paths.iter().map(name).collect()
+}
+
+#[test]
+fn the_working_tree_counts_as_far_as_it_is_tracked() {
+    for dir in ["", "sub/flake"] {
+        let place = Place::new(dir);
+        let commit = place.git(&["rev-parse", "HEAD"]);
+        place.write("hosts/new/default.nix", "{ }");
+        place.write("hosts/a/local.nix", "{ }");
+        place.write("hosts/a/default.nix", "{ changed = 1; }");
+        place.write("flake.lock", "{ }");
+        place.write(FILE, "{\"schema\": 1, \"hosts\": {}}");
+        place.session(async |session| {
+            let state = State::working_tree(session).await.unwrap();
+            assert_eq!(state.label(), "the working tree");
+            assert_eq!(state.revision(), Some(commit.as_str()));
+            assert_eq!(state.install_hosts(), ["a"]);
+            assert_eq!(state.image_hosts(), ["_image"]);
+            assert_eq!(state.hosts_set_aside(), ["new"]);
+            let local = format!(
+                "{}hosts/a/local.nix",
+                if dir.is_empty() { "" } else { "sub/flake/" }
+            );
+            assert_eq!(names(&state.set_aside().unwrap()), [local]);
+            assert_eq!(state.flake_lock_hash().await.unwrap(), None, "not tracked");
+            let file = state.baseline_file().unwrap();
+            assert_eq!((file.shown.as_str(), file.tracked), (FILE, false));
+            assert_eq!(state.baseline().unwrap(), Some(Baseline::default()));
+            let uncommitted = state.uncommitted().await.unwrap();
+            assert_eq!(uncommitted.files.len(), 1);
+            assert_eq!(
+                state.recorded_revision(&uncommitted),
+                Some(format!("{commit}-dirty"))
+            );
+        });
+    }
+}
+
+#[test]
+fn a_commit_is_itself_whatever_the_working_tree_says() {
+    for dir in ["", "sub/flake"] {
+        let place = Place::new(dir);
+        place.write("flake.lock", "{ }");
+        place.write(FILE, "{\"schema\": 1, \"hosts\": {}}");
+        place.write("excluded", "");
+        place.write("cbox.toml", "[source]\nexclude = [\"/excluded\"]\n");
+        let commit = place.commit();
+        let hash = place.session(async |session| {
+            let tree = State::working_tree(session).await.unwrap();
+            let uncommitted = tree.uncommitted().await.unwrap();
+            assert_eq!(tree.recorded_revision(&uncommitted), Some(commit.clone()));
+            tree.snapshot().await.unwrap().staged.nar_hash
+        });
+        place.git(&["tag", "v1"]);
+        place.write("cbox.toml", "not toml at all, in a later commit\n");
+        place.write("hosts/b/default.nix", "{ }");
+        place.write(FILE, "<<<<<<< nonsense");
+        let broken = place.commit();
+        place.write("cbox.toml", "[evaluation]\nimport-from-derivation = true\n");
+        let before = place.git(&["status", "--porcelain=v2", "--branch"]);
+        place.session(async |session| {
+            let state = State::of_revision(session, "v1").await.unwrap();
+            assert_eq!(state.label(), format!("v1 ({})", &commit[..10]));
+            assert_eq!(state.revision(), Some(commit.as_str()));
+            assert_eq!(state.install_hosts(), ["a"]);
+            assert_eq!(state.hosts_set_aside(), ["b"]);
+            assert!(state.set_aside().unwrap().is_empty());
+            assert_eq!(
+                state.flake_lock_hash().await.unwrap(),
+                Some(baseline::lock_hash(b"{ }"))
+            );
+            let file = state.baseline_file().unwrap();
+            assert!(file.tracked);
+            assert!(file.shown.starts_with("v1:") && file.shown.ends_with(FILE));
+            assert_eq!(file.parse().unwrap(), Some(Baseline::default()));
+            assert_eq!(state.uncommitted().await.unwrap(), Uncommitted::default());
+            let config = state.sources().origin.project.config();
+            assert!(!config.evaluation.import_from_derivation);
+            let snapshot = state.snapshot().await.unwrap();
+            assert_eq!(snapshot.staged.nar_hash, hash, "as it was staged then");
+            let mut staged = snapshot.tree.entries.iter();
+            assert!(staged.all(|entry| !entry.path.ends_with(FILE)));
+            // The folder goes with the last that needs it.
+            let top = snapshot.tree.top.clone();
+            drop(state);
+            assert!(top.is_dir());
+            drop(snapshot);
+            assert!(!top.exists());
+        });
+        assert_eq!(before, place.git(&["status", "--porcelain=v2", "--branch"]));
+        let error = place.refused(&broken);
+        let prefix = if dir.is_empty() { "" } else { "sub/flake/" };
+        let expected = format!("{}:{prefix}cbox.toml:1:", &broken[..10]);
+        assert!(error.message.starts_with(&expected), "{}", error.message);
+    }
+}
+
+#[test]
+fn errors_of_a_commit_show_places_in_the_commit() {
+    let place = Place::new("sub");
+    place.commit_nothing();
+    place.session(async |session| {
+        let state = State::of_revision(session, "HEAD~1").await.unwrap();
+        let snapshot = state.snapshot().await.unwrap();
+        let store = snapshot.staged.path.as_str();
+        let text = format!("error: {store}/lib.nix\n       at {store}/sub/nixos/x.nix:3:1:");
+        let error = NixError::Flake {
+            fault: Box::new(Fault::of(&text, "", store)),
+        };
+        let environment = session.environment;
+        let error = snapshot
+            .origin
+            .located(environment, error, &snapshot.staged, "".into());
+        assert_eq!(
+            error.message,
+            "flake.nix does not evaluate: HEAD~1:lib.nix\n  at HEAD~1:sub/nixos/x.nix:3:1"
+        );
+        assert_eq!(error.place.unwrap().to_string(), "sub/nixos/x.nix:3");
+    });
+}
+
+#[test]
+fn what_cannot_be_laid_out_says_why() {
+    let place = Place::new("sub");
+    let error = place.refused("--help");
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (
+            Kind::Usage,
+            "there is no commit `--help` in this repository"
+        )
+    );
+    place.git(&["rm", "-q", "-r", "--cached", "sub"]);
+    place.git(&["commit", "-q", "-m", "no flake"]);
+    let error = place.refused("HEAD");
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (Kind::Config, "there is no HEAD:sub/flake.nix")
+    );
+    let tracked = place.session(async |session| State::working_tree(session).await.unwrap_err());
+    assert!(tracked.hint.unwrap().contains("`git add` does"));
+    let nowhere = Place::bare("");
+    let error = nowhere.refused("HEAD");
+    assert_eq!(error.kind, Kind::Usage);
+    assert!(error.message.contains("is in no git repository"));
+    nowhere.session(async |session| {
+        let state = State::working_tree(session).await.unwrap();
+        assert_eq!(state.install_hosts(), ["a"]);
+        assert_eq!(state.revision(), None);
+        let uncommitted = state.uncommitted().await.unwrap();
+        assert_eq!(state.recorded_revision(&uncommitted), None);
+    });
+}
+
+#[test]
+fn a_pull_request_is_explained_against_where_it_starts() {
+    let place = Place::new("");
+    let start = place.git(&["rev-parse", "HEAD"]);
+    place.git(&["switch", "-q", "-c", "change"]);
+    place.commit_nothing();
+    let github = |branch: &str| GitHub {
+        event_name: Some("pull_request".to_owned()),
+        base_ref: Some(branch.to_owned()),
+        ..GitHub::default()
+    };
+    let base = |branch: &str| {
+        place.with_github(github(branch), async |session| {
+            default_base(session).await.unwrap()
+        })
+    };
+    let local = base("main").unwrap();
+    assert_eq!((local.commit, local.branch.as_str()), (start, "main"));
+    place.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    let remote = base("main").unwrap();
+    assert_eq!(remote.branch, "origin/main");
+    assert_eq!(remote.commit, place.git(&["rev-parse", "HEAD"]));
+    assert_eq!(base("gone"), None);
+    assert_eq!(
+        place.session(async |session| default_base(session).await),
+        Ok(None)
+    );
+}
+
+#[test]
+fn hosts_are_folders_with_a_default_nix() {
+    let of = |dir: &str, path: &str| host_of(Path::new(dir), Path::new(path));
+    assert_eq!(of("", "hosts/a/default.nix").as_deref(), Some("a"));
+    assert_eq!(of("", "hosts/_a/default.nix").as_deref(), Some("_a"));
+    assert_eq!(of("sub", "sub/hosts/a/default.nix").as_deref(), Some("a"));
+    for (dir, path) in [
+        ("", "hosts/default.nix"),
+        ("", "hosts/a/b/default.nix"),
+        ("", "hosts/a/local.nix"),
+        ("", "hosts/a b/default.nix"),
+        ("", "nixos/hosts/a/default.nix"),
+        ("", "hostsa/default.nix"),
+        ("sub", "hosts/a/default.nix"),
+    ] {
+        assert_eq!(of(dir, path), None, "{path}");
+    }
+}
+
+#[test]
+fn the_baseline_is_no_change() {
+    let change = |path: &str, submodule: bool| Change {
+        path: path.into(),
+        submodule,
+    };
+    let changes = vec![
+        change("sub/baseline.json", false),
+        change("baseline.json", false),
+        change("module", true),
+    ];
+    let sorted = sort(changes, Path::new("sub/baseline.json"));
+    assert_eq!(sorted.files, [PathBuf::from("baseline.json")]);
+    assert_eq!(sorted.submodules, [PathBuf::from("module")]);
+}
+
+#[test]
+fn only_pull_requests_have_a_base() {
+    let github = |event: &str, branch: Option<&str>| GitHub {
+        event_name: Some(event.to_owned()),
+        base_ref: branch.map(str::to_owned),
+        ..GitHub::default()
+    };
+    assert_eq!(
+        candidates(&github("pull_request", Some("main"))),
+        ["origin/main", "main"]
+    );
+    assert!(candidates(&github("pull_request", None)).is_empty());
+    assert!(candidates(&github("push", Some("main"))).is_empty());
+    assert!(candidates(&GitHub::default()).is_empty());
+}

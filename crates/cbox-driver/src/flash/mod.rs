@@ -1,0 +1,300 @@
+//! Writing an image to a drive: which drive it is and whether it may be erased ([`kernel`],
+//! [`drive`]), the drive as something open ([`device`]), writing and comparing ([`copy`]).
+//! This file finds the drive, runs the copy beside the view, and says what became of it.
+
+pub mod block_devices;
+mod copy;
+mod device;
+mod drive;
+mod kernel;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
+    path::Path,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::{Interrupt, Signal, process::Command};
+use rustix::fs::{major, minor};
+use tokio::time::sleep;
+
+use self::{
+    copy::{Cause, Failure, State, Watch},
+    device::Device,
+    kernel::{Found, Kernel},
+};
+use crate::{
+    error::{Error, Kind},
+    flake::staging::blocking,
+    flash::block_devices::Number,
+    links::image::Built,
+    reporter::Reporter,
+    text::size,
+};
+
+pub use self::drive::Drive;
+
+/// How often the view is told how far a copy is.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is to be erased.
+#[derive(Debug)]
+pub struct Place {
+    /// Its path as the user has it.
+    pub shown: Utf8PathBuf,
+    /// The path, as the system has it.
+    pub path: Utf8PathBuf,
+    /// What the kernel says of it.
+    pub drive: Drive,
+    /// The number of the device; `None` for a file.
+    number: Option<Number>,
+}
+
+/// Where no drive is: none is suggested by its spelling, since it is erased if that is believed.
+const DRIVES: &str = "`lsblk -o NAME,SIZE,MODEL` shows the drives";
+
+/// How long a copy took.
+#[derive(Debug, Clone, Copy)]
+pub struct Lasted {
+    /// How long the image was written.
+    pub writing: Duration,
+    /// How long it was read back.
+    pub comparing: Duration,
+}
+
+impl Place {
+    /// Finds the drive at `path`, which people know as `shown`, and checks that it may be
+    /// erased and takes `built`.
+    ///
+    /// A file can only be meant where `is_file` says so: it is good for trying things, and for
+    /// drives that are passed on to a virtual machine, but a file that has the name of a drive
+    /// by mistake, or a drive that is none any more, has to be told from it.
+    pub fn find(
+        path: Utf8PathBuf,
+        shown: &Utf8Path,
+        is_file: bool,
+        built: &Built,
+    ) -> Result<Self, Error> {
+        let wrong = |message: String| Error::new(Kind::Usage, message);
+        let kernel = Kernel::read(Path::new("/"));
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(match is_file {
+                    true => wrong(format!("there is no file {shown}"))
+                        .hint(format!("`truncate --size 8G {shown}` makes one")),
+                    false => wrong(format!("there is no drive {shown}")).hint(DRIVES),
+                });
+            }
+            Err(error) => return Err(Error::file(Kind::Usage, "look at", shown, &error)),
+        };
+        let kind = metadata.file_type();
+        let place = |drive, number| Self {
+            shown: shown.to_owned(),
+            path: path.clone(),
+            drive,
+            number,
+        };
+        let place = match (kind.is_block_device(), kind.is_file()) {
+            (true, _) if is_file => {
+                return Err(wrong(format!("{shown} is a drive, and no file"))
+                    .hint("leave `--file` out, if the drive is meant"));
+            }
+            (true, _) => {
+                let number = (major(metadata.rdev()), minor(metadata.rdev()));
+                let drive = whole(&kernel, number, shown)?;
+                place(drive, Some(number))
+            }
+            (_, true) if is_file => {
+                let image = fs::metadata(&built.image.path).ok();
+                if image.is_some_and(|image| {
+                    (image.dev(), image.ino()) == (metadata.dev(), metadata.ino())
+                }) {
+                    return Err(wrong(format!("{shown} is the image itself")));
+                }
+                let name = shown.file_name().unwrap_or(shown.as_str());
+                place(Drive::of_file(name, metadata.len()), None)
+            }
+            (_, true) => {
+                return Err(wrong(format!("{shown} is a file, and no drive"))
+                    .hint("`--file` writes to it as to a drive of its size"));
+            }
+            (_, false) => {
+                return Err(wrong(format!("{shown} is no drive")).hint(DRIVES));
+            }
+        };
+        place.drive.check(shown, built.artifact.size)?;
+        Ok(place)
+    }
+
+    /// Opens it for nobody else.
+    pub fn open(&self) -> Result<Device, Error> {
+        match self.number {
+            Some(number) => Device::open(&self.path, &self.shown, number),
+            None => Device::open_file(&self.path, &self.shown),
+        }
+    }
+
+    /// The error of a signal that came before anything was written.
+    pub fn untouched(&self, signal: Signal) -> Error {
+        let state = State::Untouched;
+        let failure = Failure {
+            cause: Cause::Stopped,
+            state,
+        };
+        self.failed(failure, Some(signal), 0)
+    }
+
+    /// Has the kernel look at the partitions anew. Where udev runs, it does so by itself when
+    /// the drive is closed. Answers whether the kernel knows them now.
+    pub async fn reread(&self, interrupt: &Interrupt) -> bool {
+        let words = ["--rereadpt", self.path.as_str()];
+        self.number.is_none() || Command::new("blockdev", words).run(interrupt).await.is_ok()
+    }
+
+    /// Writes an image to it and compares what is on it then.
+    pub async fn flash(
+        &self,
+        device: Device,
+        built: &Built,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Lasted, Error> {
+        let (name, length) = (&self.drive.name, built.artifact.size);
+        let title = format!("flashing {name}");
+        let open = || {
+            let image = File::open(&built.image.path);
+            image.map_err(|error| Error::file(Kind::Artifact, "read", &built.image.path, &error))
+        };
+        let mut image = open()?;
+        let (mut again, mut device) = (open()?, device);
+        let begun = Instant::now();
+        reporter.copy_began(&title, &format!("writing to {name}"), length);
+        let sha256 = built.artifact.sha256.clone();
+        let written = run(reporter, interrupt, move |watch| {
+            copy::write(&mut image, length, &sha256, &mut device, watch).map(|()| device)
+        });
+        let written = written.await;
+        reporter.copy_ended(written.is_ok().then_some("wrote"));
+        let signal = interrupt.signal();
+        let mut device = written.map_err(|failure| self.failed(failure, signal, length))?;
+        let writing = begun.elapsed();
+        reporter.copy_began(&title, &format!("comparing {name}"), length);
+        let compared = run(reporter, interrupt, move |watch| {
+            copy::compare(&mut again, length, &mut device, watch)
+        });
+        let compared = compared.await;
+        reporter.copy_ended(compared.is_ok().then_some("compared"));
+        let signal = interrupt.signal();
+        compared.map_err(|failure| self.failed(failure, signal, length))?;
+        Ok(Lasted {
+            writing,
+            comparing: begun.elapsed().saturating_sub(writing),
+        })
+    }
+
+    /// Why a copy has ended early, and what is on the drive now.
+    fn failed(&self, failure: Failure, signal: Option<Signal>, length: u64) -> Error {
+        let path = &self.shown;
+        let state = match failure.state {
+            State::Untouched => format!("nothing was written to {path}"),
+            State::Partly(done) => format!(
+                "{} of {} are written to {path}, which does not boot and has lost what was on it",
+                size(done),
+                size(length)
+            ),
+            State::Written => format!("{path} is written, and not compared"),
+        };
+        let (kind, message) = match failure.cause {
+            Cause::Stopped => {
+                let signal = signal.unwrap_or(Signal::Terminate);
+                (
+                    Kind::Interrupted(signal),
+                    format!("stopped by {signal}: {state}"),
+                )
+            }
+            Cause::Image(error) => (
+                Kind::Artifact,
+                format!("cannot read the image: {error}; {state}"),
+            ),
+            Cause::Changed(hash) => (
+                Kind::Artifact,
+                format!("the image is not the one that was built, its SHA-256 is {hash}; {state}"),
+            ),
+            Cause::Write { from, to, error } => (
+                Kind::Output,
+                format!("cannot write the bytes from {from} to {to} of {path}: {error}; {state}"),
+            ),
+            Cause::Read { at, error } => (
+                Kind::Output,
+                format!("cannot read {path} back from the byte {at} on: {error}; {state}"),
+            ),
+            Cause::Differs { at } => (
+                Kind::Output,
+                format!("the byte {at} of {path} is another one than was written: do not use it"),
+            ),
+        };
+        Error::new(kind, message).hint(self.way_on(&kind, failure.state))
+    }
+
+    fn way_on(&self, kind: &Kind, state: State) -> &'static str {
+        match (kind, state) {
+            (_, State::Untouched) => "",
+            (Kind::Output, _) if self.number.is_none() => "make room for the file, or name another",
+            (Kind::Output, _) => "`dmesg` may say more; try another port, then another drive",
+            (Kind::Artifact, _) => "`nix store verify --all` tells whether the store is damaged",
+            _ => "run it again",
+        }
+    }
+}
+
+/// The drive with this number.
+fn whole(kernel: &Kernel, number: Number, shown: &Utf8Path) -> Result<Drive, Error> {
+    match kernel.device(number) {
+        Some(Found::Whole(drive)) => Ok(*drive),
+        Some(Found::Partition(drive)) => Err(Error::new(
+            Kind::Usage,
+            format!("{shown} is a partition, and an image is a whole drive"),
+        )
+        .hint(format!(
+            "its drive is /dev/{drive}, and all that is on it goes"
+        ))),
+        None => Err(Error::new(
+            Kind::Environment,
+            format!("the kernel says nothing of {shown} below /sys"),
+        )
+        .hint("outside of a container it does")),
+    }
+}
+
+/// Runs a part of a copy, and tells the view how far it is.
+async fn run<T: Send + 'static>(
+    reporter: &dyn Reporter,
+    interrupt: &Interrupt,
+    work: impl FnOnce(&Watch<'_>) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = Arc::new(AtomicU64::new(0));
+    let (interrupt, told) = (interrupt.clone(), Arc::clone(&done));
+    let mut work = pin!(blocking(move || {
+        work(&Watch {
+            progress: &|bytes| told.store(bytes, Ordering::Relaxed),
+            stop: &|| interrupt.signal().is_some(),
+        })
+    }));
+    loop {
+        tokio::select! {
+            ended = &mut work => return ended,
+            () = sleep(TICK) => reporter.copied(done.load(Ordering::Relaxed)),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! A starting cbox.toml.
+
+pub mod starter;

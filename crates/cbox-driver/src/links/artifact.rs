@@ -1,0 +1,204 @@
+//! The artifact: the one file of an output that a build is made for.
+
+use std::{fs, io::Read as _, path::Path};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use data_encoding::HEXLOWER;
+use globset::GlobBuilder;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    error::{Error, Kind},
+    links::manifest::Artifact,
+};
+
+/// How much is hashed between two looks at whether to stop.
+const CHUNK: usize = 1 << 20;
+
+/// Finds the one file below `output` that `pattern` matches.
+///
+/// `name`, where evaluation gave one, has to be its file name.
+pub fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8PathBuf, u64), Error> {
+    let mut found = vec![Utf8PathBuf::new()];
+    for component in Utf8Path::new(pattern).iter() {
+        let mut deeper = Vec::new();
+        for folder in &found {
+            deeper.extend(matching(output, folder, component)?);
+        }
+        found = deeper;
+    }
+    found.retain(|path| output.join(path).is_file());
+    found.sort();
+    let wrong = |message: String| Error::new(Kind::Artifact, message);
+    match found.as_slice() {
+        [path] => {
+            if let Some(name) = name
+                && path.file_name() != Some(name)
+            {
+                return Err(wrong(format!(
+                    "the build gave {path}, and the host calls it {name}"
+                ))
+                .hint(
+                    "`artifact` and `name` of the target in cbox.toml have to mean the same file",
+                ));
+            }
+            let size = fs::metadata(output.join(path))
+                .map_err(|error| {
+                    Error::file(
+                        Kind::Artifact,
+                        "look at",
+                        output.join(path).display(),
+                        &error,
+                    )
+                })?
+                .len();
+            Ok((path.clone(), size))
+        }
+        [] => Err(wrong(format!(
+            "no file of {} matches `{pattern}`",
+            output.display()
+        ))
+        .hint(listing(output))),
+        several => {
+            let names: Vec<&str> = several.iter().map(|path| path.as_str()).collect();
+            Err(wrong(format!(
+                "{} files of {} match `{pattern}`: {}",
+                several.len(),
+                output.display(),
+                names.join(", ")
+            ))
+            .hint("make `artifact` of the target in cbox.toml narrower"))
+        }
+    }
+}
+
+/// The entries of `output/folder` that one component of a pattern matches.
+fn matching(output: &Path, folder: &Utf8Path, component: &str) -> Result<Vec<Utf8PathBuf>, Error> {
+    if !component.contains(['*', '?', '[', '{']) {
+        return Ok(vec![folder.join(component)]);
+    }
+    let glob = GlobBuilder::new(component)
+        .build()
+        .map_err(|error| Error::new(Kind::Config, format!("`artifact`: {error}")))?
+        .compile_matcher();
+    let Ok(entries) = fs::read_dir(output.join(folder)) else {
+        return Ok(vec![]);
+    };
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names
+        .filter(|name| glob.is_match(name))
+        .map(|name| folder.join(name))
+        .collect())
+}
+
+/// What there is instead, for the error.
+fn listing(output: &Path) -> String {
+    let mut found = Vec::new();
+    let mut folders = vec![Utf8PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(output.join(&folder)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let path = folder.join(name);
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else {
+                found.push(path.into_string());
+            }
+            if found.len() >= 10 {
+                found.push("…".to_owned());
+                return format!("it holds {}", found.join(", "));
+            }
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        "it is empty".to_owned()
+    } else {
+        format!("it holds {}", found.join(", "))
+    }
+}
+
+/// Hashes the file at `path` below `output`. Answers `None` when `stop` says yes.
+pub fn hash(
+    output: &Path,
+    path: Utf8PathBuf,
+    size: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Artifact>, Error> {
+    let file = output.join(&path);
+    let failed = |error| Error::file(Kind::Artifact, "read", file.display(), &error);
+    let mut reader = fs::File::open(&file).map_err(failed)?;
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        if stop() {
+            return Ok(None);
+        }
+        match reader.read(&mut chunk).map_err(failed)? {
+            0 => break,
+            read => hasher.update(&chunk[..read]),
+        }
+    }
+    let sha256 = HEXLOWER.encode(&hasher.finalize());
+    Ok(Some(Artifact {
+        path: path.into_string(),
+        size,
+        sha256,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "abc").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn exactly_one_file_matches() {
+        let folder = output(&["iso/a.iso", "iso/a.txt", "nix-support/x"]);
+        let find = |pattern: &str, name: Option<&str>| find(folder.path(), pattern, name);
+        assert_eq!(find("iso/*.iso", None), Ok(("iso/a.iso".into(), 3)));
+        assert_eq!(find("*/a.i?o", Some("a.iso")), Ok(("iso/a.iso".into(), 3)));
+        let none = find("*.qcow2", None).unwrap_err();
+        assert!(
+            none.hint
+                .unwrap()
+                .contains("iso/a.iso, iso/a.txt, nix-support/x")
+        );
+        let several = find("iso/*", None).unwrap_err();
+        assert!(several.message.contains("2 files"), "{several:?}");
+        assert!(find("iso", None).is_err(), "a folder is no artifact");
+        assert_eq!(
+            find("iso/a.iso", Some("b.iso")).unwrap_err().kind,
+            Kind::Artifact
+        );
+    }
+
+    #[test]
+    fn the_hash_is_that_of_sha256sum() {
+        let folder = output(&["a"]);
+        let artifact = hash(folder.path(), "a".into(), 3, &|| false)
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            artifact.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(hash(folder.path(), "a".into(), 3, &|| true), Ok(None));
+    }
+}

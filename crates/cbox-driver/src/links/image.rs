@@ -1,0 +1,227 @@
+//! The image that was built for a target: which file it is, and what is in it. `cbox boot`
+//! and `cbox flash` both begin here.
+
+use std::{fs::File, io::Read as _};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::store::Store;
+use cbox_source::disk_image::{self, HEAD};
+use nix_formats::system::System;
+
+use crate::{
+    environment::Environment,
+    error::{Error, Kind},
+    flake::project::Project,
+    links::manifest::{Artifact, Manifest},
+    subject::{name::TargetName, target},
+};
+
+/// A file that a machine can boot, as it is or from the drive that it is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// QEMU's name for its format.
+    pub format: &'static str,
+    /// Whether it is an ISO 9660 image.
+    pub is_iso: bool,
+}
+
+/// An image as `out/` has it.
+#[derive(Debug)]
+pub struct Built {
+    /// The link.
+    pub link: Utf8PathBuf,
+    /// The system that it was built for.
+    pub system: System,
+    /// What its record says of it.
+    pub artifact: Artifact,
+    /// The file that a machine boots.
+    pub image: Image,
+}
+
+/// Finds what was built for `name`. Nothing is built, and Nix is not asked.
+pub fn find(
+    environment: &Environment,
+    project: &Project,
+    name: &TargetName,
+    store: Option<&str>,
+) -> Result<Built, Error> {
+    let TargetName::Image {
+        kind,
+        format,
+        system,
+    } = name
+    else {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("{name} is the system of a machine, and no image"),
+        )
+        .hint("`cbox list` shows the images"));
+    };
+    target::find(project, kind, format)?;
+    let native = format!("{}-linux", std::env::consts::ARCH).parse().ok();
+    let wanted = system.as_ref().or(native.as_ref());
+    let (link, manifest) = names(name, native.as_ref())
+        .into_iter()
+        .filter_map(|name| {
+            let link = project.out_dir.join(name.slug());
+            let manifest = read_manifest(&link)?;
+            Some((link, manifest))
+        })
+        .find(|(_, manifest)| system.is_none() || Some(&manifest.system) == wanted)
+        .ok_or_else(|| not_built(environment, project, name))?;
+    let Some(artifact) = manifest.artifact else {
+        return Err(rebuild(
+            name,
+            format!("the record of {link} names no image"),
+        ));
+    };
+    let store_dir = environment.nix_store_dir.as_deref();
+    let store = Store::from_uri(store.unwrap_or("auto"), store_dir);
+    let path = store
+        .physical(&manifest.out)
+        .and_then(|out| Utf8PathBuf::from_path_buf(out.join(&artifact.path)).ok())
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Unsupported,
+                format!("{name} was built into a store on another machine"),
+            )
+            .hint(format!("`nix copy --from URI {}` brings it", manifest.out))
+        })?;
+    let is_current = link
+        .read_link_utf8()
+        .is_ok_and(|target| target == manifest.out);
+    if !is_current || !path.is_file() {
+        let shown = environment.shown(&link);
+        return Err(rebuild(
+            name,
+            format!("the image that {shown} points to is gone, or is not the one of its record"),
+        ));
+    }
+    Ok(Built {
+        link,
+        system: manifest.system,
+        artifact,
+        image: look_at(path)?,
+    })
+}
+
+/// The names under which the image can be linked: its own, and the one with or without
+/// this machine's system.
+fn names(name: &TargetName, native: Option<&System>) -> Vec<TargetName> {
+    let mut names = vec![name.clone()];
+    if let (
+        TargetName::Image {
+            kind,
+            format,
+            system,
+        },
+        Some(native),
+    ) = (name, native)
+    {
+        let other = match system {
+            Some(system) if system == native => Some(None),
+            Some(_) => None,
+            None => Some(Some(native.clone())),
+        };
+        names.extend(other.map(|system| TargetName::Image {
+            kind: kind.clone(),
+            format: format.clone(),
+            system,
+        }));
+    }
+    names
+}
+
+fn read_manifest(link: &Utf8Path) -> Option<Manifest> {
+    link.symlink_metadata().ok()?;
+    let text = std::fs::read(format!("{link}.json")).ok()?;
+    Manifest::parse(&text).ok()
+}
+
+fn not_built(environment: &Environment, project: &Project, name: &TargetName) -> Error {
+    let link = environment.shown(&project.out_dir.join(name.slug()));
+    rebuild(name, format!("{name} is not built yet: there is no {link}"))
+}
+
+fn rebuild(name: &TargetName, message: String) -> Error {
+    let command = name.to_string().replace('/', " ");
+    Error::new(Kind::Artifact, message).hint(format!("build it: `cbox {command}`"))
+}
+
+/// Tells what is in a file by its content.
+fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
+    let mut head = Vec::new();
+    File::open(&path)
+        .and_then(|file| file.take(HEAD as u64).read_to_end(&mut head))
+        .map_err(|error| Error::file(Kind::Artifact, "read", &path, &error))?;
+    let kind = disk_image::detect(&head);
+    let Some(format) = kind.and_then(format_of) else {
+        let what = kind.unwrap_or("no disk image");
+        return Err(
+            Error::new(Kind::Unsupported, format!("{path} is {what}: no machine boots from it"))
+                .hint("machines boot from ISO 9660 images, disk images with a partition table, and the formats of virtual machines"),
+        );
+    };
+    Ok(Image {
+        path,
+        format,
+        is_iso: kind == Some("an ISO 9660 image"),
+    })
+}
+
+/// QEMU's name for a format that machines boot from.
+fn format_of(kind: &str) -> Option<&'static str> {
+    match kind {
+        "an ISO 9660 image" | "a disk image with a GPT" | "a disk image with an MBR" => Some("raw"),
+        "a qcow2 image" => Some("qcow2"),
+        "a VMDK image" => Some("vmdk"),
+        "a VDI image" => Some("vdi"),
+        "a VHDX image" => Some("vhdx"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_can_have_two_names() {
+        let native = "x86_64-linux".parse().unwrap();
+        let slugs = |name: &str| {
+            let name = name.parse().unwrap();
+            let names = names(&name, Some(&native));
+            names.iter().map(TargetName::slug).collect::<Vec<_>>()
+        };
+        assert_eq!(slugs("a/iso"), ["a-iso", "a-iso-x86_64-linux"]);
+        assert_eq!(slugs("a/iso/amd64"), ["a-iso-x86_64-linux", "a-iso"]);
+        assert_eq!(slugs("a/iso/arm64"), ["a-iso-aarch64-linux"]);
+    }
+
+    #[test]
+    fn what_is_booted_is_told_by_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        let look_at = |offset: usize, mark: &[u8]| {
+            let mut content = vec![0; HEAD];
+            content[offset..offset + mark.len()].copy_from_slice(mark);
+            let file = folder.join("image");
+            std::fs::write(&file, content).unwrap();
+            look_at(file)
+        };
+        let iso = look_at(0x8001, b"CD001").unwrap();
+        assert!(iso.is_iso && iso.format == "raw");
+        let qcow2 = look_at(0, b"QFI\xfb").unwrap();
+        assert!(!qcow2.is_iso && qcow2.format == "qcow2");
+        assert_eq!(look_at(512, b"EFI PART").unwrap().format, "raw");
+        for (mark, what) in [(b"hsqs", "a squashfs image"), (b"text", "no disk image")] {
+            let error = look_at(0, mark).unwrap_err();
+            assert_eq!(error.kind, Kind::Unsupported);
+            assert!(error.message.contains(what), "{error:?}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,172 @@
+//! The manifest `out/<slug>.json`: what was built, from what, and with what.
+
+use cbox_nix::overrides::OptionPath;
+use nix_formats::system::System;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The version of the format. It goes up when a field changes its meaning or goes away;
+/// a new field does not change it.
+pub const SCHEMA: u32 = 1;
+
+/// Why a text is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ManifestError {
+    /// Its schema is newer than [`SCHEMA`].
+    #[error("a newer cbox wrote its manifest (schema {0}, and this one knows {SCHEMA})")]
+    Newer(u64),
+    /// It cannot be read.
+    #[error("its manifest cannot be read: {0}")]
+    Broken(String),
+}
+
+/// The record of one build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The target, as it was named: `appliance/iso`.
+    pub target: String,
+    /// The entry of `nixosConfigurations`.
+    pub host: String,
+    /// `networking.hostName`.
+    pub host_name: Option<String>,
+    /// The system that it runs on.
+    pub system: System,
+    /// The derivation.
+    pub drv: String,
+    /// The store path of the output.
+    pub out: String,
+    /// The name of the output.
+    pub output: String,
+    /// The file that is the result; a host's system has none.
+    pub artifact: Option<Artifact>,
+    /// What was forced on options.
+    pub overrides: Vec<Forced>,
+    /// What was evaluated.
+    pub source: Source,
+    /// What did it.
+    pub tools: Tools,
+    /// When the link was made, in seconds since 1970-01-01 UTC.
+    pub linked_at: u64,
+}
+
+impl Manifest {
+    /// The line of `<link>.sha256`, beside the link of this name; `None` where the build has
+    /// no file that is the result.
+    #[must_use]
+    pub fn checksum(&self, link: &str) -> Option<String> {
+        let artifact = self.artifact.as_ref()?;
+        let file = format!("{link}/{}", artifact.path);
+        Some(checksum_line(&artifact.sha256, &file))
+    }
+
+    /// Reads a manifest of this schema.
+    ///
+    /// # Errors
+    /// When the text is none, or one of another schema.
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        let broken = |error: serde_json::Error| ManifestError::Broken(error.to_string());
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(broken)?;
+        match value["schema"].as_u64() {
+            Some(schema) if schema == u64::from(SCHEMA) => {
+                serde_json::from_value(value).map_err(broken)
+            }
+            Some(schema) if schema > u64::from(SCHEMA) => Err(ManifestError::Newer(schema)),
+            _ => Err(ManifestError::Broken("it names no schema".to_owned())),
+        }
+    }
+}
+
+/// The file that a build is made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// Its place below the output.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// One forced option.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forced {
+    /// The option.
+    pub option: OptionPath,
+    /// Its value.
+    pub value: serde_json::Value,
+}
+
+/// The staged source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Its store path.
+    pub path: String,
+    /// Its hash, as flake references have it.
+    pub nar_hash: String,
+    /// The commit that was checked out; `None` outside a repository and before the
+    /// first commit.
+    pub revision: Option<String>,
+    /// The branch that was checked out.
+    pub branch: Option<String>,
+    /// Whether the tree differed from that commit.
+    pub dirty: bool,
+    /// The local settings that were staged with it.
+    pub local: Vec<String>,
+    /// Inputs that were replaced, by name, each with the locked reference.
+    pub overridden_inputs: Vec<(String, String)>,
+}
+
+/// The versions that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tools {
+    /// The version of cbox.
+    pub cbox: String,
+    /// The version of Nix.
+    pub nix: String,
+}
+
+/// The line of `sha256sum` for a file, which `sha256sum -c` takes. Source: GNU coreutils
+/// manual, "cksum common options": a name with a backslash or a line feed in it is
+/// escaped, and the line then begins with a backslash.
+fn checksum_line(sha256: &str, file: &str) -> String {
+    if file.contains(['\\', '\n', '\r']) {
+        let escaped = file
+            .replace('\\', "\\\\")
+            .replace('\n', "\\n")
+            .replace('\r', "\\r");
+        format!("\\{sha256}  {escaped}\n")
+    } else {
+        format!("{sha256}  {file}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_manifest_says_why() {
+        let error = |text: &str| Manifest::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(error(r#"{"schema": 2}"#), ManifestError::Newer(2));
+        for (text, why) in [
+            ("", "EOF"),
+            ("{}", "no schema"),
+            (r#"{"schema": 0}"#, "no schema"),
+            (r#"{"schema": 1}"#, "missing field `target`"),
+            ("[]", "no schema"),
+        ] {
+            assert!(error(text).to_string().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn checksum_lines_are_those_of_sha256sum() {
+        assert_eq!(checksum_line("ab", "a b/c.iso"), "ab  a b/c.iso\n");
+        assert_eq!(checksum_line("ab", "a\\b\nc"), "\\ab  a\\\\b\\nc\n");
+    }
+}

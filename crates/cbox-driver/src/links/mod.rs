@@ -1,0 +1,100 @@
+//! What lies in the folder of the links: links, their records, and what runs leave there.
+//! Everything is told by what cbox itself writes, and what it did not make is left alone.
+
+pub mod artifact;
+mod entries;
+mod holding;
+pub mod image;
+pub mod manifest;
+mod removal;
+pub mod run_log;
+
+use std::{fs::File, io, path::Path};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::{
+    nearest::suggestion,
+    subject::name::{HOSTS, TargetName},
+};
+
+pub use self::{
+    entries::{Entry, Found, Other, read},
+    holding::Holding,
+    removal::{Freed, Removal, Wanted},
+};
+use crate::{
+    error::{Error, Kind},
+    flake::project::TEMPORARY,
+    session::Session,
+};
+
+/// Locks a folder, waiting for whoever has it. The lock goes with the value.
+pub fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The temporary folders that runs have among the links, by the lock of each.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// Those of runs that were killed: nobody holds their lock, and they would keep what
+    /// they point to for ever.
+    pub killed: Vec<Utf8PathBuf>,
+    /// Whether there is another one.
+    pub is_any_alive: bool,
+}
+
+impl Runs {
+    /// Those in `folder`.
+    pub fn of(folder: &Utf8Path) -> Self {
+        let mut runs = Self::default();
+        for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !is_folder || !entry.file_name().starts_with(TEMPORARY) {
+                continue;
+            }
+            if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+                runs.killed.push(entry.into_path());
+            } else {
+                runs.is_any_alive = true;
+            }
+        }
+        runs
+    }
+}
+
+/// Checks that there is an entry for each of `names`.
+///
+/// # Errors
+/// When there is none, with what may be meant.
+pub fn check_names(
+    session: &Session<'_>,
+    entries: &[Entry],
+    names: &[TargetName],
+) -> Result<(), Error> {
+    let missing = names
+        .iter()
+        .find(|name| !entries.iter().any(|entry| entry.name == name.slug()));
+    missing.map_or(Ok(()), |name| Err(not_there(session, entries, name)))
+}
+
+fn not_there(session: &Session<'_>, entries: &[Entry], name: &TargetName) -> Error {
+    let link = session.project.out_dir.join(name.slug());
+    let link = session.environment.shown(&link);
+    if session.project.slugs().contains(&name.slug()) {
+        let command = match name {
+            TargetName::Host { name } => format!("build {HOSTS}/{name}"),
+            TargetName::Image { .. } => name.to_string().replace('/', " "),
+        };
+        let message = format!("{name} is not built: there is no {link}");
+        return Error::new(Kind::Artifact, message).hint(format!("`cbox {command}` builds it"));
+    }
+    let known: Vec<&str> = entries.iter().filter_map(Entry::target).collect();
+    Error::new(
+        Kind::Usage,
+        format!("there is no target {name}, and no {link}"),
+    )
+    .hint(suggestion(&name.to_string(), &known))
+}

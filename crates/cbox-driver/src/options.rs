@@ -1,0 +1,49 @@
+//! What a run is asked for, as values: the program makes them from its words.
+
+use std::num::NonZeroUsize;
+
+use camino::Utf8PathBuf;
+use cbox_nix::overrides::Setting;
+
+/// What is asked of every run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The folder of the flake; without it the working directory, or the nearest folder
+    /// above with a `flake.nix`.
+    pub flake: Option<Utf8PathBuf>,
+    /// The store, as Nix names it.
+    pub store: Option<String>,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
+    /// Whether errors of an evaluation are shown with the whole way to them.
+    pub show_trace: bool,
+    /// Names of inputs, each with the reference that takes its place.
+    pub override_inputs: Vec<(String, String)>,
+}
+
+/// How much is evaluated at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// The most evaluations at once; as many as cores and memory allow without it.
+    pub jobs: Option<NonZeroUsize>,
+    /// The most memory that all evaluations together take, in bytes.
+    pub max_memory: Option<u64>,
+}
+
+/// What Nix is told beside what cbox asks.
+#[derive(Debug, Clone, Default)]
+pub struct NixArguments {
+    /// Machines that build, as Nix names them.
+    pub builders: Option<String>,
+    /// Further arguments, as Nix takes them.
+    pub others: Vec<String>,
+}
+
+/// What is forced on a target.
+#[derive(Debug, Clone, Default)]
+pub struct Forced {
+    /// Options with their values.
+    pub set: Vec<Setting>,
+    /// Whether the commit and the branch are put into the image.
+    pub stamp: bool,
+}

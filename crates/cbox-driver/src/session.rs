@@ -1,0 +1,179 @@
+//! A run: what every command needs, made once, in the order in which it can fail.
+
+use camino::Utf8Path;
+use cbox_nix::{
+    Interrupt, NixError,
+    argv::Options,
+    evaluation_cache::EvaluationCache,
+    nix::Nix,
+    nix_error::Fault,
+    pass_through::{PassThrough, SHOW_TRACE},
+};
+use nix_formats::{flake_lock::Lock, nix_text::without_escapes};
+
+use crate::{
+    environment::Environment,
+    error::{Error, Kind},
+    flake::project::Project,
+    options::{NixArguments, Options as RunOptions},
+    reporter::Reporter,
+};
+
+/// What the commands work with.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The process.
+    pub environment: &'a Environment,
+    /// What hears what goes on.
+    pub reporter: &'a dyn Reporter,
+    /// What ends the run.
+    pub interrupt: &'a Interrupt,
+    /// What the run is asked for.
+    pub options: RunOptions,
+    /// The flake.
+    pub project: Project,
+}
+
+impl<'a> Session<'a> {
+    /// Finds the flake.
+    pub fn open(
+        environment: &'a Environment,
+        reporter: &'a dyn Reporter,
+        interrupt: &'a Interrupt,
+        options: &RunOptions,
+        out_dir: Option<&Utf8Path>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            environment,
+            reporter,
+            interrupt,
+            options: options.clone(),
+            project: Project::find(environment, options.flake.as_deref(), out_dir)?,
+        })
+    }
+
+    /// Asks Nix what it is, and locks the replaced inputs.
+    pub async fn evaluator(&self, arguments: &NixArguments) -> Result<Evaluator<'_>, Error> {
+        let asked = &self.options;
+        let mut pass_through = PassThrough::sort(&arguments.others)
+            .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+        if asked.show_trace && !pass_through.wants_trace() {
+            pass_through.everywhere.push(SHOW_TRACE.to_owned());
+        }
+        let config = self.project.config();
+        let may_change = pass_through.may_change_evaluation;
+        let import_from_derivation = config.evaluation.import_from_derivation;
+        let options = Options {
+            store: asked.store.as_ref().map(|store| self.store_uri(store)),
+            offline: asked.offline,
+            builders: arguments.builders.clone(),
+            override_inputs: vec![],
+            pass_through,
+            import_from_derivation,
+        };
+        let store_dir = self.environment.nix_store_dir.as_deref();
+        let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
+        let mut all_locked = true;
+        let lock = match asked.override_inputs.as_slice() {
+            [] => None,
+            _ => std::fs::read(self.project.folder.join("flake.lock")).ok(),
+        };
+        for (name, reference) in &asked.override_inputs {
+            // Before anything is fetched for an input that there is not.
+            let known = Lock::parse(lock.as_deref()).and_then(|lock| lock.check_override(name));
+            known.map_err(NixError::from)?;
+            let locked = nix
+                .lock_reference(reference)
+                .await
+                .map_err(|error| not_fetched(name, error))?;
+            if locked.is_none() {
+                all_locked = false;
+                self.reporter.note(&format!(
+                    "input {name}: {reference} has uncommitted changes, so this evaluation is not remembered"
+                ));
+            }
+            nix.options
+                .override_inputs
+                .push((name.clone(), locked.unwrap_or_else(|| reference.clone())));
+        }
+        let repeatable = all_locked && !may_change;
+        let evaluator = Evaluator {
+            session: self,
+            nix,
+            repeatable,
+            cache: None,
+        };
+        Ok(evaluator.under(&self.project))
+    }
+
+    /// A store that is a folder, as an absolute path: Nix runs elsewhere at times.
+    fn store_uri(&self, store: &str) -> String {
+        let relative = store.starts_with("./") || store.starts_with("../");
+        if relative {
+            self.environment
+                .absolute(Utf8Path::new(store))
+                .into_string()
+        } else {
+            store.to_owned()
+        }
+    }
+}
+
+/// What it means that an input's replacement cannot be fetched.
+pub fn not_fetched(name: &str, error: NixError) -> Error {
+    match error {
+        NixError::Failed { stderr, .. } => {
+            let fault = Fault::of(&without_escapes(&stderr), "", "/no/source");
+            let what = format!("the replacement of input `{name}` cannot be fetched:{fault}");
+            Error::new(Kind::Lock, what).hint(fault.hint().unwrap_or_default())
+        }
+        other => other.into(),
+    }
+}
+
+/// A session that has found its Nix.
+#[derive(Debug, Clone)]
+pub struct Evaluator<'a> {
+    /// The run that it belongs to.
+    pub session: &'a Session<'a>,
+    /// Nix, with the arguments of this run.
+    pub nix: Nix,
+    /// Whether the command line lets an evaluation give the same again.
+    repeatable: bool,
+    /// The evaluation cache; `None` where this evaluation must not be kept.
+    pub cache: Option<EvaluationCache>,
+}
+
+impl<'a> Evaluator<'a> {
+    /// This evaluator for another session, whose interrupt counts.
+    pub fn in_session<'b>(&self, session: &'b Session<'b>) -> Evaluator<'b>
+    where
+        'a: 'b,
+    {
+        let evaluator = Evaluator {
+            session,
+            nix: self.nix.under(session.interrupt),
+            repeatable: self.repeatable,
+            cache: None,
+        };
+        evaluator.under(&session.project)
+    }
+
+    /// This evaluator, which neither remembers nor looks at what is remembered.
+    pub fn without_cache(mut self) -> Self {
+        self.repeatable = false;
+        self.cache = None;
+        self
+    }
+
+    /// This evaluator for another version of the flake, whose own `cbox.toml` says whether
+    /// something may be built during evaluation. Such an evaluation is not remembered.
+    pub fn under(&self, project: &Project) -> Self {
+        let import_from_derivation = project.config().evaluation.import_from_derivation;
+        let remember = self.repeatable && !import_from_derivation;
+        let mut evaluator = self.clone();
+        evaluator.nix.options.import_from_derivation = import_from_derivation;
+        evaluator.cache = remember.then(|| EvaluationCache::below(&self.session.environment.cache));
+        evaluator
+    }
+}

@@ -1,0 +1,132 @@
+//! What the store says of a subject.
+
+use nix_formats::closure::Closure;
+use serde_json::{Value, json};
+
+use super::{
+    change::{Change, compare},
+    packages::{Package, Way, called, fold, only_way, ways},
+    subject::{Counted, Subject},
+};
+use crate::{
+    error::{Error, Kind},
+    session::Evaluator,
+};
+
+/// A subject with its closure.
+#[derive(Debug)]
+pub struct Measured {
+    /// What was measured.
+    pub subject: Subject,
+    /// What its root needs.
+    pub closure: Closure,
+    /// The packages in it, the largest first.
+    pub packages: Vec<Package>,
+}
+
+/// A subject, and what it is compared with.
+#[derive(Debug)]
+pub struct Comparison {
+    /// What it is compared with.
+    pub old: Measured,
+    /// What came, went, grew and shrank.
+    pub changes: Vec<Change>,
+}
+
+/// Why a package is there.
+#[derive(Debug)]
+pub struct Why<'a> {
+    /// The package.
+    pub package: &'a Package,
+    /// What every way to it leads through.
+    pub only_way: Vec<String>,
+    /// Every way to it.
+    pub ways: Vec<Way>,
+}
+
+/// Asks the store about all subjects in one call.
+pub async fn measure(
+    evaluator: &Evaluator<'_>,
+    (main, other): (Subject, Option<Subject>),
+) -> Result<(Measured, Option<Comparison>), Error> {
+    let mut roots = vec![main.root.as_str()];
+    roots.extend(other.as_ref().map(|other| other.root.as_str()));
+    roots.dedup();
+    evaluator.session.reporter.briefly("asking for sizes");
+    let infos = evaluator.nix.closure(&roots).await?;
+    let measured = |subject: Subject| {
+        let closure = infos.closure(&subject.root).map_err(|error| {
+            Error::new(
+                Kind::Environment,
+                format!("the sizes of {} are not to be had: {error}", subject.name),
+            )
+        })?;
+        Ok::<_, Error>(Measured {
+            packages: fold(&closure),
+            subject,
+            closure,
+        })
+    };
+    let main = measured(main)?;
+    let comparison = match other {
+        Some(other) => {
+            let old = measured(other)?;
+            let changes = compare(&old.packages, &main.packages);
+            Some(Comparison { old, changes })
+        }
+        None => None,
+    };
+    Ok((main, comparison))
+}
+
+impl Measured {
+    /// Why the package called `word` is there. A version behind the name is left out, and
+    /// a name of NixOS, `coder.service` say, does too.
+    pub fn why(&self, word: &str) -> Option<Why<'_>> {
+        let named = |name: &str| self.packages.iter().find(|package| package.name == name);
+        let parsed = nix_formats::package_name::PackageName::parse(word).package;
+        let package = named(word).or_else(|| named(parsed)).or_else(|| {
+            let mut packages = self.packages.iter();
+            packages.find(|package| called(&self.closure, package) == word)
+        })?;
+        Some(Why {
+            package,
+            only_way: only_way(&self.closure, package),
+            ways: ways(&self.closure, package),
+        })
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        let Subject {
+            name,
+            system,
+            root,
+            counted,
+            image,
+            budget,
+        } = &self.subject;
+        let limit =
+            |limit: &Option<crate::units::byte_size::ByteSize>| limit.as_ref().map(|it| it.bytes());
+        json!({
+            "name": name,
+            "system": system,
+            "root": root,
+            "isToplevel": *counted == Counted::System,
+            "image": image.as_ref().map(|image| json!({ "path": image.path, "size": image.size })),
+            "closure": { "size": self.closure.size(), "paths": self.closure.members().len() },
+            "budget": { "image": limit(&budget.image), "closure": limit(&budget.closure) },
+            "packages": self.packages.iter().map(|package| self.package(package)).collect::<Value>(),
+        })
+    }
+
+    fn package(&self, package: &Package) -> Value {
+        let mut value = json!(package);
+        let paths = package.members.iter().map(|number| {
+            let member = &self.closure.members()[*number];
+            json!({ "path": member.base_name, "size": member.nar_size })
+        });
+        value["paths"] = paths.collect();
+        value
+    }
+}

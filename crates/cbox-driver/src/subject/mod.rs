@@ -1,0 +1,5 @@
+//! From words to what they name.
+
+pub mod name;
+pub mod side;
+pub mod target;

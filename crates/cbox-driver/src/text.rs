@@ -1,0 +1,135 @@
+//! How numbers, times and rows are written for people.
+
+use std::time::Duration;
+
+/// A size: `22.7 MB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut number = bytes as f64;
+    let mut unit = 0;
+    while number >= 999.95 && unit + 1 < UNITS.len() {
+        number /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{number:.1} {}", UNITS[unit])
+    }
+}
+
+/// A time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_millis() as f64 / 1000.0),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// The same for a time that goes on, which has no tenths.
+pub fn elapsed(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..10 => format!("{seconds} s"),
+        seconds => duration(Duration::from_secs(seconds)),
+    }
+}
+
+/// How long ago something was: `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`.
+pub fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "s"),
+        60..3600 => (seconds / 60, "min"),
+        3600..172_800 => (seconds / 3600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{number} {unit} ago")
+}
+
+/// A number with its noun: `1 file`, `2 files`.
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Rows as columns, as wide as their widest cell.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (seconds, text) in [
+            (0, "0 s ago"),
+            (59, "59 s ago"),
+            (60, "1 min ago"),
+            (3 * 3600 + 59, "3 h ago"),
+            (47 * 3600, "47 h ago"),
+            (48 * 3600, "2 d ago"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (22_700_000, "22.7 MB"),
+            (999_960, "1.0 MB"),
+            (3 << 40, "3.3 TB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn times_are_short() {
+        for (milliseconds, done, going_on) in [
+            (0, "0.0 s", "0 s"),
+            (420, "0.4 s", "0 s"),
+            (9_999, "10.0 s", "9 s"),
+            (12_900, "12 s", "12 s"),
+            (185_000, "3 min 5 s", "3 min 5 s"),
+            (7_444_000, "2 h 4 min", "2 h 4 min"),
+        ] {
+            let time = Duration::from_millis(milliseconds);
+            assert_eq!((&*duration(time), &*elapsed(time)), (done, going_on));
+        }
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [
+            ["a".to_owned(), "bb".to_owned()],
+            ["ccc".to_owned(), String::new()],
+        ];
+        assert_eq!(columns(&rows), ["a    bb", "ccc"]);
+        assert_eq!(count(1, "file"), "1 file");
+    }
+}

@@ -1,0 +1,109 @@
+//! Files that are written as a whole or not at all: beside their place, and moved there when
+//! they are complete.
+
+use std::{
+    fs::{File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+};
+
+use camino::Utf8Path;
+use tempfile::NamedTempFile;
+
+use crate::flake::project::TEMPORARY;
+
+/// The mode of a file that is new, as git has it; temporary files are private.
+const MODE: u32 = 0o644;
+
+/// Writes `text` to `path`, where nothing may be.
+///
+/// # Errors
+/// When something is there, or it cannot be written.
+pub fn create(path: &Utf8Path, text: &str) -> io::Result<()> {
+    let file = beside(path, text, Permissions::from_mode(MODE))?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(path)
+}
+
+/// Writes `text` to `path`. A file that is there keeps its mode, and a symlink stays one: what
+/// it leads to is replaced.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
+    let path = path.canonicalize_utf8().unwrap_or(path.to_owned());
+    let mode = match path.metadata() {
+        Ok(there) => there.permissions(),
+        Err(_) => Permissions::from_mode(MODE),
+    };
+    beside(&path, text, mode)?
+        .persist(&path)
+        .map_err(|error| error.error)?;
+    sync_folder(&path)
+}
+
+/// A complete file in the folder of `path`.
+fn beside(path: &Utf8Path, text: &str, mode: Permissions) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .tempfile_in(folder(path))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(mode)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync_folder(path: &Utf8Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+fn folder(path: &Utf8Path) -> &Utf8Path {
+    path.parent().unwrap_or(Utf8Path::new("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use camino::Utf8PathBuf;
+    use std::fs;
+
+    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::try_from(folder.path().to_owned()).unwrap();
+        (folder, path)
+    }
+
+    fn mode(path: &Utf8Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_file_takes_no_place() {
+        let (_folder, folder) = folder();
+        let path = folder.join("a");
+        create(&path, "one").unwrap();
+        let taken = create(&path, "two").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        assert_eq!(mode(&path), 0o644);
+        std::os::unix::fs::symlink("nowhere", folder.join("b")).unwrap();
+        create(&folder.join("b"), "x").unwrap_err();
+        assert_eq!(
+            fs::read_dir(&folder).unwrap().count(),
+            2,
+            "nothing else stays"
+        );
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode() {
+        let (_folder, folder) = folder();
+        let path = folder.join("a");
+        replace(&path, "one").unwrap();
+        assert_eq!(mode(&path), 0o644);
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        replace(&path, "two").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+    }
+}

@@ -1,0 +1,5 @@
+//! Units.
+
+pub mod byte_size;
+pub mod duration;
+pub mod utc;

@@ -1,0 +1,220 @@
+//! What `verify-hosts` found, for every format to show.
+
+use drv_causes::Explanation;
+use nix_formats::system::System;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    error::{Error, Kind, Place},
+    text::count,
+    verify::verdict::Status,
+};
+
+/// The verdicts on all hosts.
+#[derive(Debug)]
+pub struct Report {
+    /// What was evaluated: `the working tree`, `main (0123456789)`.
+    pub state: String,
+    /// What it was explained against, if that was not the baseline.
+    pub base: Option<String>,
+    /// Whether a baseline gave the verdicts; otherwise the base did.
+    pub has_baseline: bool,
+    /// Whether only the same derivation passes.
+    pub strict: bool,
+    /// Whether what was found is being accepted, so that nothing of it is an error.
+    pub accepting: bool,
+    /// The hosts, by name.
+    pub hosts: Vec<HostReport>,
+    /// What the user should know about all of it.
+    pub notes: Vec<String>,
+}
+
+/// The verdict on one host.
+#[derive(Debug)]
+pub struct HostReport {
+    /// The host.
+    pub host: String,
+    /// The verdict.
+    pub status: Status,
+    /// Whether this change itself accepts what the host builds now.
+    pub accepted: bool,
+    /// Whether the baseline was wrong already where the change began.
+    pub stale: bool,
+    /// The system for which it is built.
+    pub system: Option<System>,
+    /// What it evaluates to now.
+    pub now: Option<Derivation>,
+    /// What it is measured by or explained against.
+    pub before: Option<Before>,
+    /// Why it is another one.
+    pub explanation: Option<Explanation>,
+    /// Where in the repository each cause comes from, as far as that shows.
+    pub places: Vec<Option<Place>>,
+    /// Why there is no explanation where there should be one.
+    pub unexplained: Option<String>,
+    /// Why it does not evaluate.
+    pub error: Option<Error>,
+}
+
+/// A derivation and its output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Derivation {
+    /// The path of the derivation.
+    pub drv_path: String,
+    /// The path of its output.
+    pub out_path: String,
+}
+
+/// A derivation of earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The derivation.
+    pub derivation: Derivation,
+    /// Where it is from: `accepted at 0123456789`, `main (0123456789)`.
+    pub what: String,
+}
+
+impl Report {
+    /// Whether a pull request may pass.
+    pub fn passes(&self) -> bool {
+        self.hosts
+            .iter()
+            .all(|host| host.status.passes(self.strict))
+    }
+
+    /// The names of the hosts with a status of which `holds` is true.
+    pub fn hosts_that(&self, holds: impl Fn(&HostReport) -> bool) -> Vec<&str> {
+        let hosts = self.hosts.iter().filter(|host| holds(host));
+        hosts.map(|host| host.host.as_str()).collect()
+    }
+
+    /// The hosts that would have to be accepted.
+    pub fn open(&self) -> Vec<&str> {
+        self.hosts_that(|host| !host.status.passes(self.strict) && host.status != Status::Failed)
+    }
+
+    /// The hosts that do not evaluate.
+    pub fn failed(&self) -> Vec<&str> {
+        self.hosts_that(|host| host.status == Status::Failed)
+    }
+
+    /// The one word for all of it.
+    pub fn verdict(&self) -> &'static str {
+        if !self.failed().is_empty() {
+            "failed"
+        } else if self.passes() {
+            "unchanged"
+        } else {
+            "changed"
+        }
+    }
+
+    /// What the run ends with: nothing, or the worst of it.
+    pub fn outcome(&self) -> Result<(), Error> {
+        let (open, failed) = (self.open(), self.failed());
+        let mut said = Vec::new();
+        // What is wrong with a host was shown with it; the first one gives the kind.
+        let errors = self.hosts.iter().filter_map(|host| host.error.as_ref());
+        let kind = errors.map(|error| error.kind).next();
+        if !failed.is_empty() {
+            said.push(format!(
+                "{} not judged: {}",
+                count(failed.len(), "host"),
+                failed.join(", ")
+            ));
+        }
+        if !open.is_empty() {
+            said.push(self.difference(&open));
+        }
+        if said.is_empty() {
+            return Ok(());
+        }
+        let error = Error::new(kind.unwrap_or(Kind::Changed), said.join("; "));
+        Err(match (open.is_empty(), self.has_baseline) {
+            (true, _) => error,
+            _ if self.accepting => {
+                error.hint("nothing is written until every host evaluates, or `--host` leaves those out")
+            }
+            (false, true) => error.hint(
+                "if that is meant, `cbox accept` records it, and baseline.json is committed with the change",
+            ),
+            (false, false) => error.hint("`cbox accept` makes a baseline, in which such a change can be accepted"),
+        })
+    }
+
+    fn difference(&self, open: &[&str]) -> String {
+        let verb = if open.len() == 1 { "is" } else { "are" };
+        let than = match (&self.base, self.has_baseline) {
+            (Some(base), false) => format!("not as at {base}"),
+            _ => "not as accepted".to_owned(),
+        };
+        let hosts = count(self.hosts.len(), "host");
+        format!(
+            "{} of {hosts} {verb} {than}: {}",
+            open.len(),
+            open.join(", ")
+        )
+    }
+
+    /// The document of `--format json`.
+    pub fn to_json(&self) -> Value {
+        let hosts: Vec<Value> = self.hosts.iter().map(HostReport::to_json).collect();
+        json!({
+            "verdict": self.verdict(),
+            "state": self.state,
+            "base": self.base,
+            "baseline": self.has_baseline,
+            "strict": self.strict,
+            "notes": self.notes,
+            "hosts": hosts,
+        })
+    }
+}
+
+impl HostReport {
+    /// A host of which nothing but its name and verdict is known.
+    pub fn new(host: &str, status: Status) -> Self {
+        Self {
+            host: host.to_owned(),
+            status,
+            accepted: false,
+            stale: false,
+            system: None,
+            now: None,
+            before: None,
+            explanation: None,
+            places: vec![],
+            unexplained: None,
+            error: None,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut explanation = json!(self.explanation);
+        for (number, place) in self.places.iter().enumerate() {
+            explanation["causes"][number]["place"] = json!(place);
+        }
+        let before = self.before.as_ref().map(|before| {
+            json!({
+                "drvPath": before.derivation.drv_path,
+                "outPath": before.derivation.out_path,
+                "what": before.what,
+            })
+        });
+        let error = self.error.as_ref().map(Error::to_json);
+        json!({
+            "host": self.host,
+            "status": self.status,
+            "acceptedInThisChange": self.accepted,
+            "staleBaseline": self.stale,
+            "system": self.system,
+            "now": self.now,
+            "before": before,
+            "explanation": explanation,
+            "unexplained": self.unexplained,
+            "error": error,
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! One round: what the tree evaluates to now, against what it did before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cbox_nix::{expression::Request, store::Store};
+use drv_causes::Explanation;
+use nix_formats::nar::NarHash;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::{
+    error::{Error, Kind},
+    eval::schedule::{self, Item},
+    explain::explain,
+    flake::{project::Project, staging::Sources},
+    options::{Forced, Limits},
+    session::{Evaluator, Session},
+    subject::{name::TargetName, target},
+};
+
+/// What is known of a target from the last round that got to its end.
+#[derive(Debug, Clone)]
+struct Known {
+    /// The hash of the tree that it was evaluated from, with what was asked; none once it
+    /// could not be asked.
+    asked: Option<(NarHash, Request)>,
+    /// Its derivation, which is in the store; none while it has never evaluated.
+    drv: Option<String>,
+}
+
+/// What the rounds before found.
+#[derive(Debug, Default)]
+pub struct Memory {
+    known: BTreeMap<String, Known>,
+}
+
+/// What became of a target.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Seen for the first time, or for the first time good.
+    New,
+    /// The same derivation as before.
+    Unchanged,
+    /// No target any more.
+    Removed,
+    /// Another derivation, and why; or why there is no explanation.
+    Changed(Result<Explanation, Error>),
+    /// Why it does not evaluate.
+    Failed(Error),
+}
+
+/// A target and what became of it.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The target.
+    pub target: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self.outcome {
+            Outcome::New => "evaluated",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Changed(_) => "changed",
+            Outcome::Removed => "removed",
+            Outcome::Failed(_) => "failed",
+        }
+    }
+
+    /// As one entry of the JSON of a round.
+    pub fn to_json(&self) -> Value {
+        let (explanation, error) = match &self.outcome {
+            Outcome::Changed(Ok(explanation)) => (Some(explanation), None),
+            Outcome::Changed(Err(error)) | Outcome::Failed(error) => (None, Some(error.to_json())),
+            Outcome::New | Outcome::Unchanged | Outcome::Removed => (None, None),
+        };
+        json!({
+            "target": self.target,
+            "status": self.word(),
+            "explanation": explanation,
+            "error": error,
+        })
+    }
+}
+
+/// The targets to watch: those that were named, or all hosts and all images.
+pub fn names(
+    project: &Project,
+    native: &nix_formats::system::System,
+    named: &[TargetName],
+) -> Vec<TargetName> {
+    if !named.is_empty() {
+        return named.to_vec();
+    }
+    let hosts = project.install_hosts().into_iter();
+    let mut names: Vec<TargetName> = hosts.map(|name| TargetName::Host { name }).collect();
+    for target in &project.config().targets {
+        // An image of this machine's own architecture, where there is one, says it all.
+        let systems = target.systems();
+        let system = (!systems.contains(native)).then(|| systems.first().cloned());
+        names.push(TargetName::Image {
+            kind: target.kind.clone(),
+            format: target.format.clone(),
+            system: system.flatten(),
+        });
+    }
+    names
+}
+
+/// Evaluates what can have changed since the last round, and tells each verdict as soon as
+/// it is known.
+///
+/// # Errors
+/// What keeps all targets from being looked at, or that the round was ended.
+pub async fn round(
+    session: &Session<'_>,
+    evaluator: &Evaluator<'_>,
+    sources: &Sources<'_>,
+    (named, limits): (&[TargetName], &Limits),
+    memory: &mut Memory,
+    mut tell: impl FnMut(Verdict),
+) -> Result<(), Error> {
+    let native = &evaluator.nix.settings.system;
+    let mut open = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in names(&session.project, native, named) {
+        let text = name.to_string();
+        seen.insert(text.clone());
+        match item(sources, &session.project, native, &name).await {
+            Ok(item) => {
+                let asked = (item.snapshot.staged.nar_hash, item.request.clone());
+                if memory
+                    .known
+                    .get(&text)
+                    .is_none_or(|known| known.asked.as_ref() != Some(&asked))
+                {
+                    open.push((text, asked, item));
+                }
+            }
+            Err(error) => {
+                if let Some(known) = memory.known.get_mut(&text) {
+                    known.asked = None;
+                }
+                tell(Verdict {
+                    target: text,
+                    outcome: Outcome::Failed(error),
+                });
+            }
+        }
+    }
+    for name in memory.forget_all_but(&seen) {
+        tell(Verdict {
+            target: name,
+            outcome: Outcome::Removed,
+        });
+    }
+    let items: Vec<Item> = open.iter().map(|(_, _, item)| item.clone()).collect();
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    // Derivations are written: to say why one changed takes them, and to evaluate without
+    // and then once more with them takes longer than to write them every time.
+    let evaluating = async move {
+        let send = |number, answer| {
+            // Nobody listens any more after an error, which ends the round.
+            let _gone = sender.send((number, answer));
+        };
+        schedule::each(evaluator, limits, &items, send).await
+    };
+    // Each is explained while the others are still evaluated.
+    let telling = async {
+        while let Some((number, answer)) = answers.recv().await {
+            let (name, asked, item) = &open[number];
+            let verdict = match schedule::with_derivation(item, answer) {
+                Ok((_, derivation)) => {
+                    memory
+                        .learn(&evaluator.nix.store, name, asked, derivation.drv)
+                        .await?
+                }
+                Err(error) => memory.failed(name, asked, error),
+            };
+            tell(verdict);
+        }
+        Ok(())
+    };
+    let (evaluated, told) = tokio::join!(evaluating, telling);
+    evaluated.and(told)
+}
+
+async fn item(
+    sources: &Sources<'_>,
+    project: &Project,
+    native: &nix_formats::system::System,
+    name: &TargetName,
+) -> Result<Item, Error> {
+    let target = target::resolve(project, name, &Forced::default(), native, sources)?;
+    let (snapshot, _) = sources.snapshot(Some(&target.request.host), false).await?;
+    Ok(Item {
+        snapshot,
+        request: target.request,
+        name: name.to_string(),
+    })
+}
+
+impl Memory {
+    fn drv(&self, name: &str) -> Option<&String> {
+        self.known.get(name)?.drv.as_ref()
+    }
+
+    /// Forgets all that is not among `names`, and tells what.
+    fn forget_all_but(&mut self, names: &BTreeSet<String>) -> Vec<String> {
+        let gone = |name: &&String| !names.contains(*name);
+        let gone: Vec<String> = self.known.keys().filter(gone).cloned().collect();
+        for name in &gone {
+            self.known.remove(name);
+        }
+        gone
+    }
+
+    fn failed(&mut self, name: &str, asked: &(NarHash, Request), error: Error) -> Verdict {
+        // Only what the flake itself says stays as it is until the next save.
+        if error.kind == Kind::Evaluation {
+            let drv = self.drv(name).cloned();
+            let known = Known {
+                asked: Some(asked.clone()),
+                drv,
+            };
+            self.known.insert(name.to_owned(), known);
+        }
+        Verdict {
+            target: name.to_owned(),
+            outcome: Outcome::Failed(error),
+        }
+    }
+
+    /// Takes a derivation in, and says what it is against the one before.
+    async fn learn(
+        &mut self,
+        store: &Store,
+        name: &str,
+        asked: &(NarHash, Request),
+        drv: String,
+    ) -> Result<Verdict, Error> {
+        let outcome = match self.drv(name) {
+            None => Outcome::New,
+            Some(before) if *before == drv => Outcome::Unchanged,
+            Some(before) => match explain(store, before, &drv).await {
+                Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+                explained => Outcome::Changed(explained),
+            },
+        };
+        let known = Known {
+            asked: Some(asked.clone()),
+            drv: Some(drv),
+        };
+        self.known.insert(name.to_owned(), known);
+        Ok(Verdict {
+            target: name.to_owned(),
+            outcome,
+        })
+    }
+}

@@ -1,0 +1,560 @@
+//! What usually causes an error, read from the sentence that Nix or nixpkgs has for it.
+
+use nix_formats::package_name::PackageName;
+
+use super::message::Message;
+
+/// A usual cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no such option.
+    NoSuchOption {
+        /// The option.
+        option: String,
+    },
+    /// A value is not what the option takes.
+    OptionType {
+        /// The option.
+        option: String,
+    },
+    /// Two definitions that contradict each other.
+    Conflict {
+        /// The option.
+        option: String,
+    },
+    /// An option that only one place may set.
+    ReadOnly {
+        /// The option.
+        option: String,
+    },
+    /// An option that is needed and set nowhere.
+    NotDefined {
+        /// The option.
+        option: String,
+    },
+    /// Assertions of the configuration do not hold.
+    FailedAssertions {
+        /// What the first of them says, its first line.
+        first: String,
+    },
+    /// An `assert` does not hold.
+    Assertion,
+    /// A package that is not free.
+    Unfree {
+        /// Its name and version.
+        package: String,
+    },
+    /// A package with known holes.
+    Insecure {
+        /// Its name and version.
+        package: String,
+    },
+    /// A package that is marked broken, or has another problem.
+    Broken {
+        /// Its name and version.
+        package: String,
+    },
+    /// A package that is not for this system.
+    NotForSystem {
+        /// Its name and version.
+        package: String,
+    },
+    /// An attribute that is not there.
+    AttributeMissing,
+    /// Overrides for a host that can take none.
+    NoExtendModules,
+    /// A name that nothing defines.
+    UndefinedVariable {
+        /// The name.
+        name: String,
+    },
+    /// The file is no Nix.
+    Syntax,
+    /// A function was called with other arguments than it takes.
+    Arguments,
+    /// Something needs itself.
+    InfiniteRecursion {
+        /// Whether `imports` depends on the configuration.
+        in_imports: bool,
+    },
+    /// A file of the staged source that is not there.
+    MissingFile {
+        /// Its path below the staged source.
+        file: String,
+        /// Why it is not, once somebody has looked.
+        why: Option<Unstaged>,
+    },
+    /// The flake has no such output.
+    NoFlakeAttribute,
+    /// The host has no such attribute; cbox's own expression says so.
+    NoConfigAttribute {
+        /// The option path.
+        attribute: String,
+    },
+    /// A path outside the flake.
+    OutsidePath {
+        /// The path.
+        path: String,
+    },
+    /// `builtins.currentSystem` and its like.
+    Impure {
+        /// Its name in `builtins`.
+        name: String,
+    },
+    /// `<nixpkgs>`
+    SearchPath {
+        /// The name between the brackets.
+        name: String,
+    },
+    /// Something is to be fetched without its hash.
+    UnlockedFetch,
+    /// Something cannot be fetched.
+    Fetch {
+        /// What, as far as Nix says.
+        what: Option<String>,
+    },
+    /// Something has to be built to go on with the evaluation.
+    ImportFromDerivation,
+    /// What was fetched is not what its hash says.
+    HashMismatch {
+        /// The derivation or the address.
+        of: String,
+        /// The hash as it is written down.
+        specified: String,
+        /// The hash of what came.
+        got: String,
+    },
+    /// No builder has a feature that the build needs.
+    MissingFeature {
+        /// The derivation.
+        drv: String,
+        /// The features.
+        features: String,
+    },
+    /// No builder is for the system.
+    WrongSystem {
+        /// The derivation.
+        drv: String,
+        /// The system.
+        system: String,
+    },
+    /// A file system is full.
+    NoSpace,
+    /// Git or Nix does not trust a repository of another user's.
+    Ownership {
+        /// The repository.
+        folder: Option<String>,
+    },
+    /// The Nix daemon does not answer.
+    Daemon,
+}
+
+/// Why a file that is named in the flake is not in the staged source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unstaged {
+    /// `cbox.toml` excludes it.
+    Excluded {
+        /// The pattern.
+        pattern: String,
+        /// The line of `cbox.toml` on which it stands, as far as that is known.
+        line: Option<usize>,
+    },
+    /// It is the baseline.
+    Baseline,
+    /// cbox itself made it.
+    Made,
+    /// It holds local settings.
+    Local {
+        /// The pattern that says so.
+        pattern: String,
+    },
+    /// Git ignores it.
+    Ignored {
+        /// The rule and where it stands: `*.nix in .gitignore:3`.
+        rule: String,
+    },
+    /// Git does not track it, and only tracked files count.
+    Untracked,
+    /// It is not in the commit that is looked at.
+    NotInCommit {
+        /// What the commit is called.
+        commit: String,
+    },
+    /// It lies in another repository.
+    OtherRepository {
+        /// The top of that.
+        folder: String,
+    },
+    /// The way to it leads through a symlink.
+    BehindSymlink {
+        /// The symlink.
+        link: String,
+    },
+    /// It is a folder with no file in it.
+    Empty,
+    /// It is git's own.
+    OfGit,
+    /// Git tracks it, and it was deleted.
+    Deleted,
+    /// It is not there at all.
+    Nowhere {
+        /// Files that are, with names like it.
+        near: Vec<String>,
+    },
+}
+
+/// What cbox's own expression throws where an attribute is missing, before its path.
+const NO_ATTRIBUTE: &str = "cbox-no-attribute: ";
+
+/// What Nix calls an expression of the command line.
+const EXPRESSION: &str = "«string»";
+
+/// The cause of an error of Nix's, as far as its words tell.
+pub(super) fn of(message: &Message<'_>, staged: &str) -> Option<Cause> {
+    match message.thrown_from() {
+        Some(file) => from_nixpkgs(&message.text, file, staged),
+        None => from_nix(message, staged),
+    }
+}
+
+/// The cause as Nix's own words tell it, of an error that came from a build.
+#[must_use]
+pub fn of_build(error: &str) -> Option<Cause> {
+    let message = Message::parse(error)?;
+    from_builder(&message.text).or_else(|| from_nix(&message, "/no/source"))
+}
+
+/// The sentences of nixpkgs, which count only from the file that has them: with
+/// `lib.throwIf` anybody can say them.
+fn from_nixpkgs(text: &str, file: &str, staged: &str) -> Option<Cause> {
+    if file.starts_with(staged) {
+        return None;
+    }
+    if file == EXPRESSION {
+        let attribute = text.strip_prefix(NO_ATTRIBUTE)?.to_owned();
+        return Some(Cause::NoConfigAttribute { attribute });
+    }
+    let in_library = ["/lib/modules.nix", "/lib/options.nix", "/lib/types.nix"];
+    if in_library.iter().any(|known| file.ends_with(known)) {
+        return of_option(text);
+    }
+    if file.ends_with("/check-meta.nix") {
+        return of_package(text);
+    }
+    let asserts = ["/lib/asserts.nix", "/activation/top-level.nix"];
+    let of_module = asserts.iter().any(|known| file.ends_with(known));
+    let said = text.strip_prefix("Failed assertions:")?;
+    let first = said.lines().find_map(|line| line.strip_prefix("- "))?;
+    of_module.then(|| Cause::FailedAssertions {
+        first: first.to_owned(),
+    })
+}
+
+/// The option that a sentence of the module system is about.
+pub(super) fn option(text: &str) -> Option<&str> {
+    let beginnings = [
+        "The option `",
+        "The unique option `",
+        "A definition for option `",
+    ];
+    let rest = beginnings
+        .iter()
+        .find_map(|begin| text.strip_prefix(begin))?;
+    Some(rest.split_once('\'')?.0)
+}
+
+fn of_option(text: &str) -> Option<Cause> {
+    let name = option(text)?;
+    let option = name.to_owned();
+    let behind = text.split_once(&format!("`{name}' "))?.1;
+    let says = |words: &str| behind.starts_with(words);
+    Some(if says("does not exist") {
+        Cause::NoSuchOption { option }
+    } else if says("is not of type") {
+        Cause::OptionType { option }
+    } else if says("has conflicting definition values") || says("is defined multiple times") {
+        Cause::Conflict { option }
+    } else if says("is read-only") {
+        Cause::ReadOnly { option }
+    } else if says("was accessed but has no value defined") || says("is used but not defined") {
+        Cause::NotDefined { option }
+    } else {
+        return None;
+    })
+}
+
+/// Nixpkgs of today says `Refusing to evaluate package 'x-1' in …`, that of before
+/// `Package ‘x-1’ in … has an unfree license`.
+fn of_package(text: &str) -> Option<Cause> {
+    let rest = text
+        .strip_prefix("Refusing to evaluate package '")
+        .or_else(|| text.strip_prefix("Package ‘"))?;
+    let (package, rest) = rest.split_once(['\'', '’'])?;
+    let package = package.to_owned();
+    let why = rest.lines().next()?;
+    Some(if why.contains("unfree license") {
+        Cause::Unfree { package }
+    } else if why.contains("insecure") {
+        Cause::Insecure { package }
+    } else if why.contains("not available on the requested hostPlatform") {
+        Cause::NotForSystem { package }
+    } else if why.contains("problems") || why.contains("broken") {
+        Cause::Broken { package }
+    } else {
+        return None;
+    })
+}
+
+/// The sentences of Nix itself.
+fn from_nix(message: &Message<'_>, staged: &str) -> Option<Cause> {
+    let text = message.text.as_str();
+    let between = |before: &str, after: &str| -> Option<String> {
+        let rest = text.strip_prefix(before)?;
+        Some(rest.split_once(after)?.0.to_owned())
+    };
+    if let Some(name) = between("attribute '", "' missing") {
+        let ours = message.at.iter().any(|at| at.file == EXPRESSION);
+        return Some(match name.as_str() {
+            "currentSystem" | "currentTime" => Cause::Impure { name },
+            "extendModules" if ours => Cause::NoExtendModules,
+            _ => Cause::AttributeMissing,
+        });
+    }
+    if let Some(name) = between("undefined variable '", "'") {
+        return Some(Cause::UndefinedVariable { name });
+    }
+    if text.starts_with("flake '") && text.contains("' does not provide attribute") {
+        return Some(Cause::NoFlakeAttribute);
+    }
+    if text.starts_with("syntax error") {
+        return Some(Cause::Syntax);
+    }
+    if text.starts_with("infinite recursion encountered") {
+        let says = |words: &str| {
+            message
+                .steps
+                .iter()
+                .any(|step| step.text.starts_with(words))
+        };
+        return Some(Cause::InfiniteRecursion {
+            in_imports: says("if you get an infinite recursion here"),
+        });
+    }
+    if text.starts_with("function '") && text.contains(" called with") {
+        return Some(Cause::Arguments);
+    }
+    if text.starts_with("assertion '") && text.ends_with("failed") {
+        return Some(Cause::Assertion);
+    }
+    if let Some(file) = missing_file(text, staged) {
+        return Some(Cause::MissingFile { file, why: None });
+    }
+    impure(text)
+        .or_else(|| fetch(message))
+        .or_else(|| of_machine(text))
+}
+
+/// The file of the staged source that Nix did not find.
+fn missing_file(text: &str, staged: &str) -> Option<String> {
+    let sentences = [
+        ("path '", "' does not exist"),
+        ("opening file '", "': No such file or directory"),
+        ("getting status of '", "': No such file or directory"),
+        ("reading directory ", ": No such file or directory"),
+        ("cannot read directory \"", "\": No such file or directory"),
+    ];
+    let path = sentences
+        .iter()
+        .find_map(|(before, after)| text.strip_prefix(before)?.strip_suffix(after))?;
+    let path = path.trim_matches(['\'', '"']);
+    Some(path.strip_prefix(staged)?.strip_prefix('/')?.to_owned())
+}
+
+fn impure(text: &str) -> Option<Cause> {
+    let between = |before: &str, after: &str| {
+        let rest = text.strip_prefix(before)?;
+        Some(rest.split_once(after)?.0.to_owned())
+    };
+    let outside = between("access to absolute path '", "' is forbidden")
+        .or_else(|| between("the path '", "' can not be resolved in pure mode"));
+    if let Some(path) = outside {
+        return Some(Cause::OutsidePath { path });
+    }
+    if let Some(name) = between("cannot look up '<", ">' in pure evaluation mode") {
+        return Some(Cause::SearchPath { name });
+    }
+    if text.starts_with("in pure evaluation mode, '") {
+        return Some(Cause::UnlockedFetch);
+    }
+    (text.starts_with("cannot build '")
+        && text.contains("because the option 'allow-import-from-derivation' is disabled"))
+    .then_some(Cause::ImportFromDerivation)
+}
+
+fn fetch(message: &Message<'_>) -> Option<Cause> {
+    let text = message.text.as_str();
+    let thrown = "Failed to open archive (Source threw exception: error: ";
+    let inner = text.strip_prefix(thrown).unwrap_or(text);
+    if let Some(rest) = inner.strip_prefix("unable to download '") {
+        let address = rest
+            .split_once("': ")
+            .map(|(address, _)| address.to_owned());
+        return Some(Cause::Fetch { what: address });
+    }
+    let last = message.steps.last()?;
+    let input = last.text.strip_prefix("while fetching the input '")?;
+    Some(Cause::Fetch {
+        what: input.split_once('\'').map(|(input, _)| input.to_owned()),
+    })
+}
+
+/// What is wrong with the machine and not with the flake.
+fn of_machine(text: &str) -> Option<Cause> {
+    let first = text.lines().next()?;
+    if first.ends_with("No space left on device") || first.contains("database or disk is full") {
+        return Some(Cause::NoSpace);
+    }
+    let owner = "' is not owned by current user";
+    if let Some((before, _)) = text.split_once(owner) {
+        let folder = before
+            .rsplit_once('\'')
+            .map(|(_, folder)| folder.to_owned());
+        return Some(Cause::Ownership { folder });
+    }
+    let daemon = [
+        "cannot connect to socket at '",
+        "cannot connect to daemon at",
+    ];
+    daemon
+        .iter()
+        .any(|words| text.starts_with(words))
+        .then_some(Cause::Daemon)
+}
+
+/// Whether git refuses a repository of another user's, and which.
+#[must_use]
+pub fn of_git(stderr: &str) -> Option<Cause> {
+    let line = stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("fatal: detected dubious ownership in repository"))?;
+    let folder = line
+        .strip_prefix(" at '")
+        .and_then(|rest| rest.strip_suffix('\''));
+    Some(Cause::Ownership {
+        folder: folder.map(str::to_owned),
+    })
+}
+
+/// What a line of a builder's log tells of the machine.
+#[must_use]
+pub fn of_log(line: &str) -> Option<Cause> {
+    line.contains("No space left on device")
+        .then_some(Cause::NoSpace)
+}
+
+/// The sentences of Nix about builds.
+fn from_builder(text: &str) -> Option<Cause> {
+    let field = |name: &str| {
+        let lines = text.lines();
+        let value = lines
+            .filter_map(|line| line.trim().strip_prefix(name))
+            .next()?;
+        Some(value.trim().trim_matches(['{', '}', '\'']).to_owned())
+    };
+    for words in [
+        "hash mismatch in fixed-output derivation '",
+        "hash mismatch in file downloaded from '",
+    ] {
+        if let Some(rest) = text.strip_prefix(words) {
+            return Some(Cause::HashMismatch {
+                of: rest.split('\'').next()?.to_owned(),
+                specified: field("specified:")?,
+                got: field("got:")?,
+            });
+        }
+    }
+    // Nix before 2.30: a 'x86_64-linux' with features {kvm} is required to build '…', but …
+    if let Some((wanted, rest)) = text
+        .strip_prefix("a '")
+        .and_then(|rest| rest.split_once(" is required to build '"))
+    {
+        let (system, features) = wanted.split_once("' with features {")?;
+        let (_, mine) = rest.split_once("but I am a '")?;
+        let drv = rest.split('\'').next()?.to_owned();
+        return Some(if mine.starts_with(&format!("{system}'")) {
+            let features = features.trim_end_matches('}').to_owned();
+            Cause::MissingFeature { drv, features }
+        } else {
+            let system = system.to_owned();
+            Cause::WrongSystem { drv, system }
+        });
+    }
+    let rest = text.strip_prefix("Cannot build '")?;
+    let (drv, reason) = (rest.split('\'').next()?.to_owned(), field("Reason:")?);
+    if reason.starts_with("missing system features") {
+        let features = field("Required features:")?;
+        return Some(Cause::MissingFeature { drv, features });
+    }
+    if reason.starts_with("platform mismatch") {
+        let system = field("Required system:")?;
+        return Some(Cause::WrongSystem { drv, system });
+    }
+    None
+}
+
+impl Cause {
+    /// What keeps a derivation from being built, and which, where Nix says so itself and
+    /// differently in every release.
+    #[must_use]
+    pub fn of_derivation(&self) -> Option<(&str, String)> {
+        match self {
+            Self::HashMismatch { of, specified, got } => Some((
+                of,
+                format!(
+                    "{of} is not what its hash says:\n  specified: {specified}\n  got:       {got}"
+                ),
+            )),
+            Self::MissingFeature { drv, features } => Some((
+                drv,
+                format!("{drv} needs a builder with {features}, and none here has that"),
+            )),
+            Self::WrongSystem { drv, system } => Some((
+                drv,
+                format!("{drv} has to be built on {system}, and no builder here is that"),
+            )),
+            _ => None,
+        }
+    }
+
+    /// The word by which the place can be found that is at fault, where Nix names none.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Unfree { package }
+            | Self::Insecure { package }
+            | Self::Broken { package }
+            | Self::NotForSystem { package } => Some(PackageName::parse(package).package),
+            Self::MissingFile { file, .. } => file.rsplit('/').next(),
+            Self::OutsidePath { path } => Some(path),
+            Self::FailedAssertions { first } => Some(first),
+            Self::HashMismatch { specified, .. } => Some(specified),
+            _ => None,
+        }
+    }
+
+    /// Where the part of `text` ends that says what happened, if more follows: nixpkgs
+    /// lists ways out, and those that it lists first do nothing in a pure evaluation.
+    pub(super) fn end_of(&self, text: &str) -> Option<usize> {
+        let endings: &[&str] = match self {
+            Self::Unfree { .. } | Self::NotForSystem { .. } => &["\na) "],
+            Self::Insecure { .. } => &["\nYou can install it anyway"],
+            Self::Broken { .. } => &["\nSee also ", "\na) "],
+            // cbox has no such option, on purpose.
+            Self::OutsidePath { .. } | Self::SearchPath { .. } => {
+                &[" (use '--impure' to override)"]
+            }
+            _ => return None,
+        };
+        endings.iter().find_map(|ending| text.find(ending))
+    }
+}

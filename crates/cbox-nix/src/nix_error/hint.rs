@@ -1,0 +1,219 @@
+//! The way out of each usual cause: the one table of these words.
+
+use nix_formats::package_name::PackageName;
+
+use super::{Cause, Unstaged};
+
+impl Cause {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoSuchOption { option } => format!(
+                "look for a slip in `{option}`, for the module that declares it and is not imported, \
+                 or for a rename in the release notes of nixpkgs"
+            ),
+            Self::OptionType { option } => {
+                format!("give `{option}` a value of that type in the file that is named")
+            }
+            Self::Conflict { option } => format!(
+                "set `{option}` in one place, or say which one counts: `lib.mkForce` wins, `lib.mkDefault` yields"
+            ),
+            Self::ReadOnly { option } => {
+                format!("`{option}` is set by its own module: take the other definition away")
+            }
+            Self::NotDefined { option } => format!("set `{option}`, or give the option a default"),
+            Self::FailedAssertions { .. } => {
+                "these are demands of the modules on your settings: each line names what to change".to_owned()
+            }
+            Self::Assertion => "make what the `assert` demands true, or take the `assert` away".to_owned(),
+            Self::Unfree { package } => format!(
+                "allow it in the configuration: `nixpkgs.config.allowUnfreePredicate = pkg: \
+                 builtins.elem (lib.getName pkg) [ \"{}\" ];` (an environment variable reaches no pure evaluation)",
+                PackageName::parse(package).package
+            ),
+            Self::Insecure { package } => format!(
+                "take another version, or allow this one in the configuration: \
+                 `nixpkgs.config.permittedInsecurePackages = [ \"{package}\" ];`"
+            ),
+            Self::Broken { package } => format!(
+                "take `{package}` out, or another version of nixpkgs (`nix flake update`) where it is mended"
+            ),
+            Self::NotForSystem { package } => {
+                let name = PackageName::parse(package).package;
+                format!(
+                    "leave it out where it does not run: `lib.optional (lib.meta.availableOn \
+                     pkgs.stdenv.hostPlatform pkgs.{name}) pkgs.{name}`"
+                )
+            }
+            Self::AttributeMissing => {
+                "look for a slip in the name, or for what the release of nixpkgs that is locked calls it".to_owned()
+            }
+            Self::NoExtendModules => {
+                "overrides (`--set`, `--stamp`, another system or format) reach a host through the \
+                 `extendModules` of `nixpkgs.lib.nixosSystem`, which this host does not have"
+                    .to_owned()
+            }
+            Self::UndefinedVariable { name } => format!(
+                "look for a slip in `{name}`, or name it in the arguments of the file: `{{ {name}, ... }}:`"
+            ),
+            Self::Syntax => {
+                "look just before the place: a `;` or a closing bracket is missing there, or one too many".to_owned()
+            }
+            Self::Arguments => {
+                "make the call and the function's arguments agree; `, ...` lets a function take more than it names"
+                    .to_owned()
+            }
+            Self::InfiniteRecursion { in_imports: true } => {
+                "`imports` must not depend on `config`, nor on a `pkgs` that the configuration makes: import it \
+                 always, and put what it does under `lib.mkIf`"
+                    .to_owned()
+            }
+            Self::InfiniteRecursion { in_imports: false } => {
+                "something is defined by itself: in modules mostly an option whose value, or whose condition, reads \
+                 that option; `--show-trace` shows the circle"
+                    .to_owned()
+            }
+            Self::MissingFile { file, why: None } => {
+                format!("there is no {file} in the tree that Nix was given")
+            }
+            Self::MissingFile {
+                file,
+                why: Some(why),
+            } => why.hint(file),
+            Self::NoFlakeAttribute => "`cbox hosts` shows what there is".to_owned(),
+            Self::NoConfigAttribute { .. } => {
+                "`attribute` and `name` of the target in cbox.toml have to name what the host has".to_owned()
+            }
+            Self::OutsidePath { path } => format!(
+                "the flake may read its own files only, so that it gives the same everywhere: copy {path} into the \
+                 repository, or set what is in it as an option"
+            ),
+            Self::Impure { name } => format!(
+                "evaluation does not know what it runs on: take the system from `pkgs.stdenv.hostPlatform` or write \
+                 it down, instead of `builtins.{name}`"
+            ),
+            Self::SearchPath { name } => format!(
+                "take it from an input of the flake instead of NIX_PATH: `inputs.{name}`, handed on by `specialArgs`"
+            ),
+            Self::UnlockedFetch => {
+                "make it an input of the flake, which flake.lock pins, or write its hash beside the address".to_owned()
+            }
+            Self::Fetch { .. } => {
+                "look at the address and at the network; for a private source, at the credentials (`access-tokens` or \
+                 `netrc-file` in nix.conf, the ssh agent); `--override-input NAME path:DIR` takes a copy instead"
+                    .to_owned()
+            }
+            Self::ImportFromDerivation => {
+                "write what it builds into the repository; or allow it: `import-from-derivation = true` under \
+                 [evaluation] in cbox.toml"
+                    .to_owned()
+            }
+            Self::HashMismatch { specified, got, .. } => format!(
+                "if you trust what came, write {got} in place of {specified}; if nothing should have changed there, find \
+                 out first who changed it"
+            ),
+            Self::MissingFeature { features, .. } if features.split([',', ' ']).any(|feature| feature == "kvm") => {
+                "it runs a virtual machine: switch KVM on (/dev/kvm; on a virtual machine nested virtualisation), or \
+                 name a builder that has it with `--builders`; `-- --option system-features 'kvm nixos-test'` claims it \
+                 where Nix did not look"
+                    .to_owned()
+            }
+            Self::MissingFeature { features, .. } => format!(
+                "name a builder with {features} by `--builders`, or claim it for this machine: \
+                 `-- --option system-features '{features}'`"
+            ),
+            Self::WrongSystem { system, .. } => format!(
+                "name a {system} builder with `--builders`, or emulate it here (boot.binfmt.emulatedSystems, and \
+                 extra-platforms in nix.conf)"
+            ),
+            Self::NoSpace => {
+                "`df -h /nix $TMPDIR /tmp` shows which file system is full; `nix-collect-garbage` frees what no link under \
+                 out/ and no other root holds, and TMPDIR says where builds write"
+                    .to_owned()
+            }
+            Self::Ownership { folder } => format!(
+                "the repository belongs to another user: `git config --global --add safe.directory {}` trusts it",
+                folder.as_deref().unwrap_or("<its folder>")
+            ),
+            Self::Daemon => "start it: `systemctl start nix-daemon.socket`".to_owned(),
+        }
+    }
+}
+
+impl Unstaged {
+    /// The reason in one word, as JSON has it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Excluded { .. } => "excluded",
+            Self::Baseline => "baseline",
+            Self::Made => "made",
+            Self::Local { .. } => "local",
+            Self::Ignored { .. } => "ignored",
+            Self::Untracked => "untracked",
+            Self::NotInCommit { .. } => "not-in-commit",
+            Self::OtherRepository { .. } => "other-repository",
+            Self::BehindSymlink { .. } => "behind-symlink",
+            Self::Empty => "empty",
+            Self::OfGit => "of-git",
+            Self::Deleted => "deleted",
+            Self::Nowhere { .. } => "nowhere",
+        }
+    }
+
+    /// Why `file` is not in the staged source, and what to do about it.
+    #[must_use]
+    pub fn hint(&self, file: &str) -> String {
+        match self {
+            Self::Excluded { pattern, line } => {
+                let line = line.map_or_else(String::new, |line| format!(":{line}"));
+                format!(
+                    "{file} is there, but `{pattern}` under `exclude` in cbox.toml{line} keeps it from being \
+                     staged: change that, or do without the file"
+                )
+            }
+            Self::Baseline => {
+                format!("{file} is never staged: what a host builds must not depend on it")
+            }
+            Self::Made => {
+                format!("{file} is there, but cbox made it, and what cbox makes is no source")
+            }
+            Self::Local { pattern } => format!(
+                "{file} is there, but it holds local settings (`{pattern}` under `local` in cbox.toml), which only \
+                 their own host gets (an image host with `--with-local`): read it only where it is there, `lib.optional (builtins.pathExists ./x) ./x`"
+            ),
+            Self::Ignored { rule } => format!(
+                "{file} is there, but git ignores it ({rule}), so it is not staged: change that rule, or \
+                 `git add --force {file}`"
+            ),
+            Self::Untracked => format!(
+                "{file} is there, but git does not track it, and this looks at tracked files only: `git add {file}`"
+            ),
+            Self::NotInCommit { commit } => {
+                format!("{file} is in the working tree, but not in {commit}: commit it")
+            }
+            Self::OtherRepository { folder } => format!(
+                "{file} is there, but {folder} is a repository of its own (a submodule), of which nothing is staged: \
+                 make it an input of the flake"
+            ),
+            Self::BehindSymlink { link } => format!(
+                "{file} is there, but {link} is a symlink, and nothing behind one is staged: name the file by its real path"
+            ),
+            Self::Empty => {
+                format!("{file} is an empty folder, which git does not keep: put a file into it")
+            }
+            Self::OfGit => format!("{file} belongs to git, and is no source"),
+            Self::Deleted => format!(
+                "{file} was deleted, though git still tracks it: `git restore {file}` brings it back"
+            ),
+            Self::Nowhere { near } => match near.as_slice() {
+                [] => format!("there is no {file} in the tree: write it, or take its name out"),
+                near => format!(
+                    "there is no {file} in the tree: did you mean {}?",
+                    near.join(" or ")
+                ),
+            },
+        }
+    }
+}

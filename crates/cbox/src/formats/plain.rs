@@ -1,0 +1,102 @@
+//! Verdicts and explanations for people.
+
+use cbox_driver::{
+    error::Place,
+    verify::report::{HostReport, Report},
+};
+use drv_causes::{Cause, Explanation, Sign};
+
+use super::explanation::{Detail, Shown, cause_lines, cut, lines};
+use crate::view::Paint;
+
+/// The lines of a report.
+pub(crate) fn report(report: &Report, detail: Detail, paint: Paint) -> Vec<String> {
+    let rows: Vec<[String; 3]> = report
+        .hosts
+        .iter()
+        .map(|host| {
+            [
+                host.status.word().to_owned(),
+                host.host.clone(),
+                about(host),
+            ]
+        })
+        .collect();
+    let mut shown = Vec::new();
+    for (host, row) in report.hosts.iter().zip(cbox_driver::text::columns(&rows)) {
+        let word = host.status.word();
+        shown.push(row.replacen(word, &paint.verdict(word), 1));
+        let mut below = Vec::new();
+        if let Some(error) = &host.error {
+            below.extend(error.lines());
+        }
+        if let Some(found) = &host.explanation {
+            below.extend(explanation(found, &host.places, detail, paint));
+        }
+        shown.extend(
+            below
+                .into_iter()
+                .map(|line| format!("  {line}").trim_end().to_owned()),
+        );
+    }
+    shown
+}
+
+/// What stands beside a verdict.
+pub(crate) fn about(host: &HostReport) -> String {
+    let mut parts = Vec::new();
+    if host.accepted {
+        parts.push("accepted in this change".to_owned());
+    }
+    if let Some(before) = &host.before
+        && host.explanation.is_some()
+    {
+        parts.push(format!("against {}", before.what));
+    }
+    if host.stale {
+        parts.push("the baseline was stale already: accept anew on the main branch".to_owned());
+    }
+    if let Some(reason) = &host.unexplained {
+        parts.push(format!("not explained: {reason}"));
+    }
+    parts.join("; ")
+}
+
+/// The lines of an explanation.
+pub(crate) fn explanation(
+    explanation: &Explanation,
+    places: &[Option<Place>],
+    detail: Detail,
+    paint: Paint,
+) -> Vec<String> {
+    text(lines(explanation, places, detail), paint)
+}
+
+/// The lines of one cause, at most so many.
+pub(crate) fn cause(cause: &Cause, same_output: bool, most: usize) -> Vec<String> {
+    text(
+        cut(cause_lines(cause, None, same_output, false), most),
+        Paint::NONE,
+    )
+}
+
+fn text(lines: Vec<Shown>, paint: Paint) -> Vec<String> {
+    let shown = lines.into_iter().map(|line| {
+        let (sign, code) = match line.sign {
+            Sign::Gap => (" ", None),
+            Sign::Added => (line.sign.as_str(), Some("32")),
+            Sign::Removed => (line.sign.as_str(), Some("31")),
+            sign => (sign.as_str(), None),
+        };
+        let text = match line.depth {
+            0 => return line.text,
+            _ => format!("{sign}{}", line.text),
+        };
+        let text = match code {
+            Some(code) => paint.paint(&text, code),
+            None => text,
+        };
+        format!("{}{text}", "  ".repeat(line.depth))
+    });
+    shown.collect()
+}

@@ -1,6 +1,0 @@
-//! Explanations and verdicts as text: for people, for Markdown, for GitHub.
-
-pub(crate) mod explanation;
-pub(crate) mod github;
-pub(crate) mod markdown;
-pub(crate) mod plain;

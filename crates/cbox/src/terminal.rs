@@ -1,0 +1,110 @@
+//! What the program's standard streams are, and how progress is wanted on them.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use cbox_driver::{Error, Kind};
+
+/// The standard streams, looked at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal {
+    /// Whether standard input and output are both a terminal.
+    pub(crate) interactive: bool,
+    /// How progress is shown on standard error.
+    pub(crate) display: Display,
+    /// After how long a silence a sign of life is given: `CBOX_HEARTBEAT`; `None` for never.
+    pub(crate) heartbeat: Option<Duration>,
+    /// Whether standard error is a terminal that wants colour.
+    pub(crate) colour: bool,
+    /// Whether standard output is one.
+    pub(crate) colours_results: bool,
+    /// Whether GitHub Actions reads along.
+    pub(crate) github: bool,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Display {
+    /// As a few lines that change, on a terminal.
+    Live,
+    /// As lines that stay.
+    Lines,
+    /// As lines in groups that GitHub Actions folds.
+    GitHub,
+}
+
+/// After how long a silence a sign of life is given: some that watch a job's output end it
+/// after a few minutes without any.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+impl Terminal {
+    /// Looks at the streams and at the variables that say what is wanted of them.
+    ///
+    /// # Errors
+    /// When `CBOX_HEARTBEAT` holds no number of seconds.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "with the driver's environment, the one place that reads variables"
+    )]
+    pub(crate) fn read() -> Result<Self, Error> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+        let terminal = std::io::stderr().is_terminal();
+        let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
+        let wants_colour = !dumb && variable("NO_COLOR").is_none();
+        let github = variable("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        Ok(Self {
+            interactive: stdin.is_terminal() && stdout.is_terminal(),
+            display: match github {
+                _ if terminal && !dumb => Display::Live,
+                true => Display::GitHub,
+                false => Display::Lines,
+            },
+            heartbeat: match variable("CBOX_HEARTBEAT") {
+                Some(text) => heartbeat(&text)?,
+                None => Some(HEARTBEAT),
+            },
+            colour: terminal && wants_colour,
+            colours_results: stdout.is_terminal() && wants_colour,
+            github,
+        })
+    }
+
+    /// Streams of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            interactive: false,
+            display: Display::Lines,
+            heartbeat: Some(HEARTBEAT),
+            colour: false,
+            colours_results: false,
+            github: false,
+        }
+    }
+}
+
+/// The silence that `text` allows, in whole seconds; none of them is never.
+fn heartbeat(text: &str) -> Result<Option<Duration>, Error> {
+    match text.parse() {
+        Ok(0) => Ok(None),
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Err(_) => Err(Error::new(
+            Kind::Usage,
+            format!("CBOX_HEARTBEAT is `{text}`, which is no number of seconds"),
+        )
+        .hint("give it a whole number, such as 30, or 0 for no sign of life")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_of_life_comes_after_whole_seconds_or_never() {
+        assert_eq!(heartbeat("7").unwrap(), Some(Duration::from_secs(7)));
+        assert_eq!(heartbeat("0").unwrap(), None);
+        for wrong in ["-1", "1.5", "soon", " 3", "99999999999999999999"] {
+            assert_eq!(heartbeat(wrong).unwrap_err().kind, Kind::Usage, "{wrong}");
+        }
+    }
+}
