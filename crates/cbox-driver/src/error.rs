@@ -8,6 +8,7 @@ pub use self::{
     place::Place,
 };
 
+use crate::nearest::suggestion;
 use cbox_nix::{NixError, derivations::DerivationFault, nix_error::Cause};
 use cbox_source::SourceError;
 use nix_formats::flake_lock::LockError;
@@ -133,7 +134,11 @@ impl From<NixError> for Error {
                 (Kind::Environment, "")
             }
             NixError::Interrupted(signal) => (Kind::Interrupted(*signal), ""),
-            NixError::Lock(LockError::UnknownInput { .. }) => (Kind::Lock, ""),
+            NixError::Lock(LockError::UnknownInput { part, known, .. }) => {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = suggestion(part, &known);
+                return Self::new(Kind::Lock, error.to_string()).hint(hint);
+            }
             NixError::Lock(LockError::Version(_)) => (
                 Kind::Lock,
                 "lock it anew with a released Nix: `nix flake lock`",

@@ -9,8 +9,8 @@ use cbox_source::compare::compare;
 use drv_causes::{Cause, Change, Difference, ExplainError, Explanation};
 
 use crate::{
+    blocking::blocking,
     error::{Error, Kind},
-    flake::staging::blocking,
 };
 
 /// So many sources are compared file by file; of those behind them the paths have to do.

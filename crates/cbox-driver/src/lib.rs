@@ -1,8 +1,10 @@
 //! What cbox does, as a library without a terminal and without a command line.
 
+pub mod blocking;
 pub mod boot;
 pub mod build;
 pub mod ci;
+pub mod diff;
 pub mod doctor;
 pub mod environment;
 pub mod error;

@@ -92,10 +92,11 @@ mod tests {
         Evaluated {
             system: "x86_64-linux".parse().unwrap(),
             host_name: Some(name.to_owned()),
-            artifact_name: None,
+            text: None,
             artifact_path: None,
             images: None,
             derivation: None,
+            toplevel: None,
         }
     }
 

@@ -46,15 +46,22 @@ impl KeyParts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overrides::Overrides;
+    use crate::{expression::Want, overrides::Overrides};
     use serde_json::json;
     use std::collections::BTreeSet;
 
     fn request() -> Request {
         Request {
             host: "h".into(),
-            attribute: Some("system.build.toplevel".parse().unwrap()),
+            wants: vec![Want::Derivation("system.build.toplevel".parse().unwrap())],
             ..Request::default()
+        }
+    }
+
+    fn wanting(want: Want) -> Request {
+        Request {
+            wants: vec![want],
+            ..request()
         }
     }
 
@@ -84,21 +91,14 @@ mod tests {
                 ..request()
             },
             Request {
-                attribute: None,
+                wants: vec![],
                 ..request()
             },
-            Request {
-                name: Some("a".parse().unwrap()),
-                ..request()
-            },
-            Request {
-                path: true,
-                ..request()
-            },
-            Request {
-                images: true,
-                ..request()
-            },
+            wanting(Want::Derivation("a".parse().unwrap())),
+            wanting(Want::Text("a".parse().unwrap())),
+            wanting(Want::ArtifactPath),
+            wanting(Want::Toplevel),
+            wanting(Want::Images),
             Request {
                 overrides: {
                     let mut overrides = Overrides::default();

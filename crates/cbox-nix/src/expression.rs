@@ -19,6 +19,12 @@ const EVALUATE: &str = r#"
     (set: name: set.${name} or (throw "cbox-no-attribute: ${builtins.concatStringsSep "." path}"))
     host.config path;
   built = at request.attribute;
+  describe = derivation: {
+    drv = derivation.drvPath;
+    out = derivation.outPath;
+    output = derivation.outputName or "out";
+    builder = derivation.system;
+  };
 
   # Of the images only the names are looked at: what makes one may fail, or take minutes.
   inherit (host.config.system) build;
@@ -37,14 +43,10 @@ in
     if host ? pkgs.stdenv then host.pkgs.stdenv.hostPlatform.system
     else host.config.nixpkgs.hostPlatform.system;
   hostName = host.config.networking.hostName or null;
-  artifactName = if request.name == null then null else at request.name;
+  text = if request.text == null then null else at request.text;
   artifactPath = if request.path then built.passthru.filePath or null else null;
-  derivation = if request.attribute == null then null else {
-    drv = built.drvPath;
-    out = built.outPath;
-    output = built.outputName or "out";
-    builder = built.system;
-  };
+  derivation = if request.attribute == null then null else describe built;
+  toplevel = if request.toplevel && build ? toplevel then describe build.toplevel else null;
   images = if !request.images then null else {
     toplevel = build ? toplevel;
     iso = build ? isoImage;
@@ -82,22 +84,32 @@ builtins.mapAttrs (name: input: declared (named name input))
   (removeAttrs (arguments // (flake.inputs or { })) [ "self" ])
 "#;
 
-/// What to evaluate of one host.
+/// What to evaluate of one host: its system and its name in any case, and what is wanted.
+/// One evaluation answers all of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Request {
     /// The entry of `nixosConfigurations`.
     pub host: String,
-    /// The option that holds the derivation, below `config`; without it only the
-    /// host's system and name are asked for.
-    pub attribute: Option<OptionPath>,
-    /// The option that holds the artifact's file name.
-    pub name: Option<OptionPath>,
-    /// Whether the derivation itself is asked for the artifact's path.
-    pub path: bool,
-    /// Whether the images that the host can be built as are asked for.
-    pub images: bool,
+    /// What is wanted of it.
+    pub wants: Vec<Want>,
     /// The values to force.
     pub overrides: Overrides,
+}
+
+/// Something to know of a host. Options are paths below `config`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Want {
+    /// The derivation that an option holds ([`Evaluated::derivation`]).
+    Derivation(OptionPath),
+    /// The text that an option holds ([`Evaluated::text`]): the name of an artifact, say.
+    Text(OptionPath),
+    /// The artifact's path, which that derivation itself names ([`Evaluated::artifact_path`]).
+    ArtifactPath,
+    /// The system in the image, if the host has one ([`Evaluated::toplevel`]).
+    Toplevel,
+    /// The images that the host can be built as ([`Evaluated::images`]).
+    Images,
 }
 
 impl Request {
@@ -106,14 +118,30 @@ impl Request {
     /// # Errors
     /// When two overrides contradict each other.
     pub fn expression(&self) -> Result<String, OverrideError> {
-        let document = json!({
+        let mut document = json!({
             "module": self.overrides.to_module()?,
-            "attribute": self.attribute.as_ref().map(OptionPath::parts),
-            "name": self.name.as_ref().map(OptionPath::parts),
-            "path": self.path,
-            "images": self.images,
+            "attribute": null,
+            "text": null,
+            "path": false,
+            "toplevel": false,
+            "images": false,
         });
+        for want in &self.wants {
+            match want {
+                Want::Derivation(option) => document["attribute"] = json!(option.parts()),
+                Want::Text(option) => document["text"] = json!(option.parts()),
+                Want::ArtifactPath => document["path"] = json!(true),
+                Want::Toplevel => document["toplevel"] = json!(true),
+                Want::Images => document["images"] = json!(true),
+            }
+        }
         Ok(format!("entry:\n{}{EVALUATE}", request_binding(&document)))
+    }
+
+    /// Whether something is wanted.
+    #[must_use]
+    pub fn wants(&self, want: &Want) -> bool {
+        self.wants.contains(want)
     }
 
     /// The attribute path behind the `#` of a flake reference, with the leading dot
@@ -156,17 +184,20 @@ pub struct Evaluated {
     pub system: System,
     /// `networking.hostName`, where the host has it.
     pub host_name: Option<String>,
-    /// The artifact's file name, where the request names its option.
-    pub artifact_name: Option<String>,
-    /// The artifact's path below the output, where the request asks the derivation for it
-    /// and that has a `passthru.filePath`, as the image variants of nixpkgs do.
+    /// The text of an option, where one is wanted.
+    pub text: Option<String>,
+    /// The artifact's path below the output, where it is wanted and the
+    /// derivation has a `passthru.filePath`, as the image variants of nixpkgs do.
     #[serde(default)]
     pub artifact_path: Option<String>,
-    /// What the host can be built as, where the request asks for it.
+    /// What the host can be built as, where it is wanted.
     #[serde(default)]
     pub images: Option<Images>,
-    /// The derivation, where the request names its attribute.
+    /// The derivation, where one is wanted.
     pub derivation: Option<DerivationInfo>,
+    /// The host's `system.build.toplevel`, where it is wanted and there is one.
+    #[serde(default)]
+    pub toplevel: Option<DerivationInfo>,
 }
 
 /// What a host can be built as, by the names that it has below `system.build`.
@@ -226,9 +257,8 @@ mod tests {
         overrides.force("a.b".parse().unwrap(), json!(nasty));
         let request = Request {
             host: "_appliance_iso".into(),
-            attribute: Some("system.build.isoImage".parse().unwrap()),
+            wants: vec![Want::Derivation("system.build.isoImage".parse().unwrap())],
             overrides,
-            ..Request::default()
         };
         let expression = request.expression().unwrap();
         let literal = expression
@@ -266,7 +296,7 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        let answer = r#"{"artifactName":null,"derivation":{"builder":"x86_64-linux",
+        let answer = r#"{"text":null,"derivation":{"builder":"x86_64-linux",
             "drv":"/nix/store/a.drv","out":"/nix/store/a","output":"out"},
             "hostName":"coder-box","system":"aarch64-linux"}"#;
         let evaluated: Evaluated = serde_json::from_str(answer).unwrap();

@@ -23,13 +23,10 @@ use cbox_nix::{
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
+    blocking::blocking,
     build::silence,
     error::{Error, Kind, Place},
-    flake::{
-        mention,
-        project::TEMPORARY,
-        staging::{Snapshot, Sources, blocking},
-    },
+    flake::{mention, project::TEMPORARY, snapshot::Snapshot, version::Version},
     links::{
         Runs, artifact, lock,
         manifest::{self, Artifact, Forced, Manifest, ManifestError},
@@ -150,7 +147,7 @@ impl OutDir {
 /// succeed are linked even when others fail.
 pub async fn realise(
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     out_dir: Option<&OutDir>,
     jobs: &[Job<'_>],
 ) -> Vec<Result<Built, Error>> {
@@ -241,7 +238,7 @@ fn located(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], error: NixError) -> Erro
     let Some((found, snapshot)) = found else {
         return error.into();
     };
-    let origin = &snapshot.origin;
+    let origin = &snapshot.checkout;
     let file = origin.shown(
         evaluator.session.environment,
         &origin.project.top.join(&found.file),
@@ -257,7 +254,7 @@ fn located(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], error: NixError) -> Erro
 /// Checks, hashes, links and records one output.
 async fn finish(
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     out_dir: Option<&OutDir>,
     job: &Job<'_>,
     failure: Option<&Failure>,
@@ -302,7 +299,7 @@ async fn check(
     pattern: &str,
     output: PathBuf,
 ) -> Result<Artifact, Error> {
-    let name = job.evaluated.artifact_name.as_deref();
+    let name = job.evaluated.text.as_deref();
     let (path, bytes) = artifact::find(&output, pattern, name)?;
     let known = out_dir
         .and_then(|out_dir| out_dir.manifest(job)?.ok())
@@ -403,7 +400,7 @@ impl Record {
 
 fn manifest(
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     job: &Job<'_>,
     artifact: Option<Artifact>,
 ) -> Manifest {

@@ -15,7 +15,7 @@ use nix_formats::nix_text::to_user_positions;
 
 use crate::{
     error::{Error, Kind},
-    flake::{mention, staging::Snapshot, unstaged},
+    flake::{mention, snapshot::Snapshot, unstaged},
     session::Evaluator,
     text::count,
 };
@@ -94,7 +94,7 @@ impl Evaluator<'_> {
 
     /// Shows what Nix said while it evaluated `what` to those who want to know all.
     fn tell(&self, said: &Said, snapshot: &Snapshot, what: &str) {
-        let (reporter, origin) = (self.session.reporter, &snapshot.origin);
+        let (reporter, origin) = (self.session.reporter, &snapshot.checkout);
         let top = origin.shown(self.session.environment, &origin.project.top);
         let top = top.trim_end_matches('/');
         let staged = snapshot.staged.path.as_str();
@@ -143,12 +143,12 @@ impl Evaluator<'_> {
         if let NixError::Flake { fault } | NixError::Evaluation { fault, .. } = &mut error {
             mention::complete(fault, &snapshot.tree, snapshot.staged.path.as_str());
             if let Some(Cause::MissingFile { file, why }) = &mut fault.cause {
-                *why = unstaged::why(self.session, &snapshot.origin, &snapshot.tree, file).await;
+                *why = unstaged::why(self.session, &snapshot.checkout, &snapshot.tree, file).await;
             }
         }
         let environment = self.session.environment;
         snapshot
-            .origin
+            .checkout
             .located(environment, error, &snapshot.staged, self.store_root())
     }
 

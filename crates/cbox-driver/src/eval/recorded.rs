@@ -30,7 +30,7 @@ use serde_json::json;
 use crate::{
     ci::workflow_command,
     environment::Environment,
-    flake::{mention, origin::Origin, project::Project},
+    flake::{checkout::Checkout, mention, project::Project},
     session::not_fetched,
 };
 
@@ -118,7 +118,7 @@ fn shown(folder: &Path, recording: &str, sets: bool) -> String {
         ..Environment::unknown()
     };
     let project = Project::find(&environment, Some(&folder), None).unwrap();
-    let origin = Origin::working_tree(project);
+    let origin = Checkout::working_tree(project);
     let staged = Staged {
         path: StorePath::from_absolute_path(STAGED, DEFAULT_STORE_DIR).unwrap(),
         nar_hash: Hasher::default().finish(),

@@ -20,7 +20,7 @@ use crate::{
         evaluation::{Failure, derivation_of},
         memory_budget::{Given, LEAST_NEED, Share, share},
     },
-    flake::staging::Snapshot,
+    flake::snapshot::Snapshot,
     machine,
     options::Limits,
     progress::evaluations::Evaluations,

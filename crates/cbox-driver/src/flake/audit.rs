@@ -12,8 +12,9 @@ use cbox_source::{
 };
 
 use crate::{
+    blocking::blocking,
     error::{Error, Kind, NO_DISK_IMAGE, Place},
-    flake::staging::{Sources, blocking, stopped},
+    flake::{snapshot::stopped, version::Version},
     session::Session,
     text::count,
 };
@@ -22,7 +23,7 @@ use crate::{
 const LISTED: usize = 20;
 
 /// Audits the tree of `sources`. Entries that allow nothing that is there are warned of.
-pub async fn audit(session: &Session<'_>, sources: &Sources<'_>) -> Result<Audit, Error> {
+pub async fn audit(session: &Session<'_>, sources: &Version<'_>) -> Result<Audit, Error> {
     let allow = session.project.allowed()?;
     let (tree, rules) = (sources.base.clone(), sources.rules.clone());
     let (cores, interrupt) = (session.environment.cores, session.interrupt.clone());
@@ -45,7 +46,7 @@ pub async fn audit(session: &Session<'_>, sources: &Sources<'_>) -> Result<Audit
 ///
 /// # Errors
 /// With all that is found, as an error of the source.
-pub async fn check(session: &Session<'_>, sources: &Sources<'_>) -> Result<(), Error> {
+pub async fn check(session: &Session<'_>, sources: &Version<'_>) -> Result<(), Error> {
     let audit = audit(session, sources).await?;
     annotate(session, &audit);
     let Some(mut error) = failure(session, &audit) else {

@@ -11,16 +11,17 @@ use std::{
 
 use cbox_nix::{
     NixError,
-    expression::Request,
+    expression::{Request, Want},
     overrides::{OptionPath, OverrideError, Overrides},
 };
 use cbox_source::compare::differing;
 use serde::Serialize;
 
 use crate::{
+    blocking::blocking,
     error::{Error, Kind},
     eval::schedule::{self, Item},
-    flake::staging::{Snapshot, Sources, blocking},
+    flake::{snapshot::Snapshot, version::Version},
     options::Limits,
     session::{Evaluator, Session},
 };
@@ -84,7 +85,7 @@ pub fn option(session: &Session<'_>) -> Result<OptionPath, Error> {
 /// When a host does not evaluate, has no baked source, or one that cannot be read here.
 pub async fn find(
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     host: Option<&str>,
     limits: &Limits,
 ) -> Result<Vec<Baked>, Error> {
@@ -92,16 +93,12 @@ pub async fn find(
     let option = option(session)?;
     let mut items = Vec::new();
     for host in hosts(session, host)? {
-        let (snapshot, _) = sources.snapshot(Some(&host), false).await?;
+        let (snapshot, _) = sources.snapshot_for(Some(&host), false).await?;
         items.push(Item {
             snapshot,
             request: Request {
                 host: host.clone(),
-                attribute: None,
-                // Asked as the name of an artifact is: an option that holds a text.
-                name: Some(option.clone()),
-                path: false,
-                images: false,
+                wants: vec![Want::Text(option.clone())],
                 overrides: Overrides::default(),
             },
             name: host,
@@ -111,7 +108,7 @@ pub async fn find(
     let mut all: Vec<Baked> = Vec::new();
     for (item, answer) in items.iter().zip(answers) {
         let evaluated = answer.map_err(|error| without_source(error, &item.name, &option))?;
-        let path = evaluated.artifact_name;
+        let path = evaluated.text;
         let path = path.filter(|path| path.starts_with(&evaluator.nix.store.dir));
         let path = path.ok_or_else(|| {
             let message = format!("`{option}` of host `{}` is no path in the store", item.name);

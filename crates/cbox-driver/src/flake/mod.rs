@@ -2,10 +2,10 @@
 
 pub mod audit;
 pub mod baked;
+pub mod checkout;
 pub mod config;
 pub mod mention;
-pub mod origin;
 pub mod project;
-pub mod staging;
+pub mod snapshot;
 pub mod unstaged;
 pub mod version;

@@ -8,7 +8,7 @@ use cbox_nix::nix_error::Unstaged;
 use cbox_source::{rules::LeftOut, tree::Tree};
 
 use crate::{
-    flake::{config, origin::Origin},
+    flake::{checkout::Checkout, config},
     nearest::nearest,
     session::Session,
     verify::baseline,
@@ -18,7 +18,7 @@ use crate::{
 /// It becomes what the user calls that file.
 pub async fn why(
     session: &Session<'_>,
-    origin: &Origin,
+    origin: &Checkout,
     tree: &Tree,
     file: &mut String,
 ) -> Option<Unstaged> {

@@ -1,5 +1,5 @@
-//! States: versions of the flake that somebody else would have, which are the tracked
-//! files of the working tree, or a commit. Local settings are no part of either.
+//! A version of the flake: the working tree, all of it or only what others have too, or a
+//! commit. Which files it has, which hosts, and what of it is staged for each.
 
 use std::{
     collections::BTreeSet,
@@ -7,14 +7,28 @@ use std::{
     sync::Arc,
 };
 
-use cbox_nix::{NixError, git::Change};
-use cbox_source::{stand_in, tree::Tree};
+use camino::Utf8Path;
+use cbox_nix::{
+    NixError,
+    git::{Change, Head},
+};
+use cbox_source::{
+    SourceError,
+    list::{self, Listed},
+    rules::Rules,
+    stand_in,
+    tree::Tree,
+};
 use tokio::sync::OnceCell;
 
+use super::{
+    checkout::{self, Checkout},
+    snapshot::Snapshot,
+};
 use crate::{
+    blocking::blocking,
     environment::GitHub,
-    error::Error,
-    flake::staging::{Snapshot, Sources},
+    error::{Error, Kind},
     session::{Evaluator, Session},
     subject::name::{HOSTS, word},
     verify::{
@@ -23,12 +37,23 @@ use crate::{
     },
 };
 
-/// One version of the flake.
+/// One version of the flake, looked at once.
 #[derive(Debug)]
-pub struct State<'a> {
+pub struct Version<'a> {
     session: &'a Session<'a>,
-    sources: Sources<'a>,
-    /// Set once the stand-ins in it have been named.
+    /// Where its files are, and what they are called.
+    pub checkout: Arc<Checkout>,
+    /// The rules for its files.
+    pub rules: Rules,
+    /// Its files, without local settings.
+    pub base: Tree,
+    /// Whether git tracks the baseline, which is never staged.
+    pub baseline_tracked: bool,
+    /// Where git stands; nothing of it outside a repository.
+    pub head: Head,
+    /// The tree without local settings, hashed when it is first wanted.
+    plain: OnceCell<Arc<Snapshot>>,
+    /// Set once the files that only stand in for others have been named.
     warned: OnceCell<()>,
 }
 
@@ -51,56 +76,186 @@ pub struct Base {
     pub branch: String,
 }
 
-impl<'a> State<'a> {
-    /// The tracked files of the working tree; outside a repository, where nothing is
-    /// tracked, all that would be staged.
-    pub async fn working_tree(session: &'a Session<'a>) -> Result<Self, Error> {
+impl<'a> Version<'a> {
+    /// The working tree, local settings not yet among its files: git (or the file system) is
+    /// asked for them, and each is looked at.
+    pub async fn working_tree(session: &'a Session<'a>, tracked_only: bool) -> Result<Self, Error> {
+        let (listed, head) = match &session.project.repository {
+            Some(repository) => {
+                let (files, head) = tokio::try_join!(
+                    repository.files(session.interrupt),
+                    repository.head(session.interrupt)
+                )?;
+                (Some(list::from_git(&files.0, &files.1)), head)
+            }
+            None => {
+                session.reporter.note(
+                    "no git repository here: every file that .gitignore does not name is staged",
+                );
+                (None, Head::default())
+            }
+        };
+        let checkout = Checkout::working_tree(session.project.clone());
+        Self::select(session, checkout, listed, head, tracked_only).await
+    }
+
+    /// Lays `revision` out in a folder of its own and looks at each of its files. The
+    /// `cbox.toml` that counts is the one of that commit.
+    pub async fn commit(session: &'a Session<'a>, revision: &str) -> Result<Self, Error> {
+        let Some(repository) = &session.project.repository else {
+            let folder = &session.project.folder;
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{folder} is in no git repository, so there is no revision `{revision}`"),
+            )
+            .hint("without a repository there is the working tree only"));
+        };
+        let commit = repository.resolve(revision, session.interrupt).await?;
+        let unwritable = |error: &std::io::Error| {
+            Error::file(Kind::Source, "make", "a folder for another commit", error)
+                .hint("TMPDIR says where it goes")
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("cbox-")
+            .tempdir()
+            .map_err(|error| unwritable(&error))?;
+        session.reporter.doing(&format!(
+            "laying out {}",
+            checkout::called(revision, &commit)
+        ));
+        let files = repository
+            .materialise(&commit, folder.path(), session.interrupt)
+            .await?;
+        let checkout = Checkout::commit(&session.project, revision, &commit, folder)?;
+        let head = Head {
+            revision: Some(commit),
+            ..Head::default()
+        };
+        Self::select(
+            session,
+            checkout,
+            Some(list::from_git(&files, b"")),
+            head,
+            true,
+        )
+        .await
+    }
+
+    /// What others have of the working tree: its tracked files; outside a repository, where
+    /// nothing is tracked, all that would be staged.
+    pub async fn tracked(session: &'a Session<'a>) -> Result<Self, Error> {
         let tracked_only = session.project.repository.is_some();
-        Ok(Self::of(
-            session,
-            Sources::look(session, tracked_only).await?,
-        ))
+        Self::working_tree(session, tracked_only).await
     }
 
-    /// The commit that `revision` stands for.
-    pub async fn of_revision(session: &'a Session<'a>, revision: &str) -> Result<Self, Error> {
-        Ok(Self::of(
-            session,
-            Sources::of_revision(session, revision).await?,
-        ))
-    }
-
-    fn of(session: &'a Session<'a>, sources: Sources<'a>) -> Self {
-        Self {
-            session,
-            sources,
-            warned: OnceCell::new(),
+    /// Looks at the files of `listed`, or at all there are.
+    async fn select(
+        session: &'a Session<'a>,
+        checkout: Arc<Checkout>,
+        listed: Option<Vec<Listed>>,
+        head: Head,
+        tracked_only: bool,
+    ) -> Result<Self, Error> {
+        let project = &checkout.project;
+        let rules = project.rules().map_err(|error| checkout.named(error))?;
+        let baseline = project.dir().join(baseline::FILE);
+        let baseline_tracked = listed.iter().flatten().any(|listed| {
+            listed.tracked && Utf8Path::from_path(&listed.path) == Some(baseline.as_path())
+        });
+        let top = project.top.as_std_path().to_owned();
+        let selecting = rules.clone();
+        let base = blocking(move || {
+            let listed: Vec<Listed> = match listed {
+                Some(listed) => listed,
+                None => list::from_walk(&top)?,
+            };
+            Tree::select(&top, listed, &selecting, tracked_only)
+        })
+        .await
+        .map_err(|error: SourceError| checkout.named(error.into()))?;
+        let flake = project.dir().join("flake.nix");
+        if !base.contains(flake.as_std_path()) {
+            let why = if tracked_only {
+                "git does not track it (`git add` does), or `exclude` in cbox.toml names it"
+            } else {
+                "git ignores it, or `exclude` in cbox.toml names it"
+            };
+            return Err(Error::new(
+                Kind::Config,
+                format!("{flake} is not staged, so Nix would find no flake"),
+            )
+            .hint(why));
         }
+        Ok(Self {
+            session,
+            checkout,
+            rules,
+            base,
+            baseline_tracked,
+            head,
+            plain: OnceCell::new(),
+            warned: OnceCell::new(),
+        })
+    }
+
+    /// Whether the tree differs from the commit: changed or untracked files.
+    pub fn is_dirty(&self) -> bool {
+        self.head.dirty || self.base.entries.iter().any(|entry| !entry.tracked)
+    }
+
+    /// The tree for evaluating `host`: with its local settings if it is an install host,
+    /// or if they are asked for. Also says which local settings were set aside.
+    pub async fn snapshot_for(
+        &self,
+        host: Option<&str>,
+        with_local: bool,
+    ) -> Result<(Arc<Snapshot>, Vec<PathBuf>), Error> {
+        let local = match host {
+            Some(host) => self.base.local_settings(&self.rules, host)?,
+            None => vec![],
+        };
+        let paths = || local.iter().map(|entry| entry.path.clone()).collect();
+        if local.is_empty() {
+            Ok((self.plain().await?, vec![]))
+        } else if with_local || host.is_some_and(|host| !self.checkout.project.is_image_host(host))
+        {
+            let snapshot = self.hash(self.base.with(&local), paths()).await?;
+            Ok((Arc::new(snapshot), vec![]))
+        } else {
+            Ok((self.plain().await?, paths()))
+        }
+    }
+
+    /// The tree without local settings, hashed once.
+    pub async fn plain(&self) -> Result<Arc<Snapshot>, Error> {
+        let snapshot = self
+            .plain
+            .get_or_try_init(|| async { self.hash(self.base.clone(), vec![]).await.map(Arc::new) });
+        snapshot.await.cloned()
+    }
+
+    async fn hash(&self, tree: Tree, local: Vec<PathBuf>) -> Result<Snapshot, Error> {
+        Snapshot::of(self.session, Arc::clone(&self.checkout), tree, local).await
     }
 
     /// What it is called in a sentence: `the working tree`, `main (0123456789)`.
     pub fn label(&self) -> &str {
-        self.sources.origin.label()
-    }
-
-    /// Its files.
-    pub fn sources(&self) -> &Sources<'a> {
-        &self.sources
+        self.checkout.label()
     }
 
     /// The commit; of the working tree, the one that it stands at, if there is one.
     pub fn revision(&self) -> Option<&str> {
-        self.sources.head.revision.as_deref()
+        self.head.revision.as_deref()
     }
 
     /// Whether it is a commit, and not the working tree.
     pub fn is_commit(&self) -> bool {
-        self.sources.origin.is_commit()
+        self.checkout.is_commit()
     }
 
     /// `evaluator`, with what this state's own `cbox.toml` says of evaluation.
     pub fn evaluator<'b>(&self, evaluator: &Evaluator<'b>) -> Evaluator<'b> {
-        evaluator.under(&self.sources.origin.project)
+        evaluator.under(&self.checkout.project)
     }
 
     /// The hosts that run on machines.
@@ -125,9 +280,9 @@ impl<'a> State<'a> {
 
     /// The hosts that its own `cbox.toml` names, or else those that its folders tell of.
     fn hosts(&self) -> Vec<String> {
-        let project = &self.sources.origin.project;
+        let project = &self.checkout.project;
         let folders = || {
-            let entries = self.sources.base.entries.iter();
+            let entries = self.base.entries.iter();
             let dir = project.dir().as_std_path();
             entries
                 .filter_map(|entry| host_of(dir, &entry.path))
@@ -137,12 +292,12 @@ impl<'a> State<'a> {
     }
 
     fn is_image_host(&self, host: &str) -> bool {
-        self.sources.origin.project.is_image_host(host)
+        self.checkout.project.is_image_host(host)
     }
 
-    /// The tree, hashed. The first time, files that only stand in for others are named.
+    /// As [`Version::plain`]. The first time, files that only stand in for others are named.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
-        let snapshot = self.sources.plain().await?;
+        let snapshot = self.plain().await?;
         let warn = || async {
             if let Some(warning) = stand_in::warning(&snapshot.stand_ins) {
                 let reporter = self.session.reporter;
@@ -157,7 +312,7 @@ impl<'a> State<'a> {
     /// would use: this state does not.
     pub fn set_aside(&self) -> Result<Vec<PathBuf>, Error> {
         // Git may track some of them in spite of all, so a commit can have its own.
-        let mut tops = vec![&self.sources.base.top];
+        let mut tops = vec![&self.base.top];
         let here = self.session.project.top.as_std_path().to_owned();
         tops.push(&here);
         let mut found = BTreeSet::new();
@@ -167,8 +322,8 @@ impl<'a> State<'a> {
                 entries: vec![],
             };
             for host in self.install_hosts() {
-                let settings = tree.local_settings(&self.sources.rules, &host);
-                let settings = settings.map_err(|error| self.sources.origin.named(error.into()))?;
+                let settings = tree.local_settings(&self.rules, &host);
+                let settings = settings.map_err(|error| self.checkout.named(error.into()))?;
                 found.extend(settings.into_iter().map(|entry| entry.path));
             }
         }
@@ -177,16 +332,16 @@ impl<'a> State<'a> {
 
     /// The hash of its `flake.lock`, as a baseline holds it; `None` where there is none.
     pub async fn flake_lock_hash(&self) -> Result<Option<String>, Error> {
-        let lock = self.sources.plain().await?.read_lock()?;
+        let lock = self.plain().await?.read_lock()?;
         Ok(lock.as_deref().map(baseline::lock_hash))
     }
 
     /// Its `baseline.json`: of the working tree, the file on disk.
     pub fn baseline_file(&self) -> Result<BaselineFile, Error> {
-        let origin = &self.sources.origin;
+        let origin = &self.checkout;
         let folder = &origin.project.folder;
         let shown = origin.shown(self.session.environment, &folder.join(baseline::FILE));
-        let tracked = self.sources.baseline_tracked;
+        let tracked = self.baseline_tracked;
         BaselineFile::read(folder, shown, origin.is_commit(), tracked)
     }
 
@@ -197,7 +352,7 @@ impl<'a> State<'a> {
 
     /// What is not committed; of a commit, nothing.
     pub async fn uncommitted(&self) -> Result<Uncommitted, Error> {
-        if self.sources.origin.is_commit() {
+        if self.checkout.is_commit() {
             return Ok(Uncommitted::default());
         }
         Uncommitted::find(self.session).await

@@ -1,6 +1,6 @@
 //! What the kernel and udev tell of block devices, read from files.
 //!
-//! Sources: the kernel's `Documentation/ABI/{stable,testing}/sysfs-block*` and proc(5). A
+//! Version: the kernel's `Documentation/ABI/{stable,testing}/sysfs-block*` and proc(5). A
 //! program like `lsblk` reads the same files; without it there is nothing to be missing.
 
 use std::{

@@ -34,8 +34,8 @@ use self::{
     kernel::{Found, Kernel},
 };
 use crate::{
+    blocking::blocking,
     error::{Error, Kind},
-    flake::staging::blocking,
     flash::block_devices::Number,
     links::image::Built,
     reporter::Reporter,

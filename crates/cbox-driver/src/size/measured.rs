@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     change::{Change, compare},
     packages::{Package, Way, called, fold, only_way, ways},
-    subject::{Counted, Subject},
+    subject::{Counted, Measurable},
 };
 use crate::{
     error::{Error, Kind},
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Measured {
     /// What was measured.
-    pub subject: Subject,
+    pub subject: Measurable,
     /// What its root needs.
     pub closure: Closure,
     /// The packages in it, the largest first.
@@ -47,14 +47,14 @@ pub struct Why<'a> {
 /// Asks the store about all subjects in one call.
 pub async fn measure(
     evaluator: &Evaluator<'_>,
-    (main, other): (Subject, Option<Subject>),
+    (main, other): (Measurable, Option<Measurable>),
 ) -> Result<(Measured, Option<Comparison>), Error> {
     let mut roots = vec![main.root.as_str()];
     roots.extend(other.as_ref().map(|other| other.root.as_str()));
     roots.dedup();
     evaluator.session.reporter.briefly("asking for sizes");
     let infos = evaluator.nix.closure(&roots).await?;
-    let measured = |subject: Subject| {
+    let measured = |subject: Measurable| {
         let closure = infos.closure(&subject.root).map_err(|error| {
             Error::new(
                 Kind::Environment,
@@ -98,7 +98,7 @@ impl Measured {
 
     /// As JSON.
     pub fn to_json(&self) -> Value {
-        let Subject {
+        let Measurable {
             name,
             system,
             root,

@@ -1,10 +1,8 @@
-//! From the words of a command line to what is in the store.
-
-use std::{rc::Rc, sync::Arc};
+//! What is measured: the system of a target, its image, or a path in the store.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{
-    expression::{DerivationInfo, Evaluated},
+    expression::{DerivationInfo, Evaluated, Want},
     nix::Nix,
 };
 use nix_formats::system::System;
@@ -12,25 +10,22 @@ use nix_formats::system::System;
 use crate::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
-    flake::{
-        config::Budget,
-        project::Project,
-        staging::{Snapshot, Sources},
-    },
+    flake::{config::Budget, project::Project},
     links::artifact,
     nearest::{nearest, suggestion},
     options::{Forced, Limits},
     session::{Evaluator, Session},
     subject::{
+        Subject,
+        find::{self, Asked, Found, Meant, Versions},
         name::TargetName,
-        side::{self, Side},
-        target::{self, Target},
+        target,
     },
 };
 
 /// Something that is in the store and has a size.
 #[derive(Debug)]
-pub struct Subject {
+pub struct Measurable {
     /// Its name for people.
     pub name: String,
     /// The system that it is for, where it is a target.
@@ -65,36 +60,6 @@ pub struct ImageFile {
     pub size: u64,
 }
 
-/// What is wanted, as far as the words alone tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Wanted {
-    /// A link into the store, or a path in it.
-    Output(Utf8PathBuf),
-    /// A target, at a commit or in the working tree.
-    Target {
-        revision: Option<String>,
-        name: TargetName,
-    },
-}
-
-impl Wanted {
-    fn revision(&self) -> Option<Option<&str>> {
-        match self {
-            Self::Output(_) => None,
-            Self::Target { revision, .. } => Some(revision.as_deref()),
-        }
-    }
-}
-
-/// A target that is about to be evaluated.
-struct Asked<'a> {
-    /// Its name for people.
-    shown: String,
-    target: Target,
-    snapshot: Arc<Snapshot>,
-    sources: Rc<Sources<'a>>,
-}
-
 /// What is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'q> {
@@ -111,86 +76,119 @@ pub struct Question<'q> {
 }
 
 /// Finds what is asked about, and what it is compared with if there is such. Nothing is
-/// built.
+/// built, and each is evaluated once at most.
+///
+/// # Errors
+/// When a word names nothing, does not evaluate, or is not built.
 pub async fn find(
     session: &Session<'_>,
     evaluator: &Evaluator<'_>,
     question: Question<'_>,
-) -> Result<(Subject, Option<Subject>), Error> {
+) -> Result<(Measurable, Option<Measurable>), Error> {
     let main = wanted(session, question.target)?;
     let other = match question.against {
         Some(text) => Some(against(session, text, &main)?),
         None => None,
     };
-    let of_main = sources(session, &main).await?;
-    let of_other = match &other {
-        Some(other) if other.revision() == main.revision() => of_main.clone(),
-        Some(other) => sources(session, other)
-            .await
-            .map_err(|error| meant_a_target(&session.project, question.against, error))?,
-        None => None,
-    };
-    let main = ask(evaluator, question, (&main, question.target), of_main).await?;
-    let other = match (other, question.against) {
-        (Some(other), Some(text)) => {
-            Some(ask(evaluator, question, (&other, text), of_other).await?)
-        }
-        _ => None,
-    };
-    let mut items = Vec::new();
-    for asked in [Some(&main), other.as_ref()].into_iter().flatten() {
-        if let Err(asked) = asked {
-            items.extend(asked.items()?);
-        }
+    let versions = Versions::of(session, false);
+    if let Some(Some(revision)) = other.as_ref().and_then(Subject::revision) {
+        let version = versions.get(Some(revision)).await;
+        version.map_err(|error| meant_a_target(&session.project, question.against, error))?;
     }
+    let meant = Meant {
+        forced: question.forced,
+        with_local: question.with_local,
+        tracked_only: false,
+    };
+    let label = |subject: &Subject, text: &str| match subject {
+        Subject::Target {
+            revision: Some(revision),
+            name,
+        } => format!("{revision}:{name}"),
+        Subject::Target { name, .. } if !text.contains('/') => name.to_string(),
+        _ => text.to_owned(),
+    };
+    let mut found = Vec::new();
+    let words = [
+        Some((&main, question.target)),
+        other.as_ref().zip(question.against),
+    ];
+    for (subject, text) in words.into_iter().flatten() {
+        let label = label(subject, text);
+        let one = versions.find(evaluator, subject, &label, meant).await?;
+        found.push(match one {
+            Found::Target(mut asked) => {
+                if asked.target.artifact.is_some() {
+                    asked.target.request.wants.push(Want::Toplevel);
+                }
+                Found::Target(asked)
+            }
+            other => other,
+        });
+    }
+    let targets = found.iter().filter_map(|found| match found {
+        Found::Target(asked) => Some(asked.item()),
+        Found::Derivation(_) | Found::Output(_) => None,
+    });
+    let items: Vec<Item> = targets.collect();
     let mut answers = schedule::derivations(evaluator, &question.limits, &items)
         .await?
         .into_iter();
-    let main = resolve(evaluator, question, main, &mut answers).await?;
-    let other = match other {
-        Some(other) => Some(resolve(evaluator, question, other, &mut answers).await?),
-        None => None,
-    };
-    Ok((main, other))
+    let mut measurable = Vec::new();
+    for found in found {
+        measurable.push(match found {
+            Found::Derivation(path) | Found::Output(path) => of_output(evaluator, &path).await?,
+            Found::Target(asked) => match answers.next() {
+                Some(answer) => of_target(evaluator, question, *asked, answer?).await?,
+                None => return Err(Error::new(Kind::Evaluation, "no answer came")),
+            },
+        });
+    }
+    let mut measurable = measurable.into_iter();
+    match measurable.next() {
+        Some(main) => Ok((main, measurable.next())),
+        None => Err(Error::new(Kind::Evaluation, "no answer came")),
+    }
 }
 
 /// Understands the name of what is asked about.
-fn wanted(session: &Session<'_>, text: &str) -> Result<Wanted, Error> {
-    match Side::parse(session.environment, text)? {
-        Side::Derivation(_) => Err(Error::new(
-            Kind::Usage,
-            format!("{text} says how something is built, and has no size of its own"),
-        )
-        .hint("name a target, a link in out/ or a store path")),
-        Side::Output(path) => Ok(Wanted::Output(path)),
-        Side::Target { revision, name } => {
-            let name = target::parse_name(&name)?;
-            // What is wrong without asking anybody is said first.
-            if let (TargetName::Image { kind, format, .. }, None) = (&name, &revision) {
-                target::find(&session.project, kind, format)?;
-            }
-            Ok(Wanted::Target { revision, name })
+fn wanted(session: &Session<'_>, text: &str) -> Result<Subject, Error> {
+    let subject = Subject::parse(session.environment, text)?;
+    match &subject {
+        Subject::Derivation(_) => {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{text} says how something is built, and has no size of its own"),
+            )
+            .hint("name a target, a link in out/ or a store path"));
         }
+        // What is wrong without asking anybody is said first.
+        Subject::Target {
+            revision: None,
+            name: TargetName::Image { kind, format, .. },
+        } => drop(target::find(&session.project, kind, format)?),
+        _ => {}
     }
+    Ok(subject)
 }
 
 /// Understands what is compared with: what names a target is one, any other word is a
 /// commit, of which the same target counts.
-fn against(session: &Session<'_>, text: &str, main: &Wanted) -> Result<Wanted, Error> {
-    let is_word = matches!(
-        Side::parse(session.environment, text)?,
-        Side::Target { revision: None, .. }
-    );
-    if !is_word || is_target(&session.project, text) {
-        return wanted(session, text);
-    }
+fn against(session: &Session<'_>, text: &str, main: &Subject) -> Result<Subject, Error> {
+    let subject = Subject::parse(session.environment, text);
+    let is_word = match &subject {
+        Ok(subject) => matches!(subject, Subject::Target { revision: None, .. }),
+        Err(_) => !text.is_empty() && !text.contains(':'),
+    };
     match main {
-        Wanted::Target { name, .. } => Ok(Wanted::Target {
-            revision: Some(text.to_owned()),
-            name: name.clone(),
-        }),
+        Subject::Target { name, .. } if is_word && !is_target(&session.project, text) => {
+            Ok(Subject::Target {
+                revision: Some(text.to_owned()),
+                name: name.clone(),
+            })
+        }
         // A store path is of no commit, so nothing but a target can be meant.
-        Wanted::Output(_) => wanted(session, text),
+        _ => wanted(session, text),
     }
 }
 
@@ -221,53 +219,8 @@ fn meant_a_target(project: &Project, against: Option<&str>, error: Error) -> Err
     }
 }
 
-/// The tree that a target is of; `None` for what needs none.
-async fn sources<'a>(
-    session: &'a Session<'a>,
-    wanted: &Wanted,
-) -> Result<Option<Rc<Sources<'a>>>, Error> {
-    Ok(match wanted.revision() {
-        None => None,
-        Some(None) => Some(Rc::new(Sources::look(session, false).await?)),
-        Some(Some(revision)) => Some(Rc::new(Sources::of_revision(session, revision).await?)),
-    })
-}
-
-/// What is in the store already, or what has to be evaluated to know it.
-async fn ask<'a>(
-    evaluator: &Evaluator<'_>,
-    question: Question<'_>,
-    (wanted, shown): (&Wanted, &str),
-    sources: Option<Rc<Sources<'a>>>,
-) -> Result<Result<Subject, Asked<'a>>, Error> {
-    match (wanted, sources) {
-        (Wanted::Output(path), _) => of_output(evaluator, path).await.map(Ok),
-        (Wanted::Target { name, .. }, None) => {
-            Err(Error::new(Kind::Source, format!("no tree has {name}")))
-        }
-        (Wanted::Target { name, revision }, Some(sources)) => {
-            let project = &sources.origin.project;
-            let native = &evaluator.nix.settings.system;
-            let target = target::resolve(project, name, question.forced, native, &sources)?;
-            let host = Some(target.request.host.as_str()).filter(|_| revision.is_none());
-            let (snapshot, _) = sources.snapshot(host, question.with_local).await?;
-            let shown = match revision {
-                Some(revision) => format!("{revision}:{name}"),
-                None if shown.contains('/') => shown.to_owned(),
-                None => name.to_string(),
-            };
-            Ok(Err(Asked {
-                shown,
-                target,
-                snapshot,
-                sources,
-            }))
-        }
-    }
-}
-
 /// What a link leads to, or a path in the store.
-async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Subject, Error> {
+async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measurable, Error> {
     let environment = evaluator.session.environment;
     let store = &evaluator.nix.store;
     // A store may keep the files of its paths elsewhere, or on another machine.
@@ -275,11 +228,11 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Subject
         (true, None) => path.to_owned(),
         (true, Some(place)) => {
             let place = Utf8PathBuf::from_path_buf(place).unwrap_or_else(|_| path.to_owned());
-            side::target_of(environment, &place)?
+            find::target_of(environment, &place)?
         }
-        (false, _) => side::target_of(environment, path)?,
+        (false, _) => find::target_of(environment, path)?,
     };
-    let inside = side::inside(store, &target).ok_or_else(|| {
+    let inside = find::inside(store, &target).ok_or_else(|| {
         Error::new(
             Kind::Usage,
             format!("{} is in no store", environment.shown(path)),
@@ -294,7 +247,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Subject
                 .hint("`cbox status` shows what is built"),
         );
     }
-    Ok(Subject {
+    Ok(Measurable {
         name: environment.shown(path).into_string(),
         system: None,
         root,
@@ -304,61 +257,22 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Subject
     })
 }
 
-impl Asked<'_> {
-    /// What is to be evaluated: the target, and the system in it if it is an image.
-    fn items(&self) -> Result<Vec<Item>, Error> {
-        let item = |request, name: String| Item {
-            snapshot: Arc::clone(&self.snapshot),
-            request,
-            name,
-        };
-        let request = &self.target.request;
-        let mut items = vec![item(request.clone(), self.shown.clone())];
-        if self.target.artifact.is_some() {
-            let system = target::system_of(request)?;
-            items.push(item(system, format!("the system of {}", self.shown)));
-        }
-        Ok(items)
-    }
-}
-
-type Answer = Result<(Evaluated, DerivationInfo), Error>;
-
-/// Looks for what was evaluated in the store. `answers` are those to its items.
-async fn resolve(
+/// Looks for what was evaluated in the store.
+async fn of_target(
     evaluator: &Evaluator<'_>,
     question: Question<'_>,
-    asked: Result<Subject, Asked<'_>>,
-    answers: &mut impl Iterator<Item = Answer>,
-) -> Result<Subject, Error> {
-    let asked = match asked {
-        Ok(subject) => return Ok(subject),
-        Err(asked) => asked,
-    };
-    let mut next = || match answers.next() {
-        Some(answer) => answer,
-        None => Err(Error::new(Kind::Evaluation, "no answer came")),
-    };
-    let (own, system) = match asked.target.artifact {
-        Some(_) => (next(), Some(next())),
-        None => (next(), None),
-    };
-    let (evaluated, own) = own?;
-    let system = match system {
-        Some(Ok((_, system))) => Some(system),
-        // The target itself evaluates, so what is missing is the attribute.
-        Some(Err(error)) if error.kind == Kind::Config => None,
-        Some(Err(error)) => return Err(error),
-        None => None,
-    };
+    asked: Asked<'_>,
+    (evaluated, own): (Evaluated, DerivationInfo),
+) -> Result<Measurable, Error> {
     let nix = &evaluator.nix;
     let is_image = asked.target.artifact.is_some();
     let own_is_there = is_there(nix, &own.out).await?;
-    let counted = system.as_ref().unwrap_or(&own);
+    let counted = evaluated.toplevel.as_ref().unwrap_or(&own);
     if !is_there(nix, &counted.out).await? {
         let is_image_there = own_is_there && counted.out != own.out;
+        let session = evaluator.session;
         return Err(not_built(
-            evaluator.session,
+            session,
             question,
             &asked,
             counted,
@@ -369,15 +283,15 @@ async fn resolve(
         (Some(pattern), true) => image_file(nix, &own, pattern, &evaluated)?,
         _ => None,
     };
-    Ok(Subject {
+    Ok(Measurable {
         budget: budget(&asked),
-        name: asked.shown,
-        system: Some(evaluated.system),
-        counted: match is_image && system.is_none() {
+        counted: match is_image && evaluated.toplevel.is_none() {
             true => Counted::Output,
             false => Counted::System,
         },
         root: counted.out.clone(),
+        system: Some(evaluated.system),
+        name: asked.label,
         image,
     })
 }
@@ -399,7 +313,7 @@ fn image_file(
     let Some(output) = nix.store.physical(&own.out) else {
         return Ok(None);
     };
-    let (path, size) = artifact::find(&output, pattern, evaluated.artifact_name.as_deref())?;
+    let (path, size) = artifact::find(&output, pattern, evaluated.text.as_deref())?;
     Ok(Some(ImageFile {
         path: format!("{}/{path}", own.out),
         size,
@@ -409,7 +323,7 @@ fn image_file(
 fn budget(asked: &Asked<'_>) -> Budget {
     match &asked.target.name {
         TargetName::Image { kind, format, .. } => {
-            let found = target::find(&asked.sources.origin.project, kind, format);
+            let found = target::find(&asked.version.checkout.project, kind, format);
             found.map_or_else(|_| Budget::default(), |config| config.budget.clone())
         }
         TargetName::Host { .. } => Budget::default(),
@@ -426,7 +340,7 @@ fn not_built(
 ) -> Error {
     let forced = question.forced;
     let plain = forced.set.is_empty() && !forced.stamp && !question.with_local;
-    let as_usual = plain && session.options.flake.is_none() && !asked.sources.origin.is_commit();
+    let as_usual = plain && session.options.flake.is_none() && !asked.version.checkout.is_commit();
     let store = match &session.options.store {
         Some(store) => format!(" --store {store}"),
         None => String::new(),
@@ -437,8 +351,8 @@ fn not_built(
         _ => format!("nix build --no-link{store} '{}'", missing.installable()),
     };
     let what = match is_image_there {
-        true => format!("the system in {} is not in the store any more", asked.shown),
-        false => format!("{} is not built as it stands now", asked.shown),
+        true => format!("the system in {} is not in the store any more", asked.label),
+        false => format!("{} is not built as it stands now", asked.label),
     };
     Error::new(Kind::Artifact, what).hint(format!("`{command}` builds it"))
 }

@@ -1,5 +1,127 @@
-//! From words to what they name.
+//! From a word on the command line to what it names: a target or a host, in the working tree
+//! or at a commit, a `.drv` file, a link into the store or a path in it.
+//!
+//! [`Subject`] is what the word alone tells, [`find`] looks for it. [`name`] has the names of
+//! targets, [`target`] what is evaluated for one.
 
+pub mod find;
 pub mod name;
-pub mod side;
 pub mod target;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nix_formats::derivation::EXTENSION;
+
+use self::name::TargetName;
+use crate::{
+    environment::Environment,
+    error::{Error, Kind},
+};
+
+/// How the paths of cbox's own links begin, which no target's name does.
+const LINKS: &str = "out/";
+
+/// What a word names, as far as it alone tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A `.drv` file.
+    Derivation(Utf8PathBuf),
+    /// A link into the store, or a path in it.
+    Output(Utf8PathBuf),
+    /// A target, at a commit or in the working tree.
+    Target {
+        /// The commit; `None` for the working tree.
+        revision: Option<String>,
+        /// The target or host.
+        name: TargetName,
+    },
+}
+
+impl Subject {
+    /// The version of the flake that it is of: a commit, or (`Some(None)`) the working tree.
+    pub fn revision(&self) -> Option<Option<&str>> {
+        match self {
+            Self::Target { revision, .. } => Some(revision.as_deref()),
+            Self::Derivation(_) | Self::Output(_) => None,
+        }
+    }
+
+    /// Understands what was typed.
+    ///
+    /// # Errors
+    /// When it names nothing that there can be.
+    pub fn parse(environment: &Environment, text: &str) -> Result<Self, Error> {
+        if text.is_empty() {
+            return Err(Error::new(Kind::Usage, "an empty word names nothing")
+                .hint("`cbox list` shows the targets, `cbox hosts` the hosts"));
+        }
+        let path = environment.absolute(Utf8Path::new(text));
+        // Without the `.` of `./result`.
+        let path: Utf8PathBuf = path.components().collect();
+        let is_path = text.starts_with(['/', '.'])
+            || text.starts_with(LINKS)
+            || path
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_symlink());
+        if text.ends_with(EXTENSION) && (is_path || path.exists()) {
+            return Ok(Self::Derivation(path));
+        }
+        if is_path {
+            return Ok(Self::Output(path));
+        }
+        match text.split_once(':') {
+            Some(("", _) | (_, "")) => {
+                Err(Error::new(Kind::Usage, format!("`{text}` is no REV:host"))
+                    .hint("a commit stands before the colon, a host or a target behind it"))
+            }
+            Some((revision, name)) => Ok(Self::Target {
+                revision: Some(revision.to_owned()),
+                name: target::parse_name(name)?,
+            }),
+            None => Ok(Self::Target {
+                revision: None,
+                name: target::parse_name(text)?,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_say_what_is_meant() {
+        let environment = Environment::unknown();
+        let target = |revision: Option<&str>, name: &str| Subject::Target {
+            revision: revision.map(str::to_owned),
+            name: target::parse_name(name).unwrap(),
+        };
+        let subject = |text: &str| Subject::parse(&environment, text);
+        assert_eq!(subject("box").unwrap(), target(None, "box"));
+        assert_eq!(
+            subject("appliance/iso").unwrap(),
+            target(None, "appliance/iso")
+        );
+        assert_eq!(
+            subject("v1:hosts/box").unwrap(),
+            target(Some("v1"), "hosts/box")
+        );
+        assert_eq!(
+            subject("HEAD~1:appliance/iso/aarch64").unwrap(),
+            target(Some("HEAD~1"), "appliance/iso/aarch64")
+        );
+        assert!(matches!(
+            subject("/nix/store/x-y.drv").unwrap(),
+            Subject::Derivation(_)
+        ));
+        assert!(matches!(
+            subject("./out/appliance-iso").unwrap(),
+            Subject::Output(_)
+        ));
+        assert!(matches!(
+            subject("out/appliance-iso").unwrap(),
+            Subject::Output(_)
+        ));
+        assert!(subject(":box").is_err() && subject("v1:").is_err() && subject("").is_err());
+    }
+}

@@ -2,7 +2,7 @@
 
 use cbox_nix::{
     NixError,
-    expression::{Evaluated, Request},
+    expression::{Evaluated, Request, Want},
     overrides::{OptionPath, OverrideError},
 };
 use nix_formats::system::System;
@@ -13,7 +13,7 @@ use crate::{
     flake::{
         config::{TargetConfig, check_artifact},
         project::Project,
-        staging::Sources,
+        version::Version,
     },
     nearest::{nearest, suggestion},
     options::Forced,
@@ -38,7 +38,7 @@ pub struct Target {
 impl Target {
     /// The pattern of its file, where the evaluation gave `evaluated`.
     pub fn artifact(&self, evaluated: &Evaluated) -> Result<Option<String>, Error> {
-        if !self.request.path {
+        if !self.request.wants(&Want::ArtifactPath) {
             return Ok(self.artifact.clone());
         }
         let name = &self.name;
@@ -124,7 +124,7 @@ pub fn resolve(
     name: &TargetName,
     forced: &Forced,
     native: &System,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
 ) -> Result<Target, Error> {
     let (mut request, artifact) = match name {
         TargetName::Host { name } => (host_request(project, name)?, None),
@@ -204,13 +204,15 @@ fn image_request(
     if config.cross && wanted != native {
         overrides.force(option("nixpkgs.buildPlatform")?, json!(native));
     }
+    let mut wants = vec![Want::Derivation(config.attribute.clone())];
+    wants.extend(config.name.clone().map(Want::Text));
+    if config.artifact.is_none() {
+        wants.push(Want::ArtifactPath);
+    }
     Ok(Request {
         host: config.host.clone(),
-        attribute: Some(config.attribute.clone()),
-        name: config.name.clone(),
-        path: config.artifact.is_none(),
+        wants,
         overrides,
-        ..Request::default()
     })
 }
 
@@ -258,21 +260,13 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
 pub fn toplevel(host: &str) -> Result<Request, Error> {
     Ok(Request {
         host: host.to_owned(),
-        attribute: Some(option(TOPLEVEL)?),
+        wants: vec![Want::Derivation(option(TOPLEVEL)?)],
         ..Request::default()
     })
 }
 
-/// What asks for the system of the host that `request` is about, with the same overrides.
-pub fn system_of(request: &Request) -> Result<Request, Error> {
-    Ok(Request {
-        overrides: request.overrides.clone(),
-        ..toplevel(&request.host)?
-    })
-}
-
 /// Forces the commit and the branch on the options that are there for them.
-fn stamp(project: &Project, request: &mut Request, sources: &Sources<'_>) -> Result<(), Error> {
+fn stamp(project: &Project, request: &mut Request, sources: &Version<'_>) -> Result<(), Error> {
     let Some(stamp) = &project.required_config()?.stamp else {
         return Err(Error::new(
             Kind::Config,

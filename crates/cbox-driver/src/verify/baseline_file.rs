@@ -6,8 +6,8 @@ use std::{fs::File, io};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
+    blocking::blocking,
     error::{Error, Kind},
-    flake::staging::blocking,
     text_file,
     verify::baseline::{Baseline, BaselineError, FILE},
 };

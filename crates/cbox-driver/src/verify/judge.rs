@@ -13,7 +13,7 @@ use super::report::{Before, Derivation, HostReport, Report};
 use crate::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
-    flake::version::{State, default_base},
+    flake::version::{Version, default_base},
     nearest::{nearest, suggestion},
     options::{Limits, NixArguments},
     session::{Evaluator, Session},
@@ -51,7 +51,7 @@ pub struct Judged<'a> {
     /// The verdicts.
     pub report: Report,
     /// The version of the flake that they are about.
-    pub state: State<'a>,
+    pub state: Version<'a>,
     /// The baseline as a file.
     pub file: BaselineFile,
     /// What was accepted before.
@@ -81,7 +81,7 @@ type Answer = Result<(System, DerivationInfo), Error>;
 pub async fn judge<'a>(
     session: &'a Session<'a>,
     evaluator: Evaluator<'a>,
-    state: State<'a>,
+    state: Version<'a>,
     question: &Question<'_>,
 ) -> Result<Judged<'a>, Error> {
     let filter = filter(question.hosts)?;
@@ -150,15 +150,15 @@ pub async fn judge<'a>(
 async fn base<'a>(
     session: &'a Session<'a>,
     question: &Question<'_>,
-) -> Result<Option<State<'a>>, Error> {
+) -> Result<Option<Version<'a>>, Error> {
     if let Some(revision) = question.base {
-        return State::of_revision(session, revision).await.map(Some);
+        return Version::commit(session, revision).await.map(Some);
     }
     if question.accepting {
         return Ok(None);
     }
     match default_base(session).await? {
-        Some(base) => State::of_revision(session, &base.commit).await.map(Some),
+        Some(base) => Version::commit(session, &base.commit).await.map(Some),
         None => Ok(None),
     }
 }
@@ -177,7 +177,7 @@ pub fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
 }
 
 /// Why there is no host to judge, or none that `pattern` means.
-fn no_hosts(state: &State<'_>, pattern: &str) -> Error {
+fn no_hosts(state: &Version<'_>, pattern: &str) -> Error {
     let known = state.install_hosts();
     if known.is_empty() {
         return Error::new(
@@ -214,13 +214,13 @@ pub(super) struct Work<'w, 'a> {
     pub(super) session: &'a Session<'a>,
     pub(super) question: &'w Question<'w>,
     pub(super) evaluator: &'w Evaluator<'a>,
-    pub(super) state: &'w State<'a>,
-    pub(super) base: Option<&'w State<'a>>,
+    pub(super) state: &'w Version<'a>,
+    pub(super) base: Option<&'w Version<'a>>,
     pub(super) accepted: Option<&'w Baseline>,
     /// The lines added since a commit; found out when first asked.
     pub(super) added_lines: HashMap<String, Vec<AddedLine>>,
     /// Commits that were laid out to evaluate what was accepted at them.
-    pub(super) earlier: HashMap<String, Result<State<'a>, Error>>,
+    pub(super) earlier: HashMap<String, Result<Version<'a>, Error>>,
 }
 
 impl<'a> Work<'_, 'a> {
@@ -318,7 +318,7 @@ impl<'a> Work<'_, 'a> {
     /// an error.
     pub(super) async fn evaluate(
         &self,
-        state: &State<'a>,
+        state: &Version<'a>,
         hosts: &[String],
         set: &[Setting],
     ) -> Result<Vec<Answer>, Error> {

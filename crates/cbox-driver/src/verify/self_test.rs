@@ -26,10 +26,11 @@ use super::{
     probes::{Probe, Written, probes},
 };
 use crate::{
+    blocking::blocking,
     error::{Error, Kind},
     eval::schedule::{self, Item},
     explain::explain,
-    flake::staging::{Sources, blocking},
+    flake::version::Version,
     options::{Forced, Limits, NixArguments, Options},
     session::{Evaluator, Session},
     subject::{name::TargetName, target},
@@ -199,10 +200,10 @@ struct SelfTest<'t, 'a> {
 
 impl SelfTest<'_, '_> {
     async fn run(&self) -> Result<Found, Error> {
-        let before = Sources::look(self.session, false).await?;
+        let before = Version::working_tree(self.session, false).await?;
         let measured = self.measure(&before).await?;
         let written = self.write(&self.probes(&before)?)?;
-        let after = Sources::look(self.session, false).await?;
+        let after = Version::working_tree(self.session, false).await?;
         let staged = |file: &Path| after.base.contains(file);
         let rows: Vec<Row> = written
             .iter()
@@ -229,7 +230,7 @@ impl SelfTest<'_, '_> {
     }
 
     /// The derivations of all hosts and images that are asked for.
-    async fn measure(&self, sources: &Sources<'_>) -> Result<Vec<Measured>, Error> {
+    async fn measure(&self, sources: &Version<'_>) -> Result<Vec<Measured>, Error> {
         let names = self.names()?;
         let native = &self.evaluator.nix.settings.system;
         let forced = Forced::default();
@@ -294,7 +295,7 @@ impl SelfTest<'_, '_> {
         Ok(names)
     }
 
-    fn probes(&self, sources: &Sources<'_>) -> Result<Vec<Probe>, Error> {
+    fn probes(&self, sources: &Version<'_>) -> Result<Vec<Probe>, Error> {
         let project = &self.session.project;
         let mut ignored = Vec::new();
         for entry in &sources.base.entries {
@@ -337,8 +338,8 @@ impl SelfTest<'_, '_> {
     /// it has none.
     async fn moved<'m>(
         &self,
-        before: &Sources<'_>,
-        after: &Sources<'_>,
+        before: &Version<'_>,
+        after: &Version<'_>,
         measured: impl IntoIterator<Item = &'m Measured>,
     ) -> Result<Vec<(&'m Measured, Result<String, Error>)>, Error> {
         let (known, now) = (before.plain().await?, after.plain().await?);
@@ -368,9 +369,9 @@ impl SelfTest<'_, '_> {
     /// Which of the staged files it was, one at a time.
     async fn isolate(
         &self,
-        before: &Sources<'_>,
+        before: &Version<'_>,
         written: Vec<(Probe, Written)>,
-        after: &Sources<'_>,
+        after: &Version<'_>,
         moved: &[(&Measured, Result<String, Error>)],
     ) -> Result<Vec<Leak>, Error> {
         for (_, file) in &written {
@@ -384,7 +385,7 @@ impl SelfTest<'_, '_> {
                 continue;
             }
             let alone = self.write(std::slice::from_ref(&probe))?;
-            let now = Sources::look(self.session, false).await?;
+            let now = Version::working_tree(self.session, false).await?;
             let suspects = moved.iter().map(|(target, _)| *target);
             for (target, answer) in self.moved(before, &now, suspects).await? {
                 leaks.push(Leak {

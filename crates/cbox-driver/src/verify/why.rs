@@ -6,7 +6,7 @@ use super::{judge::Work, place, report::HostReport};
 use crate::{
     error::{Error, Kind},
     explain::{explain, is_there},
-    flake::version::State,
+    flake::version::Version,
     verify::baseline,
 };
 
@@ -73,7 +73,7 @@ impl Work<'_, '_> {
             return Ok(Err("it was accepted with uncommitted changes".to_owned()));
         }
         if !self.earlier.contains_key(&revision) {
-            let state = State::of_revision(self.session, &revision).await;
+            let state = Version::commit(self.session, &revision).await;
             self.earlier.insert(revision.clone(), state);
         }
         let state = match &self.earlier[&revision] {
@@ -128,7 +128,7 @@ impl Work<'_, '_> {
                     .unwrap_or_default(),
                 None => vec![],
             };
-            let staged = &self.state.sources().base;
+            let staged = &self.state.base;
             let lines = lines
                 .into_iter()
                 .filter(|line| staged.contains(&line.file))

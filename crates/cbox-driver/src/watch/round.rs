@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
     explain::explain,
-    flake::{project::Project, staging::Sources},
+    flake::{project::Project, version::Version},
     options::{Forced, Limits},
     session::{Evaluator, Session},
     subject::{name::TargetName, target},
@@ -118,7 +118,7 @@ pub fn names(
 pub async fn round(
     session: &Session<'_>,
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     (named, limits): (&[TargetName], &Limits),
     memory: &mut Memory,
     mut tell: impl FnMut(Verdict),
@@ -189,13 +189,15 @@ pub async fn round(
 }
 
 async fn item(
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     project: &Project,
     native: &nix_formats::system::System,
     name: &TargetName,
 ) -> Result<Item, Error> {
     let target = target::resolve(project, name, &Forced::default(), native, sources)?;
-    let (snapshot, _) = sources.snapshot(Some(&target.request.host), false).await?;
+    let (snapshot, _) = sources
+        .snapshot_for(Some(&target.request.host), false)
+        .await?;
     Ok(Item {
         snapshot,
         request: target.request,

@@ -2,7 +2,7 @@
 
 use cbox_driver::{
     error::{Error, Kind},
-    flake::version::{State, Uncommitted},
+    flake::version::{Uncommitted, Version},
     verify::{
         baseline::{Baseline, DIRTY, Entry},
         judge::{Judged, Question, evaluator, judge},
@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     let arguments = args.nix();
     let (evaluator, state) = tokio::try_join!(
         evaluator(session, &arguments, !args.no_cache),
-        State::working_tree(session)
+        Version::tracked(session)
     )?;
     let question = Question {
         hosts: &args.hosts,

@@ -9,10 +9,7 @@ use cbox_driver::{
     },
     error::Error,
     eval::schedule::{self, Item},
-    flake::{
-        audit,
-        staging::{Snapshot, Sources},
-    },
+    flake::{audit, snapshot::Snapshot, version::Version},
     options::Limits,
     session::{Evaluator, Session},
     subject::{
@@ -39,8 +36,10 @@ pub(crate) async fn run(
             target::find(&session.project, kind, format)?;
         }
     }
-    let (evaluator, sources) =
-        tokio::try_join!(session.evaluator(&nix), Sources::look(session, false))?;
+    let (evaluator, sources) = tokio::try_join!(
+        session.evaluator(&nix),
+        Version::working_tree(session, false)
+    )?;
     let native = &evaluator.nix.settings.system;
     let targets = names
         .iter()
@@ -68,7 +67,7 @@ pub(crate) async fn run(
 async fn snapshots(
     context: &Context<'_>,
     _session: &Session<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     targets: &[Target],
     with_local: bool,
 ) -> Result<Vec<Arc<Snapshot>>, Error> {
@@ -76,7 +75,7 @@ async fn snapshots(
     let mut said: Vec<&str> = Vec::new();
     for target in targets {
         let host = target.request.host.as_str();
-        let (snapshot, set_aside) = sources.snapshot(Some(host), with_local).await?;
+        let (snapshot, set_aside) = sources.snapshot_for(Some(host), with_local).await?;
         if !said.contains(&host) {
             said.push(host);
             if !snapshot.local.is_empty() {
@@ -107,7 +106,7 @@ fn listed(paths: &[PathBuf]) -> String {
 /// Builds what can be built here, and adds what cannot to `failures`.
 async fn build(
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     flags: &BuildFlags,
     jobs: Vec<Job<'_>>,
     failures: &mut Vec<Error>,

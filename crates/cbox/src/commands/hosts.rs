@@ -3,7 +3,7 @@
 use cbox_driver::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
-    flake::staging::Sources,
+    flake::version::Version,
     options::NixArguments,
     session::Session,
     text::columns,
@@ -31,11 +31,13 @@ pub(crate) async fn run(context: &Context<'_>, limits: LimitArgs) -> Result<(), 
         .hint("`cbox init` finds the hosts of a flake and writes a cbox.toml"));
     }
     let arguments = NixArguments::default();
-    let (evaluator, sources) =
-        tokio::try_join!(session.evaluator(&arguments), Sources::look(session, false))?;
+    let (evaluator, sources) = tokio::try_join!(
+        session.evaluator(&arguments),
+        Version::working_tree(session, false)
+    )?;
     let sources = &sources;
     let items = hosts.iter().map(|host| async move {
-        let (snapshot, _) = sources.snapshot(Some(host), false).await?;
+        let (snapshot, _) = sources.snapshot_for(Some(host), false).await?;
         Ok::<_, Error>(Item {
             snapshot,
             request: Request {

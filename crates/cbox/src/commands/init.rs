@@ -9,7 +9,7 @@ use cbox_driver::{
     flake::{
         config::{self, Config},
         project::{OUT, Project},
-        staging::Sources,
+        version::Version,
     },
     init::starter::{Entry, Found, Host, Starter, Uses, entries},
     options::NixArguments,
@@ -19,7 +19,7 @@ use cbox_driver::{
 };
 use cbox_nix::{
     eval::host_names,
-    expression::{Evaluated, Request},
+    expression::{Evaluated, Request, Want},
 };
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
     let arguments = NixArguments::default();
     let (evaluator, sources) = tokio::try_join!(
         session.evaluator(&arguments),
-        Sources::look(&session, false)
+        Version::working_tree(&session, false)
     )?;
     let found = find(context.view, &evaluator, &sources, &args.limits.into()).await?;
     let commands = command_names();
@@ -99,7 +99,7 @@ fn in_the_way(session: &Session<'_>, file: &Utf8Path) -> Error {
 async fn find(
     view: &View,
     evaluator: &Evaluator<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     limits: &cbox_driver::options::Limits,
 ) -> Result<Vec<Found>, Error> {
     let session = evaluator.session;
@@ -126,7 +126,7 @@ async fn find(
         snapshot: Arc::clone(&snapshot),
         request: Request {
             host: host.name.clone(),
-            images: true,
+            wants: vec![Want::Images],
             ..Request::default()
         },
         name: host.name.clone(),
@@ -146,7 +146,7 @@ async fn find(
 }
 
 /// `error`, with a way out that works: `nix flake lock` sees no flake that git does not track.
-fn can_be_locked(error: Error, session: &Session<'_>, sources: &Sources<'_>) -> Error {
+fn can_be_locked(error: Error, session: &Session<'_>, sources: &Version<'_>) -> Error {
     let flake = session.project.dir().join("flake.nix");
     let mut entries = sources.base.entries.iter();
     let tracked = entries.any(|entry| entry.tracked && entry.path == flake);

@@ -56,7 +56,7 @@ pub(super) async fn plan(
         ];
         if let Some(artifact) = job
             .evaluated
-            .artifact_name
+            .text
             .as_ref()
             .or(job.evaluated.artifact_path.as_ref())
             .or(job.artifact.as_ref())
@@ -188,7 +188,7 @@ fn evaluated(job: &Job<'_>) -> Value {
     let Evaluated {
         system,
         host_name,
-        artifact_name,
+        text: artifact_name,
         ..
     } = &job.evaluated;
     json!({

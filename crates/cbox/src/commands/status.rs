@@ -8,7 +8,7 @@ use std::{
 
 use cbox_driver::{
     error::{Error, Kind},
-    flake::staging::{Snapshot, Sources},
+    flake::{snapshot::Snapshot, version::Version},
     links::{
         self, Entry, Found, Holding, Other,
         manifest::{Manifest, ManifestError},
@@ -110,14 +110,14 @@ pub(crate) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<(), 
 struct Tree<'a> {
     session: &'a Session<'a>,
     /// `None` where it cannot be staged.
-    sources: Option<Sources<'a>>,
+    sources: Option<Version<'a>>,
     /// The hash of each host's tree, with or without local settings.
     hashes: BTreeMap<(String, bool), Option<String>>,
 }
 
 impl<'a> Tree<'a> {
     async fn look(session: &'a Session<'a>) -> Result<Self, Error> {
-        let sources = Sources::look(session, false).await;
+        let sources = Version::working_tree(session, false).await;
         Ok(Self {
             session,
             sources: known(session, sources)?,
@@ -134,7 +134,7 @@ impl<'a> Tree<'a> {
         let with_local = !manifest.source.local.is_empty();
         let key = (manifest.host.clone(), with_local);
         if !self.hashes.contains_key(&key) {
-            let snapshot = sources.snapshot(Some(&manifest.host), with_local).await;
+            let snapshot = sources.snapshot_for(Some(&manifest.host), with_local).await;
             let hash = |(snapshot, _): (Arc<Snapshot>, _)| snapshot.staged.nar_hash.to_string();
             let hash = known(self.session, snapshot.map(hash))?;
             self.hashes.insert(key.clone(), hash);

@@ -2,7 +2,7 @@
 
 use cbox_driver::{
     error::{Error, Kind},
-    flake::version::State,
+    flake::version::Version,
     session::Session,
     text::{columns, count},
     verify::{
@@ -26,8 +26,8 @@ pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), 
     let arguments = args.judge.nix();
     let state = async {
         match &args.rev {
-            Some(revision) => State::of_revision(session, revision).await,
-            None => State::working_tree(session).await,
+            Some(revision) => Version::commit(session, revision).await,
+            None => Version::tracked(session).await,
         }
     };
     let (evaluator, state) =

@@ -8,7 +8,7 @@ use std::{
 
 use cbox_driver::{
     error::{Error, Kind},
-    flake::staging::Sources,
+    flake::version::Version,
     options::Forced,
     session::Evaluator,
     subject::{name::TargetName, target},
@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &WatchArgs) -> Result<(), E
         signal: context.interrupt.clone(),
     };
     // What is wrong with the words is said now, and not after the first save.
-    let sources = Sources::look(&session, false).await?;
+    let sources = Version::working_tree(&session, false).await?;
     let native = &evaluator.nix.settings.system;
     for name in &named {
         target::resolve(&session.project, name, &Forced::default(), native, &sources)?;
@@ -113,7 +113,7 @@ impl Watching<'_, '_> {
         let session = self.context.open_with(&child, None);
         let looked = async {
             let session = session.as_ref().map_err(Clone::clone)?;
-            Ok((session, Sources::look(session, false).await?))
+            Ok((session, Version::working_tree(session, false).await?))
         };
         let (session, sources) = match looked.await {
             Ok(looked) => looked,
@@ -244,7 +244,7 @@ impl Verdicts<'_> {
 }
 
 /// The saved files that are staged, or that were `before`.
-fn heading(saved: &BTreeSet<PathBuf>, sources: &Sources<'_>, before: &BTreeSet<PathBuf>) -> String {
+fn heading(saved: &BTreeSet<PathBuf>, sources: &Version<'_>, before: &BTreeSet<PathBuf>) -> String {
     let inside = saved
         .iter()
         .filter_map(|path| path.strip_prefix(&sources.base.top).ok());

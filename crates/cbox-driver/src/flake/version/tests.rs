@@ -114,7 +114,7 @@ impl Place {
     }
 
     fn refused(&self, revision: &str) -> Error {
-        self.session(async |session| State::of_revision(session, revision).await.unwrap_err())
+        self.session(async |session| Version::commit(session, revision).await.unwrap_err())
     }
 }
 
@@ -134,7 +134,7 @@ fn the_working_tree_counts_as_far_as_it_is_tracked() {
         place.write("flake.lock", "{ }");
         place.write(FILE, "{\"schema\": 1, \"hosts\": {}}");
         place.session(async |session| {
-            let state = State::working_tree(session).await.unwrap();
+            let state = Version::tracked(session).await.unwrap();
             assert_eq!(state.label(), "the working tree");
             assert_eq!(state.revision(), Some(commit.as_str()));
             assert_eq!(state.install_hosts(), ["a"]);
@@ -169,7 +169,7 @@ fn a_commit_is_itself_whatever_the_working_tree_says() {
         place.write("cbox.toml", "[source]\nexclude = [\"/excluded\"]\n");
         let commit = place.commit();
         let hash = place.session(async |session| {
-            let tree = State::working_tree(session).await.unwrap();
+            let tree = Version::tracked(session).await.unwrap();
             let uncommitted = tree.uncommitted().await.unwrap();
             assert_eq!(tree.recorded_revision(&uncommitted), Some(commit.clone()));
             tree.snapshot().await.unwrap().staged.nar_hash
@@ -182,7 +182,7 @@ fn a_commit_is_itself_whatever_the_working_tree_says() {
         place.write("cbox.toml", "[evaluation]\nimport-from-derivation = true\n");
         let before = place.git(&["status", "--porcelain=v2", "--branch"]);
         place.session(async |session| {
-            let state = State::of_revision(session, "v1").await.unwrap();
+            let state = Version::commit(session, "v1").await.unwrap();
             assert_eq!(state.label(), format!("v1 ({})", &commit[..10]));
             assert_eq!(state.revision(), Some(commit.as_str()));
             assert_eq!(state.install_hosts(), ["a"]);
@@ -197,7 +197,7 @@ fn a_commit_is_itself_whatever_the_working_tree_says() {
             assert!(file.shown.starts_with("v1:") && file.shown.ends_with(FILE));
             assert_eq!(file.parse().unwrap(), Some(Baseline::default()));
             assert_eq!(state.uncommitted().await.unwrap(), Uncommitted::default());
-            let config = state.sources().origin.project.config();
+            let config = state.checkout.project.config();
             assert!(!config.evaluation.import_from_derivation);
             let snapshot = state.snapshot().await.unwrap();
             assert_eq!(snapshot.staged.nar_hash, hash, "as it was staged then");
@@ -223,7 +223,7 @@ fn errors_of_a_commit_show_places_in_the_commit() {
     let place = Place::new("sub");
     place.commit_nothing();
     place.session(async |session| {
-        let state = State::of_revision(session, "HEAD~1").await.unwrap();
+        let state = Version::commit(session, "HEAD~1").await.unwrap();
         let snapshot = state.snapshot().await.unwrap();
         let store = snapshot.staged.path.as_str();
         let text = format!("error: {store}/lib.nix\n       at {store}/sub/nixos/x.nix:3:1:");
@@ -232,7 +232,7 @@ fn errors_of_a_commit_show_places_in_the_commit() {
         };
         let environment = session.environment;
         let error = snapshot
-            .origin
+            .checkout
             .located(environment, error, &snapshot.staged, "".into());
         assert_eq!(
             error.message,
@@ -260,14 +260,14 @@ fn what_cannot_be_laid_out_says_why() {
         (error.kind, error.message.as_str()),
         (Kind::Config, "there is no HEAD:sub/flake.nix")
     );
-    let tracked = place.session(async |session| State::working_tree(session).await.unwrap_err());
+    let tracked = place.session(async |session| Version::tracked(session).await.unwrap_err());
     assert!(tracked.hint.unwrap().contains("`git add` does"));
     let nowhere = Place::bare("");
     let error = nowhere.refused("HEAD");
     assert_eq!(error.kind, Kind::Usage);
     assert!(error.message.contains("is in no git repository"));
     nowhere.session(async |session| {
-        let state = State::working_tree(session).await.unwrap();
+        let state = Version::tracked(session).await.unwrap();
         assert_eq!(state.install_hosts(), ["a"]);
         assert_eq!(state.revision(), None);
         let uncommitted = state.uncommitted().await.unwrap();

@@ -6,7 +6,7 @@ use cbox_driver::{
     error::Error,
     flake::{
         audit::{self, described},
-        staging::Sources,
+        version::Version,
     },
     session::Session,
     text::{count, size},
@@ -22,7 +22,7 @@ pub(super) async fn run(
     session: &Session<'_>,
     tracked: bool,
 ) -> Result<(), Error> {
-    let sources = Sources::look(session, tracked).await?;
+    let sources = Version::working_tree(session, tracked).await?;
     let audit = audit::audit(session, &sources).await?;
     let (view, tree) = (context.view, &sources.base);
     let entries = session.project.config().source.allow;

@@ -4,7 +4,7 @@ use cbox_driver::{
     error::Error,
     flake::{
         baked::{self, Baked, Row, State, folded},
-        staging::Sources,
+        version::Version,
     },
     options::NixArguments,
     session::Session,
@@ -20,7 +20,7 @@ pub(super) async fn run(
     session: &Session<'_>,
     args: &BakedArgs,
 ) -> Result<(), Error> {
-    let sources = Sources::look(session, false).await?;
+    let sources = Version::working_tree(session, false).await?;
     let evaluator = session.evaluator(&NixArguments::default()).await?;
     let host = args.host.as_deref();
     let all = baked::find(&evaluator, &sources, host, &args.limits.into()).await?;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use cbox_driver::{
-    flake::staging::Snapshot,
+    flake::snapshot::Snapshot,
     session::Session,
     text::{columns, count, size},
 };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cbox_driver::{
     error::Error,
-    flake::staging::{Snapshot, Sources},
+    flake::{snapshot::Snapshot, version::Version},
     options::NixArguments,
     session::Session,
 };
@@ -55,8 +55,8 @@ async fn snapshot(session: &Session<'_>, args: &SourceArgs) -> Result<Arc<Snapsh
     if let Some(host) = &args.host {
         session.project.check_host(host)?;
     }
-    let sources = Sources::look(session, args.tracked).await?;
+    let sources = Version::working_tree(session, args.tracked).await?;
     // Asked for by name, so an image host's local settings are wanted too.
-    let (snapshot, _) = sources.snapshot(args.host.as_deref(), true).await?;
+    let (snapshot, _) = sources.snapshot_for(args.host.as_deref(), true).await?;
     Ok(snapshot)
 }

@@ -7,8 +7,8 @@ use cbox_driver::{
     error::{Error, Kind},
     flake::{
         baked::{self, Baked, State},
-        staging::Sources,
         unstaged,
+        version::Version,
     },
     options::NixArguments,
     session::Session,
@@ -46,7 +46,7 @@ pub(super) async fn run(
     }
     let paths = args.paths.iter().map(|path| inside(session, path));
     let paths = paths.collect::<Result<Vec<Utf8PathBuf>, Error>>()?;
-    let sources = Sources::look(session, args.source.tracked).await?;
+    let sources = Version::working_tree(session, args.source.tracked).await?;
     let local = match host {
         Some(host) => sources.base.local_settings(&sources.rules, host)?,
         None => vec![],
@@ -148,12 +148,12 @@ fn staged(
 /// Why `path` is not staged.
 async fn not_staged(
     session: &Session<'_>,
-    sources: &Sources<'_>,
+    sources: &Version<'_>,
     tree: &Tree,
     path: &Utf8Path,
 ) -> (usize, &'static str, String) {
     let mut file = path.to_string();
-    match unstaged::why(session, &sources.origin, tree, &mut file).await {
+    match unstaged::why(session, &sources.checkout, tree, &mut file).await {
         // No file names it here that would have to be mended.
         Some(Unstaged::Nowhere { near }) if near.is_empty() => {
             (0, "nowhere", format!("there is no {file} in the tree"))

@@ -1,4 +1,5 @@
-//! Where a tree comes from, and what its files are called to the user.
+//! The folder that has the files of a version of the flake, and what they are called to the
+//! user.
 
 use std::sync::Arc;
 
@@ -14,10 +15,9 @@ use crate::{
     verify::baseline::short_revision,
 };
 
-/// One version of the flake: the working tree, or a commit that is laid out in a folder
-/// for as long as this lives.
+/// The working tree, or a commit that is laid out in a folder for as long as this lives.
 #[derive(Debug)]
-pub struct Origin {
+pub struct Checkout {
     /// The flake in it.
     pub project: Project,
     /// The commit; `None` for the working tree.
@@ -33,7 +33,7 @@ struct Commit {
     label: String,
 }
 
-impl Origin {
+impl Checkout {
     /// The working tree of `project`.
     pub fn working_tree(project: Project) -> Arc<Self> {
         Arc::new(Self {

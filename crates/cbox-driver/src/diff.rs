@@ -1,0 +1,162 @@
+//! The two derivations that `cbox diff` compares, whatever names them.
+
+use camino::Utf8Path;
+use cbox_nix::store::Store;
+
+use crate::{
+    environment::Environment,
+    error::{Error, Kind},
+    eval::schedule::{self, Item},
+    links::manifest::Manifest,
+    options::{Forced, Limits, Options},
+    session::Evaluator,
+    subject::{
+        Subject,
+        find::{self, Found, Meant, Versions, derivation_file},
+    },
+};
+
+/// A word and what it names.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// As it was typed.
+    pub word: String,
+    /// What it names.
+    pub subject: Subject,
+}
+
+impl Named {
+    /// Understands what was typed.
+    ///
+    /// # Errors
+    /// When it names nothing that there can be.
+    pub fn parse(environment: &Environment, word: &str) -> Result<Self, Error> {
+        Ok(Self {
+            word: word.to_owned(),
+            subject: Subject::parse(environment, word)?,
+        })
+    }
+}
+
+/// The store and the derivations of two `.drv` files, for which neither a flake nor Nix is
+/// needed; `None` where one of the two is something else.
+///
+/// # Errors
+/// When one is in no store, or they are in different ones.
+pub fn of_files(
+    environment: &Environment,
+    options: &Options,
+    old: &Named,
+    new: &Named,
+) -> Result<Option<(Store, [String; 2])>, Error> {
+    let (Subject::Derivation(old_file), Subject::Derivation(new_file)) =
+        (&old.subject, &new.subject)
+    else {
+        return Ok(None);
+    };
+    let (store, one) = derivation_file(environment, options, old_file)?;
+    let (other_store, other) = derivation_file(environment, options, new_file)?;
+    match store == other_store {
+        true => Ok(Some((store, [one, other]))),
+        false => Err(different_stores(old, new)),
+    }
+}
+
+/// The derivations of both; what has to be evaluated is evaluated at once. `tracked_only`
+/// leaves local settings out.
+///
+/// # Errors
+/// When a word names nothing, or what it names has no derivation.
+pub async fn derivations(
+    evaluator: &Evaluator<'_>,
+    (old, new): (&Named, &Named),
+    tracked_only: bool,
+    limits: &Limits,
+) -> Result<[String; 2], Error> {
+    let session = evaluator.session;
+    let versions = Versions::of(session, tracked_only);
+    let forced = Forced::default();
+    let meant = Meant {
+        forced: &forced,
+        with_local: false,
+        tracked_only,
+    };
+    let (one, other) = tokio::try_join!(
+        versions.find(evaluator, &old.subject, &old.word, meant),
+        versions.find(evaluator, &new.subject, &new.word, meant)
+    )?;
+    // A derivation, or what gives one.
+    let mut known = Vec::new();
+    for found in [one, other] {
+        known.push(match found {
+            Found::Derivation(path) => {
+                let (store, inside) =
+                    derivation_file(session.environment, &session.options, &path)?;
+                let place = |store: &Store| (store.root().to_owned(), store.dir.clone());
+                if place(&store) != place(&evaluator.nix.store) {
+                    return Err(different_stores(old, new));
+                }
+                Ok(inside)
+            }
+            Found::Output(path) => Ok(of_output(evaluator, &path).await?),
+            Found::Target(asked) => {
+                if !asked.snapshot.local.is_empty() {
+                    session.reporter.note(&format!(
+                        "{}: with local settings (`--tracked` leaves them out)",
+                        asked.label
+                    ));
+                }
+                Err(asked.item())
+            }
+        });
+    }
+    let items: Vec<Item> = known
+        .iter()
+        .filter_map(|known| known.as_ref().err().cloned())
+        .collect();
+    let mut answers = schedule::derivations(evaluator, limits, &items)
+        .await?
+        .into_iter();
+    let mut derivation = |known: Result<String, Item>| match known {
+        Ok(drv) => Ok(drv),
+        Err(_) => match answers.next() {
+            Some(answer) => answer.map(|(_, derivation)| derivation.drv),
+            None => Err(Error::new(Kind::Evaluation, "no answer came")),
+        },
+    };
+    let mut known = known.into_iter();
+    match (known.next(), known.next()) {
+        (Some(one), Some(other)) => Ok([derivation(one)?, derivation(other)?]),
+        _ => Err(Error::new(Kind::Evaluation, "no answer came")),
+    }
+}
+
+fn different_stores(old: &Named, new: &Named) -> Error {
+    Error::new(
+        Kind::Usage,
+        format!("{} and {} are in different stores", old.word, new.word),
+    )
+    .hint("`nix copy --derivation` brings one to the other")
+}
+
+/// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
+async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<String, Error> {
+    let target = find::target_of(evaluator.session.environment, path)?;
+    let manifest = std::fs::read(format!("{path}.json")).ok();
+    if let Some(manifest) = manifest.and_then(|text| Manifest::parse(&text).ok())
+        && target.as_str().starts_with(&manifest.out)
+    {
+        return Ok(manifest.drv);
+    }
+    let shown = evaluator.session.environment.shown(path);
+    let other = "name a .drv file, a target or a link that cbox made";
+    let inside = find::inside(&evaluator.nix.store, &target)
+        .ok_or_else(|| Error::new(Kind::Usage, format!("{shown} is in no store")).hint(other))?;
+    evaluator.nix.deriver(inside).await?.ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!("nobody knows of which derivation {shown} is the output"),
+        )
+        .hint(other)
+    })
+}

@@ -1,0 +1,146 @@
+//! A tree with its hash, on its way into the store.
+
+use std::{path::PathBuf, sync::Arc};
+
+use cbox_nix::{
+    NixError,
+    eval::check_lock,
+    nix::{Nix, Staged},
+};
+use cbox_source::{SourceError, stage, stand_in::StandIn, tree::Tree};
+use nix_formats::store_path::StorePath;
+use tokio::sync::OnceCell;
+
+use super::checkout::Checkout;
+use crate::{
+    blocking::blocking,
+    error::{Error, Kind},
+    session::{Evaluator, Session},
+    text::count,
+};
+
+/// The name that Nix itself gives to the source of a flake.
+const NAME: &str = "source";
+
+/// A tree with its hash.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Where its files come from.
+    pub checkout: Arc<Checkout>,
+    /// The files in it that only stand in for others.
+    pub stand_ins: Vec<(PathBuf, StandIn)>,
+    /// The files.
+    pub tree: Tree,
+    /// The files with local settings among them.
+    pub local: Vec<PathBuf>,
+    /// The source in the store: its path and its hash.
+    pub staged: Staged,
+    /// Set once it is in the store and its lock file is found good.
+    ready: OnceCell<()>,
+}
+
+impl Snapshot {
+    /// Hashes `tree`, which is of `checkout`. Of its files, `local` hold local settings.
+    pub async fn of(
+        session: &Session<'_>,
+        checkout: Arc<Checkout>,
+        tree: Tree,
+        local: Vec<PathBuf>,
+    ) -> Result<Self, Error> {
+        let interrupt = session.interrupt.clone();
+        let (tree, hashed) = blocking(move || {
+            let hashed = stage::hash(&tree, &|| interrupt.signal().is_some())?;
+            Ok((tree, hashed))
+        })
+        .await
+        .map_err(|error| checkout.named(stopped(session, error)))?;
+        let store_dir = session.environment.nix_store_dir.as_deref();
+        let store_dir = store_dir.unwrap_or(nix_formats::store_path::DEFAULT_STORE_DIR);
+        Ok(Self {
+            staged: Staged {
+                path: StorePath::of_source(&hashed.hash, NAME, store_dir),
+                nar_hash: hashed.hash,
+                dir: checkout.project.dir().as_str().to_owned(),
+            },
+            checkout,
+            stand_ins: hashed.stand_ins,
+            tree,
+            local,
+            ready: OnceCell::new(),
+        })
+    }
+
+    /// Makes sure that the source is in the store, and that its lock file will do.
+    pub async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
+        let ready = self.ready.get_or_try_init(|| async {
+            self.add(evaluator.session, &evaluator.nix).await?;
+            let lock_file = self.read_lock()?;
+            match check_lock(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(evaluator.located(error, self).await),
+            }
+        });
+        ready.await.copied()
+    }
+
+    /// Puts the tree into the store, unless it is there.
+    pub async fn add(&self, session: &Session<'_>, nix: &Nix) -> Result<(), Error> {
+        let path = self.staged.path.as_str();
+        // A look saves a process, and says no only when the answer is no.
+        if nix.store.holds(path) != Some(false) && nix.is_valid(&[path]).await? {
+            return Ok(());
+        }
+        session.reporter.doing(&format!(
+            "staging {}",
+            count(self.tree.entries.len(), "file")
+        ));
+        let folder = tempfile::Builder::new()
+            .prefix("cbox-")
+            .tempdir()
+            .map_err(|error| {
+                Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
+                    .hint("TMPDIR says where it goes")
+            })?;
+        let (tree, place, interrupt) = (
+            self.tree.clone(),
+            folder.path().join(NAME),
+            session.interrupt.clone(),
+        );
+        blocking(move || stage::copy(&tree, &place, &|| interrupt.signal().is_some()))
+            .await
+            .map_err(|error| self.checkout.named(stopped(session, error)))?;
+        if nix
+            .add(&folder.path().join(NAME), &self.staged.path)
+            .await?
+        {
+            Ok(())
+        } else {
+            Err(
+                Error::new(Kind::Source, "the tree changed while it was staged")
+                    .hint("run cbox again when nothing writes to the tree"),
+            )
+        }
+    }
+
+    /// The lock file as it is staged; `None` where there is none.
+    pub fn read_lock(&self) -> Result<Option<Vec<u8>>, Error> {
+        let project = &self.checkout.project;
+        let path = project.dir().join("flake.lock");
+        if !self.tree.contains(path.as_std_path()) {
+            return Ok(None);
+        }
+        let file = project.top.join(path);
+        std::fs::read(&file).map(Some).map_err(|error| {
+            self.checkout
+                .named(Error::file(Kind::Lock, "read", &file, &error))
+        })
+    }
+}
+
+/// `error`, or the signal if it was one that ended the work.
+pub fn stopped(session: &Session<'_>, error: SourceError) -> Error {
+    match (error, session.interrupt.signal()) {
+        (SourceError::Stopped, Some(signal)) => NixError::Interrupted(signal).into(),
+        (error, _) => error.into(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Looks for what words name: in the store where that will do, otherwise as a target that has
+//! yet to be evaluated. A version of the flake that several words name is looked at once.
+
+use std::{cell::RefCell, collections::HashMap, io::ErrorKind, rc::Rc, sync::Arc};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::store::Store;
+use tokio::sync::OnceCell;
+
+use super::{
+    Subject,
+    target::{self, Target},
+};
+use crate::{
+    environment::Environment,
+    error::{Error, Kind},
+    eval::schedule::Item,
+    flake::{snapshot::Snapshot, version::Version},
+    options::{Forced, Options},
+    session::{Evaluator, Session},
+};
+
+/// How targets are meant.
+#[derive(Debug, Clone, Copy)]
+pub struct Meant<'m> {
+    /// What is forced on them.
+    pub forced: &'m Forced,
+    /// Whether the local settings of image hosts count; those of install hosts do.
+    pub with_local: bool,
+    /// Whether only what git tracks counts, so that no local settings do.
+    pub tracked_only: bool,
+}
+
+/// What a word names.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A `.drv` file.
+    Derivation(Utf8PathBuf),
+    /// A link into the store, or a path in it.
+    Output(Utf8PathBuf),
+    /// A target, which is not evaluated yet.
+    Target(Box<Asked<'a>>),
+}
+
+/// A target that is to be evaluated.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Its name for people.
+    pub label: String,
+    /// The target.
+    pub target: Target,
+    /// The tree that it is evaluated from.
+    pub snapshot: Arc<Snapshot>,
+    /// The version of the flake that it is of.
+    pub version: Rc<Version<'a>>,
+}
+
+impl Asked<'_> {
+    /// What is to be evaluated.
+    pub fn item(&self) -> Item {
+        Item {
+            snapshot: Arc::clone(&self.snapshot),
+            request: self.target.request.clone(),
+            name: self.label.clone(),
+        }
+    }
+}
+
+/// The versions of the flake that were asked for, each looked at once.
+#[derive(Debug)]
+pub struct Versions<'a> {
+    session: &'a Session<'a>,
+    tracked_only: bool,
+    known: RefCell<HashMap<Option<String>, Rc<OnceCell<Rc<Version<'a>>>>>>,
+}
+
+impl<'a> Versions<'a> {
+    /// None yet.
+    pub fn of(session: &'a Session<'a>, tracked_only: bool) -> Self {
+        Self {
+            session,
+            tracked_only,
+            known: RefCell::default(),
+        }
+    }
+
+    /// The commit that `revision` names; the working tree without one.
+    ///
+    /// # Errors
+    /// When there is no such commit, or its files cannot be looked at.
+    pub async fn get(&self, revision: Option<&str>) -> Result<Rc<Version<'a>>, Error> {
+        let key = revision.map(str::to_owned);
+        let cell = Rc::clone(self.known.borrow_mut().entry(key).or_default());
+        let look = || async {
+            let version = match revision {
+                None => Version::working_tree(self.session, self.tracked_only).await,
+                Some(revision) => Version::commit(self.session, revision).await,
+            };
+            version.map(Rc::new)
+        };
+        cell.get_or_try_init(look).await.cloned()
+    }
+
+    /// Finds `subject`, which the user called `word`.
+    ///
+    /// # Errors
+    /// When it is a target that there is not, or one of a version that cannot be had.
+    pub async fn find(
+        &self,
+        evaluator: &Evaluator<'_>,
+        subject: &Subject,
+        word: &str,
+        meant: Meant<'_>,
+    ) -> Result<Found<'a>, Error> {
+        let (revision, name) = match subject {
+            Subject::Derivation(path) => return Ok(Found::Derivation(path.clone())),
+            Subject::Output(path) => return Ok(Found::Output(path.clone())),
+            Subject::Target { revision, name } => (revision.as_deref(), name),
+        };
+        let version = self.get(revision).await?;
+        let project = &version.checkout.project;
+        let native = &evaluator.nix.settings.system;
+        let target = target::resolve(project, name, meant.forced, native, &version)?;
+        // Local settings are of this machine, and so of no commit.
+        let host = Some(target.request.host.as_str());
+        let host = host.filter(|_| !meant.tracked_only && revision.is_none());
+        let (snapshot, _) = version.snapshot_for(host, meant.with_local).await?;
+        Ok(Found::Target(Box::new(Asked {
+            label: word.to_owned(),
+            target,
+            snapshot,
+            version,
+        })))
+    }
+}
+
+/// The store that a `.drv` file is in, and its path there. Nix is not asked.
+///
+/// # Errors
+/// When it is in no store, or there is no such file.
+pub fn derivation_file(
+    environment: &Environment,
+    options: &Options,
+    path: &Utf8Path,
+) -> Result<(Store, String), Error> {
+    let store_dir = environment.nix_store_dir.as_deref();
+    let uri = options.store.as_deref().unwrap_or("auto");
+    let store = Store::from_uri(uri, store_dir);
+    // A store elsewhere keeps its files below another folder.
+    if let Some(position) = path.as_str().find(&format!("{}/", store.dir)) {
+        let (root, inside) = path.as_str().split_at(position);
+        let store = match root {
+            "" => store,
+            root => Store::from_uri(root, store_dir),
+        };
+        return Ok((store, inside.to_owned()));
+    }
+    // A link to one, or a word that only looks like one.
+    match path.canonicalize_utf8() {
+        Ok(real) if real != path => derivation_file(environment, options, &real),
+        Ok(_) => Err(Error::new(
+            Kind::Usage,
+            format!(
+                "{} is in no store, so what it needs cannot be found",
+                environment.shown(path)
+            ),
+        )
+        .hint("name the file in the store")),
+        Err(error) => Err(Error::file(
+            Kind::Usage,
+            "open",
+            environment.shown(path),
+            &error,
+        )),
+    }
+}
+
+/// Where the links at `path` end.
+///
+/// # Errors
+/// When there is no such path.
+pub fn target_of(environment: &Environment, path: &Utf8Path) -> Result<Utf8PathBuf, Error> {
+    path.canonicalize_utf8().map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "`cbox status` shows the links, `cbox list` the targets",
+            _ => "",
+        };
+        Error::file(Kind::Usage, "open", environment.shown(path), &error).hint(hint)
+    })
+}
+
+/// The store's own name for a place in it; `None` for a place elsewhere.
+pub fn inside<'a>(store: &Store, place: &'a Utf8Path) -> Option<&'a str> {
+    let root = store.root().to_string_lossy();
+    let inside = place
+        .as_str()
+        .strip_prefix(&*root)
+        .unwrap_or(place.as_str());
+    inside
+        .starts_with(&format!("{}/", store.dir))
+        .then_some(inside)
+}
