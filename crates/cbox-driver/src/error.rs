@@ -1,4 +1,5 @@
-//! The program's one error: what happened and where, what to do next, and its kind.
+//! The one error: what happened and where, what to do next, its kind, and the error of a lower
+//! crate that it was made from.
 
 mod kind;
 mod place;
@@ -8,13 +9,15 @@ pub use self::{
     place::Place,
 };
 
-use crate::nearest::suggestion;
-use cbox_nix::{NixError, derivations::DerivationFault, nix_error::Cause};
+use std::{fmt, io, sync::Arc};
+
+use cbox_nix::NixError;
 use cbox_source::SourceError;
-use nix_formats::flake_lock::LockError;
 
 /// An error as the user sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Two are equal if they look the same.
+#[derive(Debug, Clone)]
 pub struct Error {
     /// Which kind of error it is; it gives the exit code.
     pub kind: Kind,
@@ -24,6 +27,51 @@ pub struct Error {
     pub hint: Option<String>,
     /// Where in the repository it happened, as far as is known.
     pub place: Option<Place>,
+    /// What it was made from; callers that want to know what happened match on it.
+    pub source: Option<Source>,
+}
+
+/// The error of a lower crate, or of the system.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Of Nix or git.
+    Nix(Arc<NixError>),
+    /// Of the tree.
+    Tree(Arc<SourceError>),
+    /// Of a file.
+    File(Arc<io::Error>),
+}
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        let look = |error: &Self| {
+            let Self {
+                kind,
+                message,
+                hint,
+                place,
+                source: _,
+            } = error.clone();
+            (kind, message, hint, place)
+        };
+        look(self) == look(other)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match self.source.as_ref()? {
+            Source::Nix(error) => error,
+            Source::Tree(error) => error,
+            Source::File(error) => error,
+        })
+    }
 }
 
 impl Error {
@@ -34,7 +82,48 @@ impl Error {
             message: message.into(),
             hint: None,
             place: None,
+            source: None,
         }
+    }
+
+    /// Keeps what it was made from.
+    #[must_use]
+    pub fn from_source(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// The error of Nix or git that it was made from.
+    #[must_use]
+    pub fn nix(&self) -> Option<&NixError> {
+        match &self.source {
+            Some(Source::Nix(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The error of the tree that it was made from.
+    #[must_use]
+    pub fn tree(&self) -> Option<&SourceError> {
+        match &self.source {
+            Some(Source::Tree(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether the flake, or a host in it, does not evaluate.
+    #[must_use]
+    pub fn does_not_evaluate(&self) -> bool {
+        matches!(
+            self.nix(),
+            Some(NixError::Flake { .. } | NixError::Evaluation { .. })
+        )
+    }
+
+    /// Whether a signal is what happened.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.kind, Kind::Interrupted(_))
     }
 
     /// Adds the place.
@@ -82,219 +171,5 @@ impl Error {
         error: &std::io::Error,
     ) -> Self {
         Self::new(kind, format!("cannot {action} {path}: {error}"))
-    }
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
-}
-
-/// The way out where a disk image is in the tree.
-pub const NO_DISK_IMAGE: &str = "move the disk image out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml";
-
-impl From<SourceError> for Error {
-    fn from(error: SourceError) -> Self {
-        let (kind, hint) = match &error {
-            SourceError::DiskImage { .. } => (Kind::Source, NO_DISK_IMAGE),
-            SourceError::Special(_) => (
-                Kind::Source,
-                "remove it, or name it under `exclude` in cbox.toml",
-            ),
-            SourceError::Pattern { .. } => (
-                Kind::Config,
-                "it stands in the [source] section of cbox.toml",
-            ),
-            SourceError::Changed(_) => (
-                Kind::Source,
-                "run cbox again when nothing writes to the tree",
-            ),
-            _ => (Kind::Source, ""),
-        };
-        Self::new(kind, with_causes(&error)).hint(hint)
-    }
-}
-
-impl From<NixError> for Error {
-    fn from(error: NixError) -> Self {
-        let (kind, hint) = match &error {
-            NixError::NotFound(program) if program == "nix" => (
-                Kind::Environment,
-                "install Nix (see the README; on a Debian machine `scripts/setup.sh` makes one ready) and put it on the PATH",
-            ),
-            NixError::NotFound(_) => (Kind::Environment, "install it, or put it on the PATH"),
-            NixError::TooOld { .. } => (Kind::Environment, "put a newer Nix first on the PATH"),
-            NixError::Failed { .. } | NixError::Start { .. } | NixError::Answer { .. } => {
-                (Kind::Environment, "")
-            }
-            NixError::Interrupted(signal) => (Kind::Interrupted(*signal), ""),
-            NixError::Lock(LockError::UnknownInput { part, known, .. }) => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                let hint = suggestion(part, &known);
-                return Self::new(Kind::Lock, error.to_string()).hint(hint);
-            }
-            NixError::Lock(LockError::Version(_)) => (
-                Kind::Lock,
-                "lock it anew with a released Nix: `nix flake lock`",
-            ),
-            NixError::Lock(_) => (
-                Kind::Lock,
-                "run `nix flake lock` (it keeps what fits) and commit flake.lock",
-            ),
-            NixError::Override(_) => (Kind::Usage, ""),
-            NixError::Options(_) => (
-                Kind::Usage,
-                "they come from --store, from behind `--`, or from nix.conf",
-            ),
-            NixError::NoOption { .. } => {
-                (Kind::Usage, "it was named by --set, --stamp or cbox.toml")
-            }
-            NixError::NoAttribute { .. } => (
-                Kind::Config,
-                "`attribute` and `name` of the target in cbox.toml have to name what the host has",
-            ),
-            NixError::Revision { .. } => (Kind::Usage, "`git log` shows the commits"),
-            NixError::MergeBase { .. } => (
-                Kind::Usage,
-                "name the commit to compare with: any commit will do",
-            ),
-            NixError::Memory { .. } => (Kind::Environment, "add memory or swap"),
-            NixError::Derivation { fault, .. } => (
-                Kind::Environment,
-                match fault {
-                    DerivationFault::Missing => {
-                        "name a host, a target or REV:host in its place, and it is evaluated again"
-                    }
-                    DerivationFault::Elsewhere => {
-                        "`nix copy --derivation` brings it into a store on this machine"
-                    }
-                    _ => "",
-                },
-            ),
-            NixError::NoHost { .. } => (Kind::Usage, "`cbox hosts` shows the hosts"),
-            NixError::Flake { fault } | NixError::Evaluation { fault, .. } => (
-                Kind::Evaluation,
-                match fault.whole {
-                    None => "`--show-trace` shows the whole way to the error",
-                    Some(_) => "",
-                },
-            ),
-            NixError::Build(failure) => (kind_of_build(&failure.causes), ""),
-            NixError::File { .. } => (Kind::Output, ""),
-            _ => (Kind::Environment, ""),
-        };
-        let special = missing_history(&error)
-            .or_else(|| did_you_mean(&error))
-            .or_else(|| error.cause().map(|cause| cause.hint()));
-        Self::new(kind, with_causes(&error)).hint(special.unwrap_or_else(|| hint.to_owned()))
-    }
-}
-
-/// Whether a build failed of itself, or had no builder that could have done it.
-fn kind_of_build(causes: &[Cause]) -> Kind {
-    let no_builder = |cause| {
-        matches!(
-            cause,
-            &Cause::MissingFeature { .. } | &Cause::WrongSystem { .. }
-        )
-    };
-    match causes {
-        [first, rest @ ..] if no_builder(first) && rest.iter().all(no_builder) => Kind::Unsupported,
-        _ => Kind::Build,
-    }
-}
-
-/// The names that Nix and nixpkgs take for meant.
-fn did_you_mean(error: &NixError) -> Option<String> {
-    match error {
-        NixError::NoHost { near, .. } | NixError::NoOption { near, .. } => {
-            Some(format!("did you mean {}?", near.as_ref()?))
-        }
-        _ => None,
-    }
-}
-
-/// How to get the commits that a shallow clone lacks, where that is what is wrong.
-fn missing_history(error: &NixError) -> Option<String> {
-    match error {
-        NixError::Revision {
-            revision,
-            shallow: true,
-        } => Some(format!(
-            "{}; in GitHub Actions `fetch-depth: 0` of actions/checkout does",
-            fetch(revision)
-        )),
-        NixError::MergeBase { shallow: true, .. } => Some(
-            "`git fetch --unshallow` brings the history; in GitHub Actions `fetch-depth: 0` of \
-             actions/checkout does"
-                .to_owned(),
-        ),
-        _ => None,
-    }
-}
-
-/// The git command that brings `revision` into a shallow clone, and under which name.
-fn fetch(revision: &str) -> String {
-    let is_hash = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if matches!(revision.len(), 40 | 64) && is_hash(revision) {
-        return format!("`git fetch --depth=1 origin {revision}` brings that commit");
-    }
-    // `HEAD~2`, `v1^{commit}`, the beginning of a hash: a server knows names alone.
-    if revision == "HEAD" || revision.contains(['~', '^', '@', ':']) || is_hash(revision) {
-        return "`git fetch --unshallow` brings the history".to_owned();
-    }
-    // A clone of one branch asks for no other unless it is told where to put it.
-    let name = revision.strip_prefix("origin/").unwrap_or(revision);
-    let called = match name == revision {
-        true => format!(" as `origin/{name}`"),
-        false => String::new(),
-    };
-    format!(
-        "`git fetch --depth=1 origin {name}:refs/remotes/origin/{name}` brings that commit{called}"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_commit_says_how_to_get_it() {
-        let missing = |revision: &str, shallow| {
-            let revision = revision.to_owned();
-            Error::from(NixError::Revision { revision, shallow })
-        };
-        let full = missing("main", false);
-        assert_eq!(full.kind, Kind::Usage);
-        assert_eq!(full.hint.unwrap(), "`git log` shows the commits");
-        let hash = "0123456789abcdef".repeat(4);
-        let branch =
-            "`git fetch --depth=1 origin main:refs/remotes/origin/main` brings that commit";
-        for (revision, way) in [
-            ("origin/main", format!("{branch}; ")),
-            ("main", format!("{branch} as `origin/main`; ")),
-            (
-                "HEAD~2",
-                "`git fetch --unshallow` brings the history; ".to_owned(),
-            ),
-            (
-                "0123456",
-                "`git fetch --unshallow` brings the history; ".to_owned(),
-            ),
-            (
-                &hash,
-                format!("`git fetch --depth=1 origin {hash}` brings that commit; "),
-            ),
-        ] {
-            let hint = missing(revision, true).hint.unwrap();
-            assert!(hint.starts_with(&way), "{hint}");
-            assert!(hint.contains("fetch-depth: 0"), "{hint}");
-        }
     }
 }

@@ -4,6 +4,7 @@ pub mod blocking;
 pub mod boot;
 pub mod build;
 pub mod ci;
+pub mod diagnose;
 pub mod diff;
 pub mod doctor;
 pub mod environment;

@@ -6,12 +6,12 @@ use cbox_nix::{
     argv::Options,
     evaluation_cache::EvaluationCache,
     nix::Nix,
-    nix_error::Fault,
     pass_through::{PassThrough, SHOW_TRACE},
 };
-use nix_formats::{flake_lock::Lock, nix_text::without_escapes};
+use nix_formats::flake_lock::Lock;
 
 use crate::{
+    diagnose::of_fetch,
     environment::Environment,
     error::{Error, Kind},
     flake::project::Project,
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
             let locked = nix
                 .lock_reference(reference)
                 .await
-                .map_err(|error| not_fetched(name, error))?;
+                .map_err(|error| of_fetch(name, error))?;
             if locked.is_none() {
                 all_locked = false;
                 self.reporter.note(&format!(
@@ -116,18 +116,6 @@ impl<'a> Session<'a> {
         } else {
             store.to_owned()
         }
-    }
-}
-
-/// What it means that an input's replacement cannot be fetched.
-pub fn not_fetched(name: &str, error: NixError) -> Error {
-    match error {
-        NixError::Failed { stderr, .. } => {
-            let fault = Fault::of(&without_escapes(&stderr), "", "/no/source");
-            let what = format!("the replacement of input `{name}` cannot be fetched:{fault}");
-            Error::new(Kind::Lock, what).hint(fault.hint().unwrap_or_default())
-        }
-        other => other.into(),
     }
 }
 

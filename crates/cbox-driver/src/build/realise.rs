@@ -25,8 +25,9 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::{
     blocking::blocking,
     build::silence,
-    error::{Error, Kind, Place},
-    flake::{mention, project::TEMPORARY, snapshot::Snapshot, version::Version},
+    diagnose::of_build,
+    error::{Error, Kind},
+    flake::{project::TEMPORARY, snapshot::Snapshot, version::Version},
     links::{
         Runs, artifact, lock,
         manifest::{self, Artifact, Forced, Manifest, ManifestError},
@@ -200,7 +201,11 @@ async fn build_all(
         Ok(()) => Ok(()),
         Err(NixError::Build(mut failure)) => {
             name_dependents(evaluator, jobs, &mut failure);
-            Err(Failure::Builds(located(evaluator, jobs, failure.into())))
+            Err(Failure::Builds(of_build(
+                evaluator,
+                jobs.iter().map(|job| job.snapshot),
+                failure.into(),
+            )))
         }
         Err(error) => Err(Failure::Stop(error.into())),
     }
@@ -225,30 +230,6 @@ fn name_dependents(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], failure: &mut Bu
             }
         }
     }
-}
-
-/// The error of a build; with the place of the hash that it is about, if there is one.
-fn located(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], error: NixError) -> Error {
-    let cause = error.cause();
-    let word = cause.as_ref().and_then(|cause| cause.word());
-    let found = jobs.iter().find_map(|job| {
-        let (tree, staged) = (&job.snapshot.tree, job.snapshot.staged.path.as_str());
-        Some((mention::only(tree, staged, word?)?, job.snapshot))
-    });
-    let Some((found, snapshot)) = found else {
-        return error.into();
-    };
-    let origin = &snapshot.checkout;
-    let file = origin.shown(
-        evaluator.session.environment,
-        &origin.project.top.join(&found.file),
-    );
-    let mut error = Error::from(error).at(Some(Place::of(&found)));
-    let text = found.with_excerpt();
-    let (_, place) = text.split_at(found.source.len() + 1 + found.file.len());
-    let text = format!("named at {file}{place}").replace('\n', "\n  ");
-    error.message.push_str(&format!("\n  {text}"));
-    error
 }
 
 /// Checks, hashes, links and records one output.

@@ -8,14 +8,14 @@ use cbox_nix::{
     eval::evaluate,
     evaluation_key::KeyParts,
     expression::{DerivationInfo, Evaluated, Request},
-    nix_error::Cause,
     said::Said,
 };
 use nix_formats::nix_text::to_user_positions;
 
 use crate::{
+    diagnose::of_evaluation,
     error::{Error, Kind},
-    flake::{mention, snapshot::Snapshot, unstaged},
+    flake::snapshot::Snapshot,
     session::Evaluator,
     text::count,
 };
@@ -88,7 +88,7 @@ impl Evaluator<'_> {
         match answer {
             Ok(evaluated) => Ok(evaluated),
             Err(error @ NixError::Memory { .. }) => Err(Failure::Memory(error)),
-            Err(error) => Err(Failure::Other(self.located(error, snapshot).await)),
+            Err(error) => Err(Failure::Other(of_evaluation(self, error, snapshot).await)),
         }
     }
 
@@ -138,21 +138,8 @@ impl Evaluator<'_> {
         .key())
     }
 
-    /// `error`, with its places told as places in the user's tree. Says of a file that is not there why it is not.
-    pub async fn located(&self, mut error: NixError, snapshot: &Snapshot) -> Error {
-        if let NixError::Flake { fault } | NixError::Evaluation { fault, .. } = &mut error {
-            mention::complete(fault, &snapshot.tree, snapshot.staged.path.as_str());
-            if let Some(Cause::MissingFile { file, why }) = &mut fault.cause {
-                *why = unstaged::why(self.session, &snapshot.checkout, &snapshot.tree, file).await;
-            }
-        }
-        let environment = self.session.environment;
-        snapshot
-            .checkout
-            .located(environment, error, &snapshot.staged, self.store_root())
-    }
-
-    fn store_root(&self) -> &Utf8Path {
+    /// The folder that the store is below, where it is not the usual one; empty otherwise.
+    pub fn store_root(&self) -> &Utf8Path {
         Utf8Path::from_path(self.nix.store.root()).unwrap_or(Utf8Path::new(""))
     }
 }

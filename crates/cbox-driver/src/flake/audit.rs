@@ -13,7 +13,8 @@ use cbox_source::{
 
 use crate::{
     blocking::blocking,
-    error::{Error, Kind, NO_DISK_IMAGE, Place},
+    diagnose::NO_DISK_IMAGE,
+    error::{Error, Kind, Place},
     flake::{snapshot::stopped, version::Version},
     session::Session,
     text::count,

@@ -147,8 +147,8 @@ fn hosts(session: &Session<'_>, host: Option<&str>) -> Result<Vec<String>, Error
 
 /// `error`, with the way to name another option where this one is not there.
 fn without_source(error: Error, host: &str, option: &OptionPath) -> Error {
-    match error.kind {
-        Kind::Config => Error::new(
+    match error.nix() {
+        Some(NixError::NoAttribute { .. }) => Error::new(
             Kind::Config,
             format!("host `{host}` has no `{option}`, so it bakes no source that cbox knows of"),
         )

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::{NixError, nix::Staged};
 use nix_formats::nix_text::to_user_positions;
 use tempfile::TempDir;
 
 use crate::{
     environment::Environment,
-    error::{Error, Kind, Place},
+    error::{Error, Kind},
     flake::project::Project,
     verify::baseline::short_revision,
 };
@@ -91,45 +90,6 @@ impl Checkout {
             None => error,
             Some(commit) => commit.named(error, &self.project.top),
         }
-    }
-
-    /// `error`, with places in the staged copy told as places in the user's tree.
-    pub fn located(
-        &self,
-        environment: &Environment,
-        error: NixError,
-        staged: &Staged,
-        store_root: &Utf8Path,
-    ) -> Error {
-        let mut error = error;
-        let place = match &mut error {
-            NixError::Flake { fault } | NixError::Evaluation { fault, .. } => {
-                fault.find_lines(|file| std::fs::read_to_string(self.project.top.join(file)).ok());
-                fault.places.first().map(Place::of)
-            }
-            _ => None,
-        };
-        let mut error = Error::from(error).at(place);
-        let shown = |path: &Utf8Path| {
-            let shown = self.shown(environment, path);
-            shown.trim_end_matches('/').to_owned()
-        };
-        let (store, root) = (staged.path.as_str(), store_root.as_str());
-        // What is below the user's own folder is named from there.
-        if let Ok(below) = environment.folder.strip_prefix(&self.project.top)
-            && !self.is_commit()
-            && below != ""
-        {
-            error.message =
-                to_user_positions(&error.message, root, &format!("{store}/{below}"), "");
-        }
-        if !staged.dir.is_empty() {
-            let flake = format!("{store}/{}", staged.dir);
-            error.message =
-                to_user_positions(&error.message, root, &flake, &shown(&self.project.folder));
-        }
-        error.message = to_user_positions(&error.message, root, store, &shown(&self.project.top));
-        error
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::sync::OnceCell;
 use super::checkout::Checkout;
 use crate::{
     blocking::blocking,
-    error::{Error, Kind},
+    diagnose::of_evaluation,
+    error::{Error, Kind, Source},
     session::{Evaluator, Session},
     text::count,
 };
@@ -77,7 +78,7 @@ impl Snapshot {
             let lock_file = self.read_lock()?;
             match check_lock(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
                 Ok(()) => Ok(()),
-                Err(error) => Err(evaluator.located(error, self).await),
+                Err(error) => Err(of_evaluation(evaluator, error, self).await),
             }
         });
         ready.await.copied()
@@ -115,9 +116,11 @@ impl Snapshot {
         {
             Ok(())
         } else {
+            let changed = SourceError::Changed(self.tree.top.clone());
             Err(
                 Error::new(Kind::Source, "the tree changed while it was staged")
-                    .hint("run cbox again when nothing writes to the tree"),
+                    .hint("run cbox again when nothing writes to the tree")
+                    .from_source(Source::Tree(Arc::new(changed))),
             )
         }
     }

@@ -12,11 +12,7 @@ use cbox_nix::{nix::Nix, store::Store};
 use nix_formats::closure::PathInfos;
 
 use super::Entry;
-use crate::{
-    error::{Error, Kind},
-    options::NixArguments,
-    session::Session,
-};
+use crate::{error::Error, options::NixArguments, session::Session};
 
 /// The store of one run.
 #[derive(Debug)]
@@ -105,7 +101,7 @@ impl Holding {
 
 /// Says why the store does not tell, unless a signal came.
 fn unknown(session: &Session<'_>, error: &Error) -> Result<(), Error> {
-    if matches!(error.kind, Kind::Interrupted(_)) {
+    if error.is_interrupted() {
         return Err(error.clone());
     }
     let why = error.headline();

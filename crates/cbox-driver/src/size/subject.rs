@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{
+    NixError,
     expression::{DerivationInfo, Evaluated, Want},
     nix::Nix,
 };
@@ -211,8 +212,9 @@ fn meant_a_target(project: &Project, against: Option<&str>, error: Error) -> Err
         .chain(project.install_hosts())
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let is_unknown = matches!(error.nix(), Some(NixError::Revision { .. }));
     match against {
-        Some(text) if error.kind == Kind::Usage && !nearest(text, names.clone()).is_empty() => {
+        Some(text) if is_unknown && !nearest(text, names.clone()).is_empty() => {
             error.hint(suggestion(text, &names))
         }
         _ => error,

@@ -66,12 +66,16 @@ impl Asked<'_> {
     }
 }
 
+/// A version, once it was looked at.
+type Known<'a> = Rc<OnceCell<Rc<Version<'a>>>>;
+
 /// The versions of the flake that were asked for, each looked at once.
 #[derive(Debug)]
 pub struct Versions<'a> {
     session: &'a Session<'a>,
     tracked_only: bool,
-    known: RefCell<HashMap<Option<String>, Rc<OnceCell<Rc<Version<'a>>>>>>,
+    /// By commit; `None` is the working tree.
+    known: RefCell<HashMap<Option<String>, Known<'a>>>,
 }
 
 impl<'a> Versions<'a> {

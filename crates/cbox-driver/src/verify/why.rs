@@ -4,7 +4,7 @@ use cbox_nix::git::AddedLine;
 
 use super::{judge::Work, place, report::HostReport};
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     explain::{explain, is_there},
     flake::version::Version,
     verify::baseline,
@@ -54,7 +54,7 @@ impl Work<'_, '_> {
                     .collect();
                 report.explanation = Some(explanation);
             }
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+            Err(error) if error.is_interrupted() => return Err(error),
             Err(error) => report.unexplained = Some(error.message),
         }
         Ok(())
@@ -78,13 +78,13 @@ impl Work<'_, '_> {
         }
         let state = match &self.earlier[&revision] {
             Ok(state) => state,
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error.clone()),
+            Err(error) if error.is_interrupted() => return Err(error.clone()),
             Err(error) => return Ok(Err(error.headline().to_owned())),
         };
         let hosts = [host.to_owned()];
         let found = match self.evaluate(state, &hosts, &[]).await {
             Ok(mut answers) => answers.pop(),
-            Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+            Err(error) if error.is_interrupted() => return Err(error),
             Err(error) => Some(Err(error)),
         };
         Ok(match found {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     eval::schedule::{self, Item},
     explain::explain,
     flake::{project::Project, version::Version},
@@ -222,7 +222,7 @@ impl Memory {
 
     fn failed(&mut self, name: &str, asked: &(NarHash, Request), error: Error) -> Verdict {
         // Only what the flake itself says stays as it is until the next save.
-        if error.kind == Kind::Evaluation {
+        if error.does_not_evaluate() {
             let drv = self.drv(name).cloned();
             let known = Known {
                 asked: Some(asked.clone()),
@@ -248,7 +248,7 @@ impl Memory {
             None => Outcome::New,
             Some(before) if *before == drv => Outcome::Unchanged,
             Some(before) => match explain(store, before, &drv).await {
-                Err(error) if matches!(error.kind, Kind::Interrupted(_)) => return Err(error),
+                Err(error) if error.is_interrupted() => return Err(error),
                 explained => Outcome::Changed(explained),
             },
         };

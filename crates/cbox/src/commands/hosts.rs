@@ -66,7 +66,7 @@ fn show(
     let mut failures: Vec<Error> = Vec::new();
     // What keeps every host from being evaluated is said once.
     if let Some(Err(error)) = answers.first()
-        && error.kind != Kind::Evaluation
+        && !error.does_not_evaluate()
         && answers
             .iter()
             .all(|answer| answer.as_ref().err() == Some(error))
@@ -92,9 +92,9 @@ fn show(
             }
             Err(error) => {
                 items.push(json!({ "host": host, "kind": kind, "error": error.message }));
-                let why = match error.kind {
-                    Kind::Evaluation => "does not evaluate",
-                    _ => "not evaluated",
+                let why = match error.does_not_evaluate() {
+                    true => "does not evaluate",
+                    false => "not evaluated",
                 };
                 rows.push([host.clone(), kind.to_owned(), why.to_owned(), String::new()]);
                 if !failures.contains(&error) {

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use camino::Utf8Path;
 use cbox_driver::{
+    diagnose::of_evaluation,
     error::{Error, Kind},
     eval::schedule::{self, Item},
     flake::{
@@ -18,6 +19,7 @@ use cbox_driver::{
     text_file,
 };
 use cbox_nix::{
+    NixError,
     eval::host_names,
     expression::{Evaluated, Request, Want},
 };
@@ -109,7 +111,7 @@ async fn find(
     view.doing("looking for hosts");
     let names = match host_names(&evaluator.nix, &snapshot.staged).await {
         Ok(names) => names,
-        Err(error) => return Err(evaluator.located(error, &snapshot).await),
+        Err(error) => return Err(of_evaluation(evaluator, error, &snapshot).await),
     }
     .unwrap_or_default();
     if names.is_empty() {
@@ -150,7 +152,10 @@ fn can_be_locked(error: Error, session: &Session<'_>, sources: &Version<'_>) -> 
     let flake = session.project.dir().join("flake.nix");
     let mut entries = sources.base.entries.iter();
     let tracked = entries.any(|entry| entry.tracked && entry.path == flake);
-    if error.kind != Kind::Lock || tracked || session.project.repository.is_none() {
+    if !matches!(error.nix(), Some(NixError::Lock(_)))
+        || tracked
+        || session.project.repository.is_none()
+    {
         return error;
     }
     error.hint("run `git add flake.nix`, then `nix flake lock`: Nix sees only what git tracks")

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cbox_driver::{
-    error::{Error, Kind},
+    error::Error,
     flake::{snapshot::Snapshot, version::Version},
     links::{
         self, Entry, Found, Holding, Other,
@@ -148,7 +148,7 @@ impl<'a> Tree<'a> {
 fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>, Error> {
     match staged {
         Ok(staged) => Ok(Some(staged)),
-        Err(error) if matches!(error.kind, Kind::Interrupted(_)) => Err(error),
+        Err(error) if error.is_interrupted() => Err(error),
         Err(error) => {
             let why = error.headline();
             let text = format!("whether links are current cannot be told: {why}");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cbox_driver::{
-    error::{Error, Kind},
+    error::Error,
     flake::version::Version,
     options::Forced,
     session::Evaluator,
@@ -167,7 +167,7 @@ impl Watching<'_, '_> {
             return Err(NixError::Interrupted(signal).into());
         }
         self.context.view.error(error);
-        if error.kind == Kind::Source {
+        if error.tree().is_some() {
             tokio::time::sleep(AGAIN).await;
         }
         Ok(None)

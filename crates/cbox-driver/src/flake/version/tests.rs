@@ -7,8 +7,8 @@ use cbox_nix::{Interrupt, nix_error::Fault, process::Command};
 
 use super::*;
 use crate::{
-    environment::Environment, error::Kind, options::Options, reporter::Silent,
-    verify::baseline::FILE,
+    diagnose::in_users_terms, environment::Environment, error::Kind, options::Options,
+    reporter::Silent, verify::baseline::FILE,
 };
 
 /// A repository with a flake in a folder of its own.
@@ -231,9 +231,8 @@ fn errors_of_a_commit_show_places_in_the_commit() {
             fault: Box::new(Fault::of(&text, "", store)),
         };
         let environment = session.environment;
-        let error = snapshot
-            .checkout
-            .located(environment, error, &snapshot.staged, "".into());
+        let staged = &snapshot.staged;
+        let error = in_users_terms(&snapshot.checkout, environment, error, staged, "".into());
         assert_eq!(
             error.message,
             "flake.nix does not evaluate: HEAD~1:lib.nix\n  at HEAD~1:sub/nixos/x.nix:3:1"

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
+    diagnose::unstaged,
     error::{Error, Kind},
     flake::{
         baked::{self, Baked, State},
-        unstaged,
         version::Version,
     },
     options::NixArguments,

@@ -9,7 +9,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// Adds the place to an error that has none, where the tree tells it. `staged` is the path
 /// of the staged copy of `tree`.
-pub fn complete(fault: &mut Fault, tree: &Tree, staged: &str) {
+pub(super) fn complete(fault: &mut Fault, tree: &Tree, staged: &str) {
     let word = fault.cause.as_ref().and_then(Cause::word);
     if fault.lacks_place()
         && let Some(place) = word.and_then(|word| only(tree, staged, word))
@@ -20,7 +20,7 @@ pub fn complete(fault: &mut Fault, tree: &Tree, staged: &str) {
 
 /// The one place in the Nix files of `tree` that names `name`. `None` where there is none,
 /// and where there are several.
-pub fn only(tree: &Tree, staged: &str, name: &str) -> Option<Place> {
+pub(super) fn only(tree: &Tree, staged: &str, name: &str) -> Option<Place> {
     let mut found = None;
     for entry in &tree.entries {
         let Some(file) = entry.path.to_str().filter(|file| file.ends_with(".nix")) else {

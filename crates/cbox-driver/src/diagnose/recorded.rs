@@ -27,11 +27,11 @@ use nix_formats::{
 };
 use serde_json::json;
 
+use super::{in_users_terms, of_fetch, place};
 use crate::{
     ci::workflow_command,
     environment::Environment,
-    flake::{checkout::Checkout, mention, project::Project},
-    session::not_fetched,
+    flake::{checkout::Checkout, project::Project},
 };
 
 /// The store path of the staged source in all recordings.
@@ -135,11 +135,11 @@ fn shown(folder: &Path, recording: &str, sets: bool) -> String {
             top: folder.into(),
             entries: vec![file("flake.nix"), file("hosts/box/default.nix")],
         };
-        mention::complete(fault, &tree, STAGED);
+        place::complete(fault, &tree, STAGED);
     }
     let error = match error {
-        error if recording.starts_with("$ nix flake metadata") => not_fetched("parts", error),
-        error => origin.located(&environment, error, &staged, "".into()),
+        error if recording.starts_with("$ nix flake metadata") => of_fetch("parts", error),
+        error => in_users_terms(&origin, &environment, error, &staged, "".into()),
     };
     let mut text = format!("error: {}\n", error.lines().join("\n"));
     if let Some(annotation) = workflow_command::annotation(&error) {
