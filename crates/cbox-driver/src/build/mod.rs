@@ -1,5 +1,276 @@
-//! Building what was evaluated.
+//! From evaluated targets to links: build, check, hash, link, record.
+//!
+//! [`preflight`] looks beforehand for what would make a build fail, [`silence`] after builds
+//! that say nothing.
+//!
+//! The order is what keeps the last good image: the new output is built and held by a
+//! temporary root, checked and hashed there, and only then does the link change, in one
+//! step, together with its checksum and its manifest. Whatever fails before leaves
+//! everything as it was.
 
 pub mod preflight;
-pub mod realise;
 pub mod silence;
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use camino::Utf8PathBuf;
+use cbox_nix::{
+    NixError,
+    build::BuildFailure,
+    derivations,
+    expression::{DerivationInfo, Evaluated},
+};
+
+use crate::{
+    blocking::blocking,
+    diagnose::of_build,
+    error::{Error, Kind},
+    flake::{snapshot::Snapshot, version::Version},
+    links::{
+        artifact,
+        manifest::{self, Artifact, Forced, Manifest},
+        out_dir::OutDir,
+        run_log::RunLog,
+    },
+    session::Evaluator,
+    subject::target::Target,
+    text::size,
+};
+
+/// A target that has been evaluated.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// What was asked for.
+    pub target: &'a Target,
+    /// The tree that it was evaluated from.
+    pub snapshot: &'a Snapshot,
+    /// What the evaluation gave.
+    pub evaluated: Evaluated,
+    /// What is to be built.
+    pub derivation: DerivationInfo,
+    /// The pattern of its file; a host's system has none.
+    pub artifact: Option<String>,
+}
+
+/// What a built target left behind.
+#[derive(Debug)]
+pub struct Built {
+    /// The record beside the link.
+    pub manifest: Manifest,
+    /// The link, unless none was wanted.
+    pub link: Option<Utf8PathBuf>,
+}
+
+/// Builds all jobs in one go. The answers are in the order of the jobs; those that
+/// succeed are linked even when others fail.
+pub async fn build_and_link(
+    evaluator: &Evaluator<'_>,
+    sources: &Version<'_>,
+    out_dir: Option<&OutDir>,
+    jobs: &[Job<'_>],
+) -> Vec<Result<Built, Error>> {
+    let failure = build_all(evaluator, out_dir, jobs).await.err();
+    let mut answers = Vec::new();
+    for job in jobs {
+        answers.push(match &failure {
+            Some(Failure::Stop(error)) => Err(error.clone()),
+            failure => finish(evaluator, sources, out_dir, job, failure.as_ref()).await,
+        });
+    }
+    answers
+}
+
+/// Why a build of several targets did not succeed as a whole.
+enum Failure {
+    /// Some derivations failed; the others were built.
+    Builds(Error),
+    /// Nothing more is to be done.
+    Stop(Error),
+}
+
+async fn build_all(
+    evaluator: &Evaluator<'_>,
+    out_dir: Option<&OutDir>,
+    jobs: &[Job<'_>],
+) -> Result<(), Failure> {
+    let reporter = evaluator.session.reporter;
+    let installables: Vec<String> = jobs
+        .iter()
+        .map(|job| job.derivation.installable())
+        .collect();
+    let root = out_dir.map(|out_dir| out_dir.root("root"));
+    let targets: Vec<(String, String)> = jobs
+        .iter()
+        .map(|job| (job.target.name.to_string(), job.target.name.slug()))
+        .collect();
+    let names: Vec<&str> = targets.iter().map(|(name, _)| name.as_str()).collect();
+    let log = out_dir.map(|out_dir| RunLog::new(out_dir.folder(), &targets));
+    reporter.building(&names.join(", "), log);
+    let built = cbox_nix::build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
+        reporter.build_event(&event);
+    });
+    let built = tokio::select! {
+        built = built => built,
+        never = silence::watch(evaluator) => match never {},
+    };
+    reporter.built();
+    match built {
+        Ok(()) => Ok(()),
+        Err(NixError::Build(mut failure)) => {
+            name_dependents(evaluator, jobs, &mut failure);
+            Err(Failure::Builds(of_build(
+                evaluator,
+                jobs.iter().map(|job| job.snapshot),
+                failure.into(),
+            )))
+        }
+        Err(error) => Err(Failure::Stop(error.into())),
+    }
+}
+
+/// Adds to each failed build the targets that it keeps from being built, as far as the
+/// store can be read from here.
+fn name_dependents(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], failure: &mut BuildFailure) {
+    if let [only] = jobs {
+        for build in &mut failure.failed {
+            build.needed_by = vec![only.target.name.to_string()];
+        }
+        return;
+    }
+    for job in jobs {
+        let Ok(needed) = derivations::closure(&evaluator.nix.store, &job.derivation.drv) else {
+            continue;
+        };
+        for build in &mut failure.failed {
+            if needed.contains(&build.drv) {
+                build.needed_by.push(job.target.name.to_string());
+            }
+        }
+    }
+}
+
+/// Checks, hashes, links and records one output.
+async fn finish(
+    evaluator: &Evaluator<'_>,
+    sources: &Version<'_>,
+    out_dir: Option<&OutDir>,
+    job: &Job<'_>,
+    failure: Option<&Failure>,
+) -> Result<Built, Error> {
+    let nix = &evaluator.nix;
+    let out = job.derivation.out.as_str();
+    // With a failure among several builds Nix makes no root at all, so each output that
+    // is there gets one of its own. Between the build and this a garbage collection could
+    // take it; then the link cannot be made, and the next run builds it again.
+    if let Some(Failure::Builds(error)) = failure {
+        let root = out_dir.map(|out_dir| out_dir.root(&job.target.name.slug()));
+        let there = match &root {
+            _ if nix.store.holds(out) == Some(false) => false,
+            Some(root) => cbox_nix::build::link(nix, out, root).await.is_ok(),
+            None => nix.is_valid(&[out]).await?,
+        };
+        if !there {
+            return Err(error.clone());
+        }
+    }
+    let output = nix.store.physical(out);
+    let artifact = match (&job.artifact, output) {
+        (Some(pattern), Some(output)) => {
+            Some(check(evaluator, out_dir, job, pattern, output).await?)
+        }
+        // The store is on another machine: its files cannot be looked at from here.
+        _ => None,
+    };
+    let manifest = manifest(evaluator, sources, job, artifact);
+    let link = match out_dir {
+        Some(out_dir) => {
+            let name = &job.target.name;
+            Some(out_dir.publish(&evaluator.nix, name, &manifest).await?)
+        }
+        None => None,
+    };
+    Ok(Built { manifest, link })
+}
+
+/// Finds and hashes the artifact, or takes the hash from the manifest of the same output.
+async fn check(
+    evaluator: &Evaluator<'_>,
+    out_dir: Option<&OutDir>,
+    job: &Job<'_>,
+    pattern: &str,
+    output: PathBuf,
+) -> Result<Artifact, Error> {
+    let name = job.evaluated.text.as_deref();
+    let (path, bytes) = artifact::find(&output, pattern, name)?;
+    let known = out_dir
+        .and_then(|out_dir| out_dir.manifest(&job.target.name)?.ok())
+        .filter(|manifest| manifest.out == job.derivation.out)
+        .and_then(|manifest| manifest.artifact)
+        .filter(|artifact| artifact.path == path && artifact.size == bytes);
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let session = evaluator.session;
+    session
+        .reporter
+        .doing(&format!("hashing {path} ({})", size(bytes)));
+    let interrupt = session.interrupt.clone();
+    let hashed =
+        blocking(move || artifact::hash(&output, path, bytes, &|| interrupt.signal().is_some()));
+    match (hashed.await?, session.interrupt.signal()) {
+        (Some(artifact), _) => Ok(artifact),
+        (None, Some(signal)) => Err(NixError::Interrupted(signal).into()),
+        (None, None) => Err(Error::new(Kind::Artifact, "hashing stopped")),
+    }
+}
+
+fn manifest(
+    evaluator: &Evaluator<'_>,
+    sources: &Version<'_>,
+    job: &Job<'_>,
+    artifact: Option<Artifact>,
+) -> Manifest {
+    let request = &job.target.request;
+    let overrides = request.overrides.iter();
+    Manifest {
+        schema: manifest::SCHEMA,
+        target: job.target.name.to_string(),
+        host: request.host.clone(),
+        host_name: job.evaluated.host_name.clone(),
+        system: job.evaluated.system.clone(),
+        drv: job.derivation.drv.clone(),
+        out: job.derivation.out.clone(),
+        output: job.derivation.output.clone(),
+        artifact,
+        overrides: overrides
+            .map(|(option, value)| Forced {
+                option: option.clone(),
+                value: value.clone(),
+            })
+            .collect(),
+        source: manifest::Source {
+            path: job.snapshot.staged.path.to_string(),
+            nar_hash: job.snapshot.staged.nar_hash.to_string(),
+            revision: sources.head.revision.clone(),
+            branch: sources.head.branch.clone(),
+            dirty: sources.is_dirty(),
+            local: job
+                .snapshot
+                .local
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+            overridden_inputs: evaluator.nix.options.override_inputs.clone(),
+        },
+        tools: manifest::Tools {
+            cbox: env!("CARGO_PKG_VERSION").to_owned(),
+            nix: evaluator.nix.version.clone(),
+        },
+        linked_at: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+    }
+}

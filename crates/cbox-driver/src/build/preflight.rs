@@ -5,7 +5,7 @@ use cbox_nix::{derivations, plan::Plan};
 use nix_formats::derivation::Derivation;
 
 use crate::{
-    build::realise::Job,
+    build::Job,
     error::{Error, Kind},
     machine::free_space,
     session::Evaluator,

@@ -6,6 +6,7 @@ mod entries;
 mod holding;
 pub mod image;
 pub mod manifest;
+pub mod out_dir;
 mod removal;
 pub mod run_log;
 

@@ -3,13 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use cbox_driver::{
-    build::{
-        preflight,
-        realise::{Built, Job, OutDir, realise},
-    },
+    build::{Built, Job, build_and_link, preflight},
     error::Error,
     eval::schedule::{self, Item},
     flake::{audit, snapshot::Snapshot, version::Version},
+    links::out_dir::OutDir,
     options::Limits,
     session::{Evaluator, Session},
     subject::{
@@ -124,10 +122,13 @@ async fn build(
     let session = evaluator.session;
     let out_dir = match flags.no_link {
         true => None,
-        false => Some(OutDir::open(&session.project.out_dir, &possible)?),
+        false => {
+            let names: Vec<&TargetName> = possible.iter().map(|job| &job.target.name).collect();
+            Some(OutDir::open(&session.project.out_dir, &names)?)
+        }
     };
     let mut built = Vec::new();
-    for answer in realise(evaluator, sources, out_dir.as_ref(), &possible).await {
+    for answer in build_and_link(evaluator, sources, out_dir.as_ref(), &possible).await {
         match answer {
             Ok(done) => built.push(done),
             // Several targets can fail of one derivation, and once is enough.

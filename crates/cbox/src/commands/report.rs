@@ -1,7 +1,7 @@
 //! What a build command shows: derivations, a plan, or what was built.
 
 use cbox_driver::{
-    build::realise::{Built, Job},
+    build::{Built, Job},
     error::Error,
     session::{Evaluator, Session},
     size::budget,
