@@ -10,10 +10,10 @@ use nix_formats::{
 use crate::{
     NixError,
     expression::{self, Evaluated, Request},
+    messages::Messages,
     nix::{Nix, Staged},
     nix_error::{Cause, Fault, memory::died_of_memory},
     overrides::OptionPath,
-    said::Said,
 };
 
 /// The size that the heap of Nix's collector starts with, in bytes.
@@ -111,7 +111,7 @@ pub async fn evaluate(
     staged: &Staged,
     request: &Request,
     heap: Option<u64>,
-    said: &mut Said,
+    said: &mut Messages,
 ) -> Result<Evaluated, NixError> {
     let arguments = nix.options.eval(
         &staged.reference(),

@@ -19,13 +19,13 @@ pub mod events;
 pub mod expression;
 pub mod git;
 pub mod interrupt;
+pub mod messages;
 pub mod nix;
 pub mod nix_error;
 pub mod overrides;
 pub mod pass_through;
 pub mod plan;
 pub mod process;
-pub mod said;
 pub mod store;
 
 pub use error::NixError;

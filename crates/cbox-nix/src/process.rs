@@ -19,7 +19,7 @@ use crate::{Interrupt, NixError, lines::read_lines};
 
 mod running;
 
-pub use running::{Running, Said, Terminal};
+pub use running::{ChildEvent, Running, Terminal};
 
 /// How long a child may take to end after a signal, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);

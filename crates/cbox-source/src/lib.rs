@@ -3,7 +3,7 @@
 //! Git is the authority on what belongs to the tree; [`list`] reads its answer, and
 //! walks the tree itself only where there is no repository. [`rules`] adds what
 //! `cbox.toml` says, [`tree`] looks at each file once, and [`stage`] hashes what is
-//! left, finding every [`stand_in`] on the way, and copies it for the store. [`audit`] looks
+//! left, finding every [`placeholder`] on the way, and copies it for the store. [`audit`] looks
 //! in it for what must not be baked, and [`compare`] compares it with another. Nothing that
 //! git ignores is walked or read, so cost does not grow with it.
 
@@ -13,9 +13,9 @@ pub mod compare;
 pub mod disk_image;
 mod error;
 pub mod list;
+pub mod placeholder;
 pub mod rules;
 pub mod stage;
-pub mod stand_in;
 pub mod tree;
 
 pub use error::SourceError;

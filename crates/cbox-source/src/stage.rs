@@ -18,7 +18,7 @@ use nix_formats::nar::{Hasher, NarHash, Writer};
 
 use crate::{
     SourceError, disk_image,
-    stand_in::StandIn,
+    placeholder::Placeholder,
     tree::{Kind, Tree},
 };
 
@@ -31,7 +31,7 @@ pub struct Hashed {
     /// The hash that the tree has in the store.
     pub hash: NarHash,
     /// The files that only stand in for others, in the order of the tree.
-    pub stand_ins: Vec<(PathBuf, StandIn)>,
+    pub placeholders: Vec<(PathBuf, Placeholder)>,
 }
 
 /// Hashes the tree as Nix would after copying it, and refuses disk images on the way.
@@ -42,7 +42,7 @@ pub struct Hashed {
 /// When a file cannot be read, changes while it is read, or is a disk image, and when
 /// asked to stop.
 pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError> {
-    let mut stand_ins = Vec::new();
+    let mut placeholders = Vec::new();
     let mut writer = Writer::new(Hasher::default())
         .map_err(|source| SourceError::unreadable(&tree.top, source))?;
     for entry in &tree.entries {
@@ -62,8 +62,8 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
                 if let Some(what) = disk_image::detect(&head) {
                     return Err(SourceError::DiskImage { path, what });
                 }
-                let stand_in = StandIn::detect(&head, size);
-                stand_ins.extend(stand_in.map(|kind| (entry.path.clone(), kind)));
+                let placeholder = Placeholder::detect(&head, size);
+                placeholders.extend(placeholder.map(|kind| (entry.path.clone(), kind)));
                 let file = Stoppable { file, stop };
                 writer.file(
                     &components,
@@ -86,7 +86,7 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
         .map_err(|source| SourceError::unreadable(&tree.top, source))?;
     Ok(Hashed {
         hash: hasher.finish(),
-        stand_ins,
+        placeholders,
     })
 }
 
@@ -214,7 +214,7 @@ mod tests {
         let (_folder, tree) = known();
         let hashed = hash(&tree, &|| false).unwrap();
         assert_eq!(hashed.hash.to_string(), KNOWN);
-        assert_eq!(hashed.stand_ins, []);
+        assert_eq!(hashed.placeholders, []);
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
         fs::write(folder.path().join("text"), "").unwrap();
         let hashed = hash(&tree(folder.path(), &["text", "key"]), &|| false).unwrap();
         assert_eq!(
-            hashed.stand_ins,
-            [(PathBuf::from("key"), StandIn::GitCryptLocked)]
+            hashed.placeholders,
+            [(PathBuf::from("key"), Placeholder::GitCryptLocked)]
         );
     }
 

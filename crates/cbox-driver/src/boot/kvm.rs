@@ -9,7 +9,7 @@ use std::{fs::File, io, path::Path, time::Duration};
 
 use cbox_nix::{
     Interrupt, NixError,
-    process::{Command, Said},
+    process::{ChildEvent, Command},
 };
 use tempfile::TempDir;
 
@@ -206,7 +206,7 @@ async fn gets_there(
     let mut running = Command::new(arch.program(), arguments).start(None)?;
     let ended = async {
         loop {
-            if let Said::Ended(status) = running.next().await? {
+            if let ChildEvent::Ended(status) = running.next().await? {
                 return io::Result::Ok(status);
             }
         }

@@ -20,7 +20,7 @@ use std::{convert::Infallible, process::ExitStatus, time::Duration};
 
 use cbox_nix::{
     Interrupt, NixError, Signal,
-    process::{Command, Running, Said, Terminal},
+    process::{ChildEvent, Command, Running, Terminal},
 };
 use regex::Regex;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -223,7 +223,7 @@ async fn follow(
                 }
             },
             said = running.next(), if pending.is_none() => match said? {
-                Said::Output(bytes) => {
+                ChildEvent::Stdout(bytes) => {
                     let text = cleaner.clean(&bytes);
                     if text.lines().any(is_of_kernel) {
                         heard.kernel.set(true);
@@ -243,7 +243,7 @@ async fn follow(
                         return Ok(End::Line(line));
                     }
                 }
-                Said::Aside(bytes) => {
+                ChildEvent::Stderr(bytes) => {
                     let text = quirks.clean(&bytes);
                     // That it ends is what it was told, or is told by its end.
                     let news = |line: &&str| {
@@ -251,7 +251,7 @@ async fn follow(
                     };
                     text.lines().filter(news).for_each(|line| aside(Aside::Qemu(line)));
                 }
-                Said::Ended(status) => {
+                ChildEvent::Ended(status) => {
                     // In a terminal Ctrl-C reaches the machine too, which may be quicker.
                     if is_raw && let Ok(signal) = tokio::time::timeout(QUIET, interrupt.wait()).await {
                         return Ok(End::Signal(signal));

@@ -8,7 +8,7 @@ use cbox_nix::{
     eval::evaluate,
     evaluation_key::KeyParts,
     expression::{DerivationInfo, Evaluated, Request},
-    said::Said,
+    messages::Messages,
 };
 use nix_formats::nix_text::to_user_positions;
 
@@ -49,7 +49,7 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates `request` on `snapshot`, which is ready, and remembers the answer as `key`.
-    pub async fn find_out(
+    pub async fn evaluate_anew(
         &self,
         key: &str,
         snapshot: &Snapshot,
@@ -82,7 +82,7 @@ impl Evaluator<'_> {
         heap: Option<u64>,
         what: &str,
     ) -> Result<Evaluated, Failure> {
-        let mut said = Said::default();
+        let mut said = Messages::default();
         let answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
         self.tell(&said, snapshot, what);
         match answer {
@@ -93,7 +93,7 @@ impl Evaluator<'_> {
     }
 
     /// Shows what Nix said while it evaluated `what` to those who want to know all.
-    fn tell(&self, said: &Said, snapshot: &Snapshot, what: &str) {
+    fn tell(&self, said: &Messages, snapshot: &Snapshot, what: &str) {
         let (reporter, origin) = (self.session.reporter, &snapshot.checkout);
         let top = origin.shown(self.session.environment, &origin.project.top);
         let top = top.trim_end_matches('/');

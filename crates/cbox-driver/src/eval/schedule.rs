@@ -265,7 +265,7 @@ impl<'v> UnderWay<'v> {
         self.reporter
             .evaluation_began(&mut self.evaluations.borrow_mut(), &item.name, last);
         let outcome = evaluator
-            .find_out(key, &item.snapshot, &item.request, heap, &item.name)
+            .evaluate_anew(key, &item.snapshot, &item.request, heap, &item.name)
             .await;
         let interrupted = evaluator.session.interrupt.signal().is_some();
         let lasted = self.reporter.evaluation_ended(

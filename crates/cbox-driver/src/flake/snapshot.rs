@@ -7,7 +7,7 @@ use cbox_nix::{
     eval::check_lock,
     nix::{Nix, Staged},
 };
-use cbox_source::{SourceError, stage, stand_in::StandIn, tree::Tree};
+use cbox_source::{SourceError, placeholder::Placeholder, stage, tree::Tree};
 use nix_formats::store_path::StorePath;
 use tokio::sync::OnceCell;
 
@@ -29,7 +29,7 @@ pub struct Snapshot {
     /// Where its files come from.
     pub checkout: Arc<Checkout>,
     /// The files in it that only stand in for others.
-    pub stand_ins: Vec<(PathBuf, StandIn)>,
+    pub placeholders: Vec<(PathBuf, Placeholder)>,
     /// The files.
     pub tree: Tree,
     /// The files with local settings among them.
@@ -64,7 +64,7 @@ impl Snapshot {
                 dir: checkout.project.dir().as_str().to_owned(),
             },
             checkout,
-            stand_ins: hashed.stand_ins,
+            placeholders: hashed.placeholders,
             tree,
             local,
             ready: OnceCell::new(),

@@ -15,8 +15,8 @@ use cbox_nix::{
 use cbox_source::{
     SourceError,
     list::{self, Listed},
+    placeholder,
     rules::Rules,
-    stand_in,
     tree::Tree,
 };
 use tokio::sync::OnceCell;
@@ -299,7 +299,7 @@ impl<'a> Version<'a> {
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
         let snapshot = self.plain().await?;
         let warn = || async {
-            if let Some(warning) = stand_in::warning(&snapshot.stand_ins) {
+            if let Some(warning) = placeholder::warning(&snapshot.placeholders) {
                 let reporter = self.session.reporter;
                 reporter.warn(&format!("in {}: {warning}", self.label()));
             }

@@ -3,12 +3,12 @@
 
 pub mod artifact;
 mod entries;
-mod holding;
 pub mod image;
 pub mod manifest;
 pub mod out_dir;
 mod removal;
 pub mod run_log;
+mod store_query;
 
 use std::{fs::File, io, path::Path};
 
@@ -21,8 +21,8 @@ use crate::{
 
 pub use self::{
     entries::{Entry, Found, Other, read},
-    holding::Holding,
     removal::{Freed, Removal, Wanted},
+    store_query::StoreQuery,
 };
 use crate::{
     error::{Error, Kind},

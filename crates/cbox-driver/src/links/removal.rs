@@ -5,7 +5,7 @@ use std::{fs, io, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::closure::PathInfos;
 
-use super::{Entry, Found, Holding, Other, Runs, check_names};
+use super::{Entry, Found, Other, Runs, StoreQuery, check_names};
 use crate::{
     error::{Error, Kind},
     links::run_log,
@@ -122,7 +122,7 @@ impl Removal {
     }
 
     /// What of the store nothing under the folder keeps any more. Others outside may keep it.
-    pub fn freed(&self, holding: &Holding, infos: &PathInfos) -> Freed {
+    pub fn freed(&self, holding: &StoreQuery, infos: &PathInfos) -> Freed {
         let stay = self.kept.iter().chain(&self.others);
         let roots = stay.filter(|entry| holding.is_root(entry) != Some(false));
         let needed = infos.needed_by(roots.filter_map(Entry::store_path));

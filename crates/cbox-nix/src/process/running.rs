@@ -54,13 +54,13 @@ impl Drop for Terminal {
     }
 }
 
-/// What a child has to say.
+/// What happens with a child.
 #[derive(Debug)]
-pub enum Said {
+pub enum ChildEvent {
     /// Some of its standard output.
-    Output(Vec<u8>),
+    Stdout(Vec<u8>),
     /// Some of its standard error.
-    Aside(Vec<u8>),
+    Stderr(Vec<u8>),
     /// It has ended, and all was read.
     Ended(ExitStatus),
 }
@@ -107,13 +107,13 @@ impl Running {
     ///
     /// # Errors
     /// When its pipes cannot be read.
-    pub async fn next(&mut self) -> io::Result<Said> {
+    pub async fn next(&mut self) -> io::Result<ChildEvent> {
         loop {
             tokio::select! {
                 biased;
                 bytes = read(&mut self.stdout), if self.stdout.is_some() => {
                     match bytes? {
-                        Some(bytes) => return Ok(Said::Output(bytes)),
+                        Some(bytes) => return Ok(ChildEvent::Stdout(bytes)),
                         None => self.stdout = None,
                     }
                 }
@@ -123,7 +123,7 @@ impl Running {
                             self.aside.extend_from_slice(&bytes);
                             let surplus = self.aside.len().saturating_sub(STDERR_KEPT);
                             self.aside.drain(..surplus);
-                            return Ok(Said::Aside(bytes));
+                            return Ok(ChildEvent::Stderr(bytes));
                         }
                         None => self.stderr = None,
                     }
@@ -135,7 +135,7 @@ impl Running {
                 }
             }
             if let (Some(status), None, None) = (self.ended, &self.stdout, &self.stderr) {
-                return Ok(Said::Ended(status));
+                return Ok(ChildEvent::Ended(status));
             }
         }
     }
@@ -150,7 +150,7 @@ impl Running {
         let seen = again.times();
         // A child that is stuck in writing would not end.
         let drained = async {
-            while !matches!(self.next().await?, Said::Ended(_)) {}
+            while !matches!(self.next().await?, ChildEvent::Ended(_)) {}
             Ok(())
         };
         let ended = tokio::select! {
@@ -228,9 +228,9 @@ mod tests {
             let mut output = Vec::new();
             let status = loop {
                 match running.next().await.unwrap() {
-                    Said::Output(bytes) => output.extend(bytes),
-                    Said::Aside(bytes) => assert_eq!(bytes, b"two\n"),
-                    Said::Ended(status) => break status,
+                    ChildEvent::Stdout(bytes) => output.extend(bytes),
+                    ChildEvent::Stderr(bytes) => assert_eq!(bytes, b"two\n"),
+                    ChildEvent::Ended(status) => break status,
                 }
             };
             assert_eq!(output, b"one");
@@ -248,7 +248,7 @@ mod tests {
         run(async {
             let begin = Instant::now();
             let mut running = sh("sleep 20 & echo said").start(None).unwrap();
-            while !matches!(running.next().await.unwrap(), Said::Ended(_)) {}
+            while !matches!(running.next().await.unwrap(), ChildEvent::Ended(_)) {}
             assert!(begin.elapsed() < Duration::from_secs(10));
         });
     }

@@ -9,7 +9,7 @@ use std::{
 use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
-    links::{self, Entry, Freed, Holding, Removal, Wanted},
+    links::{self, Entry, Freed, Removal, StoreQuery, Wanted},
     session::Session,
     subject::target,
     text::{count, size},
@@ -39,7 +39,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), E
     let names = target::parse_names(&args.targets)?;
     let folder = &session.project.out_dir;
     check_folder(folder)?;
-    let holding = Holding::find(session).await?;
+    let holding = StoreQuery::find(session).await?;
     let _turn = lock(context.view, session, folder).await?;
     let with_others = session.project.out_dir_is_own();
     let entries = links::read(folder, &holding.store.dir, with_others)?;

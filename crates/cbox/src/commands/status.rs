@@ -10,7 +10,7 @@ use cbox_driver::{
     error::Error,
     flake::{snapshot::Snapshot, version::Version},
     links::{
-        self, Entry, Found, Holding, Other,
+        self, Entry, Found, Other, StoreQuery,
         manifest::{Manifest, ManifestError},
     },
     session::Session,
@@ -82,7 +82,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<(), 
     let names = target::parse_names(&args.targets)?;
     let project = &session.project;
     let folder = &project.out_dir;
-    let (holding, tree) = tokio::join!(Holding::find(session), Tree::look(session));
+    let (holding, tree) = tokio::join!(StoreQuery::find(session), Tree::look(session));
     let (holding, mut tree) = (holding?, tree?);
     let mut entries = links::read(folder, &holding.store.dir, project.out_dir_is_own())?;
     links::check_names(session, &entries, &names)?;
@@ -160,7 +160,7 @@ fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>
 
 async fn state(
     entry: &Entry,
-    holding: &Holding,
+    holding: &StoreQuery,
     closures: Option<&PathInfos>,
     tree: &mut Tree<'_>,
 ) -> Result<State, Error> {

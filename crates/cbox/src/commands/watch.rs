@@ -14,8 +14,8 @@ use cbox_driver::{
     subject::{name::TargetName, target},
     text::count,
     watch::{
+        file_watcher::FileWatcher,
         round::{self, Memory, Outcome, Verdict},
-        saves::Saves,
     },
 };
 use cbox_nix::{Cancel, Interrupt, NixError};
@@ -50,7 +50,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &WatchArgs) -> Result<(), E
         context,
         args,
         named: &named,
-        saves: Saves::new()?,
+        watcher: FileWatcher::new()?,
         memory: Memory::default(),
         files: BTreeSet::new(),
         signal: context.interrupt.clone(),
@@ -69,7 +69,7 @@ struct Watching<'w, 'a> {
     context: &'w Context<'w>,
     args: &'w WatchArgs,
     named: &'w [TargetName],
-    saves: Saves,
+    watcher: FileWatcher,
     memory: Memory,
     /// What was staged in the last round.
     files: BTreeSet<PathBuf>,
@@ -89,12 +89,12 @@ impl Watching<'_, '_> {
                     saved = None;
                     view.waiting("waiting for a save (Ctrl-C ends)");
                     tokio::select! {
-                        paths = self.saves.first() => paths,
+                        paths = self.watcher.first() => paths,
                         signal = self.signal.wait() => return Err(NixError::Interrupted(signal).into()),
                     }
                 }
             };
-            let burst = self.saves.burst(first).await;
+            let burst = self.watcher.burst(first).await;
             saved.get_or_insert_default().extend(burst);
             if let Some(signal) = self.signal.signal() {
                 return Err(NixError::Interrupted(signal).into());
@@ -125,7 +125,7 @@ impl Watching<'_, '_> {
             .entries
             .iter()
             .map(|entry| entry.path.as_path());
-        self.saves.watch(top, files)?;
+        self.watcher.watch(top, files)?;
         let evaluator = self.base.in_session(session);
         let heading = saved.map(|saved| heading(saved, &sources, &self.files));
         self.files = sources
@@ -146,7 +146,7 @@ impl Watching<'_, '_> {
         let what = (self.named, &limits);
         let tell = |verdict| verdicts.tell(verdict);
         let work = round::round(session, &evaluator, &sources, what, &mut self.memory, tell);
-        let (ended, saved) = until_saved(work, &mut self.saves, &cancel).await;
+        let (ended, saved) = until_saved(work, &mut self.watcher, &cancel).await;
         if let Some(signal) = self.signal.signal() {
             return Err(NixError::Interrupted(signal).into());
         }
@@ -177,7 +177,7 @@ impl Watching<'_, '_> {
 /// Does `work`, and ends it in good order when something is saved.
 async fn until_saved<T>(
     work: impl Future<Output = T>,
-    saves: &mut Saves,
+    saves: &mut FileWatcher,
     cancel: &Cancel,
 ) -> (T, Option<Vec<PathBuf>>) {
     let mut work = std::pin::pin!(work);

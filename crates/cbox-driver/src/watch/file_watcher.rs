@@ -1,4 +1,4 @@
-//! Saves in the working tree, as bursts: an editor that saves by renaming, or a branch
+//! FileWatcher in the working tree, as bursts: an editor that saves by renaming, or a branch
 //! switch, is one.
 //!
 //! Only the folders that hold staged files are watched, each alone: what git ignores may
@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Watches folders.
 #[derive(Debug)]
-pub struct Saves {
+pub struct FileWatcher {
     watcher: RecommendedWatcher,
     folders: BTreeSet<PathBuf>,
     /// What was saved; nothing for a hint that something was.
@@ -64,7 +64,7 @@ fn empty_folders(folder: &Path) -> Vec<PathBuf> {
     empty
 }
 
-impl Saves {
+impl FileWatcher {
     /// Starts to watch, nothing yet.
     pub fn new() -> Result<Self, Error> {
         let (sender, paths) = unbounded_channel();
@@ -179,7 +179,7 @@ mod tests {
         runtime.unwrap().block_on(future)
     }
 
-    async fn next(saves: &mut Saves) -> BTreeSet<PathBuf> {
+    async fn next(saves: &mut FileWatcher) -> BTreeSet<PathBuf> {
         let first = saves.first().await;
         saves.burst(first).await
     }
@@ -193,7 +193,7 @@ mod tests {
         fs::write(top.join("target/deep/built"), "1").unwrap();
         fs::write(top.join("a/b/x.nix"), "1").unwrap();
         run(async {
-            let mut saves = Saves::new().unwrap();
+            let mut saves = FileWatcher::new().unwrap();
             let files = [PathBuf::from("a/b/x.nix")];
             saves
                 .watch(top, files.iter().map(PathBuf::as_path))

@@ -11,7 +11,7 @@ const LONGEST: usize = 500;
 
 /// Lines as they come, kept in bounded memory.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct Messages {
     lines: Vec<Vec<u8>>,
     more: usize,
     is_over: bool,
@@ -23,7 +23,7 @@ pub struct Said {
 /// has just said so himself.
 const REPLACED_INPUTS: &str = "warning: not writing modified lock file";
 
-impl Said {
+impl Messages {
     /// Takes the next line. From Nix's error on, which is told elsewhere, nothing is kept.
     pub fn push(&mut self, line: &[u8]) {
         self.is_over |= line.starts_with(b"error:") || line.starts_with(b"\x1b[31;1merror:");
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn lines_are_kept_once_and_in_bounded_number() {
-        let mut said = Said::default();
+        let mut said = Messages::default();
         for round in 0..3 {
             for number in 0..MOST + 5 {
                 said.push(format!("warning: {number}").as_bytes());
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn lines_are_cut_and_harmless() {
-        let mut said = Said::default();
+        let mut said = Messages::default();
         said.push(&vec![b'x'; 1 << 20]);
         said.push(b"\x1b[35;1mwarning:\x1b[0m look \xff");
         let lines: Vec<String> = said.lines().collect();
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_the_user_replaced_is_no_news() {
-        let mut said = Said::default();
+        let mut said = Messages::default();
         for line in [
             "trace: a",
             "\u{1b}[35;1mwarning:\u{1b}[0m not writing modified lock file of flake 'path:x':",
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_error_is_told_elsewhere() {
-        let mut said = Said::default();
+        let mut said = Messages::default();
         for line in ["trace: a", "error:", "   … while", "trace: b"] {
             said.push(line.as_bytes());
         }

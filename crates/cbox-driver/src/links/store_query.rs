@@ -16,7 +16,7 @@ use crate::{error::Error, options::NixArguments, session::Session};
 
 /// The store of one run.
 #[derive(Debug)]
-pub struct Holding {
+pub struct StoreQuery {
     /// The store that keeps what the links point to.
     pub store: Store,
     nix: Option<Nix>,
@@ -24,7 +24,7 @@ pub struct Holding {
     roots: Option<Vec<PathBuf>>,
 }
 
-impl Holding {
+impl StoreQuery {
     /// Asks Nix where its store is. One that does not answer is told to the user.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Stand-ins: files that hold another file's place, because the program that puts the
+//! Placeholders: files that hold another file's place, because the program that puts the
 //! real one there did not run.
 
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
 
 /// What stands in for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StandIn {
+pub enum Placeholder {
     /// A pointer of Git LFS.
     LfsPointer,
     /// A file that git-crypt has locked.
     GitCryptLocked,
 }
 
-impl StandIn {
+impl Placeholder {
     /// Recognises one by the beginning of a file of `size` bytes.
     #[must_use]
     pub fn detect(head: &[u8], size: u64) -> Option<Self> {
@@ -35,10 +35,10 @@ impl StandIn {
     }
 }
 
-/// One line that names the stand-ins of a tree; `None` where there are none.
+/// One line that names the placeholders of a tree; `None` where there are none.
 #[must_use]
-pub fn warning(found: &[(PathBuf, StandIn)]) -> Option<String> {
-    let of = |kind: StandIn, what: &str, way_out: &str| {
+pub fn warning(found: &[(PathBuf, Placeholder)]) -> Option<String> {
+    let of = |kind: Placeholder, what: &str, way_out: &str| {
         let paths: Vec<String> = found
             .iter()
             .filter(|(_, found)| *found == kind)
@@ -48,12 +48,12 @@ pub fn warning(found: &[(PathBuf, StandIn)]) -> Option<String> {
     };
     let parts = [
         of(
-            StandIn::LfsPointer,
+            Placeholder::LfsPointer,
             "Git LFS pointers stand in for files",
             "`git lfs pull` brings them",
         ),
         of(
-            StandIn::GitCryptLocked,
+            Placeholder::GitCryptLocked,
             "git-crypt has locked files",
             "`git-crypt unlock` opens them",
         ),
@@ -85,28 +85,28 @@ mod tests {
     fn stand_ins_are_told_by_how_they_begin() {
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
         assert_eq!(
-            StandIn::detect(pointer, pointer.len() as u64),
-            Some(StandIn::LfsPointer)
+            Placeholder::detect(pointer, pointer.len() as u64),
+            Some(Placeholder::LfsPointer)
         );
-        assert_eq!(StandIn::detect(pointer, 5000), None);
+        assert_eq!(Placeholder::detect(pointer, 5000), None);
         assert_eq!(
-            StandIn::detect(b"\0GITCRYPT\0\x01\x02", 22),
-            Some(StandIn::GitCryptLocked)
+            Placeholder::detect(b"\0GITCRYPT\0\x01\x02", 22),
+            Some(Placeholder::GitCryptLocked)
         );
         for other in [&b""[..], b"version https://git-lfs", b"GITCRYPT", b"\0"] {
-            assert_eq!(StandIn::detect(other, other.len() as u64), None);
+            assert_eq!(Placeholder::detect(other, other.len() as u64), None);
         }
     }
 
     #[test]
     fn one_line_names_them_all() {
         assert_eq!(warning(&[]), None);
-        let mut found = vec![(PathBuf::from("key"), StandIn::GitCryptLocked)];
+        let mut found = vec![(PathBuf::from("key"), Placeholder::GitCryptLocked)];
         assert_eq!(
             warning(&found).unwrap(),
             "git-crypt has locked files (`git-crypt unlock` opens them): key"
         );
-        found.extend((0..7).map(|index| (format!("{index}.png").into(), StandIn::LfsPointer)));
+        found.extend((0..7).map(|index| (format!("{index}.png").into(), Placeholder::LfsPointer)));
         assert_eq!(
             warning(&found).unwrap(),
             "Git LFS pointers stand in for files (`git lfs pull` brings them): \
