@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 use cbox_nix::store::Store;
+use nix_formats::store_path::DrvPath;
 
 use crate::{
     environment::Environment,
@@ -48,7 +49,7 @@ pub fn of_files(
     options: &Options,
     old: &Named,
     new: &Named,
-) -> Result<Option<(Store, [String; 2])>, Error> {
+) -> Result<Option<(Store, [DrvPath; 2])>, Error> {
     let (Subject::Derivation(old_file), Subject::Derivation(new_file)) =
         (&old.subject, &new.subject)
     else {
@@ -72,7 +73,7 @@ pub async fn derivations(
     (old, new): (&Named, &Named),
     tracked_only: bool,
     limits: &Limits,
-) -> Result<[String; 2], Error> {
+) -> Result<[DrvPath; 2], Error> {
     let session = evaluator.session;
     let versions = Versions::of(session, tracked_only);
     let forced = Forced::default();
@@ -117,7 +118,7 @@ pub async fn derivations(
     let mut answers = schedule::derivations(evaluator, limits, &items)
         .await?
         .into_iter();
-    let mut derivation = |known: Result<String, Item>| match known {
+    let mut derivation = |known: Result<DrvPath, Item>| match known {
         Ok(drv) => Ok(drv),
         Err(_) => match answers.next() {
             Some(answer) => answer.map(|(_, derivation)| derivation.drv),
@@ -140,11 +141,11 @@ fn different_stores(old: &Named, new: &Named) -> Error {
 }
 
 /// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
-async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<String, Error> {
+async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<DrvPath, Error> {
     let target = find::target_of(evaluator.session.environment, path)?;
     let manifest = std::fs::read(format!("{path}.json")).ok();
     if let Some(manifest) = manifest.and_then(|text| Manifest::parse(&text).ok())
-        && target.as_str().starts_with(&manifest.out)
+        && target.as_str().starts_with(manifest.out.as_str())
     {
         return Ok(manifest.drv);
     }
@@ -152,11 +153,14 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<String,
     let other = "name a .drv file, a target or a link that cbox made";
     let inside = find::inside(&evaluator.nix.store, &target)
         .ok_or_else(|| Error::new(Kind::Usage, format!("{shown} is in no store")).hint(other))?;
-    evaluator.nix.deriver(inside).await?.ok_or_else(|| {
-        Error::new(
-            Kind::Usage,
-            format!("nobody knows of which derivation {shown} is the output"),
-        )
-        .hint(other)
-    })
+    let deriver = evaluator.nix.deriver(inside).await?;
+    deriver
+        .and_then(|deriver| DrvPath::try_from(deriver).ok())
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Usage,
+                format!("nobody knows of which derivation {shown} is the output"),
+            )
+            .hint(other)
+        })
 }

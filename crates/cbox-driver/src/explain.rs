@@ -7,6 +7,7 @@ use cbox_nix::{
 };
 use cbox_source::compare::compare;
 use drv_causes::{Cause, Change, Difference, ExplainError, Explanation};
+use nix_formats::store_path::DrvPath;
 
 use crate::{
     blocking::blocking,
@@ -20,8 +21,8 @@ const MOST_SOURCES: usize = 20;
 ///
 /// # Errors
 /// When a derivation cannot be read.
-pub async fn explain(store: &Store, old: &str, new: &str) -> Result<Explanation, Error> {
-    let (store, old, new) = (store.clone(), old.to_owned(), new.to_owned());
+pub async fn explain(store: &Store, old: &DrvPath, new: &DrvPath) -> Result<Explanation, Error> {
+    let (store, old, new) = (store.clone(), old.clone(), new.clone());
     blocking(move || explain_now(&store, &old, &new)).await
 }
 
@@ -61,7 +62,7 @@ fn files(store: &Store, cause: &Cause) -> Vec<Difference> {
 
 /// Whether there is a derivation at `drv`, be it damaged or out of reach: to evaluate it again
 /// helps only where there is none.
-pub fn is_there(store: &Store, drv: &str) -> bool {
+pub fn is_there(store: &Store, drv: &DrvPath) -> bool {
     !matches!(
         derivations::read(store, &[drv]),
         Err(NixError::Derivation {

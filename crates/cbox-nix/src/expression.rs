@@ -3,7 +3,11 @@
 //! Both are constant text. All that varies reaches them as one JSON document in one
 //! string literal, so no name and no value can change what they mean.
 
-use nix_formats::{nix_text::string_literal, system::System};
+use nix_formats::{
+    nix_text::string_literal,
+    store_path::{DrvPath, OutPath},
+    system::System,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -229,9 +233,9 @@ pub struct DiskoImages {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DerivationInfo {
     /// The path of the `.drv` file.
-    pub drv: String,
+    pub drv: DrvPath,
     /// The path of the chosen output.
-    pub out: String,
+    pub out: OutPath,
     /// The name of the chosen output, `out` nearly always.
     pub output: String,
     /// The system on which it is built.

@@ -3,13 +3,13 @@
 //! Source of the rules: the Nix manual, "Store path" and its specification of the
 //! fingerprint. Names follow the crate `nix-compat` where it has them.
 
-use std::fmt;
+use std::{fmt, ops::Deref, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{nar::NarHash, nixbase32};
+use crate::{derivation::EXTENSION, nar::NarHash, nixbase32};
 
 /// Where a store keeps its paths, as the paths themselves say it: `/nix/store`
 /// nearly always, and not where a store elsewhere keeps the files.
@@ -104,6 +104,86 @@ fn compress(hash: &[u8]) -> [u8; DIGEST_SIZE] {
     folded
 }
 
+/// Why a text is not the path of a derivation, or not that of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}` is not the path of {what}")]
+pub struct WrongPath {
+    text: String,
+    what: &'static str,
+}
+
+/// A kind of path in a store, which a path of another kind cannot take the place of.
+macro_rules! kind_of_path {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $is_it:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The path as Nix writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = WrongPath;
+
+            fn try_from(text: String) -> Result<Self, WrongPath> {
+                let is_it: fn(&str) -> bool = $is_it;
+                match text.starts_with('/') && is_it(&text) {
+                    true => Ok(Self(text)),
+                    false => Err(WrongPath { text, what: $what }),
+                }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = WrongPath;
+
+            fn from_str(text: &str) -> Result<Self, WrongPath> {
+                text.to_owned().try_into()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(path: $name) -> Self {
+                path.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+kind_of_path!(
+    /// The path of a `.drv` file, as Nix names it: `/nix/store/<hash>-<name>.drv`.
+    DrvPath,
+    "a derivation",
+    |text| text.ends_with(EXTENSION)
+);
+
+kind_of_path!(
+    /// The path of an output, as Nix names it: `/nix/store/<hash>-<name>`.
+    OutPath,
+    "an output",
+    |text| !text.ends_with(EXTENSION)
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +221,15 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a_derivation_is_no_output() {
+        let drv = "/nix/store/0c0dzyrk8b8vrgbjkj4vdx4gvp6snk9b-zlib-1.3.2.drv";
+        let out = "/nix/store/0c0dzyrk8b8vrgbjkj4vdx4gvp6snk9b-zlib-1.3.2";
+        assert_eq!(drv.parse::<DrvPath>().unwrap().as_str(), drv);
+        assert_eq!(out.parse::<OutPath>().unwrap().as_str(), out);
+        assert!(out.parse::<DrvPath>().is_err() && drv.parse::<OutPath>().is_err());
+        assert!("zlib.drv".parse::<DrvPath>().is_err() && "zlib".parse::<OutPath>().is_err());
     }
 }

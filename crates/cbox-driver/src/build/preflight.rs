@@ -43,7 +43,7 @@ pub async fn check(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), Error
     if wrong_system {
         return Err(other_system(evaluator, job));
     }
-    if plan.build.contains(&job.derivation.drv) && !lacking.is_empty() {
+    if plan.build.iter().any(|drv| *drv == *job.derivation.drv) && !lacking.is_empty() {
         return Err(without(&lacking, job));
     }
     check_space(&plan, free, evaluator)

@@ -107,15 +107,19 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Whether the derivation, if there is one, has not been collected.
+    /// Whether the derivations of `evaluated` have not been collected.
     async fn is_still_there(&self, evaluated: &Evaluated) -> Result<bool, NixError> {
-        let Some(derivation) = &evaluated.derivation else {
-            return Ok(true);
-        };
-        match self.nix.store.holds(&derivation.drv) {
-            Some(there) => Ok(there),
-            None => self.nix.is_valid(&[&derivation.drv]).await,
+        let derivations = [&evaluated.derivation, &evaluated.toplevel];
+        for derivation in derivations.into_iter().flatten() {
+            let is_there = match self.nix.store.holds(&derivation.drv) {
+                Some(there) => there,
+                None => self.nix.is_valid(&[&derivation.drv]).await?,
+            };
+            if !is_there {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     /// The name under which the answer to `request` on `snapshot` is remembered: the same

@@ -230,7 +230,8 @@ fn of_a_link(path: &Utf8Path, name: &str, store_dir: &str) -> Found {
         None => Other::NoManifest,
         Some(Err(error)) => Other::Manifest(error),
         Some(Ok(manifest)) => {
-            if store_path.is_some() && manifest.out == target && is_called(&manifest, name) {
+            if store_path.is_some() && manifest.out.as_str() == target && is_called(&manifest, name)
+            {
                 return Found::Made(Box::new(manifest));
             }
             Other::Changed

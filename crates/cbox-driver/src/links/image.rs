@@ -91,7 +91,7 @@ pub fn find(
         })?;
     let is_current = link
         .read_link_utf8()
-        .is_ok_and(|target| target == manifest.out);
+        .is_ok_and(|target| target == manifest.out.as_str());
     if !is_current || !path.is_file() {
         let shown = environment.shown(&link);
         return Err(rebuild(

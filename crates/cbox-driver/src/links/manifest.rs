@@ -1,7 +1,10 @@
 //! The manifest `out/<slug>.json`: what was built, from what, and with what.
 
 use cbox_nix::overrides::OptionPath;
-use nix_formats::system::System;
+use nix_formats::{
+    store_path::{DrvPath, OutPath},
+    system::System,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -35,9 +38,9 @@ pub struct Manifest {
     /// The system that it runs on.
     pub system: System,
     /// The derivation.
-    pub drv: String,
+    pub drv: DrvPath,
     /// The store path of the output.
-    pub out: String,
+    pub out: OutPath,
     /// The name of the output.
     pub output: String,
     /// The file that is the result; a host's system has none.

@@ -148,7 +148,7 @@ impl OutDir {
         // A signal can come when the link is made already; then its records have to follow.
         let is_made = link
             .read_link_utf8()
-            .is_ok_and(|target| target == manifest.out);
+            .is_ok_and(|target| target == manifest.out.as_str());
         if made.is_ok() || is_made {
             records.into_iter().try_for_each(Record::put)?;
         }

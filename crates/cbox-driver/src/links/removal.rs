@@ -198,7 +198,7 @@ mod tests {
         for name in ["a", "b", "c"] {
             let manifest = serde_json::json!({
                 "schema": 1, "target": format!("hosts/{name}"), "host": name,
-                "system": "x86_64-linux", "drv": "x.drv", "out": out, "output": "out",
+                "system": "x86_64-linux", "drv": "/nix/store/x.drv", "out": out, "output": "out",
                 "overrides": [], "linkedAt": 0,
                 "source": {
                     "path": "s", "narHash": "h", "dirty": false, "local": [],

@@ -291,7 +291,7 @@ async fn of_target(
             true => Counted::Output,
             false => Counted::System,
         },
-        root: counted.out.clone(),
+        root: counted.out.to_string(),
         system: Some(evaluated.system),
         name: asked.label,
         image,

@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::HashMap, io::ErrorKind, rc::Rc, sync::Arc}
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::store::Store;
+use nix_formats::store_path::{DrvPath, WrongPath};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -146,7 +147,7 @@ pub fn derivation_file(
     environment: &Environment,
     options: &Options,
     path: &Utf8Path,
-) -> Result<(Store, String), Error> {
+) -> Result<(Store, DrvPath), Error> {
     let store_dir = environment.nix_store_dir.as_deref();
     let uri = options.store.as_deref().unwrap_or("auto");
     let store = Store::from_uri(uri, store_dir);
@@ -157,7 +158,10 @@ pub fn derivation_file(
             "" => store,
             root => Store::from_uri(root, store_dir),
         };
-        return Ok((store, inside.to_owned()));
+        let drv = inside
+            .parse()
+            .map_err(|error: WrongPath| Error::new(Kind::Usage, error.to_string()))?;
+        return Ok((store, drv));
     }
     // A link to one, or a word that only looks like one.
     match path.canonicalize_utf8() {

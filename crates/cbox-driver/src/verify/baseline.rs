@@ -9,6 +9,7 @@ mod json;
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _};
 
+use nix_formats::store_path::{DrvPath, OutPath};
 use serde_json::Value;
 
 pub use error::BaselineError;
@@ -46,9 +47,9 @@ pub struct Entry {
     /// The system that it runs on.
     pub system: System,
     /// The store path of its derivation.
-    pub drv_path: String,
+    pub drv_path: DrvPath,
     /// The store path of its output.
-    pub out_path: String,
+    pub out_path: OutPath,
     /// The hash of `flake.lock` (see [`lock_hash`]); `None` where there was none.
     pub flake_lock: Option<String>,
     /// The commit at which it was accepted, with `-dirty` behind it where the tree had
@@ -172,14 +173,20 @@ impl Entry {
             let (host, text) = owned(&system);
             BaselineError::System { host, text }
         })?;
-        if !is_store_path(&drv_path) || !drv_path.ends_with(".drv") {
-            let (host, text) = owned(&drv_path);
-            return Err(BaselineError::DrvPath { host, text });
-        }
-        if !is_store_path(&out_path) {
-            let (host, text) = owned(&out_path);
-            return Err(BaselineError::OutPath { host, text });
-        }
+        let drv_path = match drv_path.parse::<DrvPath>() {
+            Ok(drv_path) if is_store_path(&drv_path) => drv_path,
+            _ => {
+                let (host, text) = owned(&drv_path);
+                return Err(BaselineError::DrvPath { host, text });
+            }
+        };
+        let out_path = match out_path.parse::<OutPath>() {
+            Ok(out_path) if is_store_path(&out_path) => out_path,
+            _ => {
+                let (host, text) = owned(&out_path);
+                return Err(BaselineError::OutPath { host, text });
+            }
+        };
         if let Some(text) = flake_lock
             .as_deref()
             .filter(|text| NarHash::from_sri(text).is_none())
@@ -439,8 +446,10 @@ mod tests {
         (digest, name, digest, name, lock, commit).prop_map(
             |(drv, drv_name, out, out_name, lock, commit)| Entry {
                 system: "x86_64-linux".parse().unwrap(),
-                drv_path: format!("/nix/store/{drv}-{drv_name}.drv"),
-                out_path: format!("/nix/store/{out}-{out_name}"),
+                drv_path: format!("/nix/store/{drv}-{drv_name}.drv")
+                    .try_into()
+                    .unwrap(),
+                out_path: format!("/nix/store/{out}-{out_name}").try_into().unwrap(),
                 flake_lock: lock.map(|bytes| lock_hash(&bytes)),
                 revision: commit.map(|(commit, dirty)| recorded_revision(&commit, dirty)),
             },

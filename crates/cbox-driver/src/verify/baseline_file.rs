@@ -150,8 +150,8 @@ mod tests {
             let digest = digit.to_string().repeat(32);
             Entry {
                 system: "x86_64-linux".parse().unwrap(),
-                drv_path: format!("/nix/store/{digest}-x.drv"),
-                out_path: format!("/nix/store/{digest}-x"),
+                drv_path: format!("/nix/store/{digest}-x.drv").try_into().unwrap(),
+                out_path: format!("/nix/store/{digest}-x").try_into().unwrap(),
                 flake_lock: None,
                 revision: Some(digit.to_string().repeat(40)),
             }

@@ -1,7 +1,10 @@
 //! What `verify-hosts` found, for every format to show.
 
 use drv_causes::Explanation;
-use nix_formats::system::System;
+use nix_formats::{
+    store_path::{DrvPath, OutPath},
+    system::System,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -62,9 +65,9 @@ pub struct HostReport {
 #[serde(rename_all = "camelCase")]
 pub struct Derivation {
     /// The path of the derivation.
-    pub drv_path: String,
+    pub drv_path: DrvPath,
     /// The path of its output.
-    pub out_path: String,
+    pub out_path: OutPath,
 }
 
 /// A derivation of earlier.

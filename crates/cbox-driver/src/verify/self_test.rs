@@ -19,6 +19,7 @@ use cbox_source::{
     tree::Tree,
 };
 use drv_causes::Cause;
+use nix_formats::store_path::DrvPath;
 use serde_json::{Value, json};
 
 use super::{
@@ -41,7 +42,7 @@ use crate::{
 struct Measured {
     name: TargetName,
     request: cbox_nix::expression::Request,
-    drv: String,
+    drv: DrvPath,
 }
 
 /// A file that reached a derivation.
@@ -341,7 +342,7 @@ impl SelfTest<'_, '_> {
         before: &Version<'_>,
         after: &Version<'_>,
         measured: impl IntoIterator<Item = &'m Measured>,
-    ) -> Result<Vec<(&'m Measured, Result<String, Error>)>, Error> {
+    ) -> Result<Vec<(&'m Measured, Result<DrvPath, Error>)>, Error> {
         let (known, now) = (before.plain().await?, after.plain().await?);
         if known.staged == now.staged {
             return Ok(vec![]);
@@ -372,7 +373,7 @@ impl SelfTest<'_, '_> {
         before: &Version<'_>,
         written: Vec<(Probe, Written)>,
         after: &Version<'_>,
-        moved: &[(&Measured, Result<String, Error>)],
+        moved: &[(&Measured, Result<DrvPath, Error>)],
     ) -> Result<Vec<Leak>, Error> {
         for (_, file) in &written {
             file.undo()
@@ -407,7 +408,7 @@ impl SelfTest<'_, '_> {
         &self,
         file: &Path,
         target: &Measured,
-        answer: Result<String, Error>,
+        answer: Result<DrvPath, Error>,
     ) -> Result<String, Error> {
         let drv = match answer {
             Ok(drv) => drv,

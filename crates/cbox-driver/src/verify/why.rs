@@ -1,6 +1,7 @@
 //! Why a host is not what it was: the explanation, with the places it points at.
 
 use cbox_nix::git::AddedLine;
+use nix_formats::store_path::DrvPath;
 
 use super::{judge::Work, place, report::HostReport};
 use crate::{
@@ -15,12 +16,12 @@ impl Work<'_, '_> {
     pub(super) async fn explain(
         &mut self,
         report: &mut HostReport,
-        now: &str,
+        now: &DrvPath,
     ) -> Result<(), Error> {
         let Some(before) = report.before.clone() else {
             return Ok(());
         };
-        if before.derivation.drv_path == now {
+        if before.derivation.drv_path == *now {
             // What this change accepts can have come before it.
             if !report.accepted {
                 report.unexplained = Some(format!("nothing changed since {}", before.what));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cbox_nix::{expression::Request, store::Store};
 use drv_causes::Explanation;
-use nix_formats::nar::NarHash;
+use nix_formats::{nar::NarHash, store_path::DrvPath};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -25,7 +25,7 @@ struct Known {
     /// could not be asked.
     asked: Option<(NarHash, Request)>,
     /// Its derivation, which is in the store; none while it has never evaluated.
-    drv: Option<String>,
+    drv: Option<DrvPath>,
 }
 
 /// What the rounds before found.
@@ -206,7 +206,7 @@ async fn item(
 }
 
 impl Memory {
-    fn drv(&self, name: &str) -> Option<&String> {
+    fn drv(&self, name: &str) -> Option<&DrvPath> {
         self.known.get(name)?.drv.as_ref()
     }
 
@@ -242,7 +242,7 @@ impl Memory {
         store: &Store,
         name: &str,
         asked: &(NarHash, Request),
-        drv: String,
+        drv: DrvPath,
     ) -> Result<Verdict, Error> {
         let outcome = match self.drv(name) {
             None => Outcome::New,

@@ -9,6 +9,7 @@ use cbox_driver::{
     options::NixArguments,
 };
 use drv_causes::Explanation;
+use nix_formats::store_path::DrvPath;
 use serde_json::json;
 
 use super::document;
@@ -24,7 +25,7 @@ use crate::{
 struct Found {
     /// As it was typed.
     name: String,
-    drv: String,
+    drv: DrvPath,
 }
 
 /// Runs the command.

@@ -51,8 +51,8 @@ pub(super) async fn plan(
                 "  host".to_owned(),
                 host_line(&job.target.request.host, job.evaluated.host_name.as_deref()),
             ],
-            ["  derivation".to_owned(), info.drv.clone()],
-            ["  output".to_owned(), info.out.clone()],
+            ["  derivation".to_owned(), info.drv.to_string()],
+            ["  output".to_owned(), info.out.to_string()],
         ];
         if let Some(artifact) = job
             .evaluated
@@ -122,7 +122,7 @@ pub(super) fn built(
         let place = done
             .link
             .as_deref()
-            .map_or_else(|| manifest.out.clone(), shown);
+            .map_or_else(|| manifest.out.to_string(), shown);
         match &manifest.artifact {
             Some(artifact) => {
                 view.note(&format!(
