@@ -1,4 +1,30 @@
-//! What cbox does, as a library without a terminal and without a command line.
+//! What cbox does, as a library: it stages, evaluates, plans, builds, explains and records
+//! NixOS images. It has no terminal and no command line; what goes on is told to a
+//! [`reporter::Reporter`], and results are returned.
+//!
+//! A [`Session`] is a flake with the options of a run. Its [`session::Evaluator`] has found
+//! Nix. A [`flake::version::Version`] is the working tree or a commit, [`subject`] finds what a
+//! word names in it, [`eval`] evaluates that, [`build`] builds it, and [`links`] keeps it under
+//! `out/`. The other modules are a subject each: what [`verify`] compares, what [`size`]
+//! measures, how [`boot`] boots.
+//!
+//! ```
+//! use cbox_driver::{Environment, Session, options::Options, reporter::Silent};
+//! use cbox_nix::Interrupt;
+//!
+//! # let here = tempfile::tempdir()?;
+//! # let folder = camino::Utf8Path::from_path(here.path()).unwrap().canonicalize_utf8()?;
+//! // A flake with one host, which its folder tells of.
+//! std::fs::write(folder.join("flake.nix"), "{ outputs = _: { }; }")?;
+//! std::fs::create_dir_all(folder.join("hosts/box"))?;
+//! std::fs::write(folder.join("hosts/box/default.nix"), "{ }")?;
+//!
+//! let environment = Environment { folder, ..Environment::unknown() };
+//! let interrupt = Interrupt::never();
+//! let session = Session::open(&environment, &Silent, &interrupt, &Options::default(), None)?;
+//! assert_eq!(session.project.install_hosts(), ["box"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod blocking;
 pub mod boot;

@@ -1,3 +1,3 @@
-//! What CI systems are told.
+//! What CI systems read: annotations, log lines that they do not obey.
 
 pub mod workflow_command;

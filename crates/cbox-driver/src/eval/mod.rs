@@ -1,4 +1,6 @@
-//! Evaluation.
+//! Evaluations: [`evaluation`] makes one, through the evaluation cache; [`schedule`] makes
+//! several at once, as [`memory_budget`] allows; [`durations`] says how long the last one like
+//! it took.
 
 pub mod durations;
 pub mod evaluation;

@@ -1,4 +1,7 @@
-//! The flake.
+//! The flake: its [`config`] (`cbox.toml`), where it is and which hosts it has ([`project`]), a
+//! [`version`] of it that is laid out in a [`checkout`], and the [`snapshot`] of that which is
+//! staged. [`audit`] looks in it for what must not be baked into images, [`baked`] shows what
+//! is.
 
 pub mod audit;
 pub mod baked;

@@ -1,5 +1,7 @@
-//! What lies in the folder of the links: links, their records, and what runs leave there.
-//! Everything is told by what cbox itself writes, and what it did not make is left alone.
+//! `out/`: the only place that reads and writes there. A link has its [`manifest`] and its
+//! checksum beside it, and is a GC root; [`out_dir`] makes them, [`read`] tells what lies there
+//! by what cbox itself writes, [`Removal`] removes it, and what cbox did not make is left alone.
+//! [`image`] is what was built for a target, [`artifact`] the file in it, [`run_log`] the logs.
 
 pub mod artifact;
 mod entries;

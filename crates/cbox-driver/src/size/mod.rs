@@ -1,6 +1,6 @@
 //! How large a built target is, and why: [`subject`] finds what was built, [`measured`]
-//! asks the store about it, [`budget`] holds it against `cbox.toml`, and [`shown`] and
-//! [`page`] say it to people.
+//! asks the store about it, [`packages`] folds its paths by package, [`change`] compares two,
+//! and [`budget`] holds it against `cbox.toml`.
 
 pub mod budget;
 pub mod change;
