@@ -59,7 +59,7 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
                     File::open(&path).map_err(|source| SourceError::unreadable(&path, source))?;
                 let head = read_head(&mut file, size)
                     .map_err(|source| SourceError::unreadable(&path, source))?;
-                if let Some(what) = disk_image::detect(&head) {
+                if let Some(disk_image::Format { what, .. }) = disk_image::detect(&head) {
                     return Err(SourceError::DiskImage { path, what });
                 }
                 let placeholder = Placeholder::detect(&head, size);

@@ -1,4 +1,5 @@
-//! The architectures that cbox can boot, in QEMU's words.
+//! The architectures that cbox can boot: a row of a table for each, and what depends on them
+//! otherwise matches on [`Arch`].
 
 use nix_formats::system::System;
 
@@ -11,37 +12,85 @@ pub enum Arch {
     Aarch64,
 }
 
+/// What there is to say of one.
+struct Row {
+    system: &'static str,
+    name: &'static str,
+    program: &'static str,
+    machine: &'static str,
+    emulated_cpu: &'static str,
+    has_bios: bool,
+    qemu_package: &'static str,
+    firmware_package: &'static str,
+}
+
 impl Arch {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    fn row(self) -> &'static Row {
+        match self {
+            Self::X86_64 => &Row {
+                system: "x86_64-linux",
+                name: "x86_64",
+                program: "qemu-system-x86_64",
+                machine: "q35",
+                emulated_cpu: "max",
+                has_bios: true,
+                qemu_package: "qemu-system-x86",
+                firmware_package: "ovmf",
+            },
+            Self::Aarch64 => &Row {
+                system: "aarch64-linux",
+                name: "aarch64",
+                program: "qemu-system-aarch64",
+                machine: "virt",
+                emulated_cpu: "cortex-a72",
+                has_bios: false,
+                qemu_package: "qemu-system-arm",
+                firmware_package: "qemu-efi-aarch64",
+            },
+        }
+    }
+
     /// The architecture of a system; `None` for one that cbox cannot boot.
     pub fn of(system: &System) -> Option<Self> {
-        match system.as_str() {
-            "x86_64-linux" => Some(Self::X86_64),
-            "aarch64-linux" => Some(Self::Aarch64),
-            _ => None,
-        }
+        let is_it = |arch: &Self| arch.row().system == system.as_str();
+        Self::ALL.into_iter().find(is_it)
     }
 
     /// Its name, as QEMU and the kernel have it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
+        self.row().name
     }
 
     /// The emulator.
     pub fn program(self) -> &'static str {
-        match self {
-            Self::X86_64 => "qemu-system-x86_64",
-            Self::Aarch64 => "qemu-system-aarch64",
-        }
+        self.row().program
     }
 
     /// QEMU's name for the kind of machine.
     pub fn machine(self) -> &'static str {
-        match self {
-            Self::X86_64 => "q35",
-            Self::Aarch64 => "virt",
-        }
+        self.row().machine
+    }
+
+    /// QEMU's name for the processor that it emulates.
+    pub fn emulated_cpu(self) -> &'static str {
+        self.row().emulated_cpu
+    }
+
+    /// Whether its machines can boot by BIOS.
+    pub fn has_bios(self) -> bool {
+        self.row().has_bios
+    }
+
+    /// Debian's package of the emulator.
+    pub fn qemu_package(self) -> &'static str {
+        self.row().qemu_package
+    }
+
+    /// Debian's package of the UEFI firmware.
+    pub fn firmware_package(self) -> &'static str {
+        self.row().firmware_package
     }
 }

@@ -102,11 +102,6 @@ fn bios(arch: Arch) -> (Vec<u8>, i32) {
 
 /// The machine of the probe.
 fn arguments(arch: Arch, accelerator: Accelerator, bios: &Path) -> Vec<String> {
-    let processor = match (accelerator, arch) {
-        (Accelerator::Kvm, _) => "host",
-        (Accelerator::Tcg, Arch::X86_64) => "max",
-        (Accelerator::Tcg, Arch::Aarch64) => "cortex-a72",
-    };
     let bios = bios.to_string_lossy();
     let mut words = vec![
         "-machine",
@@ -114,7 +109,7 @@ fn arguments(arch: Arch, accelerator: Accelerator, bios: &Path) -> Vec<String> {
         "-accel",
         accelerator.name(),
         "-cpu",
-        processor,
+        accelerator.processor(arch),
         "-m",
         "16",
         "-nodefaults",
@@ -236,7 +231,7 @@ mod tests {
             .enable_all()
             .build()
             .unwrap();
-        for arch in [Arch::X86_64, Arch::Aarch64] {
+        for arch in Arch::ALL {
             let never = Interrupt::never();
             match runtime.block_on(gets_there(arch, Accelerator::Tcg, &never)) {
                 Ok(there) => assert!(there, "{arch:?}"),

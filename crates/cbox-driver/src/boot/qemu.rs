@@ -22,6 +22,14 @@ impl Accelerator {
             Self::Tcg => "tcg",
         }
     }
+
+    /// QEMU's name for the processor of a machine of `arch`.
+    pub fn processor(self, arch: Arch) -> &'static str {
+        match self {
+            Self::Kvm => "host",
+            Self::Tcg => arch.emulated_cpu(),
+        }
+    }
 }
 
 /// Where the machine shows itself.
@@ -75,14 +83,9 @@ impl Machine {
     /// The arguments.
     pub fn arguments(&self) -> Vec<String> {
         let mut words = Words(vec![]);
-        let processor = match (self.accelerator, self.arch) {
-            (Accelerator::Kvm, _) => "host",
-            (Accelerator::Tcg, Arch::X86_64) => "max",
-            (Accelerator::Tcg, Arch::Aarch64) => "cortex-a72",
-        };
         words.add(["-machine", self.arch.machine()]);
         words.add(["-accel", self.accelerator.name()]);
-        words.add(["-cpu", processor]);
+        words.add(["-cpu", self.accelerator.processor(self.arch)]);
         words.add(["-smp", &self.cpus.to_string()]);
         words.add(["-m", &self.memory.to_string()]);
         self.add_firmware(&mut words);

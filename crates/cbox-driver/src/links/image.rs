@@ -156,9 +156,9 @@ fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
     File::open(&path)
         .and_then(|file| file.take(HEAD as u64).read_to_end(&mut head))
         .map_err(|error| Error::file(Kind::Artifact, "read", &path, &error))?;
-    let kind = disk_image::detect(&head);
-    let Some(format) = kind.and_then(format_of) else {
-        let what = kind.unwrap_or("no disk image");
+    let known = disk_image::detect(&head);
+    let Some((known, format)) = known.and_then(|known| Some((known, known.qemu?))) else {
+        let what = known.map_or("no disk image", |known| known.what);
         return Err(
             Error::new(Kind::Unsupported, format!("{path} is {what}: no machine boots from it"))
                 .hint("machines boot from ISO 9660 images, disk images with a partition table, and the formats of virtual machines"),
@@ -167,20 +167,8 @@ fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
     Ok(Image {
         path,
         format,
-        is_iso: kind == Some("an ISO 9660 image"),
+        is_iso: known.is_iso(),
     })
-}
-
-/// QEMU's name for a format that machines boot from.
-fn format_of(kind: &str) -> Option<&'static str> {
-    match kind {
-        "an ISO 9660 image" | "a disk image with a GPT" | "a disk image with an MBR" => Some("raw"),
-        "a qcow2 image" => Some("qcow2"),
-        "a VMDK image" => Some("vmdk"),
-        "a VDI image" => Some("vdi"),
-        "a VHDX image" => Some("vhdx"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -87,8 +87,8 @@ impl std::fmt::Display for Redacted {
 #[must_use]
 pub fn of_content(path: &Path, content: &[u8], size: u64) -> Vec<Found> {
     let mut found = Vec::new();
-    if let Some(what) = disk_image::detect(content) {
-        found.push(Found::file(Finding::DiskImage, what));
+    if let Some(disk_image::Format { what, .. }) = disk_image::detect(content) {
+        found.push(Found::file(Finding::DiskImage, *what));
     } else if size > LARGEST {
         let megabytes = size.div_ceil(1_000_000);
         found.push(Found::file(

@@ -138,10 +138,7 @@ fn emulator(
             format!("{name} is for {system}, and cbox boots x86_64-linux and aarch64-linux"),
         )
     })?;
-    let package = match arch {
-        Arch::X86_64 => "qemu-system-x86",
-        Arch::Aarch64 => "qemu-system-arm",
-    };
+    let package = arch.qemu_package();
     let found = session.environment.program(arch.program());
     found
         .and_then(|program| Utf8PathBuf::from_path_buf(program).ok())
@@ -194,11 +191,14 @@ fn firmware(
 ) -> Result<Firmware, Error> {
     let environment = session.environment;
     if args.bios {
-        return match arch {
-            Arch::X86_64 => Ok(Firmware::Bios),
-            Arch::Aarch64 => Err(Error::new(
+        return match arch.has_bios() {
+            true => Ok(Firmware::Bios),
+            false => Err(Error::new(
                 Kind::Unsupported,
-                "there is no BIOS on aarch64: machines of that architecture boot by UEFI",
+                format!(
+                    "there is no BIOS on {}: machines of that architecture boot by UEFI",
+                    arch.name()
+                ),
             )
             .hint("leave `--bios` out")),
         };
@@ -213,9 +213,10 @@ fn firmware(
         Some(program.as_std_path()),
     );
     places.find(arch).ok_or_else(|| {
-        let (package, bios) = match arch {
-            Arch::X86_64 => ("ovmf", ", or boot by `--bios`"),
-            Arch::Aarch64 => ("qemu-efi-aarch64", ""),
+        let package = arch.firmware_package();
+        let bios = match arch.has_bios() {
+            true => ", or boot by `--bios`",
+            false => "",
         };
         Error::new(
             Kind::Environment,
