@@ -10,8 +10,6 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib/prefix.sh"
 # shellcheck source=scripts/lib/nix.sh
 . "$root/scripts/lib/nix.sh"
-# shellcheck source=scripts/lib/firmware.sh
-. "$root/scripts/lib/firmware.sh"
 # shellcheck source=scripts/lib/qemu.sh
 . "$root/scripts/lib/qemu.sh"
 # shellcheck source=scripts/lib/parts.sh
@@ -74,7 +72,7 @@ write_env() {
       printf "export NIX_CONF_DIR='%s'\n" "$nix_private/conf"
       printf "export NIX_CACHE_HOME='%s' NIX_STATE_HOME='%s'\n" "$nix_private/cache" "$nix_private/state"
     fi
-    if [ -d "$prefix/usr/share/OVMF" ] || [ -d "$prefix/usr/share/AAVMF" ]; then
+    if [ -d "$prefix/usr/share/qemu/firmware" ]; then
       printf "export CBOX_FIRMWARE_DIR='%s'\n" "$prefix/usr/share"
     fi
   } | replace "$tools/env"

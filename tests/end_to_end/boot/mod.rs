@@ -44,11 +44,7 @@ impl Bench {
             word: unique(),
         };
         bench.qemu(script);
-        for file in ["OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"] {
-            bench.file(&format!("firmware/{file}"), b"");
-            let arm = file.replace("OVMF", "AAVMF").replace("_4M", "");
-            bench.file(&format!("firmware/{arm}"), b"");
-        }
+        bench.place.stand_in_firmware();
         bench
     }
 

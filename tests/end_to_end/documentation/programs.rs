@@ -95,13 +95,6 @@ echo 'cbox-ready coder-box x86_64 0123456789abcdfghijklmnpqrsvwxyz'
 echo 'coder-box login: '
 case " $* " in *' -no-reboot '*) while :; do sleep 1; done ;; esac"#;
 
-const FIRMWARE: [&str; 4] = [
-    "OVMF/OVMF_CODE_4M.fd",
-    "OVMF/OVMF_VARS_4M.fd",
-    "AAVMF/AAVMF_CODE.fd",
-    "AAVMF/AAVMF_VARS.fd",
-];
-
 /// Scripts of this repository that pages call. They set up machines: only whether the shell can
 /// read them is seen.
 const SCRIPTS: [&str; 3] = [
@@ -129,9 +122,7 @@ pub(super) fn prepare(place: &Place) {
     for arch in ["x86_64", "aarch64"] {
         place.stand_in(&format!("qemu-system-{arch}"), QEMU);
     }
-    for file in FIRMWARE {
-        place.write(place.beside("firmware").join(file), "");
-    }
+    place.stand_in_firmware();
     let programs = place.beside("programs");
     fs::create_dir(&programs).unwrap();
     for tool in TOOLS {

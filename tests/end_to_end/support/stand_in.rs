@@ -4,7 +4,23 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use super::{call::find_program, nix, place::Place};
 
+/// Where Debian has UEFI firmware, below a folder like `/usr/share`.
+const FIRMWARE: [&str; 4] = [
+    "OVMF/OVMF_CODE_4M.fd",
+    "OVMF/OVMF_VARS_4M.fd",
+    "AAVMF/AAVMF_CODE.fd",
+    "AAVMF/AAVMF_VARS.fd",
+];
+
 impl Place {
+    /// Makes files for firmware in `firmware/`, with nothing in them: `CBOX_FIRMWARE_DIR` can be
+    /// that folder.
+    pub(crate) fn stand_in_firmware(&self) {
+        for file in FIRMWARE {
+            self.write(self.beside("firmware").join(file), "");
+        }
+    }
+
     /// Puts a shell script on the PATH, before all else.
     pub(crate) fn stand_in(&self, name: &str, script: &str) {
         let file = self.beside("bin").join(name);
