@@ -34,6 +34,7 @@ fi
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 scripts/check-scripts.sh
+scripts/check-packages.sh
 
 export CBOX_REQUIRE_TOOLS=1
 if [ "${CBOX_SKIP_NIX-}" = 1 ]; then

@@ -2,6 +2,20 @@
 //!
 //! Every process of cbox starts in [`process`], with arguments that [`argv`] or [`git`]
 //! made; every answer is read by a pure function that its tests feed with literals.
+//!
+//! ```
+//! use cbox_nix::events::{Event, Reader};
+//!
+//! let mut reader = Reader::default();
+//! // A line of `nix build --log-format internal-json`.
+//! let line = br#"@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m no such host"}"#;
+//! let Some(Event::Message { is_error, text }) = reader.line(line) else {
+//!     panic!("it is a message");
+//! };
+//! assert!(is_error);
+//! assert_eq!(text, "error: no such host");
+//! assert_eq!(reader.other_errors(), ["error: no such host"]);
+//! ```
 
 mod error;
 mod lines;

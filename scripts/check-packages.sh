@@ -1,0 +1,58 @@
+#!/bin/sh
+# check-packages.sh: each crate as its package would be: what is in it, and what its manifest says.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$root/scripts/lib/common.sh"
+PATH=$PATH:$tools/bin
+if ! have jq; then
+  say "left out: no jq here"
+  exit
+fi
+cd "$root"
+say "the package of every crate"
+failed=
+
+# wrong TEXT…: that of a crate, and the others are looked at all the same
+wrong() {
+  say "error: $*"
+  failed=yes
+}
+
+# What a package may hold, and what it has to. Cargo adds the first line by itself.
+may='^(Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json'
+may="$may"'|LICENSE-(APACHE|MIT)|README\.md'
+may="$may"'|(src|examples)/[A-Za-z0-9._/-]+\.(rs|nix|nu|sh|html|css|js|jsonl|snap))$'
+must='LICENSE-APACHE LICENSE-MIT Cargo.toml'
+
+# What manifests lack, a line for each fault.
+# shellcheck disable=SC2016 # $crate is jq's
+faults='
+  .packages[] | select(.manifest_path | contains("/crates/")) | . as $crate |
+  (["description", "license", "rust_version"][] | select($crate[.] | not) | "no \(.)"),
+  (["keywords", "categories"][] | select($crate[.] | length | . < 1 or . > 5) | "\(.): not one to five"),
+  ($crate.dependencies[] | select(.path and .req == "*") | "no version of \(.name)"),
+  ($crate.dependencies[] | select(.path and (.path | contains("/crates/") | not)) | "\(.name) is elsewhere")
+  | "\($crate.name): \(.)"'
+metadata=$(cargo metadata --no-deps --format-version 1 --offline)
+found=$(printf '%s\n' "$metadata" | jq --raw-output "$faults")
+[ -z "$found" ] || wrong "manifests lack something:
+$found"
+
+for crate in crates/*/; do
+  name=$(basename "$crate")
+  files=$(cargo package --list --allow-dirty --offline --quiet --package "$name")
+  foreign=$(printf '%s\n' "$files" | grep -Evx "$may" || true)
+  [ -z "$foreign" ] || wrong "$name: not its own, or of no known kind:
+$foreign"
+  for file in $must; do
+    printf '%s\n' "$files" | grep -qx "$file" || wrong "$name: there is no $file"
+  done
+  # A library shows how it is used, in a block that `cargo test --doc` runs.
+  if [ -e "$crate/src/lib.rs" ]; then
+    grep -qx '//! ```' "$crate/src/lib.rs" || wrong "$name: src/lib.rs opens with no example"
+  else
+    printf '%s\n' "$files" | grep -qx README.md || wrong "$name: there is no README.md"
+  fi
+done
+[ -z "$failed" ] || exit 1
