@@ -198,10 +198,23 @@ fn drv_prints_a_derivation_that_is_there_and_builds_nothing() {
 #[test]
 fn a_dry_run_shows_what_would_be_built_and_builds_nothing() {
     let place = Place::minibox();
-    let set = format!("environment.etc.word.text={}", unique());
-    let run = place.cbox(&["appliance", "iso", "--dry-run", "--set", &set]);
-    let run = run.run().ok();
-    assert!(run.stdout.contains("to build:"), "{run}");
+    let word = unique();
+    let set = format!("environment.etc.word.text={word}");
+    let target = ["appliance", "iso", "x86_64", "--dry-run", "--set", &set];
+    let run = place.cbox(&target).run().ok();
+    let text = place.stable(&run.stdout.replace(&word, "<word>"));
+    // How many there are, what is built already says.
+    let (plan, _) = text.split_once(" derivations to build:\n").unwrap();
+    let (plan, _) = plan.rsplit_once('\n').unwrap();
+    insta::assert_snapshot!(plan, @r#"
+    appliance/iso/x86_64-linux (x86_64-linux)
+      host        _appliance_iso, named coder-box
+      derivation  /nix/store/<1>-coder-box-appliance-x86_64-linux.iso.drv
+      output      /nix/store/<2>-coder-box-appliance-x86_64-linux.iso
+      artifact    coder-box-appliance-x86_64-linux.iso
+      forced      environment.etc.word.text = "<word>"
+      forced      nixpkgs.hostPlatform = "x86_64-linux"
+    "#);
     assert!(run.stdout.contains("root.squashfs.drv"), "{run}");
     let built = run
         .lines()

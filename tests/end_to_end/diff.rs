@@ -315,11 +315,38 @@ fn forms_and_detail_are_those_of_verify_hosts() {
     let named = diff(&place, sides, &["--format", "json"]).ok();
     assert_eq!(named.stdout, run.stdout);
 
+    let run = diff(&place, sides, &[]).ok();
+    insta::assert_snapshot!(place.stable(&run.stdout), @"
+    box: 1 rebuilt
+       arguments:
+         -c
+        -echo first >$out
+        +echo second >$out
+    nothing else follows
+    ");
     let run = diff(&place, sides, &["--format", "markdown"]).ok();
-    assert!(run.stdout.starts_with("```diff\n"), "{run}");
     assert!(run.stdout.ends_with("\n```\n"), "{run}");
+    insta::assert_snapshot!(place.stable(&run.stdout), @"
+    ```diff
+     box: 1 rebuilt
+       arguments:
+         -c
+    -    echo first >$out
+    +    echo second >$out
+     nothing else follows
+    ```
+    ");
     let run = diff(&place, sides, &["--format", "github"]).ok();
-    assert!(run.stdout.starts_with("::stop-commands::"), "{run}");
+    insta::assert_snapshot!(place.stable(&run.stdout), @"
+    ::stop-commands::<token>
+    box: 1 rebuilt
+       arguments:
+         -c
+        -echo first >$out
+        +echo second >$out
+    nothing else follows
+    ::<token>::
+    ");
     diff(&place, sides, &["--json", "--format", "plain"])
         .code(2)
         .says(&["ask for two forms"]);

@@ -1,6 +1,11 @@
 //! `cbox doctor`: what is missing is named, with the way to get it.
 
-use super::support::place::Place;
+use regex::Regex;
+
+use super::support::{
+    nix::{native, say_left_out},
+    place::Place,
+};
 
 /// The finding on `what`.
 #[track_caller]
@@ -26,6 +31,38 @@ fn a_machine_that_can_build_is_good() {
             .any(|line| line.starts_with("good") && line.contains("this machine")),
         "{text}"
     );
+}
+
+#[test]
+fn each_finding_is_a_line_with_the_way_out_below() {
+    if native() != "x86_64-linux" {
+        return say_left_out("the snapshot is of x86_64");
+    }
+    let place = Place::minibox();
+    let few = place.path_with_only(&["git", "nix"]);
+    let alone = "builders =\nextra-platforms =\n";
+    let run = place
+        .cbox(&["doctor"])
+        .env("PATH", few)
+        .env("NIX_CONFIG", alone);
+    let run = run.run().ok();
+    let version = Regex::new(r"(good +(nix|git) +).*\n").unwrap();
+    let text = version.replace_all(&run.stdout, "$1<version>\n");
+    // How much room there is comes last, and is another on each machine.
+    let lines = text.lines();
+    let lines = lines.take_while(|line| !line.contains("space in the store"));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+    good     nix                        <version>
+    good     store                      /nix/store, of this machine
+    good     builds for x86_64-linux    this machine
+    warning  builds for aarch64-linux   no machine
+             name a builder (`builders` in nix.conf, or `--builders`), or emulate it: boot.binfmt.emulatedSystems on NixOS, qemu-user-static elsewhere, and `extra-platforms` in nix.conf
+    good     git                        <version>
+    warning  boots x86_64               `qemu-system-x86_64` is not on the PATH
+             install QEMU (Debian: qemu-system-x86, qemu-system-arm; nixpkgs: qemu)
+    warning  boots aarch64              `qemu-system-aarch64` is not on the PATH
+             install QEMU (Debian: qemu-system-x86, qemu-system-arm; nixpkgs: qemu)
+    ");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //!
 //! They need `nix` on the PATH, and fail without it; `CBOX_SKIP_NIX=1 make test` leaves them
 //! out on purpose. [`boots`] needs QEMU, and says on standard error where it was left out.
+//! What a command shows as a whole is a snapshot, in the test itself or in a `snapshots` folder
+//! beside it; `cargo insta review` shows what would change in one.
 //! [`support`] is the harness: start reading at [`support::place::Place`].
 #![expect(
     clippy::unwrap_used,
@@ -26,6 +28,7 @@ mod documentation;
 mod errors;
 mod evaluation_cache;
 mod flash;
+mod help;
 mod init;
 mod interrupt;
 mod json;

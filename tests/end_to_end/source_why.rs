@@ -60,58 +60,63 @@ fn every_rule_is_named_with_its_place() {
         .ok();
     fs::create_dir(place.path("empty")).unwrap();
 
-    answer(&place, "flake.nix", 0, "flake.nix: git tracks it");
-    answer(&place, "kept.img", 0, "git tracks it");
-    answer(
-        &place,
+    let whole = place.path("new.nix").into_os_string().into_string();
+    let staged = [
+        "flake.nix",
+        "kept.img",
         "new.nix",
-        0,
-        "git does not track it, and does not ignore it",
-    );
-    answer(&place, "real", 0, "a folder of 1 staged file");
-    answer(&place, ".", 0, "a folder of ");
-    answer(&place, "a.img", 1, "(`*.img` in .gitignore:3)");
-    answer(&place, "mine", 1, "(`mine` in .git/info/exclude:1)");
-    answer(
-        &place,
+        "real",
+        ".",
+        &whole.unwrap(),
+    ];
+    let left_out = [
+        "a.img",
+        "mine",
         "yours",
-        1,
-        &format!("(`yours` in {}:1)", excludes.display()),
-    );
-    answer(
-        &place,
         "docs/a.md",
-        1,
-        "`/docs/` under `exclude` in cbox.toml:3",
-    );
-    answer(&place, "docs", 1, "`/docs/` under `exclude` in cbox.toml:3");
-    answer(
-        &place,
+        "docs",
         "hosts/a/local.nix",
-        1,
-        "`hosts/{host}/local.nix` under `local`",
-    );
-    answer(&place, "baseline.json", 1, "is never staged");
-    answer(&place, "out/x", 1, "cbox made it");
-    answer(&place, "link/x", 1, "link is a symlink");
-    answer(&place, "nested/x", 1, "nested is a repository of its own");
-    answer(
-        &place,
+        "baseline.json",
+        "out/x",
+        "link/x",
+        "nested/x",
         "gone.nix",
-        1,
-        "was deleted, though git still tracks it",
-    );
-    answer(&place, "empty", 1, "is an empty folder");
-    answer(&place, ".git/config", 1, "belongs to git");
-    answer(&place, "flak.nix", 1, "did you mean flake.nix?");
-    answer(
-        &place,
+        "empty",
+        ".git/config",
+        "flak.nix",
         "nothing/of/it",
-        1,
-        "there is no nothing/of/it in the tree",
-    );
-    let whole = place.path("new.nix");
-    answer(&place, whole.to_str().unwrap(), 0, "git does not track it");
+    ];
+    let mut answers = String::new();
+    for (paths, code) in [(&staged[..], 0), (&left_out, 1)] {
+        for path in paths {
+            let run = place.cbox(&["source", "why", path]).run().code(code);
+            assert_eq!(run.lines().len(), 1, "{run}");
+            answers.push_str(&run.stdout);
+        }
+    }
+    insta::assert_snapshot!(place.stable(&answers), @"
+    staged      flake.nix: git tracks it
+    staged      kept.img: git tracks it
+    staged      new.nix: git does not track it, and does not ignore it
+    staged      real: a folder of 1 staged file
+    staged      .: a folder of 7 staged files
+    staged      <place>/repo/new.nix: git does not track it, and does not ignore it
+    not staged  a.img is there, but git ignores it (`*.img` in .gitignore:3), so it is not staged: change that rule, or `git add --force a.img`
+    not staged  mine is there, but git ignores it (`mine` in .git/info/exclude:1), so it is not staged: change that rule, or `git add --force mine`
+    not staged  yours is there, but git ignores it (`yours` in <place>/excludes:1), so it is not staged: change that rule, or `git add --force yours`
+    not staged  docs/a.md is there, but `/docs/` under `exclude` in cbox.toml:3 keeps it from being staged: change that, or do without the file
+    not staged  docs is there, but `/docs/` under `exclude` in cbox.toml:3 keeps it from being staged: change that, or do without the file
+    not staged  hosts/a/local.nix is there, but it holds local settings (`hosts/{host}/local.nix` under `local` in cbox.toml), which only their own host gets (an image host with `--with-local`): read it only where it is there, `lib.optional (builtins.pathExists ./x) ./x`
+    not staged  baseline.json is never staged: what a host builds must not depend on it
+    not staged  out/x is there, but cbox made it, and what cbox makes is no source
+    not staged  link/x is there, but link is a symlink, and nothing behind one is staged: name the file by its real path
+    not staged  nested/x is there, but nested is a repository of its own (a submodule), of which nothing is staged: make it an input of the flake
+    not staged  gone.nix was deleted, though git still tracks it: `git restore gone.nix` brings it back
+    not staged  empty is an empty folder, which git does not keep: put a file into it
+    not staged  .git/config belongs to git, and is no source
+    not staged  there is no flak.nix in the tree: did you mean flake.nix?
+    not staged  there is no nothing/of/it in the tree
+    ");
 }
 
 #[test]
@@ -181,9 +186,17 @@ fn sizes_are_shown_and_sorted() {
     let place = flake();
     place.write("large", vec![b'x'; 12_345]);
     let run = place.cbox(&["source", "list", "--sizes"]).run().ok();
-    assert_eq!(run.lines()[0], "6 B      .gitignore", "{run}");
+    insta::assert_snapshot!(run.stdout, @"
+    6 B      .gitignore
+    21 B     flake.nix
+    12.3 kB  large
+    ");
     let run = place.cbox(&["source", "list", "--largest"]).run().ok();
-    assert_eq!(run.lines()[0], "12.3 kB  large", "{run}");
+    insta::assert_snapshot!(run.stdout, @"
+    12.3 kB  large
+    21 B     flake.nix
+    6 B      .gitignore
+    ");
     let run = run.says(&["3 files, 12.4 kB"]);
     let json = place.cbox(&["source", "list", "--json"]).run().ok().json();
     assert_eq!(json["size"], 12_345 + 6 + 21, "{run}");

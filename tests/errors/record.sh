@@ -1,11 +1,10 @@
 #!/bin/sh
 # record.sh [CASE…]: provokes the errors of cases.sh with the `nix` on the PATH and writes
 # what it says to fixtures/<case>/nix-<version>.txt, hashes and places normalised; then lets
-# cbox's own tests write what they make of it (cbox.txt), for you to read and commit.
+# cbox's own tests write what they make of it (cbox.snap), for you to read and commit.
 #
 # CBOX names the program; without it target/debug/cbox is built. Cases on NixOS need BOX_NIXPKGS,
 # a git repository or folder with nixpkgs; without it they are left out.
-# With BLESS_ONLY=1 nothing is recorded.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
@@ -233,17 +232,15 @@ EOF
   keep "$name" build hosts/box --drv "$@"
 }
 
-if [ "${BLESS_ONLY:-}" != 1 ]; then
-  if [ -z "${CBOX:-}" ]; then
-    (cd "$top" && cargo build --quiet -p cbox)
-    CBOX=${CARGO_TARGET_DIR:-$top/target}/debug/cbox
-  fi
-  version=$(nix --version | sed 's/.* \([0-9]*\.[0-9]*\).*/\1/')
-  watch_nix
-  # shellcheck source=tests/errors/cases.sh
-  . "$here/cases.sh"
-  [ -z "$failed" ] || exit 1
+if [ -z "${CBOX:-}" ]; then
+  (cd "$top" && cargo build --quiet -p cbox)
+  CBOX=${CARGO_TARGET_DIR:-$top/target}/debug/cbox
 fi
+version=$(nix --version | sed 's/.* \([0-9]*\.[0-9]*\).*/\1/')
+watch_nix
+# shellcheck source=tests/errors/cases.sh
+. "$here/cases.sh"
+[ -z "$failed" ] || exit 1
 cd "$top"
 say 'writing what cbox makes of them: look at the difference'
-CBOX_BLESS=1 cargo test --quiet -p cbox --bin cbox recorded
+INSTA_UPDATE=always cargo test --quiet -p cbox-driver --lib recorded

@@ -158,7 +158,7 @@ fn the_readme_names_every_command() {
 fn every_message_that_is_explained_is_a_real_one() {
     let (mut recorded, mut sources) = (Vec::new(), Vec::new());
     let fixtures = top().join("tests/errors/fixtures");
-    read_all(&fixtures, "cbox.txt", &mut recorded);
+    read_all(&fixtures, "cbox.snap", &mut recorded);
     read_all(&top().join("crates"), ".rs", &mut sources);
     let quoted = Regex::new("`([^`]+)`").unwrap();
     let page = Page::read("docs/troubleshooting.md");

@@ -4,13 +4,15 @@
 //! environment that has nothing of the user's in it. [`call`] runs programs there, with a
 //! bound on time. [`stand_in`] puts programs in front of the real ones, to see or change
 //! what cbox is told; [`scripted`] is a build that a test leads. [`terminal`] is one for
-//! cbox. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix.
+//! cbox. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix. [`stable`] makes
+//! of what was said what a snapshot can hold.
 
 pub(crate) mod call;
 pub(crate) mod nix;
 pub(crate) mod place;
 pub(crate) mod processes;
 pub(crate) mod scripted;
+pub(crate) mod stable;
 pub(crate) mod stand_in;
 pub(crate) mod terminal;
 pub(crate) mod tiny;

@@ -1,8 +1,7 @@
 //! Real errors of Nix, as `tests/errors/record.sh` recorded them, and what becomes of each.
 //!
 //! A folder of `tests/errors/fixtures/` is one error: `nix-<version>.txt` is what that release
-//! said, behind a line that names the call, and `cbox.txt` what the user reads. With
-//! `CBOX_BLESS=1` the latter is written anew.
+//! said, behind a line that names the call, and `cbox.snap` what the user reads.
 
 use std::{
     fs,
@@ -150,48 +149,42 @@ fn shown(folder: &Path, recording: &str, sets: bool) -> String {
     format!("{text}exit code: {}\n", error.kind.code())
 }
 
-#[test]
-fn recorded_errors_are_told_in_the_users_terms() {
-    #[expect(clippy::disallowed_methods, reason = "the script asks for it so")]
-    let bless = std::env::var("CBOX_BLESS").is_ok_and(|value| value == "1");
-    let mut wrong = Vec::new();
-    for case in fixtures() {
-        // The tree of the case, for the lines that Nix does not name.
-        let tree = tempfile::tempdir().unwrap();
-        fs::write(tree.path().join("flake.nix"), "").unwrap();
-        fs::create_dir_all(tree.path().join("hosts/box")).unwrap();
-        let host = fs::read(case.join("host.nix")).unwrap();
-        fs::write(tree.path().join("hosts/box/default.nix"), host).unwrap();
-        let folder = tree.path().canonicalize().unwrap();
-        let mut versions: Vec<(String, String)> = Vec::new();
-        for (version, recording) in recordings(&case) {
-            let text = shown(
-                &folder,
-                &recording,
-                case.ends_with("nixos-no-such-option-set"),
-            );
-            match versions.last_mut() {
-                // Releases that come to the same are told once.
-                Some((known, same)) if *same == text => known.push_str(&format!(", {version}")),
-                _ => versions.push((version, text)),
-            }
-        }
-        let parts = versions.iter();
-        let text: String = parts
-            .map(|(version, text)| format!("# Nix {version}\n{text}"))
-            .collect();
-        let file = case.join("cbox.txt");
-        if bless {
-            fs::write(&file, &text).unwrap();
-        } else if fs::read_to_string(&file).unwrap_or_default() != text {
-            wrong.push(format!("{}:\n{text}", case.display()));
+/// What the user reads in a case, with each release.
+fn told(case: &Path) -> String {
+    // The tree of the case, for the lines that Nix does not name.
+    let tree = tempfile::tempdir().unwrap();
+    fs::write(tree.path().join("flake.nix"), "").unwrap();
+    fs::create_dir_all(tree.path().join("hosts/box")).unwrap();
+    let host = fs::read(case.join("host.nix")).unwrap();
+    fs::write(tree.path().join("hosts/box/default.nix"), host).unwrap();
+    let folder = tree.path().canonicalize().unwrap();
+    let sets = case.ends_with("nixos-no-such-option-set");
+    let mut versions: Vec<(String, String)> = Vec::new();
+    for (version, recording) in recordings(case) {
+        let text = shown(&folder, &recording, sets);
+        match versions.last_mut() {
+            // Releases that come to the same are told once.
+            Some((known, same)) if *same == text => known.push_str(&format!(", {version}")),
+            _ => versions.push((version, text)),
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "`BLESS_ONLY=1 tests/errors/record.sh` writes them anew\n{}",
-        wrong.join("\n")
-    );
+    let parts = versions.iter();
+    parts
+        .map(|(version, text)| format!("# Nix {version}\n{text}"))
+        .collect()
+}
+
+#[test]
+fn recorded_errors_are_told_in_the_users_terms() {
+    insta::glob!("../../../../tests/errors/fixtures", "*/host.nix", |host| {
+        let case = host.parent().unwrap();
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(case);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.remove_snapshot_suffix();
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!("cbox", told(case)));
+    });
 }
 
 #[test]
