@@ -1,5 +1,5 @@
-//! Files that are written as a whole or not at all: beside their place, and moved there when
-//! they are complete.
+//! The one place that writes text files: as a whole or not at all, beside their place, on the
+//! disk before they are moved there.
 
 use std::{
     fs::{File, Permissions},
@@ -20,9 +20,41 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// When something is there, or it cannot be written.
 pub fn create(path: &Utf8Path, text: &str) -> io::Result<()> {
-    let file = beside(path, text, Permissions::from_mode(MODE))?;
+    let file = complete(folder(path), text, Permissions::from_mode(MODE))?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     sync_folder(path)
+}
+
+/// Writes `text` to `path`, in the place of whatever file or symlink is there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put(path: &Utf8Path, text: &str) -> io::Result<()> {
+    Prepared::in_folder(folder(path), text)?.put(path)
+}
+
+/// A file that is written and has yet to get its name, so that several get theirs at once.
+#[derive(Debug)]
+pub struct Prepared(NamedTempFile);
+
+impl Prepared {
+    /// Writes `text` to a file without a name in `folder`, which is on the file system where the
+    /// file will be.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn in_folder(folder: &Utf8Path, text: &str) -> io::Result<Self> {
+        complete(folder, text, Permissions::from_mode(MODE)).map(Self)
+    }
+
+    /// Gives it its name, in the place of whatever file or symlink has it.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn put(self, path: &Utf8Path) -> io::Result<()> {
+        self.0.persist(path).map_err(|error| error.error)?;
+        sync_folder(path)
+    }
 }
 
 /// Writes `text` to `path`. A file that is there keeps its mode, and a symlink stays one: what
@@ -36,17 +68,17 @@ pub fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
         Ok(there) => there.permissions(),
         Err(_) => Permissions::from_mode(MODE),
     };
-    beside(&path, text, mode)?
+    complete(folder(&path), text, mode)?
         .persist(&path)
         .map_err(|error| error.error)?;
     sync_folder(&path)
 }
 
-/// A complete file in the folder of `path`.
-fn beside(path: &Utf8Path, text: &str, mode: Permissions) -> io::Result<NamedTempFile> {
+/// A complete file in `folder`.
+fn complete(folder: &Utf8Path, text: &str, mode: Permissions) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY)
-        .tempfile_in(folder(path))?;
+        .tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(mode)?;
     file.as_file().sync_all()?;
@@ -93,6 +125,18 @@ mod tests {
             2,
             "nothing else stays"
         );
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let (_folder, folder) = folder();
+        fs::write(folder.join("other"), "other").unwrap();
+        std::os::unix::fs::symlink("other", folder.join("a")).unwrap();
+        put(&folder.join("a"), "one").unwrap();
+        assert!(!folder.join("a").is_symlink());
+        assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "one");
+        assert_eq!(fs::read_to_string(folder.join("other")).unwrap(), "other");
+        assert_eq!(mode(&folder.join("a")), 0o644);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //!
 //! One small file among cbox's caches. It is nobody's loss when it is lost.
 
-use std::{collections::BTreeMap, fs, io::Write as _, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::text_file;
 
 /// How many are remembered. When there are more, all are forgotten: they come again.
 const MOST: usize = 1000;
@@ -48,10 +50,7 @@ impl Durations {
         let write = || -> std::io::Result<()> {
             let parent = self.file.parent().unwrap_or(Utf8Path::new("."));
             fs::create_dir_all(parent)?;
-            let mut fresh = tempfile::NamedTempFile::new_in(parent)?;
-            fresh.write_all(&serde_json::to_vec(&known)?)?;
-            fresh.persist(&self.file)?;
-            Ok(())
+            text_file::put(&self.file, &serde_json::to_string(&known)?)
         };
         if let Err(error) = write() {
             tracing::debug!("cannot write {}: {error}", self.file);

@@ -1,16 +1,11 @@
 //! The folder of the links while a run writes to it: its lock, its temporary GC roots, and the
 //! one step in which a link gets its checksum and its manifest.
 
-use std::{
-    fs::{File, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
-};
+use std::{fs::File, io, path::PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{NixError, build, nix::Nix};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
 use super::{
     Runs, lock,
@@ -20,6 +15,7 @@ use crate::{
     error::{Error, Kind},
     flake::project::TEMPORARY,
     subject::name::TargetName,
+    text_file::Prepared,
 };
 
 /// The folder of the links, known to be writable.
@@ -132,25 +128,32 @@ impl OutDir {
         let link = self.link(name);
         let unlinked = |error| Error::file(Kind::Output, "write", &self.folder, &error);
         let _turn = lock(self.folder.as_std_path()).map_err(unlinked)?;
+        let prepare = |extension: &str, text: &str| {
+            let file = self.record(name, extension);
+            let roots = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);
+            let prepared = Prepared::in_folder(roots, text);
+            let prepared = prepared.map_err(|error| unwritten(&file, &error))?;
+            Ok::<_, Error>((file, prepared))
+        };
         let mut records = Vec::new();
         if let Some(line) = manifest.checksum(&name.slug()) {
-            records.push(Record::prepare(self, self.record(name, "sha256"), &line)?);
+            records.push(prepare("sha256", &line)?);
         }
         let text = serde_json::to_string_pretty(manifest).map_err(|error| {
             Error::new(Kind::Output, format!("cannot write the manifest: {error}"))
         })?;
-        records.push(Record::prepare(
-            self,
-            self.record(name, "json"),
-            &format!("{text}\n"),
-        )?);
+        records.push(prepare("json", &format!("{text}\n"))?);
         let made = build::link(nix, &manifest.out, link.as_std_path()).await;
         // A signal can come when the link is made already; then its records have to follow.
         let is_made = link
             .read_link_utf8()
             .is_ok_and(|target| target == manifest.out.as_str());
         if made.is_ok() || is_made {
-            records.into_iter().try_for_each(Record::put)?;
+            for (file, record) in records {
+                record
+                    .put(&file)
+                    .map_err(|error| unwritten(&file, &error))?;
+            }
         }
         match made {
             Ok(()) => Ok(link),
@@ -163,31 +166,6 @@ impl OutDir {
     }
 }
 
-/// A file that is written and has yet to get its name.
-struct Record {
-    file: Utf8PathBuf,
-    content: NamedTempFile,
-}
-
-impl Record {
-    fn prepare(out_dir: &OutDir, file: Utf8PathBuf, text: &str) -> Result<Self, Error> {
-        let write = || -> io::Result<NamedTempFile> {
-            let mut content = NamedTempFile::new_in(out_dir.roots.path())?;
-            content.write_all(text.as_bytes())?;
-            // Readable as any file of the user's; temporary files are private.
-            content
-                .as_file()
-                .set_permissions(Permissions::from_mode(0o644))?;
-            Ok(content)
-        };
-        match write() {
-            Ok(content) => Ok(Self { file, content }),
-            Err(error) => Err(Error::file(Kind::Output, "write", &file, &error)),
-        }
-    }
-
-    fn put(self) -> Result<(), Error> {
-        let put = self.content.persist(&self.file).map(drop);
-        put.map_err(|error| Error::file(Kind::Output, "write", &self.file, &error.error))
-    }
+fn unwritten(file: &Utf8Path, error: &io::Error) -> Error {
+    Error::file(Kind::Output, "write", file, error)
 }

@@ -1,22 +1,17 @@
 //! A page with a map of a closure: one file that needs no network and no server.
 
-use std::{
-    fs::{Metadata, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
-};
+use std::fs::Metadata;
 
 use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
-    flake::project::TEMPORARY,
     size::{measured::Measured, packages},
     text::{count, size},
+    text_file,
 };
 use data_encoding::BASE64;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 
 use super::size::{pulled_in_by, share};
 
@@ -44,16 +39,7 @@ pub(crate) fn write(file: &Utf8Path, shown: &Utf8Path, measured: &Measured) -> R
     if !folder.is_dir() {
         return Err(failed(&format!("there is no folder {folder}")));
     }
-    let put = || -> io::Result<()> {
-        let mut page = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(folder)?;
-        page.write_all(text.as_bytes())?;
-        NamedTempFile::persist(page, file)?;
-        Ok(())
-    };
-    put().map_err(|error| failed(&error))
+    text_file::put(file, &text).map_err(|error| failed(&error))
 }
 
 /// The page as text.
