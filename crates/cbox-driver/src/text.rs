@@ -76,6 +76,40 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         .collect()
 }
 
+/// What marks the direction of writing, and would turn what stands behind it.
+const DIRECTIONS: [std::ops::RangeInclusive<char>; 3] = [
+    '\u{200e}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2066}'..='\u{2069}',
+];
+
+/// Whether a character would be obeyed by a terminal rather than shown.
+#[must_use]
+pub fn is_obeyed(character: char) -> bool {
+    let turns = DIRECTIONS.iter().any(|marks| marks.contains(&character));
+    character.is_control() || turns
+}
+
+/// The gate for text from outside: names of files, values of a flake, what Nix and builders
+/// print. A line of it, in which what a terminal would obey is escaped and a tab is two blanks,
+/// of at most `most` characters.
+#[must_use]
+pub fn harmless(text: &str, most: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(most));
+    for (position, character) in text.chars().enumerate() {
+        if position == most {
+            line.push('…');
+            break;
+        }
+        match character {
+            '\t' => line.push_str("  "),
+            obeyed if is_obeyed(obeyed) => line.extend(obeyed.escape_default()),
+            shown => line.push(shown),
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +155,15 @@ mod tests {
             let time = Duration::from_millis(milliseconds);
             assert_eq!((&*duration(time), &*elapsed(time)), (done, going_on));
         }
+    }
+
+    #[test]
+    fn what_is_from_outside_is_shown_and_not_obeyed() {
+        assert_eq!(harmless("a\tb", 9), "a  b");
+        assert_eq!(harmless("\u{1b}[2J", 9), "\\u{1b}[2J");
+        assert_eq!(harmless("a\u{202e}b\nc", 9), "a\\u{202e}b\\nc");
+        assert_eq!(harmless("abcd", 3), "abc…");
+        assert_eq!(harmless("日本", 2), "日本");
     }
 
     #[test]

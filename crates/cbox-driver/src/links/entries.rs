@@ -14,6 +14,7 @@ use crate::{
         run_log,
     },
     subject::name::TargetName,
+    text::harmless,
 };
 
 /// What the names of records end with, behind the name of their link.
@@ -80,12 +81,12 @@ impl Entry {
     /// Its path as the user would write it, without what a terminal would take for a command.
     pub fn shown_path(&self, environment: &Environment) -> String {
         let path = environment.shown(&self.path);
-        path.as_str().replace(char::is_control, "\u{fffd}")
+        harmless(path.as_str(), usize::MAX)
     }
 
     /// Its name without what a terminal would take for a command.
     pub fn shown(&self) -> String {
-        self.name.replace(char::is_control, "\u{fffd}")
+        harmless(&self.name, usize::MAX)
     }
 
     /// Its manifest, if cbox made it.

@@ -1,6 +1,9 @@
 //! An explanation as lines.
 
-use cbox_driver::{error::Place, text::count};
+use cbox_driver::{
+    error::Place,
+    text::{count, harmless},
+};
 use drv_causes::{Cause, Change, Difference, Explanation, Sign};
 
 use crate::cli::{Explain, ExplainArgs};
@@ -95,7 +98,7 @@ fn line(depth: usize, sign: Sign, text: &str) -> Shown {
     Shown {
         depth,
         sign,
-        text: clean(text),
+        text: harmless(text, WIDEST),
     }
 }
 
@@ -125,7 +128,7 @@ pub(crate) fn heading(cause: &Cause, same_output: bool) -> String {
     if !same_output {
         text.push_str(&format!(": {} rebuilt", number(cause.rebuilds)));
     }
-    clean(&text)
+    harmless(&text, WIDEST)
 }
 
 /// What else changed in the same way; the parts of a version bump belong to it anyway.
@@ -248,23 +251,6 @@ fn value_lines(field: &str, sign: Sign, value: &str, full: bool, lines: &mut Vec
     if shown < parts.len() {
         lines.push(gap(2, &count(parts.len() - shown, "more line")));
     }
-}
-
-/// `text` in one line, of bounded width, without what a terminal would obey.
-fn clean(text: &str) -> String {
-    let mut clean = String::new();
-    for (position, character) in text.chars().enumerate() {
-        if position == WIDEST {
-            clean.push('…');
-            break;
-        }
-        match character {
-            '\t' => clean.push_str("  "),
-            character if character.is_control() => clean.extend(character.escape_default()),
-            character => clean.push(character),
-        }
-    }
-    clean
 }
 
 /// `3824` as `3,824`.
