@@ -58,7 +58,8 @@ fn something_has_to_be_named() {
         (&["clean", "hosts/a", "hosts/a"], "twice"),
         (&["clean", "hosts/a", "hosts/bb"], "did you mean `hosts/b`"),
         (&["clean", "appliance/iso/x86"], "did you mean `x86_64`"),
-        (&["clean", "a"], "`a` is not a target"),
+        (&["clean", "a/b/c/d"], "`a/b/c/d` is not a target"),
+        (&["clean", "c"], "hosts/c"),
     ] {
         fails(&place, args, 2, &[words]);
     }

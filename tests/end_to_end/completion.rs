@@ -88,6 +88,19 @@ fn names_come_from_the_flake_without_nix_and_git() {
         (&["diff", "hosts/alpha", "hosts/b"], &["hosts/beta"]),
         (&["build", "--out-dir", "hosts/al"], &["hosts/alpha/"]),
         (&["build", "nothing/like/it"], &[]),
+        (&["boot", "appliance", ""], &["iso"]),
+        (
+            &["boot", "appliance", "iso", ""],
+            &["x86_64-linux", "aarch64-linux"],
+        ),
+        (
+            &["build", "hosts/beta", "vm", "qcow2", "aa"],
+            &["aarch64-linux"],
+        ),
+        (&["flash", "vm", ""], &["qcow2"]),
+        (&["flash", "vm/qcow2", "hosts/al"], &["hosts/alpha/"]),
+        (&["size", "vm", ""], &["qcow2"]),
+        (&["source", "why", "--host", "a"], &["alpha"]),
     ] {
         assert_eq!(offered(&place, words), expected, "{words:?}");
     }

@@ -265,6 +265,7 @@ fn on_github_every_error_with_a_place_is_an_annotation_once() {
         "{found:?}"
     );
     // What has no place is no annotation.
+    place.write("cbox.toml", "");
     let (_, found) = annotations(&place, &["build", "nonsense"]);
     assert_eq!(found, [""; 0]);
 }

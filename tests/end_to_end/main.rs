@@ -55,3 +55,4 @@ mod support;
 mod values;
 mod verify;
 mod watch;
+mod words;

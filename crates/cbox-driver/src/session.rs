@@ -35,23 +35,6 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Finds the flake.
-    pub fn open(
-        environment: &'a Environment,
-        reporter: &'a dyn Reporter,
-        interrupt: &'a Interrupt,
-        options: &RunOptions,
-        out_dir: Option<&Utf8Path>,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            environment,
-            reporter,
-            interrupt,
-            options: options.clone(),
-            project: Project::find(environment, options.flake.as_deref(), out_dir)?,
-        })
-    }
-
     /// Asks Nix what it is, and locks the replaced inputs.
     pub async fn evaluator(&self, arguments: &NixArguments) -> Result<Evaluator<'_>, Error> {
         let asked = &self.options;

@@ -5,51 +5,43 @@
 //! loads calls cbox with the words so far and `COMPLETE=<shell>`. For Nushell, which clap
 //! does not know, both are here.
 
-use std::{collections::BTreeSet, ffi::OsString, io::Write, path::Path};
-
-use camino::Utf8PathBuf;
-use cbox_driver::{
-    environment::Environment,
-    flake::project::Project,
-    subject::name::{HOSTS, TargetName},
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    io::Write,
+    path::Path,
+    sync::OnceLock,
 };
-use clap::{Arg, Command, CommandFactory as _, ValueHint};
+
+use cbox_driver::{
+    Environment,
+    flake::{config::TargetConfig, project::Project},
+    subject::name::TargetName,
+};
+use clap::Command;
 use clap_complete::{
     CompleteEnv,
-    engine::{ArgValueCandidates, CompletionCandidate, complete},
+    engine::{
+        ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter,
+        ValueCompleter as _, complete,
+    },
     env::{Bash, EnvCompleter, Fish, Shells, Zsh},
 };
 
-use crate::cli::{Cli, ImageArgs, Shell};
+use crate::cli;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";
 
 const SHELLS: Shells<'static> = Shells(&[&Bash, &Fish, &Nushell, &Zsh]);
 
-/// Answers a shell that asks for completion. `false`: nobody has asked.
-///
-/// # Errors
-/// Why there is no answer.
-pub(crate) fn answer() -> Result<bool, String> {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    let flake = flake_in(&words);
-    // Among dozens of options the few names that are wanted would be lost.
-    let with_options = words
-        .last()
-        .is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
-    let environment = Environment::read();
-    let folder = environment.as_ref().ok().map(|here| here.folder.clone());
-    let known = || {
-        let environment = environment.as_ref().ok()?;
-        let project = Project::find(environment, flake.as_deref(), None).ok()?;
-        Some(Known::of(&project))
-    };
-    CompleteEnv::with_factory(|| command(&known().unwrap_or_default(), with_options))
-        .var(VARIABLE)
-        .shells(SHELLS)
-        .try_complete(words, folder.as_deref().map(AsRef::as_ref))
-        .map_err(|error| error.to_string())
+/// A shell with completion.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Fish,
+    Nushell,
+    Zsh,
 }
 
 /// The script that `shell` loads.
@@ -66,181 +58,196 @@ pub(crate) fn script(shell: Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// The folder that `--flake` names among the words of a line that is not finished.
-fn flake_in(words: &[OsString]) -> Option<Utf8PathBuf> {
-    let mut words = words.iter().filter_map(|word| word.to_str());
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--flake") {
-            Some("") => return words.next().map(Utf8PathBuf::from),
-            Some(rest) => return rest.strip_prefix('=').map(Utf8PathBuf::from),
-            None => {}
-        }
-    }
-    None
+/// The line that is completed. Clap calls what offers words without an argument, so the one
+/// line of this process is here.
+static LINE: OnceLock<Line> = OnceLock::new();
+
+/// Answers a shell that asks for completion. `false`: nobody has asked.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) fn answer(
+    words: &[OsString],
+    environment: Option<&Environment>,
+    project: Option<&Project>,
+) -> Result<bool, String> {
+    let folder = environment.map(|here| here.folder.as_std_path());
+    let factory = || {
+        let _first = LINE.set(Line::of(words, project));
+        // Among dozens of options the few names that are wanted would be lost.
+        let last = words.last().map(|word| word.as_encoded_bytes());
+        let with_options = last.is_some_and(|word| word.starts_with(b"-"));
+        offering(cli::command(project), with_options)
+    };
+    CompleteEnv::with_factory(factory)
+        .var(VARIABLE)
+        .shells(SHELLS)
+        .try_complete(words, folder)
+        .map_err(|error| error.to_string())
 }
 
-/// A word that can be completed, with what it is, in a few words.
-#[derive(Debug, Clone)]
-struct Word(String, String);
-
-impl Word {
-    fn candidate(&self) -> CompletionCandidate {
-        let help = (!self.1.is_empty()).then(|| self.1.clone().into());
-        CompletionCandidate::new(&self.0).help(help)
-    }
-}
-
-/// The names in a flake.
-#[derive(Debug, Clone, Default)]
-struct Known {
-    images: Vec<Image>,
-    hosts: Vec<String>,
-}
-
-#[derive(Debug, Clone)]
-struct Image {
-    kind: String,
-    format: String,
-    host: String,
-    systems: Vec<String>,
-}
-
-impl Known {
-    fn of(project: &Project) -> Self {
-        let targets = project.config().targets;
-        let images = targets.iter().map(|target| Image {
-            kind: target.kind.clone(),
-            format: target.format.clone(),
-            host: target.host.clone(),
-            systems: target.systems().iter().map(ToString::to_string).collect(),
-        });
-        Self {
-            images: images.collect(),
-            hosts: project.install_hosts(),
-        }
-    }
-
-    /// Images in the form of a target, once alone and once with each system.
-    fn images(&self) -> Vec<Word> {
-        let mut found = Vec::new();
-        for image in &self.images {
-            let name = format!("{}/{}", image.kind, image.format);
-            let with_systems = image
-                .systems
-                .iter()
-                .map(|system| format!("{name}/{system}"));
-            let names = std::iter::once(name.clone()).chain(with_systems);
-            found.extend(names.map(|name| Word(name, format!("an image of {}", image.host))));
-        }
-        found
-    }
-
-    fn targets(&self) -> Vec<Word> {
-        let host = |name: &String| {
-            let target = TargetName::Host { name: name.clone() };
-            Word(target.to_string(), "an install host".to_owned())
-        };
-        let hosts = self.hosts.iter().map(host);
-        hosts.chain(self.images()).collect()
-    }
-
-    /// What a word with this name on the command line can be; `None` if nobody knows.
-    fn words(&self, command: &str, name: &str) -> Option<Vec<Word>> {
-        let plain = |words: &[String]| {
-            let words = words.iter().cloned();
-            words.map(|word| Word(word, String::new())).collect()
-        };
-        Some(match (name, command) {
-            ("TARGET", "build" | "clean" | "matrix" | "size" | "status" | "watch")
-            | ("A" | "B", _) => self.targets(),
-            ("TARGET", _) => self.images(),
-            // What is baked is in images.
-            ("HOST", "baked") => {
-                let hosts: BTreeSet<&String> =
-                    self.images.iter().map(|image| &image.host).collect();
-                plain(&hosts.into_iter().cloned().collect::<Vec<_>>())
-            }
-            ("HOST" | "GLOB", _) => plain(&self.hosts),
-            _ => return None,
-        })
-    }
-}
-
-/// The command line with all that is known of this flake. Options are hidden, which means
+/// `command` with the kinds of image among its commands. Its options are hidden, which means
 /// offered where there is nothing else, unless they are wanted.
-fn command(known: &Known, with_options: bool) -> Command {
-    let mut command = Cli::command();
-    let mut kinds: Vec<&str> = known
-        .images
-        .iter()
-        .map(|image| image.kind.as_str())
-        .collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    for kind in kinds.into_iter().filter(|kind| *kind != HOSTS) {
-        command = command.subcommand(image_command(kind, known));
-    }
-    with_words(command, known, with_options)
-}
-
-/// `cbox <kind> <format> [system]` for one kind.
-fn image_command(kind: &str, known: &Known) -> Command {
-    let images: Vec<&Image> = known
-        .images
-        .iter()
-        .filter(|image| image.kind == kind)
-        .collect();
-    let formats = images
-        .iter()
-        .map(|image| Word(image.format.clone(), format!("from {}", image.host)))
-        .collect();
-    let mut systems: Vec<&String> = images.iter().flat_map(|image| &image.systems).collect();
-    systems.sort_unstable();
-    systems.dedup();
-    let systems = systems.into_iter().cloned();
-    let systems = systems.map(|system| Word(system, String::new())).collect();
-    ImageArgs::command()
-        .name(kind.to_owned())
-        .about("Build an image of this kind")
-        // Each goes to the end of the list when it is changed, so the places are said.
-        .mut_arg("format", |arg| offering(arg, formats).index(1))
-        .mut_arg("system", |arg| offering(arg, systems).index(2))
-        .mut_arg("nix_args", |arg| arg.index(3))
-}
-
-fn with_words(command: Command, known: &Known, with_options: bool) -> Command {
-    let name = command.get_name().to_owned();
+fn offering(command: Command, with_options: bool) -> Command {
     // Clap adds these two later, where they could not be hidden.
     let command = match with_options {
         true => command,
         false => command.disable_help_flag(true).disable_version_flag(true),
     };
     command
+        .hide(false)
         .mut_args(|arg| {
             let is_hidden = arg.is_hide_set() || !(with_options || arg.is_positional());
-            let arg = arg.hide(is_hidden);
-            let value = arg.get_value_names().and_then(|names| names.first());
-            let Some(value) = value.map(ToString::to_string) else {
-                return arg;
-            };
-            if let Some(found) = known.words(&name, &value) {
-                return offering(arg, found);
-            }
-            match value.as_str() {
-                // Flags have a value name too, which nobody sees.
-                _ if !arg.get_action().takes_values() => arg,
-                "DIR" => arg.value_hint(ValueHint::DirPath),
-                "FILE" | "DEVICE" => arg.value_hint(ValueHint::FilePath),
-                _ => arg,
-            }
+            arg.hide(is_hidden)
         })
-        .mut_subcommands(|command| with_words(command, known, with_options))
+        .mut_subcommands(|command| offering(command, with_options))
 }
 
-fn offering(arg: Arg, words: Vec<Word>) -> Arg {
-    arg.add(ArgValueCandidates::new(move || {
-        words.iter().map(Word::candidate).collect()
-    }))
+/// What a line has before the word that is completed, and the names that can follow.
+#[derive(Debug, Default)]
+struct Line {
+    before: Vec<String>,
+    images: Vec<TargetConfig>,
+    hosts: Vec<String>,
+}
+
+impl Line {
+    fn of(words: &[OsString], project: Option<&Project>) -> Self {
+        let before = words.split_last().map_or(&[][..], |(_, before)| before);
+        Self {
+            before: before
+                .iter()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
+            images: project.map_or_else(Vec::new, |project| project.config().targets),
+            hosts: project.map_or_else(Vec::new, Project::install_hosts),
+        }
+    }
+
+    /// The formats of a kind that stands before, or the systems of an image that does.
+    fn rest_of_image(&self) -> Option<Vec<CompletionCandidate>> {
+        let with_kind = |kind: &str| {
+            let images = self.images.iter();
+            let images: Vec<&TargetConfig> = images.filter(|image| image.kind == kind).collect();
+            images
+        };
+        match self.before.as_slice() {
+            [.., kind] if !with_kind(kind).is_empty() => {
+                let formats = with_kind(kind).into_iter();
+                let format =
+                    |image: &TargetConfig| word(&image.format, &format!("from {}", image.host));
+                Some(formats.map(format).collect())
+            }
+            [.., kind, format] => {
+                let images = with_kind(kind).into_iter();
+                let image = images.into_iter().find(|image| image.format == *format)?;
+                let systems = image.systems().into_iter();
+                Some(systems.map(|system| word(system.as_str(), "")).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Images in the form of a target, once alone and once with each system.
+    fn images(&self) -> Vec<CompletionCandidate> {
+        let images = self.images.iter().flat_map(|image| {
+            let (name, systems) = (image.target(), image.systems());
+            let with_system = systems.iter().map(|system| format!("{name}/{system}"));
+            let names: Vec<String> = std::iter::once(name.clone()).chain(with_system).collect();
+            let help = format!("an image of {}", image.host);
+            names.into_iter().map(move |name| word(name, &help))
+        });
+        images.collect()
+    }
+
+    /// Whether there is an image before already.
+    fn has_image(&self) -> bool {
+        self.images.iter().any(|image| {
+            let (name, mut before) = (image.target(), self.before.iter());
+            let mut pairs = self.before.windows(2);
+            before.any(|word| *word == name || word.starts_with(&format!("{name}/")))
+                || pairs.any(|pair| *pair == [image.kind.as_str(), image.format.as_str()])
+        })
+    }
+
+    /// What can follow where one image is taken.
+    fn one_image(&self) -> Vec<CompletionCandidate> {
+        let rest = self.rest_of_image();
+        rest.unwrap_or_else(|| match self.has_image() {
+            true => vec![],
+            false => self.images(),
+        })
+    }
+
+    /// What can follow where targets are taken.
+    fn targets(&self) -> Vec<CompletionCandidate> {
+        let host = |name: &String| {
+            let target = TargetName::Host { name: name.clone() };
+            word(target.to_string(), "an install host")
+        };
+        match self.before.last() {
+            Some(kind) if self.images.iter().any(|image| image.kind == *kind) => {
+                self.rest_of_image().unwrap_or_default()
+            }
+            _ => {
+                let systems = self.rest_of_image().unwrap_or_default().into_iter();
+                let hosts = self.hosts.iter().map(host);
+                systems.chain(hosts).chain(self.images()).collect()
+            }
+        }
+    }
+}
+
+fn word(value: impl Into<OsString>, help: &str) -> CompletionCandidate {
+    let help = (!help.is_empty()).then(|| help.to_owned().into());
+    CompletionCandidate::new(value).help(help)
+}
+
+/// Words that are a part of this line.
+fn of_line(words: fn(&Line) -> Vec<CompletionCandidate>) -> ArgValueCandidates {
+    ArgValueCandidates::new(move || LINE.get().map(words).unwrap_or_default())
+}
+
+/// Targets: images and hosts, any number of them.
+pub(crate) fn targets() -> ArgValueCandidates {
+    of_line(Line::targets)
+}
+
+/// One image.
+pub(crate) fn image() -> ArgValueCandidates {
+    of_line(Line::one_image)
+}
+
+/// What is left of one image: its format, or its system.
+pub(crate) fn rest_of_image() -> ArgValueCandidates {
+    of_line(|line| line.rest_of_image().unwrap_or_default())
+}
+
+/// One image, and a file behind it.
+pub(crate) fn image_and_file() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let line = LINE.get();
+        let mut found = line.map(Line::one_image).unwrap_or_default();
+        let start = current.as_encoded_bytes();
+        found.retain(|word| word.get_value().as_encoded_bytes().starts_with(start));
+        if line.is_some_and(Line::has_image) {
+            found.extend(PathCompleter::any().complete(current));
+        }
+        found
+    })
+}
+
+/// The hosts that run on machines.
+pub(crate) fn install_hosts() -> ArgValueCandidates {
+    of_line(|line| line.hosts.iter().map(|host| word(host, "")).collect())
+}
+
+/// The hosts that images are made of.
+pub(crate) fn image_hosts() -> ArgValueCandidates {
+    of_line(|line| {
+        let hosts: BTreeSet<&String> = line.images.iter().map(|image| &image.host).collect();
+        hosts.into_iter().map(|host| word(host, "")).collect()
+    })
 }
 
 /// Nushell: its external completer gets the words, and takes a list of records as JSON.
@@ -288,37 +295,5 @@ impl EnvCompleter for Nushell {
             })
             .collect();
         write!(buffer, "{}", serde_json::Value::from(found))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_flake_is_found_on_an_unfinished_line() {
-        let flake = |line: &str| {
-            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            flake_in(&words).map(Utf8PathBuf::into_string)
-        };
-        assert_eq!(flake("cbox --flake a/b build "), Some("a/b".into()));
-        assert_eq!(flake("cbox build --flake=a x"), Some("a".into()));
-        assert_eq!(flake("cbox build --flake"), None);
-        assert_eq!(flake("cbox build --flakes x"), None);
-    }
-
-    #[test]
-    fn the_definitions_hold_with_the_names_of_a_flake() {
-        let image = Image {
-            kind: "appliance".into(),
-            format: "iso".into(),
-            host: "x".into(),
-            systems: vec!["x86_64-linux".into()],
-        };
-        let known = Known {
-            images: vec![image],
-            hosts: vec!["box".into()],
-        };
-        command(&known, true).debug_assert();
     }
 }

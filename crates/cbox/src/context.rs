@@ -1,74 +1,87 @@
 //! What every command is run with.
 
 use camino::Utf8Path;
-use cbox_driver::{Environment, Error, Kind, flake::config, session::Session};
-use cbox_nix::Interrupt;
-use clap::CommandFactory as _;
-
-use crate::{
-    cli::{Cli, Common},
-    terminal::Terminal,
-    view::View,
+use cbox_driver::{
+    Environment, Error,
+    flake::project::Project,
+    report::{SCHEMA, document},
+    session::Session,
+    text::columns,
 };
+use cbox_nix::Interrupt;
+use serde_json::{Value, json};
 
-/// The process, the user's words that hold for every command, and what answers them.
+use crate::{cli, options::GlobalOptions, terminal::Terminal, view::View};
+
+/// The process, the options that hold for every command, and what answers the user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) terminal: &'a Terminal,
     pub(crate) view: &'a View,
     pub(crate) interrupt: &'a Interrupt,
-    pub(crate) common: &'a Common,
+    pub(crate) options: &'a GlobalOptions,
+    /// The flake, looked for once; or why there is none to work with, which concerns only
+    /// those who need one.
+    pub(crate) project: &'a Result<Project, Error>,
 }
 
 impl<'a> Context<'a> {
-    /// Finds the flake. `out_dir` is where the links go, unless it is their usual place.
+    /// A session with the flake. `out_dir` is where the links go, unless it is their usual
+    /// place.
     ///
     /// # Errors
     /// When there is no flake, or its `cbox.toml` will not do.
     pub(crate) fn open(&self, out_dir: Option<&Utf8Path>) -> Result<Session<'a>, Error> {
-        self.open_with(self.interrupt, out_dir)
+        let project = self.project.clone()?;
+        Ok(self.session(project.linked_in(self.environment, out_dir), self.interrupt))
     }
 
-    /// The same, for a run that `interrupt` ends.
-    pub(crate) fn open_with<'b>(
-        &self,
-        interrupt: &'b Interrupt,
-        out_dir: Option<&Utf8Path>,
-    ) -> Result<Session<'b>, Error>
+    /// A session with the flake as it is now, for a run that `interrupt` ends.
+    ///
+    /// # Errors
+    /// As [`Context::open`].
+    pub(crate) fn open_anew<'b>(&self, interrupt: &'b Interrupt) -> Result<Session<'b>, Error>
     where
         'a: 'b,
     {
-        let options = self.common.options();
-        let session = Session::open(self.environment, self.view, interrupt, &options, out_dir)?;
-        check_kinds(&session)?;
-        Ok(session)
+        let flake = self.options.flake.as_deref();
+        Ok(self.session(cli::find_project(self.environment, flake)?, interrupt))
     }
-}
 
-/// Checks that no kind of target is called as a command is: the command would be meant.
-fn check_kinds(session: &Session<'_>) -> Result<(), Error> {
-    let Ok(config) = session.project.required_config() else {
-        return Ok(());
-    };
-    let cli = Cli::command();
-    let is_command = |kind: &str| cli.find_subcommand(kind).is_some();
-    match config
-        .targets
-        .iter()
-        .find(|target| is_command(&target.kind))
+    /// A session with `project`.
+    pub(crate) fn session<'b>(&self, project: Project, interrupt: &'b Interrupt) -> Session<'b>
+    where
+        'a: 'b,
     {
-        None => Ok(()),
-        Some(target) => Err(Error::new(
-            Kind::Config,
-            format!(
-                "{}: the kind `{}` is a command of cbox",
-                config::FILE,
-                target.kind
-            ),
-        )
-        .hint(
-            "call the kind otherwise: `cbox <kind> <format>` could not be told from the command",
-        )),
+        Session {
+            environment: self.environment,
+            reporter: self.view,
+            interrupt,
+            options: self.options.run_options(),
+            project,
+        }
+    }
+
+    /// Prints the result if it is wanted as JSON: a document with one part.
+    pub(crate) fn document(&self, name: &str, value: Value) {
+        self.view.json(&document(name, value));
+    }
+
+    /// Prints the result if it is wanted as JSON: a document with these parts.
+    pub(crate) fn parts(&self, mut parts: Value) {
+        parts["schema"] = json!(SCHEMA);
+        self.view.json(&parts);
+    }
+
+    /// Prints the result if it is wanted for people: lines.
+    pub(crate) fn lines(&self, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+        let lines = lines.into_iter();
+        lines.for_each(|line| self.view.plain(line.as_ref()));
+    }
+
+    /// Prints the result if it is wanted for people: rows of a table.
+    pub(crate) fn table<const N: usize>(&self, rows: &[[String; N]]) {
+        self.lines(columns(rows));
     }
 }

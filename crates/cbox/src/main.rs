@@ -1,7 +1,7 @@
 //! `cbox` builds, checks and records images of NixOS hosts.
 //!
-//! What it does is the library `cbox-driver`; here are the words of the command line
-//! ([`cli`], [`completion`]), the commands ([`commands`]), and how all of it looks:
+//! What it does is the library `cbox-driver`. Here are the command line ([`cli`],
+//! [`options`], [`completion`]), the commands ([`commands`]), and how all of it looks:
 //! [`view`] is the only place that prints, [`formats`] has the forms of results.
 
 mod cli;
@@ -9,6 +9,7 @@ mod commands;
 mod completion;
 mod context;
 mod formats;
+mod options;
 mod prompt;
 mod run;
 mod terminal;

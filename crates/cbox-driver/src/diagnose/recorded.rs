@@ -116,7 +116,7 @@ fn shown(folder: &Path, recording: &str, sets: bool) -> String {
         folder: folder.clone(),
         ..Environment::unknown()
     };
-    let project = Project::find(&environment, Some(&folder), None).unwrap();
+    let project = Project::find(&environment, Some(&folder)).unwrap();
     let origin = Checkout::working_tree(project);
     let staged = Staged {
         path: StorePath::from_absolute_path(STAGED, DEFAULT_STORE_DIR).unwrap(),

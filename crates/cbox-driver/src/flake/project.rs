@@ -45,23 +45,15 @@ pub struct Project {
 impl Project {
     /// Finds the flake, in `flake` or in the working directory or the nearest folder above,
     /// and reads its configuration.
-    pub fn find(
-        environment: &Environment,
-        flake: Option<&Utf8Path>,
-        out_dir: Option<&Utf8Path>,
-    ) -> Result<Self, Error> {
-        let mut project = Self::bare(environment, flake, out_dir)?;
+    pub fn find(environment: &Environment, flake: Option<&Utf8Path>) -> Result<Self, Error> {
+        let mut project = Self::bare(environment, flake)?;
         project.config =
             Config::read(&project.folder).map_err(|error| below(error, &project.top))?;
         Ok(project)
     }
 
     /// Finds the flake, as if it had no configuration.
-    pub fn bare(
-        environment: &Environment,
-        flake: Option<&Utf8Path>,
-        out_dir: Option<&Utf8Path>,
-    ) -> Result<Self, Error> {
+    pub fn bare(environment: &Environment, flake: Option<&Utf8Path>) -> Result<Self, Error> {
         let folder = match flake {
             Some(flake) => environment
                 .absolute(flake)
@@ -93,14 +85,20 @@ impl Project {
         };
         Ok(Self {
             config: None,
-            out_dir: out_dir.map_or_else(
-                || found.join(OUT),
-                |out_dir| normal(&environment.absolute(out_dir)),
-            ),
+            out_dir: found.join(OUT),
             folder: found.to_owned(),
             top,
             repository,
         })
+    }
+
+    /// The same flake, whose links go to `out_dir` if one is named.
+    #[must_use]
+    pub fn linked_in(mut self, environment: &Environment, out_dir: Option<&Utf8Path>) -> Self {
+        if let Some(out_dir) = out_dir {
+            self.out_dir = normal(&environment.absolute(out_dir));
+        }
+        self
     }
 
     /// The same flake as a commit has it, laid out below `top`.

@@ -1,12 +1,14 @@
 //! From a word on the command line to what it names: a target or a host, in the working tree
 //! or at a commit, a `.drv` file, a link into the store or a path in it.
 //!
-//! [`Subject`] is what the word alone tells, [`find`] looks for it. [`name`] has the names of
-//! targets, [`target`] what is evaluated for one.
+//! [`words`] takes the words of a command line apart, [`Subject`] is what one alone tells, and
+//! [`find`] looks for it. [`name`] has the names of targets, [`target`] what is evaluated for
+//! one.
 
 pub mod find;
 pub mod name;
 pub mod target;
+pub mod words;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::derivation::EXTENSION;

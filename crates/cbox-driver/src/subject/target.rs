@@ -89,33 +89,6 @@ pub fn no_target(error: &TargetNameError, otherwise: &str) -> Error {
     Error::new(Kind::Usage, error.to_string()).hint(hint)
 }
 
-/// Reads target names, each once.
-pub fn parse_names(texts: &[String]) -> Result<Vec<TargetName>, Error> {
-    let mut names: Vec<TargetName> = Vec::new();
-    for text in texts {
-        let name: TargetName = text.parse().map_err(|error| {
-            let hint = match text.contains('/') {
-                true => "`cbox list` shows the targets".to_owned(),
-                false => {
-                    format!(
-                        "a host is the target `{HOSTS}/{text}`, an image `{text}/<format>`: `cbox list` \
-                         shows them"
-                    )
-                }
-            };
-            no_target(&error, &hint)
-        })?;
-        if names.contains(&name) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the target {name} is given twice"),
-            ));
-        }
-        names.push(name);
-    }
-    Ok(names)
-}
-
 /// Finds the target called `name`, and checks it against what there is.
 ///
 /// `native` is the builder's own system.

@@ -31,7 +31,7 @@ use crate::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
     explain::explain,
-    flake::version::Version,
+    flake::{project::Project, version::Version},
     options::{Forced, Limits, NixArguments, Options},
     session::{Evaluator, Session},
     subject::{name::TargetName, target},
@@ -138,16 +138,14 @@ pub async fn run(session: &Session<'_>, settings: Settings<'_>) -> Result<Found,
         )
     })?;
     let here = top.join(session.project.dir());
-    let copied = Session::open(
-        session.environment,
-        session.reporter,
-        session.interrupt,
-        &Options {
+    let copied = Session {
+        project: Project::find(session.environment, Some(&here))?,
+        options: Options {
             flake: Some(here),
             ..session.options.clone()
         },
-        None,
-    )?;
+        ..*session
+    };
     let evaluator = judge::evaluator(&copied, settings.arguments, settings.cached).await?;
     let test = SelfTest {
         session: &copied,

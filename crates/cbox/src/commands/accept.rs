@@ -3,20 +3,29 @@
 use cbox_driver::{
     error::{Error, Kind},
     flake::version::{Uncommitted, Version},
+    session::Session,
     verify::{
         baseline::{Baseline, DIRTY, Entry},
-        judge::{Judged, Question, evaluator, judge},
+        judge::{Judged, Question},
         verdict::Status,
     },
 };
 use cbox_nix::pass_through::PassThrough;
 use serde_json::json;
 
-use super::document;
-use crate::{
-    cli::{AcceptArgs, Common, Explain, JudgeArgs},
-    context::Context,
-};
+use super::verdicts;
+use crate::{context::Context, options::JudgeOptions};
+
+/// Record in baseline.json what the install hosts build now
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cbox accept\n  cbox accept --host 'lab-*'")]
+pub(crate) struct AcceptArgs {
+    /// Also with uncommitted changes; nobody can evaluate again what was accepted so
+    #[arg(long)]
+    dirty: bool,
+    #[command(flatten)]
+    judge: JudgeOptions,
+}
 
 /// How many files are named in a refusal.
 const NAMED: usize = 5;
@@ -25,26 +34,16 @@ const NAMED: usize = 5;
 pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
     let AcceptArgs { dirty, judge: args } = args;
-    refuse_overrides(context.common, args)?;
+    refuse_overrides(session, args)?;
     // Before minutes of evaluation; and behind them once more, since they take minutes.
     if !*dirty {
         refuse_uncommitted(&Uncommitted::find(session).await?)?;
     }
-    let arguments = args.nix();
-    let (evaluator, state) = tokio::try_join!(
-        evaluator(session, &arguments, !args.no_cache),
-        Version::tracked(session)
-    )?;
     let question = Question {
-        hosts: &args.hosts,
-        set: &args.set,
-        limits: args.limits.into(),
-        explain: args.show.explain.explain != Explain::None,
-        base: None,
-        strict: false,
         accepting: true,
+        ..args.question()
     };
-    let judged = judge(session, evaluator, state, &question).await?;
+    let judged = verdicts::judge(session, args, &question, Version::tracked(session)).await?;
     let uncommitted = judged.state.uncommitted().await?;
     if !*dirty {
         refuse_uncommitted(&uncommitted)?;
@@ -52,12 +51,12 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     let view = context.view;
     // What changes is said before it is written; a JSON document says both at once.
     if !view.is_json() {
-        super::verdicts::show(context, session, &judged.report, args.show)?;
+        verdicts::show(context, &judged.report, args.show)?;
     }
     let tell = |written: bool| {
         let mut report = judged.report.to_json();
         report["written"] = json!(written);
-        view.json(&document("accept", report));
+        context.document("accept", report);
     };
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
     if !judged.report.failed().is_empty() {
@@ -79,14 +78,14 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     Ok(())
 }
 
-fn refuse_overrides(common: &Common, args: &JudgeArgs) -> Result<(), Error> {
-    if !common.override_input.is_empty() {
+fn refuse_overrides(session: &Session<'_>, args: &JudgeOptions) -> Result<(), Error> {
+    if !session.options.override_inputs.is_empty() {
         return Err(refused("under `--override-input`"));
     }
     if !args.set.is_empty() {
         return Err(refused("under `--set`"));
     }
-    let pass_through = PassThrough::sort(&args.nix_args)
+    let pass_through = PassThrough::sort(&args.nix.nix_args)
         .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     if pass_through.may_change_evaluation {
         return Err(refused(

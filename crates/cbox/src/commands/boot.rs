@@ -1,6 +1,6 @@
 //! `cbox boot`: boots the image that was built for a target, in QEMU.
 
-use std::{io, net::TcpListener, path::Path, time::Duration};
+use std::{io, net::TcpListener, num::NonZeroUsize, path::Path, time::Duration};
 
 use camino::Utf8PathBuf;
 use cbox_driver::{
@@ -14,17 +14,122 @@ use cbox_driver::{
         serial::Serial,
     },
     error::{Error, Kind},
+    eval::memory_budget::parse_size,
     links::image::{self, Built},
     machine::available_memory,
     session::Session,
-    subject::{name::TargetName, target},
+    subject::{name::TargetName, words},
     text::count,
+    units::duration::parse_duration,
 };
 use cbox_nix::process::{Command, Terminal};
+use clap::ValueHint;
+use regex::Regex;
 use serde_json::{Value, json};
 
-use super::document;
-use crate::{cli::BootArgs, context::Context};
+use crate::{completion, context::Context, options::OutDirOption};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox boot appliance iso                                    in a window, if there is a display
+  cbox boot appliance iso --as usb --headless                its console in this terminal
+  cbox boot appliance raw --keep state.qcow2 --forward 8080:80
+  cbox boot appliance/qcow2 --until 'login: $' --timeout 5m  a boot test
+";
+
+/// Boot the image that was built for a target, in QEMU
+///
+/// The image is never written to: what the machine writes goes to an overlay that is
+/// thrown away, or kept with `--keep`. KVM is used where it starts a machine, and
+/// emulation elsewhere.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BootArgs {
+    /// What to boot: `<kind> <format> [system]`, or with slashes
+    #[arg(required = true, value_name = "TARGET", add = completion::image())]
+    target: Vec<String>,
+    /// What the image is to the machine [default: cd for an ISO, disk for the others]
+    #[arg(long = "as", value_name = "WHAT", value_enum)]
+    attached: Option<AsArg>,
+    /// Keep what the machine writes in this overlay, and go on with it the next time
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    keep: Option<Utf8PathBuf>,
+    /// The memory of the machine, as 4G or 1500M [default: 4G, less where less is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<u64>,
+    /// The processors of the machine [default: as many as there are, at most 4]
+    #[arg(long, value_name = "N", value_parser = parse_cpus)]
+    cpus: Option<NonZeroUsize>,
+    /// Lead a port of this machine to one of the booted machine; can be given more than once
+    #[arg(long, value_name = "HOST:GUEST")]
+    forward: Vec<Forward>,
+    /// Open no window: the serial console is on standard output, and in a terminal it
+    /// reads from there
+    #[arg(long)]
+    headless: bool,
+    /// The UEFI firmware [default: what this machine has]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "bios")]
+    firmware: Option<Utf8PathBuf>,
+    /// Boot by BIOS instead of UEFI; x86_64 only
+    #[arg(long)]
+    bios: bool,
+    /// End, and be done, when a line of the serial console matches; no window is opened
+    #[arg(long, value_name = "REGEX", value_parser = parse_regex, help_heading = "Boot test")]
+    until: Option<Regex>,
+    /// How long to wait for it: 90, 90s, 5m, 1h [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, requires = "until", help_heading = "Boot test")]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    links: OutDirOption,
+    /// Arguments for QEMU
+    #[arg(last = true, value_name = "QEMU ARGS")]
+    qemu_args: Vec<String>,
+}
+
+fn parse_cpus(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "it is a whole number from 1 on")
+}
+
+/// A regular expression, or why it is none in one line.
+fn parse_regex(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|error| {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        let reason = last.trim_start_matches("error: ");
+        format!("it is no regular expression: {reason}")
+    })
+}
+
+/// A duration in which something can boot. A number alone is seconds.
+fn parse_timeout(text: &str) -> Result<Duration, &'static str> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unit = if digits { "s" } else { "" };
+    match parse_duration(&format!("{text}{unit}"))? {
+        Duration::ZERO => Err("nothing boots in no time: it is 1s or more"),
+        time => Ok(time),
+    }
+}
+
+/// What an image is to the machine.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum AsArg {
+    /// A CD in its drive
+    Cd,
+    /// A USB stick
+    Usb,
+    /// A disk
+    Disk,
+}
+
+impl From<AsArg> for Attached {
+    fn from(arg: AsArg) -> Self {
+        match arg {
+            AsArg::Cd => Self::Cd,
+            AsArg::Usb => Self::Usb,
+            AsArg::Disk => Self::Disk,
+        }
+    }
+}
 
 /// How long a boot test waits unless it is told.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -42,10 +147,10 @@ const LEAST: u64 = 512 * MIB;
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Error> {
-    let session = &context.open(args.out_dir.as_deref())?;
+    let session = &context.open(args.links.out_dir.as_deref())?;
     // The screen is the machine's now: no live line comes into its way.
     context.view.close();
-    let name = target::parse_names(std::slice::from_ref(&args.target))?.remove(0);
+    let name = words::target(&session.project, &args.target)?;
     let store = session.options.store.as_deref();
     let built = image::find(session.environment, &session.project, &name, store)?;
     let (arch, program) = emulator(session, &name, &built)?;
@@ -88,7 +193,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
     if let Some(serial) = &serial {
         announce_console(context, serial);
     }
-    let mut watch = watch(context, session, args, screen)?;
+    let mut watch = watch(context, args, screen)?;
     if let (Some(Serial::Menu(way)), Some(keyboard)) = (&serial, keyboard) {
         watch.menu = Some((way.clone(), keyboard));
     }
@@ -103,7 +208,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
     };
     let boot = boot::run(&command, watch, session.interrupt, aside).await?;
     let console = serial.as_ref().map(Serial::name);
-    tell(context, session, &name, &built, &machine, console, &boot);
+    tell(context, &name, &built, &machine, console, &boot);
     Ok(())
 }
 
@@ -293,17 +398,12 @@ fn memory(wanted: Option<u64>, available: Option<u64>) -> u64 {
 }
 
 /// How the machine is looked at.
-fn watch(
-    context: &Context<'_>,
-    session: &Session<'_>,
-    args: &BootArgs,
-    screen: Screen,
-) -> Result<Watch, Error> {
+fn watch(context: &Context<'_>, args: &BootArgs, screen: Screen) -> Result<Watch, Error> {
     let until = args.until.clone().map(|line| Until {
         line,
         timeout: args.timeout.unwrap_or(TIMEOUT),
     });
-    let (view, _environment) = (context.view, session.environment);
+    let view = context.view;
     let shares = (until.is_none() || args.headless) && !view.is_json();
     let terminal = match screen {
         // Without a terminal of its own a process is not interactive, whatever it writes to.
@@ -373,7 +473,6 @@ fn announce(
 /// Gives the result.
 fn tell(
     context: &Context<'_>,
-    _session: &Session<'_>,
     name: &TargetName,
     built: &Built,
     machine: &Machine,
@@ -418,12 +517,29 @@ fn tell(
         "line": line,
         "seconds": (boot.lasted.as_secs_f64() * 1000.0).round() / 1000.0,
     });
-    view.json(&document("boot", result));
+    context.document("boot", result);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn timeouts_have_a_unit_or_are_seconds() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300)] {
+            assert_eq!(parse_timeout(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in ["", "0", "0m", "m", "-1", "5 m"] {
+            assert!(parse_timeout(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_regex_is_one_line() {
+        let error = parse_regex("a(b").unwrap_err();
+        assert_eq!(error, "it is no regular expression: unclosed group");
+        assert!(parse_regex("login: $").is_ok());
+    }
 
     #[test]
     fn memory_is_what_is_free_at_the_most() {

@@ -13,21 +13,40 @@ use cbox_driver::{
     subject::{
         name::TargetName,
         target::{self, Target},
+        words,
     },
 };
 use cbox_nix::NixError;
 
 use super::report;
-use crate::{cli::BuildFlags, context::Context};
+use crate::{completion, context::Context, options::BuildOptions};
 
-/// Runs the command for `names`.
-pub(crate) async fn run(
+/// Build several targets in one run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cbox build appliance iso appliance raw aarch64 box")]
+pub(crate) struct BuildArgs {
+    /// What to build: images, `<kind> <format> [system]` or with slashes, and hosts
+    #[arg(required = true, value_name = "TARGET", add = completion::targets())]
+    targets: Vec<String>,
+    #[command(flatten)]
+    options: BuildOptions,
+}
+
+/// Runs the command.
+pub(crate) async fn run(context: &Context<'_>, args: &BuildArgs) -> Result<(), Error> {
+    let session = &context.open(args.options.out_dir.as_deref())?;
+    let names = words::targets(&session.project, &args.targets)?;
+    build(context, session, &args.options, &names).await
+}
+
+/// Builds `names`.
+pub(super) async fn build(
     context: &Context<'_>,
-    flags: &BuildFlags,
+    session: &Session<'_>,
+    flags: &BuildOptions,
     names: &[TargetName],
 ) -> Result<(), Error> {
-    let (nix, forced) = (flags.nix(), flags.forced());
-    let session = &context.open(flags.out_dir.as_deref())?;
+    let (nix, forced) = (flags.nix_arguments(), flags.forced());
     // What can be known to be wrong without asking anybody is said first.
     for name in names {
         if let TargetName::Image { kind, format, .. } = name {
@@ -47,15 +66,15 @@ pub(crate) async fn run(
     if !flags.drv && !flags.dry_run && targets.iter().any(is_image) {
         audit::check(session, &sources).await?;
     }
-    let snapshots = snapshots(context, session, &sources, &targets, flags.with_local).await?;
+    let snapshots = snapshots(context, &sources, &targets, flags.with_local).await?;
     let (jobs, mut failures) =
         evaluate(&evaluator, &flags.limits.into(), &targets, &snapshots).await?;
     if flags.drv {
-        report::derivations(context.view, &jobs, &failures);
+        report::derivations(context, &jobs, &failures);
     } else if flags.dry_run {
-        report::plan(context.view, &evaluator, &jobs, &failures).await?;
+        report::plan(context, &evaluator, &jobs, &failures).await?;
     } else {
-        let built = build(&evaluator, &sources, flags, jobs, &mut failures).await?;
+        let built = build_jobs(&evaluator, &sources, flags, jobs, &mut failures).await?;
         report::built(context, session, names, &built, &failures);
     }
     report::first_of(context.view, failures)
@@ -64,7 +83,6 @@ pub(crate) async fn run(
 /// The tree of each target, and a word on the local settings in it.
 async fn snapshots(
     context: &Context<'_>,
-    _session: &Session<'_>,
     sources: &Version<'_>,
     targets: &[Target],
     with_local: bool,
@@ -102,10 +120,10 @@ fn listed(paths: &[PathBuf]) -> String {
 }
 
 /// Builds what can be built here, and adds what cannot to `failures`.
-async fn build(
+async fn build_jobs(
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
-    flags: &BuildFlags,
+    flags: &BuildOptions,
     jobs: Vec<Job<'_>>,
     failures: &mut Vec<Error>,
 ) -> Result<Vec<Built>, Error> {

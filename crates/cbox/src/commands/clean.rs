@@ -11,14 +11,43 @@ use cbox_driver::{
     error::{Error, Kind},
     links::{self, Entry, Freed, Removal, StoreQuery, Wanted},
     session::Session,
-    subject::target,
+    subject::words,
     text::{count, size},
+    units::duration::parse_duration,
 };
 use cbox_nix::NixError;
 use serde_json::{Value, json};
 
-use super::SCHEMA;
-use crate::{cli::CleanArgs, context::Context, view::View};
+use crate::{completion, context::Context, options::OutDirOption, view::View};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox clean --older-than 2w --dry-run    what would go, and what that would free
+  cbox clean appliance iso box
+  cbox clean --all && nix-collect-garbage";
+
+/// Remove links under out/, with their records and roots
+///
+/// Only what cbox made is removed. The store paths stay until the garbage collector of
+/// Nix takes them: the last line says how much that would free.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CleanArgs {
+    /// The targets whose links go
+    #[arg(value_name = "TARGET", add = completion::targets())]
+    targets: Vec<String>,
+    /// Remove what was built longer ago: 12h, 7d, 2w. With targets: of those alone
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    older_than: Option<Duration>,
+    /// Remove all links, and the logs
+    #[arg(long, conflicts_with_all = ["targets", "older_than"])]
+    all: bool,
+    /// Show what would be removed, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    #[command(flatten)]
+    links: OutDirOption,
+}
 
 /// How long is waited between two looks at a lock.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -30,13 +59,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// removed. When something cannot be removed, or a signal comes: what has been removed then
 /// is told.
 pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), Error> {
-    let session = &context.open(args.out_dir.as_deref())?;
+    let session = &context.open(args.links.out_dir.as_deref())?;
     if args.targets.is_empty() && args.older_than.is_none() && !args.all {
         return Err(Error::new(Kind::Usage, "it is not said what is to be removed").hint(
             "name targets (`cbox status` shows them), or an age with `--older-than 7d`, or `--all`",
         ));
     }
-    let names = target::parse_names(&args.targets)?;
+    let names = words::targets(&session.project, &args.targets)?;
     let folder = &session.project.out_dir;
     check_folder(folder)?;
     let holding = StoreQuery::find(session).await?;
@@ -171,11 +200,11 @@ impl Outcome<'_> {
         if plan.is_empty() {
             view.note("there is nothing to remove");
         }
-        self.show_freed(context, session);
-        view.json(&self.to_json());
+        self.show_freed(context);
+        context.parts(self.to_json());
     }
 
-    fn show_freed(&self, context: &Context<'_>, _session: &Session<'_>) {
+    fn show_freed(&self, context: &Context<'_>) {
         if self.plan.entries.is_empty() {
             return;
         }
@@ -197,7 +226,7 @@ impl Outcome<'_> {
             }
             None => format!("`{command}` frees what nothing else needs"),
         };
-        context.view.plain(&text);
+        context.lines([text]);
     }
 
     fn to_json(&self) -> Value {
@@ -225,7 +254,6 @@ impl Outcome<'_> {
             false => (&[][..], &[][..]),
         };
         json!({
-            "schema": SCHEMA,
             "dryRun": self.is_dry_run,
             "removed": entries,
             "logs": logs,

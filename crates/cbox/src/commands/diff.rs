@@ -3,29 +3,46 @@
 use cbox_driver::{
     ci::workflow_command,
     diff::{self, Named},
-    environment::Environment,
-    error::Error,
+    error::{Error, Kind},
     explain::explain,
     options::NixArguments,
+    subject::words,
 };
 use drv_causes::Explanation;
 use nix_formats::store_path::DrvPath;
 use serde_json::json;
 
-use super::document;
 use crate::{
-    cli::{DiffArgs, Explain, Format},
+    completion,
     context::Context,
     formats::{explanation::heading, markdown, plain},
-    view::{Paint, View},
+    options::{Explain, Format, LimitOptions, ShowOptions},
+    view::Paint,
 };
 
-/// A side with its derivation.
-#[derive(Debug, Clone)]
-struct Found {
-    /// As it was typed.
-    name: String,
-    drv: DrvPath,
+const EXAMPLES: &str = "\
+Examples:
+  cbox diff HEAD~1:box box                       a host before the last commit, and now
+  cbox diff appliance iso appliance iso aarch64  two images
+  cbox diff out/appliance-iso appliance/iso      what was built, and what would be
+  cbox diff /nix/store/…-a.drv /nix/store/…-b.drv
+";
+
+/// Explain why two derivations differ: causes first, what follows from them counted
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, override_usage = "cbox diff [OPTIONS] <A> <B>")]
+pub(crate) struct DiffArgs {
+    /// What was, and what is: each an image, a host, a .drv file, a link in out/, or one of the
+    /// first two at a commit, `REV:host`
+    #[arg(required = true, value_name = "A> <B", add = completion::targets())]
+    sides: Vec<String>,
+    /// Leave local settings out
+    #[arg(long)]
+    tracked: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
+    show: ShowOptions,
 }
 
 /// Runs the command.
@@ -33,9 +50,13 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
     let Context {
         environment, view, ..
     } = *context;
-    let options = context.common.options();
-    let old = Named::parse(environment, &args.old)?;
-    let new = Named::parse(environment, &args.new)?;
+    let options = context.options.run_options();
+    let names = words::subjects(context.project.as_ref().ok(), &args.sides)?;
+    let [old_name, new_name] = names.as_slice() else {
+        return Err(not_two(&names));
+    };
+    let old = Named::parse(environment, old_name)?;
+    let new = Named::parse(environment, new_name)?;
     let (store, [old_drv, new_drv]) = match diff::of_files(environment, &options, &old, &new)? {
         Some(files) => files,
         None => {
@@ -47,68 +68,54 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
             (evaluator.nix.store.clone(), drvs)
         }
     };
-    let found = |name: &str, drv| Found {
-        name: name.to_owned(),
-        drv,
-    };
-    let (old, new) = (found(&args.old, old_drv), found(&args.new, new_drv));
     view.briefly("comparing");
-    let explanation = explain(&store, &old.drv, &new.drv).await?;
-    show((environment, view), args, (&old, &new), &explanation);
+    let explanation = explain(&store, &old_drv, &new_drv).await?;
+    let side = |named: &Named, drv: &DrvPath| json!({ "name": named.word, "drvPath": drv });
+    context.document(
+        "diff",
+        json!({
+            "old": side(&old, &old_drv),
+            "new": side(&new, &new_drv),
+            "explanation": explanation,
+        }),
+    );
+    context.lines(match (old_drv == new_drv, explanation.same_output) {
+        (true, _) => vec!["the same derivation".to_owned()],
+        (false, true) => vec!["another derivation with the same output".to_owned()],
+        (false, false) => vec![],
+    });
+    if old_drv != new_drv {
+        context.lines(lines(context, args.show, &explanation));
+    }
     Ok(())
 }
 
-fn show(
-    (environment, view): (&Environment, &View),
-    args: &DiffArgs,
-    (old, new): (&Found, &Found),
-    explanation: &Explanation,
-) {
-    let detail = args.show.explain.into();
-    let said = match (old.drv == new.drv, explanation.same_output) {
-        (true, _) => "the same derivation",
-        (false, true) => "another derivation with the same output",
-        (false, false) => "",
-    };
-    match args.show.form(view.is_json(), &environment.github) {
-        Format::Json => {
-            let side = |found: &Found| json!({ "name": found.name, "drvPath": found.drv });
-            view.json(&document(
-                "diff",
-                json!({ "old": side(old), "new": side(new), "explanation": explanation }),
-            ));
+/// What explains a difference, in the form that was asked for.
+fn lines(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) -> Vec<String> {
+    let (view, detail) = (context.view, show.explain);
+    let plain = |paint| plain::explanation(explanation, &[], detail, paint);
+    let form = show.form(view.is_json(), &context.environment.github);
+    match (form, detail.explain) {
+        (_, Explain::None) => {
+            let causes = explanation.causes.iter();
+            causes
+                .map(|cause| heading(cause, explanation.same_output))
+                .collect()
         }
-        _ if old.drv == new.drv => view.plain(said),
-        form => {
-            if !said.is_empty() {
-                view.plain(said);
-            }
-            match (form, args.show.explain.explain) {
-                (_, Explain::None) => {
-                    for cause in &explanation.causes {
-                        view.plain(&heading(cause, explanation.same_output));
-                    }
-                }
-                (Format::Markdown, _) => {
-                    view.plain(
-                        markdown::fenced("diff", &markdown::diff(explanation, &[], detail))
-                            .trim_end(),
-                    );
-                }
-                (Format::Github, _) => {
-                    workflow_command::log(&plain::explanation(
-                        explanation,
-                        &[],
-                        detail,
-                        Paint::NONE,
-                    ))
-                    .iter()
-                    .for_each(|line| view.plain(line));
-                }
-                _ => plain::explanation(explanation, &[], detail, view.results())
-                    .iter()
-                    .for_each(|line| view.plain(line)),
-            }
+        (Format::Markdown, _) => {
+            let text = markdown::fenced("diff", &markdown::diff(explanation, &[], detail));
+            vec![text.trim_end().to_owned()]
         }
+        (Format::Github, _) => workflow_command::log(&plain(Paint::NONE)),
+        _ => plain(view.results()),
     }
+}
+
+fn not_two(names: &[String]) -> Error {
+    let message = match names {
+        [only] => format!("{only} is one side, and what it is compared with is missing"),
+        names => format!("two sides are compared, and here are {}", names.join(", ")),
+    };
+    Error::new(Kind::Usage, message)
+        .hint("`cbox diff A B`; `cbox diff --help` shows what they can be")
 }

@@ -3,19 +3,21 @@
 use cbox_driver::{
     doctor::{Finding, Health, Patient, examine},
     error::{Error, Kind},
-    flake::project::Project,
     text::columns,
 };
 use serde_json::json;
 
-use super::document;
-use crate::{context::Context, view::View};
+use crate::context::Context;
+
+/// Show what this machine lacks, and how it gets it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cbox doctor")]
+pub(crate) struct DoctorArgs;
 
 /// Runs the command, which works outside of a flake too.
 pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
     let environment = context.environment;
-    let options = context.common.options();
-    let project = Project::find(environment, options.flake.as_deref(), None);
+    let (options, project) = (context.options.run_options(), context.project);
     let patient = Patient {
         environment,
         interrupt: context.interrupt,
@@ -23,7 +25,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
         project: project.as_ref().ok(),
     };
     let mut findings = examine(patient).await?;
-    if let Err(error) = &project {
+    if let Err(error) = project {
         findings.push(Finding {
             what: "flake".to_owned(),
             health: Health::Warning,
@@ -31,7 +33,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
             way_out: error.hint.clone(),
         });
     }
-    show(context.view, &findings);
+    show(context, &findings);
     let bad: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.health == Health::Bad)
@@ -46,8 +48,8 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
     ))
 }
 
-fn show(view: &View, findings: &[Finding]) {
-    view.json(&document("doctor", json!(findings)));
+fn show(context: &Context<'_>, findings: &[Finding]) {
+    context.document("doctor", json!(findings));
     let rows: Vec<[String; 3]> = findings
         .iter()
         .map(|finding| {
@@ -60,9 +62,8 @@ fn show(view: &View, findings: &[Finding]) {
         })
         .collect();
     for (row, finding) in columns(&rows).iter().zip(findings) {
-        view.plain(row);
-        if let Some(way_out) = &finding.way_out {
-            view.plain(&format!("         {way_out}"));
-        }
+        context.lines([row]);
+        let way_out = finding.way_out.iter();
+        context.lines(way_out.map(|way_out| format!("         {way_out}")));
     }
 }

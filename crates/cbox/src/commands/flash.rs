@@ -1,28 +1,59 @@
 //! `cbox flash`: writes the image that was built for a target to a drive.
 
+use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
     flash::{Drive, Lasted, Place},
     links::image::{self, Built},
     session::Session,
-    subject::{name::TargetName, target},
+    subject::{name::TargetName, words},
     text::size,
 };
 use serde_json::{Value, json};
 
-use super::document;
-use crate::{cli::FlashArgs, context::Context, prompt};
+use crate::{completion, context::Context, options::OutDirOption, prompt};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox flash appliance iso /dev/sdb --dry-run    show what is on it, and whether it may be erased
+  sudo \"$(command -v cbox)\" flash appliance iso /dev/sdb
+  cbox flash appliance/raw /dev/sdb --erase sdb  ask nothing
+  cbox flash appliance/raw disk.img --file       to a file, as to a drive of its size
+";
+
+/// Write the image that was built for a target to a drive, and compare it
+///
+/// Shows what is on the drive and asks for its name before anything is written. A drive
+/// that is in use is refused. What was written is read back from the drive and compared.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, override_usage = "cbox flash [OPTIONS] <TARGET> <DEVICE>")]
+pub(crate) struct FlashArgs {
+    /// What to write, `<kind> <format> [system]` or with slashes, and the drive to write it
+    /// to: `/dev/sdb`
+    #[arg(required = true, value_name = "TARGET> <DEVICE", add = completion::image_and_file())]
+    words: Vec<String>,
+    /// Erase the drive of this name without asking: `sdb`
+    #[arg(long, value_name = "NAME")]
+    erase: Option<String>,
+    /// Show what would be erased, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Write to a file that is there, as to a drive of its size
+    #[arg(long)]
+    file: bool,
+    #[command(flatten)]
+    links: OutDirOption,
+}
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), Error> {
-    let session = &context.open(args.out_dir.as_deref())?;
+    let session = &context.open(args.links.out_dir.as_deref())?;
     let (environment, view) = (session.environment, context.view);
-    let name = target::parse_names(std::slice::from_ref(&args.target))?.remove(0);
+    let (name, device) = understand(session, &args.words)?;
     let store = session.options.store.as_deref();
     let built = image::find(environment, &session.project, &name, store)?;
     check_format(session, &name, &built)?;
-    let path = environment.absolute(&args.device);
-    let place = Place::find(path, &args.device, args.file, &built)?;
+    let place = Place::find(environment.absolute(device), device, args.file, &built)?;
     let drive = &place.drive;
     if let Some(erase) = &args.erase
         && *erase != drive.name
@@ -34,7 +65,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         for line in lines(&built, &name, drive) {
             view.plain(&line);
         }
-        view.json(&document("flash", result(&name, &built, &place, None)));
+        context.document("flash", result(&name, &built, &place, None));
         return Ok(());
     }
     let device = place.open()?;
@@ -51,11 +82,32 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         place.shown,
         size(built.artifact.size)
     ));
-    view.json(&document(
-        "flash",
-        result(&name, &built, &place, Some(lasted)),
-    ));
+    context.document("flash", result(&name, &built, &place, Some(lasted)));
     Ok(())
+}
+
+/// The image and the device that `words` name. An image wins: a device with the name of a
+/// format is written `./raw`.
+fn understand<'w>(
+    session: &Session<'_>,
+    words: &'w [String],
+) -> Result<(TargetName, &'w Utf8Path), Error> {
+    let named = words::target(&session.project, words);
+    match (named, words) {
+        (Ok(name @ TargetName::Image { .. }), _) => {
+            let message = format!("{name} is to be written, and it is not said to which drive");
+            let hint = format!("`cbox flash {name} <DEVICE>`; `lsblk` shows the drives");
+            Err(Error::new(Kind::Usage, message).hint(hint))
+        }
+        (_, [image @ .., device]) if !image.is_empty() => Ok((
+            words::target(&session.project, image)?,
+            Utf8Path::new(device),
+        )),
+        (named, _) => {
+            let message = format!("{} is to be written, and no drive is named", named?);
+            Err(Error::new(Kind::Usage, message).hint("`cbox flash <TARGET> <DEVICE>`"))
+        }
+    }
 }
 
 /// Checks that the bytes of the image are those of a drive.

@@ -6,18 +6,24 @@ use cbox_driver::{
     flake::version::Version,
     options::NixArguments,
     session::Session,
-    text::columns,
 };
 use cbox_nix::expression::{Evaluated, Request};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
-use super::document;
-use crate::{cli::LimitArgs, context::Context};
+use crate::{context::Context, options::LimitOptions};
+
+/// List the hosts with kind, system and host name
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cbox hosts")]
+pub(crate) struct HostsArgs {
+    #[command(flatten)]
+    limits: LimitOptions,
+}
 
 /// Runs the command. A host that does not evaluate is shown with its error, and does not
 /// keep the others from being shown.
-pub(crate) async fn run(context: &Context<'_>, limits: LimitArgs) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &HostsArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
     let hosts = session.project.hosts();
     if hosts.is_empty() {
@@ -51,7 +57,7 @@ pub(crate) async fn run(context: &Context<'_>, limits: LimitArgs) -> Result<(), 
         .buffered(session.environment.cores)
         .try_collect()
         .await?;
-    let answers = schedule::evaluate(&evaluator, &limits.into(), &items).await?;
+    let answers = schedule::evaluate(&evaluator, &args.limits.into(), &items).await?;
     show(context, session, &hosts, answers)
 }
 
@@ -103,9 +109,7 @@ fn show(
             }
         }
     }
-    context.view.json(&document("hosts", items.into()));
-    columns(&rows)
-        .iter()
-        .for_each(|row| context.view.plain(row));
+    context.document("hosts", items.into());
+    context.table(&rows);
     super::report::first_of(context.view, failures)
 }

@@ -1,90 +1,62 @@
-//! `cbox <kind> <format> [system]`: builds one target of `cbox.toml`.
+//! `cbox <kind> <format> [system]`: builds one image of `cbox.toml`.
 
 use cbox_driver::{
-    environment::Environment,
-    error::{Error, Kind},
-    flake::project::Project,
-    nearest::{nearest, suggestion},
-    subject::{name::TargetName, target},
+    Error,
+    flake::config::TargetConfig,
+    subject::{name::TargetName, target, words},
 };
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::Args as _;
+use nix_formats::system::System;
 
 use super::build;
-use crate::{
-    cli::{Cli, Common, ImageArgs},
-    context::Context,
-};
+use crate::{cli, completion, context::Context, options::BuildOptions};
 
-/// Parses what stands behind the kind. Help and usage errors come back as clap has them.
-pub(crate) fn parse(words: &[String]) -> Result<ImageArgs, clap::Error> {
-    let kind = words.first().map_or("<kind>", String::as_str);
-    let name = format!("cbox {kind}");
-    let command = ImageArgs::command()
-        .name("cbox")
-        .bin_name(&name)
-        .about(format!("Build a target of the kind `{kind}`"));
-    ImageArgs::from_arg_matches(&command.try_get_matches_from(words)?)
+const EXAMPLES: &str = "\
+Examples:
+  cbox appliance iso
+  cbox appliance qcow2 aarch64 --dry-run
+  cbox appliance iso --set networking.hostName=demo
+  cbox appliance iso -- --max-jobs 4";
+
+/// What stands behind a kind.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImageArgs {
+    /// The format, as cbox.toml has it: `iso`
+    #[arg(add = completion::rest_of_image())]
+    pub(crate) format: Option<String>,
+    /// The system: `x86_64-linux`, or short `x86_64`, `amd64`, `aarch64`, `arm64`
+    /// [default: this machine's]
+    #[arg(add = completion::rest_of_image())]
+    system: Option<String>,
+    #[command(flatten)]
+    pub(crate) build: BuildOptions,
 }
 
-/// Checks the kind before its arguments are looked at: a slip in a command's name
-/// lands here too, and is no missing format.
-pub(crate) fn check_kind(
-    environment: &Environment,
-    common: &Common,
-    words: &[String],
-) -> Result<(), Error> {
-    let kind = words.first().map_or("", String::as_str);
-    let cli = Cli::command();
-    let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
-    let found = Project::find(environment, common.flake.as_deref(), None);
-    let config = match found.as_ref().map(Project::required_config) {
-        Ok(Ok(config)) => config,
-        // A slip in a command's name is the nearer thought, where there is one.
-        _ if !nearest(kind, commands.iter().copied()).is_empty() => {
-            return Err(unknown(kind, &commands));
-        }
-        Ok(Err(error)) => return Err(error),
-        Err(error) => return Err(error.clone()),
+/// The command that is called as a kind of image is, with the `targets` of that kind.
+pub(crate) fn command(kind: &str, targets: &[&TargetConfig]) -> clap::Command {
+    let command = ImageArgs::augment_args(clap::Command::new(kind.to_owned()))
+        .about(format!("Build an image of the kind `{kind}`"))
+        .override_usage(format!(
+            "cbox {kind} [OPTIONS] <FORMAT> [SYSTEM] [-- <NIX ARGS>...]"
+        ))
+        .after_help(EXAMPLES);
+    let row = |target: &&TargetConfig| {
+        let systems = target.systems();
+        let systems: Vec<&str> = systems.iter().map(System::as_str).collect();
+        let text = format!("of {}, for {}", target.host, systems.join(" and "));
+        [target.format.clone(), text]
     };
-    let kinds = config.targets.iter().map(|target| target.kind.as_str());
-    if kinds.clone().any(|known| known == kind) {
-        return Ok(());
-    }
-    let mut known: Vec<&str> = commands.iter().copied().chain(kinds).collect();
-    known.sort_unstable();
-    known.dedup();
-    Err(unknown(kind, &known))
-}
-
-fn unknown(word: &str, known: &[&str]) -> Error {
-    let hint = match word.parse::<TargetName>() {
-        Ok(target) => format!("`cbox build {target}` builds the target of that name"),
-        Err(_) => suggestion(word, known),
-    };
-    Error::new(
-        Kind::Usage,
-        format!("`{word}` is neither a command nor a kind of target"),
-    )
-    .hint(hint)
-}
-
-fn no_format(project: &Project, kind: &str) -> Error {
-    let config = project.config();
-    let targets = config.targets.iter().filter(|target| target.kind == kind);
-    let commands: Vec<String> = targets
-        .map(|target| format!("`cbox {kind} {}`", target.format))
-        .collect();
-    Error::new(Kind::Usage, format!("which format of `{kind}`?"))
-        .hint(format!("there are {}", commands.join(", ")))
+    let rows: Vec<[String; 2]> = targets.iter().map(row).collect();
+    cli::with_section(command, "Formats", &rows)
 }
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, kind: &str, args: &ImageArgs) -> Result<(), Error> {
+    let session = &context.open(args.build.out_dir.as_deref())?;
     let Some(format) = &args.format else {
-        let session = context.open(args.flags.out_dir.as_deref())?;
-        return Err(no_format(&session.project, kind));
+        return Err(words::which_format(&session.project, kind, "cbox "));
     };
     let name = TargetName::image(kind, format, args.system.as_deref())
         .map_err(|error| target::no_target(&error, ""))?;
-    build::run(context, &args.flags, &[name]).await
+    build::build(context, session, &args.build, &[name]).await
 }

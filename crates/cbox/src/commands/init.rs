@@ -15,7 +15,6 @@ use cbox_driver::{
     init::starter::{Entry, Found, Host, Starter, Uses, entries},
     options::NixArguments,
     session::{Evaluator, Session},
-    text::columns,
     text_file,
 };
 use cbox_nix::{
@@ -25,12 +24,21 @@ use cbox_nix::{
 };
 use serde_json::{Value, json};
 
-use super::{document, report};
-use crate::{
-    cli::{InitArgs, command_names},
-    context::Context,
-    view::View,
-};
+use super::report;
+use crate::{cli, context::Context, options::LimitOptions, view::View};
+
+/// Find the hosts and images of a flake, and write a cbox.toml for them
+///
+/// Each host is looked at, nothing is built. One that does not evaluate becomes a comment.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cbox init\n  cbox init --print")]
+pub(crate) struct InitArgs {
+    /// Print the file instead of writing it
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+}
 
 /// The file that says what git does not track.
 const GITIGNORE: &str = ".gitignore";
@@ -50,15 +58,9 @@ struct Written {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Error> {
-    let options = context.common.options();
-    let session = Session {
-        environment: context.environment,
-        reporter: context.view,
-        interrupt: context.interrupt,
-        // A cbox.toml that is there has no say: it may be what is to be replaced.
-        project: Project::bare(context.environment, options.flake.as_deref(), None)?,
-        options,
-    };
+    // A cbox.toml that is there has no say: it may be what is to be replaced.
+    let project = Project::bare(context.environment, context.options.flake.as_deref())?;
+    let session = context.session(project, context.interrupt);
     let file = session.project.folder.join(config::FILE);
     if !args.print && file.symlink_metadata().is_ok() {
         return Err(in_the_way(&session, &file));
@@ -69,7 +71,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         Version::working_tree(&session, false)
     )?;
     let found = find(context.view, &evaluator, &sources, &args.limits.into()).await?;
-    let commands = command_names();
+    let commands = cli::command_names();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
     let starter = Starter::new(found, &session.project.host_folders(), &commands);
     let text = starter.to_toml();
@@ -80,11 +82,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         false => write(context, &session, &file, &text).await?,
     };
     let view = context.view;
-    view.json(&document("init", to_json(&starter, &file, &text, written)));
+    context.document("init", to_json(&starter, &file, &text, written));
     if args.print {
         view.plain(text.trim_end());
     } else {
-        rows(&starter).iter().for_each(|row| view.plain(row));
+        context.table(&rows(&starter));
         tell(context, &session, &starter, written);
     }
     Ok(())
@@ -267,7 +269,7 @@ fn to_json(starter: &Starter, file: &Utf8Path, text: &str, written: Written) -> 
     })
 }
 
-fn rows(starter: &Starter) -> Vec<String> {
+fn rows(starter: &Starter) -> Vec<[String; 3]> {
     let mut rows = vec![["HOST", "SYSTEM", "TARGETS"].map(str::to_owned)];
     for host in &starter.hosts {
         let (system, targets) = match &host.uses {
@@ -276,7 +278,7 @@ fn rows(starter: &Starter) -> Vec<String> {
         };
         rows.push([host.name.clone(), system, targets]);
     }
-    columns(&rows)
+    rows
 }
 
 /// Says what was written, and what can be done with it.

@@ -1,11 +1,15 @@
 //! `cbox list`: the targets, without asking Nix.
 
-use cbox_driver::{error::Error, subject::name::HOSTS, text::columns};
+use cbox_driver::{error::Error, subject::name::HOSTS};
 use nix_formats::system::System;
 use serde_json::json;
 
-use super::document;
 use crate::context::Context;
+
+/// List the targets
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cbox list --json")]
+pub(crate) struct ListArgs;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>) -> Result<(), Error> {
@@ -31,10 +35,8 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(), Error> {
              hosts/<name>/default.nix; `cbox init` writes a cbox.toml",
         );
     } else {
-        columns(&rows)
-            .iter()
-            .for_each(|row| context.view.plain(row));
+        context.table(&rows);
     }
-    context.view.json(&document("targets", items.into()));
+    context.document("targets", items.into());
     Ok(())
 }

@@ -4,24 +4,63 @@
 //! The form is that of `jobs.<job_id>.strategy.matrix.include` (GitHub's documentation,
 //! "Workflow syntax").
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 
 use cbox_driver::{
     error::{Error, Kind},
     session::Session,
     subject::{
         name::{HOSTS, TargetName},
-        target,
+        target, words,
     },
     text::count,
 };
 use nix_formats::system::System;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    cli::{MatrixArgs, Runner},
-    context::Context,
-};
+use crate::{completion, context::Context};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox matrix
+  cbox matrix appliance/iso --runner x86_64=ubuntu-latest --runner aarch64=ubuntu-24.04-arm
+  echo \"matrix=$(cbox matrix)\" >>\"$GITHUB_OUTPUT\"
+";
+
+/// Print the targets as a matrix of GitHub Actions
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct MatrixArgs {
+    /// What to build [default: every image for every system]
+    #[arg(value_name = "TARGET", add = completion::targets())]
+    targets: Vec<String>,
+    /// The runner for a system or a target; an empty label leaves it out
+    #[arg(long = "runner", value_name = "WHAT=LABEL")]
+    runners: Vec<Runner>,
+}
+
+/// Which machine builds something.
+#[derive(Debug, Clone)]
+struct Runner {
+    /// A system or a target.
+    what: String,
+    /// What the machine is called; empty where there is none.
+    label: String,
+}
+
+impl FromStr for Runner {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((what, label)) if !what.is_empty() => Ok(Self {
+                what: what.to_owned(),
+                label: label.to_owned(),
+            }),
+            _ => Err("it is a system or a target, `=` and the label: aarch64=ubuntu-24.04-arm"),
+        }
+    }
+}
 
 /// How many jobs GitHub makes of one matrix.
 const MOST: usize = 256;
@@ -97,7 +136,7 @@ fn all(session: &Session<'_>) -> Vec<TargetName> {
 /// What was named: an image without a system is meant for all of them.
 fn named_targets(session: &Session<'_>, named: &[String]) -> Result<Vec<TargetName>, Error> {
     let mut names = Vec::new();
-    for name in target::parse_names(named)? {
+    for name in words::targets(&session.project, named)? {
         match &name {
             TargetName::Host { name: host } => {
                 session.project.check_host(host)?;

@@ -1,32 +1,80 @@
-//! The commands, a file each.
+//! The commands. A file has all of one: its arguments, their help, and what is done.
 
-pub(crate) mod accept;
-pub(crate) mod boot;
-pub(crate) mod build;
-pub(crate) mod clean;
-pub(crate) mod completions;
-pub(crate) mod diff;
-pub(crate) mod doctor;
-pub(crate) mod flash;
-pub(crate) mod hosts;
+mod accept;
+mod boot;
+mod build;
+mod clean;
+mod completions;
+mod diff;
+mod doctor;
+mod flash;
+mod hosts;
 pub(crate) mod image;
-pub(crate) mod init;
-pub(crate) mod list;
-pub(crate) mod matrix;
+mod init;
+mod list;
+mod man;
+mod matrix;
 mod report;
-pub(crate) mod size;
-pub(crate) mod source;
-pub(crate) mod status;
+mod size;
+mod source;
+mod status;
 mod verdicts;
-pub(crate) mod verify_hosts;
-pub(crate) mod watch;
+mod verify_hosts;
+mod watch;
 
-use serde_json::{Value, json};
+use cbox_driver::Error;
 
-/// The version of all JSON that the commands print.
-const SCHEMA: u32 = 1;
+use crate::context::Context;
 
-/// A result as JSON: the schema and one named part.
-pub(crate) fn document(name: &str, value: Value) -> Value {
-    json!({ "schema": SCHEMA, name: value })
+/// All commands, in the order of `cbox --help`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Build(build::BuildArgs),
+    Init(init::InitArgs),
+    List(list::ListArgs),
+    Hosts(hosts::HostsArgs),
+    VerifyHosts(verify_hosts::VerifyArgs),
+    Accept(accept::AcceptArgs),
+    Diff(diff::DiffArgs),
+    Watch(watch::WatchArgs),
+    Boot(boot::BootArgs),
+    Flash(flash::FlashArgs),
+    Size(size::SizeArgs),
+    Source(source::SourceArgs),
+    Doctor(doctor::DoctorArgs),
+    Status(status::StatusArgs),
+    Clean(clean::CleanArgs),
+    Matrix(matrix::MatrixArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    /// A kind of image in `cbox.toml`, which is known when the program runs.
+    #[command(skip)]
+    Image(String, image::ImageArgs),
+}
+
+impl Command {
+    /// Runs the command.
+    pub(crate) async fn run(&self, context: &Context<'_>) -> Result<(), Error> {
+        match self {
+            Self::Build(args) => build::run(context, args).await,
+            Self::Init(args) => init::run(context, args).await,
+            Self::List(_) => list::run(context),
+            Self::Hosts(args) => hosts::run(context, args).await,
+            Self::VerifyHosts(args) => verify_hosts::run(context, args).await,
+            Self::Accept(args) => accept::run(context, args).await,
+            Self::Diff(args) => diff::run(context, args).await,
+            Self::Watch(args) => watch::run(context, args).await,
+            Self::Boot(args) => boot::run(context, args).await,
+            Self::Flash(args) => flash::run(context, args).await,
+            Self::Size(args) => size::run(context, args).await,
+            Self::Source(args) => source::run(context, args).await,
+            Self::Doctor(_) => doctor::run(context).await,
+            Self::Status(args) => status::run(context, args).await,
+            Self::Clean(args) => clean::run(context, args).await,
+            Self::Matrix(args) => matrix::run(context, args),
+            Self::Completions(args) => completions::run(context, args),
+            Self::Man(args) => man::run(context, args),
+            Self::Image(kind, args) => image::run(context, kind, args).await,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use cbox_driver::{
     session::{Evaluator, Session},
     size::budget,
     subject::name::TargetName,
-    text::{columns, count, size},
+    text::{count, size},
 };
 use cbox_nix::{build, expression::Evaluated, plan::Plan};
 use serde_json::{Value, json};
@@ -14,16 +14,14 @@ use serde_json::{Value, json};
 use crate::{context::Context, view::View};
 
 /// Shows the derivations, the last line of all being the last one.
-pub(super) fn derivations(view: &View, jobs: &[Job<'_>], failures: &[Error]) {
-    view.json(&targets(jobs.iter().map(evaluated).collect(), failures));
-    for job in jobs {
-        view.plain(&job.derivation.drv);
-    }
+pub(super) fn derivations(context: &Context<'_>, jobs: &[Job<'_>], failures: &[Error]) {
+    context.parts(targets(jobs.iter().map(evaluated).collect(), failures));
+    context.lines(jobs.iter().map(|job| job.derivation.drv.as_str()));
 }
 
 /// Shows what would be done.
 pub(super) async fn plan(
-    view: &View,
+    context: &Context<'_>,
     evaluator: &Evaluator<'_>,
     jobs: &[Job<'_>],
     failures: &[Error],
@@ -37,15 +35,14 @@ pub(super) async fn plan(
     } else {
         build::plan(&evaluator.nix, &installables).await?
     };
-    view.json(&json!({
-        "schema": super::SCHEMA,
+    context.parts(json!({
         "targets": jobs.iter().map(evaluated).collect::<Value>(),
         "plan": plan,
         "errors": errors(failures),
     }));
     for job in jobs {
         let (info, name) = (&job.derivation, &job.target.name);
-        view.plain(&format!("{name} ({})", job.evaluated.system));
+        context.lines([format!("{name} ({})", job.evaluated.system)]);
         let mut rows = vec![
             [
                 "  host".to_owned(),
@@ -66,14 +63,12 @@ pub(super) async fn plan(
         for (option, value) in job.target.request.overrides.iter() {
             rows.push(["  forced".to_owned(), format!("{option} = {value}")]);
         }
-        columns(&rows).iter().for_each(|row| view.plain(row));
+        context.table(&rows);
     }
     let list = |title: String, paths: &[String]| {
         if !paths.is_empty() {
-            view.plain(&title);
-            paths
-                .iter()
-                .for_each(|path| view.plain(&format!("  {path}")));
+            context.lines([title]);
+            context.lines(paths.iter().map(|path| format!("  {path}")));
         }
     };
     list(
@@ -94,7 +89,7 @@ pub(super) async fn plan(
         &plan.unknown,
     );
     if plan.is_empty() && !jobs.is_empty() {
-        view.plain("nothing to build or fetch: everything is there");
+        context.lines(["nothing to build or fetch: everything is there"]);
     }
     Ok(())
 }
@@ -113,7 +108,7 @@ pub(super) fn built(
         .iter()
         .map(|done| json!({ "link": done.link, "manifest": done.manifest }));
     view.sum_up(!failures.is_empty());
-    view.json(&targets(items.collect(), failures));
+    context.parts(targets(items.collect(), failures));
     for done in built {
         let manifest = &done.manifest;
         if let Some(warning) = budget::image_warning(&session.project, manifest) {
@@ -170,7 +165,7 @@ pub(super) fn first_of(view: &View, failures: Vec<Error>) -> Result<(), Error> {
 
 /// The document of a build: its targets, and what went wrong with the others.
 fn targets(items: Value, failures: &[Error]) -> Value {
-    json!({ "schema": super::SCHEMA, "targets": items, "errors": errors(failures) })
+    json!({ "targets": items, "errors": errors(failures) })
 }
 
 fn errors(failures: &[Error]) -> Vec<Value> {

@@ -1,40 +1,108 @@
 //! `cbox size TARGET`: what makes an image large, and what pulled that in.
 
+use camino::Utf8PathBuf;
 use cbox_driver::{
     ci::workflow_command,
     error::{Error, Kind},
     nearest::{nearest, suggestion},
-    session::Session,
+    options::Forced,
     size::{
         budget,
         measured::{Comparison, Measured, Why, measure},
         subject::{self, Counted, Question},
     },
+    subject::words,
 };
+use cbox_nix::overrides::Setting;
+use clap::ValueHint;
 use serde_json::json;
 
-use super::document;
 use crate::{
-    cli::SizeArgs,
+    completion,
     context::Context,
     formats::{page, size as shown},
+    options::{LimitOptions, NixOptions, parse_setting},
 };
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox size appliance iso                       the largest packages, and what pulled them in
+  cbox size appliance iso --why python3         every way to a package
+  cbox size appliance iso --against HEAD~1      what came, went, grew and shrank
+  cbox size appliance iso --html ../size.html   a map to look around in
+";
+
+/// Show what makes an image large, and what pulled that in
+///
+/// An image holds what its system needs, so that is what is looked at: all that
+/// `system.build.toplevel` of the target's host refers to. Nothing is built.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SizeArgs {
+    /// What was built: an image, a host, REV:image, a link in out/ or a store path
+    #[arg(required = true, value_name = "TARGET", add = completion::targets())]
+    target: Vec<String>,
+    /// Compare with a commit's build of the same target, or with any other TARGET
+    #[arg(long, value_name = "REV|TARGET")]
+    against: Option<String>,
+    /// Show every way to one package
+    #[arg(long, value_name = "PACKAGE", conflicts_with_all = ["against", "html"])]
+    why: Option<String>,
+    /// Show the N largest
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "all")]
+    top: usize,
+    /// Show all
+    #[arg(long)]
+    all: bool,
+    /// Write a page with a map of it, which any browser opens; `-` is standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<Utf8PathBuf>,
+    /// Force an option, as for the build
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting, help_heading = "Evaluation")]
+    set: Vec<Setting>,
+    /// With the commit and the branch in it, as for the build
+    #[arg(long, help_heading = "Evaluation")]
+    stamp: bool,
+    /// With an image host's local settings, as for the build
+    #[arg(long, help_heading = "Evaluation")]
+    with_local: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
+    nix: NixOptions,
+}
+
+impl SizeArgs {
+    /// What was forced on the build that is asked about.
+    fn forced(&self) -> Forced {
+        Forced {
+            set: self.set.clone(),
+            stamp: self.stamp,
+        }
+    }
+
+    /// How many lines of one kind are shown at most.
+    fn most(&self) -> usize {
+        if self.all { usize::MAX } else { self.top }
+    }
+}
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
+    let target = words::subject(&session.project, &args.target)?;
     let to_stdout = args.html.as_deref().is_some_and(|file| file == "-");
-    if to_stdout && context.common.json {
+    if to_stdout && context.options.json {
         return Err(Error::new(
             Kind::Usage,
             "`--json` and `--html -` both ask for standard output",
         )
         .hint("name a file for the page"));
     }
-    let evaluator = session.evaluator(&args.nix()).await?;
+    let evaluator = session.evaluator(&args.nix.arguments()).await?;
     let forced = args.forced();
     let question = Question {
-        target: &args.target,
+        target: &target,
         against: args.against.as_deref(),
         forced: &forced,
         with_local: args.with_local,
@@ -47,7 +115,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         None => None,
     };
     let view = context.view;
-    remark(context, session, &measured);
+    remark(context, &measured);
     match &args.html {
         Some(_) if to_stdout => view.plain(page::render(&measured)?.trim_end()),
         Some(file) => {
@@ -59,7 +127,6 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
     if !to_stdout {
         show(
             context,
-            session,
             args,
             &measured,
             (comparison.as_ref(), why.as_ref()),
@@ -81,7 +148,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
 }
 
 /// Says what is not as one would expect.
-fn remark(context: &Context<'_>, _session: &Session<'_>, measured: &Measured) {
+fn remark(context: &Context<'_>, measured: &Measured) {
     let (view, subject) = (context.view, &measured.subject);
     let name = &subject.name;
     match subject.counted {
@@ -101,12 +168,10 @@ fn remark(context: &Context<'_>, _session: &Session<'_>, measured: &Measured) {
 
 fn show(
     context: &Context<'_>,
-    _session: &Session<'_>,
     args: &SizeArgs,
     measured: &Measured,
     (comparison, why): (Option<&Comparison>, Option<&Why<'_>>),
 ) {
-    let view = context.view;
     let mut value = measured.to_json();
     if let Some(Comparison { old, changes }) = comparison {
         value["against"] = old.to_json();
@@ -120,7 +185,7 @@ fn show(
         } = why;
         value["why"] = json!({ "package": package.name, "onlyWay": only_way, "ways": ways });
     }
-    view.json(&document("size", value));
+    context.document("size", value);
     let most = args.most();
     let lines = match (comparison, why) {
         (_, Some(why)) => shown::why(measured, why, most),
@@ -131,7 +196,7 @@ fn show(
         .concat(),
         (None, None) => [shown::heading(measured), shown::packages(measured, most)].concat(),
     };
-    lines.iter().for_each(|line| view.plain(line));
+    context.lines(lines);
 }
 
 fn unknown(measured: &Measured, word: &str) -> Error {

@@ -14,15 +14,30 @@ use cbox_driver::{
         manifest::{Manifest, ManifestError},
     },
     session::Session,
-    subject::target,
-    text::{age, columns, count, size},
+    subject::words,
+    text::{age, count, size},
     units::utc,
 };
 use nix_formats::closure::PathInfos;
 use serde_json::{Value, json};
 
-use super::SCHEMA;
-use crate::{cli::StatusArgs, context::Context};
+use crate::{completion, context::Context, options::OutDirOption};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox status
+  cbox status appliance iso --json";
+
+/// Show the links under out/: their size, their age, and whether they are current
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StatusArgs {
+    /// The targets to show [default: all links]
+    #[arg(value_name = "TARGET", add = completion::targets())]
+    targets: Vec<String>,
+    #[command(flatten)]
+    links: OutDirOption,
+}
 
 /// How a link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +93,8 @@ struct Row {
 /// # Errors
 /// When the folder cannot be read, or a target has no link. An odd link is no error.
 pub(crate) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<(), Error> {
-    let session = &context.open(args.out_dir.as_deref())?;
-    let names = target::parse_names(&args.targets)?;
+    let session = &context.open(args.links.out_dir.as_deref())?;
+    let names = words::targets(&session.project, &args.targets)?;
     let project = &session.project;
     let folder = &project.out_dir;
     let (holding, tree) = tokio::join!(StoreQuery::find(session), Tree::look(session));
@@ -205,7 +220,7 @@ fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Op
         let folder = session.environment.shown(folder);
         view.note(&format!("nothing is linked in {folder}"));
     } else {
-        table(context, session, rows);
+        table(context, rows);
         let mut total = format!("{}: images {}", count(rows.len(), "link"), size(own));
         if let Some(together) = together {
             total.push_str(&format!(", closures together {}", size(together)));
@@ -219,14 +234,13 @@ fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Op
         }
     }
     let items: Vec<Value> = rows.iter().map(to_json).collect();
-    view.json(&json!({
-        "schema": SCHEMA,
+    context.parts(json!({
         "links": items,
         "total": { "size": own, "closureSize": together },
     }));
 }
 
-fn table(context: &Context<'_>, _session: &Session<'_>, rows: &[Row]) {
+fn table(context: &Context<'_>, rows: &[Row]) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
     let cell = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
@@ -253,9 +267,7 @@ fn table(context: &Context<'_>, _session: &Session<'_>, rows: &[Row]) {
             format!("{}{unrooted}", row.state.word()),
         ]
     }));
-    columns(&lines)
-        .iter()
-        .for_each(|line| context.view.plain(line));
+    context.table(&lines);
 }
 
 /// The commit, with a `+` where the tree differed from it.

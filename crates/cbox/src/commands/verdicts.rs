@@ -1,25 +1,56 @@
-//! The form in which verdicts are shown.
+//! What `verify-hosts` and `accept` share: hosts are judged, and their verdicts shown.
 
-use cbox_driver::{ci::workflow_command, error::Error, session::Session, verify::report::Report};
+use cbox_driver::{
+    Error,
+    ci::workflow_command,
+    flake::version::Version,
+    session::Session,
+    verify::{
+        judge::{self, Judged, Question},
+        report::Report,
+    },
+};
 
-use super::document;
 use crate::{
-    cli::{Format, ShowArgs},
     context::Context,
     formats::{github, markdown, plain},
+    options::{Explain, Format, JudgeOptions, ShowOptions},
     view::Paint,
 };
 
+impl JudgeOptions {
+    /// What is asked, as far as these options say it.
+    pub(super) fn question(&self) -> Question<'_> {
+        Question {
+            hosts: &self.hosts,
+            set: &self.set,
+            limits: self.limits.into(),
+            explain: self.show.explain.explain != Explain::None,
+            base: None,
+            strict: false,
+            accepting: false,
+        }
+    }
+}
+
+/// Judges the version of the flake that `state` finds.
+pub(super) async fn judge<'a>(
+    session: &'a Session<'a>,
+    options: &JudgeOptions,
+    question: &Question<'_>,
+    state: impl Future<Output = Result<Version<'a>, Error>>,
+) -> Result<Judged<'a>, Error> {
+    let arguments = options.nix.arguments();
+    let evaluator = judge::evaluator(session, &arguments, !options.no_cache);
+    let (evaluator, state) = tokio::try_join!(evaluator, state)?;
+    judge::judge(session, evaluator, state, question).await
+}
+
 /// Shows a report in the form that was asked for.
-pub(super) fn show(
-    context: &Context<'_>,
-    session: &Session<'_>,
-    report: &Report,
-    args: ShowArgs,
-) -> Result<(), Error> {
+pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) -> Result<(), Error> {
     let view = context.view;
-    let github = &session.environment.github;
-    let detail = args.explain.into();
+    let github = &context.environment.github;
+    let detail = args.explain;
     let form = args.form(view.is_json(), github);
     // The form for GitHub has them itself.
     if form != Format::Github {
@@ -28,20 +59,15 @@ pub(super) fn show(
     }
     match form {
         Format::Json => {
-            view.json(&document("verifyHosts", report.to_json()));
+            context.document("verifyHosts", report.to_json());
             return Ok(());
         }
-        Format::Markdown => view.plain(markdown::report(report, detail).trim_end()),
-        Format::Plain => plain::report(report, detail, view.results())
-            .iter()
-            .for_each(|line| view.plain(line)),
+        Format::Markdown => context.lines([markdown::report(report, detail).trim_end()]),
+        Format::Plain => context.lines(plain::report(report, detail, view.results())),
         Format::Github => {
             let lines = workflow_command::log(&plain::report(report, detail, Paint::NONE));
             let annotations = github::annotations(report);
-            lines
-                .iter()
-                .chain(&annotations)
-                .for_each(|line| view.plain(line));
+            context.lines(lines.iter().chain(&annotations));
             github::record(github, report, &markdown::report(report, detail))?;
         }
     }

@@ -4,18 +4,40 @@ use cbox_driver::{
     error::{Error, Kind},
     flake::version::Version,
     session::Session,
-    text::{columns, count},
-    verify::{
-        judge::{Question, evaluator, judge},
-        self_test,
-    },
+    text::count,
+    verify::{judge::Question, self_test},
 };
 
-use super::{document, verdicts};
-use crate::{
-    cli::{Explain, JudgeArgs, VerifyArgs},
-    context::Context,
-};
+use super::verdicts;
+use crate::{context::Context, options::JudgeOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox verify-hosts                     the tracked files of the working tree
+  cbox verify-hosts --rev v1.2          a commit, by the baseline in it
+  cbox verify-hosts --base origin/main  and explain against another commit
+  cbox verify-hosts --self-test         show that ignored files move no derivation
+";
+
+/// Check that the install hosts are as accepted in baseline.json, and say why not
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct VerifyArgs {
+    /// Judge a commit instead of the working tree
+    #[arg(long, value_name = "REV", conflicts_with = "self_test")]
+    rev: Option<String>,
+    /// Explain against a commit [default: in a pull request, where it began]
+    #[arg(long, value_name = "REV", conflicts_with = "self_test")]
+    base: Option<String>,
+    /// Let only the same derivation pass, not another one with the same output
+    #[arg(long)]
+    strict: bool,
+    /// Write files to ignored and unbaked places of a copy, and show that nothing moves
+    #[arg(long)]
+    self_test: bool,
+    #[command(flatten)]
+    judge: JudgeOptions,
+}
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), Error> {
@@ -23,26 +45,19 @@ pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), 
     if args.self_test {
         return run_self_test(context, session, &args.judge).await;
     }
-    let arguments = args.judge.nix();
     let state = async {
         match &args.rev {
             Some(revision) => Version::commit(session, revision).await,
             None => Version::tracked(session).await,
         }
     };
-    let (evaluator, state) =
-        tokio::try_join!(evaluator(session, &arguments, !args.judge.no_cache), state)?;
     let question = Question {
-        hosts: &args.judge.hosts,
-        set: &args.judge.set,
-        limits: args.judge.limits.into(),
-        explain: args.judge.show.explain.explain != Explain::None,
         base: args.base.as_deref(),
         strict: args.strict,
-        accepting: false,
+        ..args.judge.question()
     };
-    let judged = judge(session, evaluator, state, &question).await?;
-    verdicts::show(context, session, &judged.report, args.judge.show)?;
+    let judged = verdicts::judge(session, &args.judge, &question, state).await?;
+    verdicts::show(context, &judged.report, args.judge.show)?;
     judged.report.outcome()
 }
 
@@ -50,7 +65,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), 
 async fn run_self_test(
     context: &Context<'_>,
     session: &Session<'_>,
-    args: &JudgeArgs,
+    args: &JudgeOptions,
 ) -> Result<(), Error> {
     if !args.set.is_empty() {
         return Err(Error::new(
@@ -61,12 +76,12 @@ async fn run_self_test(
     let settings = self_test::Settings {
         hosts: &args.hosts,
         limits: args.limits.into(),
-        arguments: &args.nix(),
+        arguments: &args.nix.arguments(),
         cached: !args.no_cache,
     };
     let found = self_test::run(session, settings).await?;
     let view = context.view;
-    view.json(&document("selfTest", found.to_json()));
+    context.document("selfTest", found.to_json());
     let lines: Vec<[String; 3]> = found
         .rows
         .iter()
@@ -84,7 +99,7 @@ async fn run_self_test(
             ]
         })
         .collect();
-    columns(&lines).iter().for_each(|line| view.plain(line));
+    context.table(&lines);
     for leak in &found.leaks {
         view.plain(&format!(
             "{} reaches {}: {}",

@@ -10,8 +10,9 @@ use cbox_driver::{
     error::Error,
     flake::version::Version,
     options::Forced,
+    report::document,
     session::Evaluator,
-    subject::{name::TargetName, target},
+    subject::{name::TargetName, target, words},
     text::count,
     watch::{
         file_watcher::FileWatcher,
@@ -21,13 +22,28 @@ use cbox_driver::{
 use cbox_nix::{Cancel, Interrupt, NixError};
 use serde_json::Value;
 
-use super::document;
 use crate::{
-    cli::{WatchArgs, nix_arguments},
+    completion,
     context::Context,
-    formats::{explanation::Detail, plain},
+    formats::plain,
+    options::{ExplainOptions, LimitOptions, NixOptions},
     view::View,
 };
+
+/// On each save, show which hosts and images it changes, and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cbox watch\n  cbox watch coder-thinkcentre appliance iso")]
+pub(crate) struct WatchArgs {
+    /// Targets or hosts [default: all hosts, and all images of this machine's architecture]
+    #[arg(value_name = "TARGET", add = completion::targets())]
+    targets: Vec<String>,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
+    show: ExplainOptions,
+    #[command(flatten)]
+    nix: NixOptions,
+}
 
 /// How many saved files are named.
 const NAMED: usize = 3;
@@ -37,14 +53,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// Runs the command, until a signal ends it.
 pub(crate) async fn run(context: &Context<'_>, args: &WatchArgs) -> Result<(), Error> {
-    let named = args
-        .targets
-        .iter()
-        .map(|name| target::parse_name(name))
-        .collect::<Result<Vec<_>, _>>()?;
     let session = context.open(None)?;
-    let arguments = nix_arguments(&args.nix_args);
-    let evaluator = session.evaluator(&arguments).await?;
+    let named = words::targets(&session.project, &args.targets)?;
+    let evaluator = session.evaluator(&args.nix.arguments()).await?;
     let mut watching = Watching {
         base: &evaluator,
         context,
@@ -110,7 +121,7 @@ impl Watching<'_, '_> {
         let view = self.context.view;
         let (child, cancel) = self.signal.child();
         // Anew each time: cbox.toml and the hosts can be others now.
-        let session = self.context.open_with(&child, None);
+        let session = self.context.open_anew(&child);
         let looked = async {
             let session = session.as_ref().map_err(Clone::clone)?;
             Ok((session, Version::working_tree(session, false).await?))
@@ -136,7 +147,7 @@ impl Watching<'_, '_> {
             .collect();
         let mut verdicts = Verdicts {
             view,
-            detail: self.args.show.into(),
+            detail: self.args.show,
             heading,
             told: vec![],
             last: None,
@@ -193,7 +204,7 @@ async fn until_saved<T>(
 /// What is shown of a round.
 struct Verdicts<'v> {
     view: &'v View,
-    detail: Detail,
+    detail: ExplainOptions,
     /// The files that were saved, until they have been named.
     heading: Option<String>,
     told: Vec<Value>,

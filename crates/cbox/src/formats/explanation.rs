@@ -6,7 +6,7 @@ use cbox_driver::{
 };
 use drv_causes::{Cause, Change, Difference, Explanation, Sign};
 
-use crate::cli::{Explain, ExplainArgs};
+use crate::options::{Explain, ExplainOptions};
 
 /// Longer lines are cut.
 const WIDEST: usize = 160;
@@ -23,23 +23,6 @@ const STEPS: usize = 5;
 /// How many names of those that are alike are shown.
 const ALIKE: usize = 3;
 
-/// How much of an explanation is shown.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Detail {
-    pub(crate) explain: Explain,
-    /// The most lines for one explanation.
-    pub(crate) max_lines: usize,
-}
-
-impl From<ExplainArgs> for Detail {
-    fn from(args: ExplainArgs) -> Self {
-        Self {
-            explain: args.explain,
-            max_lines: args.max_lines,
-        }
-    }
-}
-
 /// A line of an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
@@ -53,7 +36,7 @@ pub(crate) struct Shown {
 pub(crate) fn lines(
     explanation: &Explanation,
     places: &[Option<Place>],
-    detail: Detail,
+    detail: ExplainOptions,
 ) -> Vec<Shown> {
     let full = detail.explain == Explain::Full;
     let mut lines = Vec::new();
@@ -292,7 +275,7 @@ mod tests {
             cascade: 3826,
             same_output: false,
         };
-        let lines = lines(&explanation, &[], Detail { explain, max_lines });
+        let lines = lines(&explanation, &[], ExplainOptions { explain, max_lines });
         let shown = |line: &Shown| {
             format!(
                 "{}{}{}",

@@ -8,12 +8,13 @@ use cbox_driver::{
 use drv_causes::{Explanation, Sign};
 
 use super::{
-    explanation::{Detail, heading, lines},
+    explanation::{heading, lines},
     plain::about,
 };
+use crate::options::ExplainOptions;
 
 /// The report as a document of its own.
-pub(crate) fn report(report: &Report, detail: Detail) -> String {
+pub(crate) fn report(report: &Report, detail: ExplainOptions) -> String {
     let mut text = format!("### Install hosts: {}\n\n", report.verdict());
     text.push_str("| host | verdict | why |\n|---|---|---|\n");
     for host in &report.hosts {
@@ -61,7 +62,7 @@ fn why(host: &HostReport) -> String {
     }
 }
 
-fn body(host: &HostReport, detail: Detail) -> Option<String> {
+fn body(host: &HostReport, detail: ExplainOptions) -> Option<String> {
     if let Some(error) = &host.error {
         return Some(fenced("text", &error.lines().join("\n")));
     }
@@ -71,7 +72,11 @@ fn body(host: &HostReport, detail: Detail) -> Option<String> {
 }
 
 /// The explanation as a difference that GitHub colours: the signs stand first.
-pub(crate) fn diff(explanation: &Explanation, places: &[Option<Place>], detail: Detail) -> String {
+pub(crate) fn diff(
+    explanation: &Explanation,
+    places: &[Option<Place>],
+    detail: ExplainOptions,
+) -> String {
     let lines = lines(explanation, places, detail).into_iter().map(|line| {
         let sign = match line.sign {
             Sign::Gap => " ",

@@ -6,11 +6,11 @@ use cbox_driver::{
 };
 use drv_causes::{Cause, Explanation, Sign};
 
-use super::explanation::{Detail, Shown, cause_lines, cut, lines};
-use crate::view::Paint;
+use super::explanation::{Shown, cause_lines, cut, lines};
+use crate::{options::ExplainOptions, view::Paint};
 
 /// The lines of a report.
-pub(crate) fn report(report: &Report, detail: Detail, paint: Paint) -> Vec<String> {
+pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> Vec<String> {
     let rows: Vec<[String; 3]> = report
         .hosts
         .iter()
@@ -66,7 +66,7 @@ pub(crate) fn about(host: &HostReport) -> String {
 pub(crate) fn explanation(
     explanation: &Explanation,
     places: &[Option<Place>],
-    detail: Detail,
+    detail: ExplainOptions,
     paint: Paint,
 ) -> Vec<String> {
     text(lines(explanation, places, detail), paint)

@@ -7,8 +7,8 @@ use cbox_nix::{Interrupt, nix_error::Fault, process::Command};
 
 use super::*;
 use crate::{
-    diagnose::in_users_terms, environment::Environment, error::Kind, options::Options,
-    reporter::Silent, verify::baseline::FILE,
+    diagnose::in_users_terms, environment::Environment, error::Kind, flake::project::Project,
+    options::Options, reporter::Silent, verify::baseline::FILE,
 };
 
 /// A repository with a flake in a folder of its own.
@@ -104,8 +104,13 @@ impl Place {
             ..Environment::unknown()
         };
         let interrupt = Interrupt::never();
-        let options = Options::default();
-        let session = Session::open(&environment, &Silent, &interrupt, &options, None).unwrap();
+        let session = Session {
+            environment: &environment,
+            reporter: &Silent,
+            interrupt: &interrupt,
+            options: Options::default(),
+            project: Project::find(&environment, None).unwrap(),
+        };
         run(work(&session))
     }
 

@@ -14,15 +14,27 @@ use cbox_driver::{
 use cbox_source::audit_rules::Found;
 use serde_json::{Value, json};
 
-use crate::{commands::document, context::Context};
+use crate::context::Context;
+
+/// Look for keys, tokens, passwords and state in the staged tree
+///
+/// Fails with a list of what must not be baked into an image. The build of an image does
+/// this first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cbox source audit")]
+pub(super) struct AuditArgs {
+    /// Only what git tracks
+    #[arg(long)]
+    tracked: bool,
+}
 
 /// Runs the command.
 pub(super) async fn run(
     context: &Context<'_>,
     session: &Session<'_>,
-    tracked: bool,
+    args: &AuditArgs,
 ) -> Result<(), Error> {
-    let sources = Version::working_tree(session, tracked).await?;
+    let sources = Version::working_tree(session, args.tracked).await?;
     let audit = audit::audit(session, &sources).await?;
     let (view, tree) = (context.view, &sources.base);
     let entries = session.project.config().source.allow;
@@ -36,7 +48,7 @@ pub(super) async fn run(
         let entry = &entries[*entry];
         json!({ "path": entry.path, "finding": entry.finding, "why": entry.why })
     });
-    view.json(&document(
+    context.document(
         "audit",
         json!({
             "files": tree.entries.len(),
@@ -45,7 +57,7 @@ pub(super) async fn run(
             "allowed": allowed.collect::<Value>(),
             "unused": unused.collect::<Value>(),
         }),
-    ));
+    );
     for (path, found) in &audit.found {
         view.plain(&described(session, path, found));
     }

@@ -8,11 +8,31 @@ use cbox_driver::{
     },
     options::NixArguments,
     session::Session,
-    text::{columns, count},
+    text::count,
 };
 use serde_json::{Value, json};
 
-use crate::{cli::BakedArgs, commands::document, context::Context};
+use crate::{completion, context::Context, options::LimitOptions};
+
+/// Show what of the staged tree is baked into images
+///
+/// The flake itself decides that: the option that holds the baked source is evaluated,
+/// and what it leads to is compared with the staged tree. `baked` under [source] in
+/// cbox.toml names that option.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cbox source baked\n  cbox source baked _appliance_iso --files"
+)]
+pub(super) struct BakedArgs {
+    /// The host [default: those that exist only to be built into images]
+    #[arg(add = completion::image_hosts())]
+    host: Option<String>,
+    /// Each file, also where all of a folder are alike
+    #[arg(long)]
+    files: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+}
 
 /// Runs the command.
 pub(super) async fn run(
@@ -32,14 +52,12 @@ pub(super) async fn run(
             .map(|(path, state)| json!({ "path": path.display().to_string(), "state": state }));
         json!({ "hosts": baked.hosts, "path": baked.path, "files": files.collect::<Value>() })
     });
-    view.json(&document("baked", sources.collect()));
+    context.document("baked", sources.collect());
     for baked in &all {
         if all.len() > 1 {
             view.plain(&format!("{}:", baked.hosts.join(", ")));
         }
-        columns(&rows(baked, args.files))
-            .iter()
-            .for_each(|row| view.plain(row));
+        context.table(&rows(baked, args.files));
         view.note(&summary(baked));
     }
     let option = baked::option(session)?;

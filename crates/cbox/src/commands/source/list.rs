@@ -4,21 +4,30 @@ use std::cmp::Reverse;
 
 use cbox_driver::{
     flake::snapshot::Snapshot,
-    session::Session,
-    text::{columns, count, size},
+    text::{count, size},
 };
 use cbox_source::tree::{Entry, Kind};
 use serde_json::{Value, json};
 
-use crate::{cli::ListArgs, commands::SCHEMA, context::Context};
+use super::SourceOptions;
+use crate::context::Context;
+
+/// List the staged files
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cbox source list | grep nixos/\n  cbox source list --largest")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    pub(super) source: SourceOptions,
+    /// With the size of each file
+    #[arg(long)]
+    sizes: bool,
+    /// The largest first, with their sizes
+    #[arg(long)]
+    largest: bool,
+}
 
 /// Shows the files of `snapshot`.
-pub(super) fn run(
-    context: &Context<'_>,
-    _session: &Session<'_>,
-    args: &ListArgs,
-    snapshot: &Snapshot,
-) {
+pub(super) fn run(context: &Context<'_>, args: &ListArgs, snapshot: &Snapshot) {
     let view = context.view;
     let tree = &snapshot.tree;
     let mut entries: Vec<&Entry> = tree.entries.iter().collect();
@@ -26,16 +35,13 @@ pub(super) fn run(
         entries.sort_by_key(|entry| Reverse(entry.size()));
     }
     let name = |entry: &Entry| entry.path.display().to_string();
-    let rows: Vec<String> = match args.sizes || args.largest {
-        true => columns(
-            &entries
-                .iter()
-                .map(|entry| [sized(entry), name(entry)])
-                .collect::<Vec<_>>(),
-        ),
-        false => entries.iter().map(|entry| name(entry)).collect(),
-    };
-    rows.iter().for_each(|row| view.plain(row));
+    match args.sizes || args.largest {
+        true => {
+            let rows = entries.iter().map(|entry| [sized(entry), name(entry)]);
+            context.table(&rows.collect::<Vec<_>>());
+        }
+        false => context.lines(entries.iter().map(|entry| name(entry))),
+    }
     let total = tree.size();
     view.note(&format!(
         "{}, {}",
@@ -51,7 +57,7 @@ pub(super) fn run(
         })
     });
     let files: Value = files.collect();
-    view.json(&json!({ "schema": SCHEMA, "files": files, "size": total }));
+    context.parts(json!({ "files": files, "size": total }));
 }
 
 /// The size as the column has it.

@@ -8,50 +8,79 @@ mod why;
 use std::sync::Arc;
 
 use cbox_driver::{
-    error::Error,
+    Error,
     flake::{snapshot::Snapshot, version::Version},
     options::NixArguments,
     session::Session,
 };
+use clap::Subcommand;
 use serde_json::json;
 
-use super::document;
-use crate::{
-    cli::{SourceArgs, SourceCommand},
-    context::Context,
-};
+use crate::{completion, context::Context};
+
+/// Show what is staged, why, what of it is baked into images, and what must not be
+#[derive(Debug, clap::Args)]
+pub(crate) struct SourceArgs {
+    #[command(subcommand)]
+    command: SourceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SourceCommand {
+    List(list::ListArgs),
+    /// Print the hash of the staged tree, as flake references have it
+    #[command(after_help = "Example: cbox source hash")]
+    Hash(SourceOptions),
+    /// Put the staged tree into the store and print its flake reference
+    #[command(
+        after_help = "Example: nixos-rebuild switch --flake \"$(cbox source ref --host box)#box\""
+    )]
+    Ref(SourceOptions),
+    Why(why::WhyArgs),
+    Baked(baked::BakedArgs),
+    Audit(audit::AuditArgs),
+}
+
+/// What of the tree is meant.
+#[derive(Debug, clap::Args)]
+struct SourceOptions {
+    /// With the local settings of this host
+    #[arg(long, value_name = "HOST", add = completion::install_hosts())]
+    host: Option<String>,
+    /// Only what git tracks
+    #[arg(long)]
+    tracked: bool,
+}
 
 /// Runs the command.
-pub(crate) async fn run(context: &Context<'_>, command: &SourceCommand) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
-    let view = context.view;
-    match command {
+    match &args.command {
         SourceCommand::List(args) => {
-            let snapshot = snapshot(session, &args.source).await?;
-            list::run(context, session, args, &snapshot);
+            list::run(context, args, &*snapshot(session, &args.source).await?);
         }
         SourceCommand::Hash(args) => {
             let hash = snapshot(session, args).await?.staged.nar_hash.to_string();
-            view.plain(&hash);
-            view.json(&document("narHash", json!(hash)));
+            context.document("narHash", json!(hash));
+            context.lines([hash]);
         }
         SourceCommand::Ref(args) => {
             let snapshot = snapshot(session, args).await?;
             let evaluator = session.evaluator(&NixArguments::default()).await?;
             snapshot.ready(&evaluator).await?;
             let reference = snapshot.staged.reference();
-            view.plain(&reference);
-            view.json(&document("reference", json!(reference)));
+            context.document("reference", json!(reference));
+            context.lines([reference]);
         }
         SourceCommand::Why(args) => why::run(context, session, args).await?,
         SourceCommand::Baked(args) => baked::run(context, session, args).await?,
-        SourceCommand::Audit { tracked } => audit::run(context, session, *tracked).await?,
+        SourceCommand::Audit(args) => audit::run(context, session, args).await?,
     }
     Ok(())
 }
 
 /// The tree that is meant.
-async fn snapshot(session: &Session<'_>, args: &SourceArgs) -> Result<Arc<Snapshot>, Error> {
+async fn snapshot(session: &Session<'_>, args: &SourceOptions) -> Result<Arc<Snapshot>, Error> {
     if let Some(host) = &args.host {
         session.project.check_host(host)?;
     }

@@ -18,7 +18,31 @@ use cbox_nix::nix_error::Unstaged;
 use cbox_source::tree::{Entry, Tree};
 use serde_json::{Value, json};
 
-use crate::{cli::WhyArgs, commands::document, context::Context};
+use super::SourceOptions;
+use crate::{context::Context, options::LimitOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox source why hosts/box/disk.nix
+  cbox source why docs secrets.img --baked
+
+The exit code is 0 if all of them are staged, and 1 if one is not.";
+
+/// Say which rule decides whether files and folders are staged
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct WhyArgs {
+    /// Files and folders, there or not
+    #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<Utf8PathBuf>,
+    #[command(flatten)]
+    source: SourceOptions,
+    /// Say too whether they are baked into images; this evaluates the image hosts
+    #[arg(long)]
+    baked: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+}
 
 /// The answer for one path.
 struct Answer {
@@ -73,7 +97,7 @@ pub(super) async fn run(
             baked: baked_of(&all_baked, path.as_std_path()),
         });
     }
-    show(context, session, &answers);
+    show(context, &answers);
     let missing = answers.iter().filter(|answer| answer.files == 0).count();
     match missing {
         0 => Ok(()),
@@ -184,7 +208,7 @@ fn baked_of(all: &[Baked], path: &Path) -> Vec<(String, usize)> {
     hosts.collect()
 }
 
-fn show(context: &Context<'_>, _session: &Session<'_>, answers: &[Answer]) {
+fn show(context: &Context<'_>, answers: &[Answer]) {
     let view = context.view;
     let items = answers.iter().map(|answer| {
         let baked = answer.baked.iter();
@@ -200,7 +224,7 @@ fn show(context: &Context<'_>, _session: &Session<'_>, answers: &[Answer]) {
             "baked": baked,
         })
     });
-    view.json(&document("paths", items.collect()));
+    context.document("paths", items.collect());
     for answer in answers {
         let word = match answer.files {
             0 => "not staged",

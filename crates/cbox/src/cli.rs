@@ -1,0 +1,368 @@
+//! The one command line of the program: its commands, and the kinds of image in the
+//! `cbox.toml` of the flake that is here.
+
+use std::ffi::OsString;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cbox_driver::{
+    Environment, Error, Kind,
+    error::TABLE,
+    flake::{
+        config::{self, TargetConfig},
+        project::Project,
+    },
+    nearest::{nearest, suggestion},
+    subject::name::TargetName,
+};
+use clap::{
+    Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::{
+    commands::{
+        Command,
+        image::{self, ImageArgs},
+    },
+    options::{Format, GlobalOptions, RepeatedOptions},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  cbox appliance iso                  build the ISO for this machine's architecture
+  cbox appliance qcow2 aarch64        build another architecture's disk image
+  cbox appliance raw --dry-run        show what would be built and fetched
+  cbox build appliance iso box        build several targets in one run: an image and a host
+  cbox init                           write a cbox.toml for the flake that is here
+  cbox list                           show what there is to build
+  cbox boot appliance iso             boot what was built
+  cbox flash appliance iso /dev/sdb   write it to a drive
+  cbox verify-hosts                   check that no install host changes unseen
+";
+
+const ENVIRONMENT: &str = "\
+Environment:
+  CBOX_FIRMWARE_DIR  where `cbox boot` finds UEFI firmware
+  CBOX_HEARTBEAT     after how many silent seconds a line says what still runs, where no
+                     terminal shows it [default: 30; 0: never]
+  NO_COLOR           no colours, if it is set
+";
+
+/// Builds, checks and records images of NixOS hosts.
+///
+/// `cbox <kind> <format> [system]` builds one of the targets in cbox.toml: it stages a
+/// clean copy of the flake, evaluates it purely, builds it with Nix and keeps the result
+/// under out/. `cbox <kind> --help` shows the options.
+#[derive(Debug, Parser)]
+#[command(name = "cbox", version, after_help = EXAMPLES, after_long_help = long_after_help())]
+#[command(
+    override_usage = "cbox [OPTIONS] <COMMAND>\n       cbox [OPTIONS] <KIND> <FORMAT> [SYSTEM]"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: GlobalOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+fn long_after_help() -> String {
+    let codes = TABLE.iter();
+    let codes = codes.map(|(code, meaning)| format!("  {code:>3}  {meaning}\n"));
+    let codes: String = codes.collect();
+    format!("{EXAMPLES}\n{ENVIRONMENT}\nExit codes:\n{codes}")
+}
+
+/// Finds the flake, in `flake` or around the working directory.
+///
+/// # Errors
+/// When there is none, or its `cbox.toml` will not do: it cannot be read, or calls a kind as
+/// a command is called.
+pub(crate) fn find_project(
+    environment: &Environment,
+    flake: Option<&Utf8Path>,
+) -> Result<Project, Error> {
+    let project = Project::find(environment, flake)?;
+    let mut targets = targets(Some(&project)).iter();
+    let taken = targets.find(|target| is_command(&target.kind));
+    match taken {
+        None => Ok(project),
+        Some(target) => Err(Error::new(
+            Kind::Config,
+            format!(
+                "{}: the kind `{}` is a command of cbox",
+                config::FILE,
+                target.kind
+            ),
+        )
+        .hint(
+            "call the kind otherwise: `cbox <kind> <format>` could not be told from the command",
+        )),
+    }
+}
+
+/// Whether `word` stands for a command, and so for no kind of image.
+fn is_command(word: &str) -> bool {
+    // Clap adds this one when it parses.
+    word == "help" || Command::has_subcommand(word)
+}
+
+/// The commands' names.
+pub(crate) fn command_names() -> Vec<String> {
+    let commands = Cli::command();
+    let names = commands.get_subcommands().map(clap::Command::get_name);
+    names.chain(["help"]).map(str::to_owned).collect()
+}
+
+fn targets(project: Option<&Project>) -> &[TargetConfig] {
+    let config = project.and_then(|project| project.required_config().ok());
+    config.map_or(&[], |config| &config.targets)
+}
+
+/// The command line with the kinds of image in `project`, which have a place of their own in
+/// its help.
+pub(crate) fn command(project: Option<&Project>) -> clap::Command {
+    let mut command = Cli::command();
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    let mut kinds: Vec<(&str, Vec<&TargetConfig>)> = Vec::new();
+    for target in targets(project) {
+        match kinds.iter_mut().find(|(kind, _)| *kind == target.kind) {
+            Some((_, formats)) => formats.push(target),
+            None => kinds.push((&target.kind, vec![target])),
+        }
+    }
+    for (kind, targets) in kinds {
+        let formats: Vec<&str> = targets.iter().map(|target| &*target.format).collect();
+        rows.push([kind.to_owned(), formats.join(", ")]);
+        command = command.subcommand(image::command(kind, &targets).hide(true));
+    }
+    with_repeated(with_section(command, "Kinds of image in cbox.toml", &rows))
+}
+
+/// `command` whose commands take the options that add up.
+fn with_repeated(command: clap::Command) -> clap::Command {
+    let options = RepeatedOptions::augment_args(clap::Command::new("options"));
+    let options: Vec<clap::Arg> = options.get_arguments().cloned().collect();
+    with_each(command, &options)
+}
+
+fn with_each(command: clap::Command, options: &[clap::Arg]) -> clap::Command {
+    command.mut_subcommands(|command| with_each(command.args(options), options))
+}
+
+/// `command` with rows under a heading of their own, before its options.
+pub(crate) fn with_section(
+    command: clap::Command,
+    heading: &str,
+    rows: &[[String; 2]],
+) -> clap::Command {
+    if rows.is_empty() {
+        return command;
+    }
+    let styles = command.get_styles();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let width = rows.iter().map(|[name, _]| name.len()).max();
+    let width = width.unwrap_or_default();
+    let rows = rows.iter().map(|[name, text]| {
+        let gap = " ".repeat(width - name.len());
+        format!("\n  {literal}{name}{literal:#}{gap}  {text}")
+    });
+    let section = format!("{header}{heading}:{header:#}{}", rows.collect::<String>());
+    command.help_template(format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{section}\n\n\
+         {{all-args}}{{after-help}}"
+    ))
+}
+
+/// The folder that `--flake` names among the words of the command line, finished or not.
+/// Clap cannot say it: the flake has the words that clap is to know.
+pub(crate) fn flake_among(words: &[OsString]) -> Option<Utf8PathBuf> {
+    let words = words.iter().filter_map(|word| word.to_str()).skip(1);
+    // A shell that completes puts this one before the line.
+    let mut line = words.peekable();
+    line.next_if_eq(&"--");
+    let mut line = line.take_while(|word| *word != "--");
+    let mut flake = None;
+    while let Some(word) = line.next() {
+        match word.strip_prefix("--flake") {
+            Some("") => flake = line.next().or(flake),
+            Some(rest) => flake = rest.strip_prefix('=').or(flake),
+            None => {}
+        }
+    }
+    flake.map(Utf8PathBuf::from)
+}
+
+/// Why the words of a command line are no command.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// What clap says, help among it.
+    Clap(clap::Error),
+    /// What cbox says.
+    Cbox(Error),
+    /// JSON is asked for, and another form.
+    TwoForms,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Cbox(error)
+    }
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Self {
+        Self::Clap(error)
+    }
+}
+
+/// Parses the words of the command line.
+///
+/// # Errors
+/// When they are no command, and when they ask for help.
+pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Result<Cli, Refusal> {
+    let matches = match command(project.ok()).try_get_matches_from(words) {
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+            return Err(unknown_word(project, words, error));
+        }
+        matches => matches?,
+    };
+    let mut cli = match matches.subcommand() {
+        Some((kind, image)) if !is_command(kind) => Cli {
+            options: GlobalOptions::from_arg_matches(&matches)?,
+            command: Command::Image(kind.to_owned(), ImageArgs::from_arg_matches(image)?),
+        },
+        _ => Cli::from_arg_matches(&matches)?,
+    };
+    let mut level = &matches;
+    while let Some((_, behind)) = level.subcommand() {
+        cli.options.add(RepeatedOptions::from_arg_matches(behind)?);
+        level = behind;
+    }
+    match level.try_get_one::<Format>("format") {
+        Ok(Some(Format::Json)) => cli.options.json = true,
+        Ok(Some(_)) if cli.options.json => return Err(Refusal::TwoForms),
+        _ => {}
+    }
+    Ok(cli)
+}
+
+/// The error for a first word that is neither a command nor a kind. It is a slip in the name
+/// of either; where the kinds cannot be known, help is shown as for a kind.
+fn unknown_word(
+    project: Result<&Project, &Error>,
+    words: &[OsString],
+    error: clap::Error,
+) -> Refusal {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word.clone(),
+        _ => return error.into(),
+    };
+    let word = word.as_str();
+    let words = words.iter().filter_map(|word| word.to_str());
+    let mut before = words.clone().skip(1).take_while(|other| *other != word);
+    if before.any(is_command) {
+        // It is behind a command that has commands of its own.
+        return error.into();
+    }
+    let config = project
+        .map_err(Clone::clone)
+        .and_then(|project| project.required_config());
+    let commands = command_names();
+    let mut known: Vec<&str> = commands.iter().map(String::as_str).collect();
+    match config {
+        Ok(config) => known.extend(config.targets.iter().map(|target| &*target.kind)),
+        Err(_) if words.clone().any(|word| word == "-h" || word == "--help") => {
+            let command = with_repeated(Cli::command().subcommand(image::command(word, &[])));
+            let help = command.try_get_matches_from(words);
+            return help.err().unwrap_or(error).into();
+        }
+        // A slip in a command's name is the nearer thought, where there is one.
+        Err(error) if nearest(word, known.iter().copied()).is_empty() => return error.into(),
+        Err(_) => {}
+    }
+    known.sort_unstable();
+    known.dedup();
+    let hint = match word.parse::<TargetName>() {
+        Ok(target) => format!("`cbox build {target}` builds the target of that name"),
+        Err(_) => suggestion(word, &known),
+    };
+    let message = format!("`{word}` is neither a command nor a kind of target");
+    Error::new(Kind::Usage, message).hint(hint).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_flake_is_found_on_an_unfinished_line() {
+        let flake = |line: &str| flake_among(&words(line)).map(Utf8PathBuf::into_string);
+        assert_eq!(flake("cbox --flake a/b build "), Some("a/b".into()));
+        assert_eq!(flake("cbox build --flake=a x"), Some("a".into()));
+        assert_eq!(flake("cbox -- cbox build --flake=a "), Some("a".into()));
+        assert_eq!(flake("cbox --flake a build --flake b"), Some("b".into()));
+        assert_eq!(flake("cbox build --flake"), None);
+        assert_eq!(flake("cbox build --flakes x"), None);
+        assert_eq!(flake("cbox build x -- --flake y"), None);
+    }
+
+    /// A flake with one image.
+    fn flake() -> (tempfile::TempDir, Project) {
+        let folder = tempfile::tempdir().unwrap();
+        let target =
+            "[[target]]\nkind = \"appliance\"\nformat = \"iso\"\nhost = \"x\"\nattribute = \"a\"\n";
+        std::fs::write(folder.path().join("cbox.toml"), target).unwrap();
+        std::fs::write(folder.path().join("flake.nix"), "").unwrap();
+        let environment = Environment {
+            folder: folder.path().to_owned().try_into().unwrap(),
+            ..Environment::unknown()
+        };
+        let project = find_project(&environment, None).unwrap();
+        (folder, project)
+    }
+
+    #[test]
+    fn the_definitions_hold() {
+        command(None).debug_assert();
+        let (_folder, project) = flake();
+        command(Some(&project)).debug_assert();
+    }
+
+    #[test]
+    fn a_kind_is_a_command() {
+        let (_folder, project) = flake();
+        let line = words("cbox --flake x appliance iso --drv --json -- -L");
+        let cli = parse(Ok(&project), &line).unwrap();
+        assert_eq!(cli.options.flake.as_deref(), Some("x".into()));
+        assert!(cli.options.json);
+        let Command::Image(kind, image) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(
+            (&*kind, image.format.as_deref()),
+            ("appliance", Some("iso"))
+        );
+        assert!(image.build.drv);
+        assert_eq!(image.build.nix_arguments().others, ["-L"]);
+    }
+
+    #[test]
+    fn options_count_on_either_side() {
+        let (_folder, project) = flake();
+        for command in ["list", "appliance iso", "source hash"] {
+            let line = format!(
+                "cbox --flake a -v --override-input n r {command} --json -v --override-input m s"
+            );
+            let options = parse(Ok(&project), &words(&line)).unwrap().options;
+            assert_eq!(options.repeated.verbose, 2, "{command}");
+            let run = options.run_options();
+            assert!(options.json && run.flake.unwrap() == "a");
+            let inputs = [("n", "r"), ("m", "s")].map(|(n, r)| (n.to_owned(), r.to_owned()));
+            assert_eq!(run.override_inputs, inputs, "{command}");
+        }
+    }
+}

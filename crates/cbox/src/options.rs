@@ -1,0 +1,264 @@
+//! The options that commands share.
+
+use std::num::NonZeroUsize;
+
+use camino::Utf8PathBuf;
+use cbox_driver::{
+    environment::GitHub,
+    eval::memory_budget::parse_size,
+    options::{Forced, Limits, NixArguments, Options},
+};
+use cbox_nix::overrides::Setting;
+use clap::{Args, ValueEnum, ValueHint};
+
+use crate::completion;
+
+/// Where the options of every command stand in help: behind the command's own.
+const SHARED: usize = 500;
+
+/// Options of every command.
+#[derive(Debug, Default, Args)]
+pub(crate) struct GlobalOptions {
+    /// The folder of the flake [default: this one, or the nearest above with a flake.nix]
+    #[arg(display_order = SHARED, long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) flake: Option<Utf8PathBuf>,
+    /// Print the result as JSON
+    #[arg(display_order = SHARED, long, global = true)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) repeated: RepeatedOptions,
+    /// Show results and errors only
+    #[arg(display_order = SHARED, short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Use another store, as Nix names it
+    #[arg(display_order = SHARED, long, global = true, value_name = "URI", help_heading = "Nix")]
+    store: Option<String>,
+    /// Fetch nothing
+    #[arg(display_order = SHARED, long, global = true, help_heading = "Nix")]
+    offline: bool,
+    /// Show errors of an evaluation with the whole way to them, as Nix does
+    #[arg(display_order = SHARED, long, global = true, help_heading = "Nix")]
+    show_trace: bool,
+}
+
+/// Those of them that add up. Clap lets the last place of a global option count alone, so
+/// these belong to each command, and [`GlobalOptions::add`] adds them.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RepeatedOptions {
+    /// Show the logs of builds and the warnings of evaluations; twice: every command that is run
+    #[arg(display_order = SHARED, short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Replace an input of the flake, for this run
+    #[arg(display_order = SHARED, long, num_args = 2, value_names = ["NAME", "REF"], action = clap::ArgAction::Append, help_heading = "Nix")]
+    override_input: Vec<String>,
+}
+
+impl GlobalOptions {
+    /// Adds what stands behind a command to what stands before it.
+    pub(crate) fn add(&mut self, behind: RepeatedOptions) {
+        let all = &mut self.repeated;
+        all.verbose = all.verbose.saturating_add(behind.verbose);
+        all.override_input.extend(behind.override_input);
+    }
+
+    /// What a run is asked for.
+    pub(crate) fn run_options(&self) -> Options {
+        let inputs = self.repeated.override_input.chunks_exact(2);
+        Options {
+            flake: self.flake.clone(),
+            store: self.store.clone(),
+            offline: self.offline,
+            show_trace: self.show_trace,
+            override_inputs: inputs
+                .map(|pair| (pair[0].clone(), pair[1].clone()))
+                .collect(),
+        }
+    }
+}
+
+/// Where the links are.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OutDirOption {
+    /// Where the links are [default: out/ beside flake.nix]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out_dir: Option<Utf8PathBuf>,
+}
+
+/// How much is evaluated at once.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct LimitOptions {
+    /// Make N evaluations at once [default: as many as cores and free memory allow]
+    #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "Evaluation")]
+    jobs: Option<NonZeroUsize>,
+    /// Let all evaluations together take this much memory, as 4G or 1500M [default: what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Evaluation")]
+    max_memory: Option<u64>,
+}
+
+impl From<LimitOptions> for Limits {
+    fn from(options: LimitOptions) -> Self {
+        Self {
+            jobs: options.jobs,
+            max_memory: options.max_memory,
+        }
+    }
+}
+
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse()
+        .map_err(|_| "it is a whole number from 1 on: how many evaluations go at once")
+}
+
+/// Arguments for Nix, behind `--`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct NixOptions {
+    /// Arguments for Nix
+    #[arg(last = true, value_name = "NIX ARGS", help_heading = "Nix")]
+    pub(crate) nix_args: Vec<String>,
+}
+
+impl NixOptions {
+    /// What Nix is told.
+    pub(crate) fn arguments(&self) -> NixArguments {
+        NixArguments {
+            builders: None,
+            others: self.nix_args.clone(),
+        }
+    }
+}
+
+/// Options of every build.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BuildOptions {
+    /// Show what would be built and fetched, and stop
+    #[arg(long, conflicts_with = "drv")]
+    pub(crate) dry_run: bool,
+    /// Print the path of the derivation, and stop
+    #[arg(long)]
+    pub(crate) drv: bool,
+    /// Force an option: the value is JSON or a plain word, a text that looks like
+    /// something else stands in quotes: 'a.b="25.11"'
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting)]
+    set: Vec<Setting>,
+    /// Put the commit and the branch into the image
+    #[arg(long)]
+    stamp: bool,
+    /// Use an image host's local settings; their values enter the image
+    #[arg(long)]
+    pub(crate) with_local: bool,
+    /// Where the links go [default: out/ beside flake.nix]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out_dir: Option<Utf8PathBuf>,
+    /// Build, but link and record nothing
+    #[arg(long)]
+    pub(crate) no_link: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
+    /// Machines that build, as Nix names them
+    #[arg(long, value_name = "BUILDERS", help_heading = "Nix")]
+    builders: Option<String>,
+    #[command(flatten)]
+    nix: NixOptions,
+}
+
+impl BuildOptions {
+    /// What Nix is told.
+    pub(crate) fn nix_arguments(&self) -> NixArguments {
+        NixArguments {
+            builders: self.builders.clone(),
+            ..self.nix.arguments()
+        }
+    }
+
+    /// What is forced on the targets.
+    pub(crate) fn forced(&self) -> Forced {
+        Forced {
+            set: self.set.clone(),
+            stamp: self.stamp,
+        }
+    }
+}
+
+/// Reads the value of `--set`.
+pub(crate) fn parse_setting(text: &str) -> Result<Setting, String> {
+    text.parse()
+        .map_err(|error: cbox_nix::overrides::OverrideError| error.to_string())
+}
+
+/// How far an explanation goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Explain {
+    /// Verdicts only
+    None,
+    /// The causes, within `--max-lines`
+    #[default]
+    Causes,
+    /// All there is to say
+    Full,
+}
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Plain,
+    /// As `--json`
+    Json,
+    /// A table with folded details
+    Markdown,
+    /// Annotations, summary and outputs of GitHub Actions
+    Github,
+}
+
+/// How much is explained.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ExplainOptions {
+    /// How much to explain
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) explain: Explain,
+    /// The most lines for one explanation
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) max_lines: usize,
+}
+
+/// How an explanation is shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ShowOptions {
+    #[command(flatten)]
+    pub(crate) explain: ExplainOptions,
+    /// The form of the result [default: github in GitHub Actions, plain elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+impl ShowOptions {
+    /// The form to use.
+    pub(crate) fn form(self, json: bool, github: &GitHub) -> Format {
+        match self.format {
+            _ if json => Format::Json,
+            Some(format) => format,
+            None if github.actions => Format::Github,
+            None => Format::Plain,
+        }
+    }
+}
+
+/// How hosts are judged: by `verify-hosts` and `accept`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct JudgeOptions {
+    /// Only install hosts whose names match; can be given more than once
+    #[arg(long = "host", value_name = "GLOB", add = completion::install_hosts())]
+    pub(crate) hosts: Vec<String>,
+    /// Evaluate everything, also what is remembered
+    #[arg(long, help_heading = "Evaluation")]
+    pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
+    /// Force an option, to see what that would change
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting)]
+    pub(crate) set: Vec<Setting>,
+    #[command(flatten)]
+    pub(crate) show: ShowOptions,
+    #[command(flatten)]
+    pub(crate) nix: NixOptions,
+}
