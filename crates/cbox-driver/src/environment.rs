@@ -4,7 +4,10 @@ use std::{ffi::OsString, path::PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::error::{Error, Kind};
+use crate::{
+    ci,
+    error::{Error, Kind},
+};
 
 /// What the program takes from its environment.
 #[derive(Debug, Clone)]
@@ -31,26 +34,8 @@ pub struct Environment {
     pub cores: usize,
     /// Whether the user has set the heap that Nix starts with.
     pub heap_is_set: bool,
-    /// What GitHub Actions says of a run in it.
-    pub github: GitHub,
-}
-
-/// What GitHub Actions tells the programs that it runs (its documentation, "Variables
-/// reference"); nothing of it elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GitHub {
-    /// Whether the program runs there.
-    pub actions: bool,
-    /// What started the run: `pull_request`, `push`.
-    pub event_name: Option<String>,
-    /// The branch that a pull request is for.
-    pub base_ref: Option<String>,
-    /// The branch that a pull request comes from.
-    pub head_ref: Option<String>,
-    /// The file that takes the summary of the job.
-    pub step_summary: Option<Utf8PathBuf>,
-    /// The file that takes the outputs of the step.
-    pub output: Option<Utf8PathBuf>,
+    /// What each CI system says of this run.
+    pub ci_jobs: Vec<ci::Job>,
 }
 
 impl Environment {
@@ -96,14 +81,7 @@ impl Environment {
             has_display: variable("DISPLAY").is_some() || variable("WAYLAND_DISPLAY").is_some(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
-            github: GitHub {
-                actions: variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
-                event_name: variable("GITHUB_EVENT_NAME"),
-                base_ref: variable("GITHUB_BASE_REF"),
-                head_ref: variable("GITHUB_HEAD_REF"),
-                step_summary: variable("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from),
-                output: variable("GITHUB_OUTPUT").map(Utf8PathBuf::from),
-            },
+            ci_jobs: ci::jobs(&variable),
         })
     }
 
@@ -121,8 +99,13 @@ impl Environment {
             has_display: false,
             cores: 1,
             heap_is_set: false,
-            github: GitHub::default(),
+            ci_jobs: vec![],
         }
+    }
+
+    /// The job of a CI system that the program runs in.
+    pub fn ci(&self) -> Option<&ci::Job> {
+        self.ci_jobs.iter().find(|job| job.is_here)
     }
 
     /// The file of a program on the PATH.

@@ -42,6 +42,7 @@ pub mod flash;
 pub mod init;
 pub mod links;
 pub mod machine;
+pub mod matrix;
 pub mod nearest;
 pub mod options;
 pub mod progress;

@@ -74,6 +74,15 @@ pub fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
     sync_folder(&path)
 }
 
+/// Adds `text` to `path`, which others write too.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn append(path: &Utf8Path, text: &str) -> io::Result<()> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
 /// A complete file in `folder`.
 fn complete(folder: &Utf8Path, text: &str, mode: Permissions) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()

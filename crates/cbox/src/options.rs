@@ -1,15 +1,16 @@
 //! The options that commands share.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::LazyLock};
 
 use camino::Utf8PathBuf;
 use cbox_driver::{
-    environment::GitHub,
+    Environment,
+    ci::{CiSystem, SYSTEMS},
     eval::memory_budget::parse_size,
     options::{Forced, Limits, NixArguments, Options},
 };
 use cbox_nix::overrides::Setting;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint, builder::PossibleValue};
 
 use crate::completion;
 
@@ -198,7 +199,7 @@ pub(crate) enum Explain {
 }
 
 /// The form of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people
     Plain,
@@ -206,8 +207,35 @@ pub(crate) enum Format {
     Json,
     /// A table with folded details
     Markdown,
-    /// Annotations, summary and outputs of GitHub Actions
-    Github,
+    /// As a CI system takes it
+    Ci(&'static dyn CiSystem),
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<Format>> = LazyLock::new(|| {
+            let ours = [Format::Plain, Format::Json, Format::Markdown];
+            ours.into_iter().chain(SYSTEMS.map(Format::Ci)).collect()
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Plain => ("plain", "For people"),
+            Self::Json => ("json", "As `--json`"),
+            Self::Markdown => ("markdown", "A table with folded details"),
+            Self::Ci(system) => (system.name(), system.form()),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// The help of `--format`.
+fn format_help() -> String {
+    let defaults = SYSTEMS.map(|system| format!("{} in {}", system.name(), system.title()));
+    let defaults = defaults.join(", ");
+    format!("The form of the result [default: {defaults}, plain elsewhere]")
 }
 
 /// How much is explained.
@@ -226,19 +254,18 @@ pub(crate) struct ExplainOptions {
 pub(crate) struct ShowOptions {
     #[command(flatten)]
     pub(crate) explain: ExplainOptions,
-    /// The form of the result [default: github in GitHub Actions, plain elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help = format_help())]
     format: Option<Format>,
 }
 
 impl ShowOptions {
     /// The form to use.
-    pub(crate) fn form(self, json: bool, github: &GitHub) -> Format {
-        match self.format {
+    pub(crate) fn form(self, json: bool, environment: &Environment) -> Format {
+        match (self.format, environment.ci()) {
             _ if json => Format::Json,
-            Some(format) => format,
-            None if github.actions => Format::Github,
-            None => Format::Plain,
+            (Some(format), _) => format,
+            (None, Some(job)) => Format::Ci(job.system),
+            (None, None) => Format::Plain,
         }
     }
 }

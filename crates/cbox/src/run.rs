@@ -31,7 +31,10 @@ pub(crate) fn main() -> ExitCode {
     }
     let cli = cli::parse(project.as_ref(), &words);
     // Help needs no environment, and is wanted most where something is wrong with it.
-    let read = environment.and_then(|environment| Ok((environment, Terminal::read()?)));
+    let read = environment.and_then(|environment| {
+        let terminal = Terminal::read(environment.ci())?;
+        Ok((environment, terminal))
+    });
     match (read, cli) {
         (Ok((environment, terminal)), Ok(cli)) => run(&environment, &terminal, &project, &cli),
         (Ok((_, terminal)), Err(refusal)) => refuse(&terminal, &refusal),

@@ -2,7 +2,10 @@
 
 use std::{io::IsTerminal as _, time::Duration};
 
-use cbox_driver::{Error, Kind};
+use cbox_driver::{
+    Error, Kind,
+    ci::{CiSystem, Job},
+};
 
 /// The standard streams, looked at once.
 #[derive(Debug, Clone, Copy)]
@@ -17,8 +20,8 @@ pub(crate) struct Terminal {
     pub(crate) colour: bool,
     /// Whether standard output is one.
     pub(crate) colours_results: bool,
-    /// Whether GitHub Actions reads along.
-    pub(crate) github: bool,
+    /// The CI system that reads along.
+    pub(crate) ci: Option<&'static dyn CiSystem>,
 }
 
 /// How progress is shown.
@@ -28,8 +31,8 @@ pub(crate) enum Display {
     Live,
     /// As lines that stay.
     Lines,
-    /// As lines in groups that GitHub Actions folds.
-    GitHub,
+    /// As lines in groups that a CI system folds.
+    Groups(&'static dyn CiSystem),
 }
 
 /// After how long a silence a sign of life is given: some that watch a job's output end it
@@ -37,7 +40,8 @@ pub(crate) enum Display {
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 impl Terminal {
-    /// Looks at the streams and at the variables that say what is wanted of them.
+    /// Looks at the streams and at the variables that say what is wanted of them, in a run
+    /// that is a `job` of a CI system or none.
     ///
     /// # Errors
     /// When `CBOX_HEARTBEAT` holds no number of seconds.
@@ -45,19 +49,19 @@ impl Terminal {
         clippy::disallowed_methods,
         reason = "with the driver's environment, the one place that reads variables"
     )]
-    pub(crate) fn read() -> Result<Self, Error> {
+    pub(crate) fn read(job: Option<&Job>) -> Result<Self, Error> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
         let terminal = std::io::stderr().is_terminal();
         let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
         let wants_colour = !dumb && variable("NO_COLOR").is_none();
-        let github = variable("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        let ci = job.map(|job| job.system);
         Ok(Self {
             interactive: stdin.is_terminal() && stdout.is_terminal(),
-            display: match github {
+            display: match ci {
                 _ if terminal && !dumb => Display::Live,
-                true => Display::GitHub,
-                false => Display::Lines,
+                Some(system) => Display::Groups(system),
+                None => Display::Lines,
             },
             heartbeat: match variable("CBOX_HEARTBEAT") {
                 Some(text) => heartbeat(&text)?,
@@ -65,7 +69,7 @@ impl Terminal {
             },
             colour: terminal && wants_colour,
             colours_results: stdout.is_terminal() && wants_colour,
-            github,
+            ci,
         })
     }
 
@@ -77,7 +81,7 @@ impl Terminal {
             heartbeat: Some(HEARTBEAT),
             colour: false,
             colours_results: false,
-            github: false,
+            ci: None,
         }
     }
 }

@@ -1,3 +1,187 @@
-//! What CI systems read: annotations, log lines that they do not obey.
+//! What a CI system is: how a run finds out that it is in one, what it takes from it, and how
+//! lines are written that it understands.
+//!
+//! A system is one file here, which implements [`CiSystem`], and one line in [`SYSTEMS`].
+//! No code outside of this folder knows one of them by name.
 
-pub mod workflow_command;
+mod github;
+
+use std::fmt::Debug;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::{
+    error::{Error, Kind, Place},
+    matrix, text_file,
+};
+
+/// The CI systems that cbox knows. Outside of all of them the first one counts where there has
+/// to be one.
+pub static SYSTEMS: [&dyn CiSystem; 1] = [&github::GitHub];
+
+/// A CI system.
+pub trait CiSystem: Debug + Sync {
+    /// What `--format` calls it: `github`.
+    fn name(&self) -> &'static str;
+
+    /// What people call it: `GitHub Actions`.
+    fn title(&self) -> &'static str;
+
+    /// What of a result is written in a form of its own, for the help of `--format`.
+    fn form(&self) -> &'static str;
+
+    /// What brings the whole history into its clones: `x: 0` of the step that makes them.
+    fn whole_history(&self) -> &'static str;
+
+    /// What it says of this run. `variable` reads the environment.
+    fn job(&'static self, variable: &dyn Fn(&str) -> Option<String>) -> Job;
+
+    /// The line that begins a group of lines, which can be folded.
+    fn group(&self, title: &str) -> String;
+
+    /// The line that ends the group called `title`.
+    fn end_group(&self, title: &str) -> String;
+
+    /// The line that makes an annotation, at a place or beside the job, where it has them.
+    fn annotation(
+        &self,
+        _level: Level,
+        _place: Option<&Place>,
+        _title: &str,
+        _message: &str,
+    ) -> Option<String> {
+        None
+    }
+
+    /// The annotation of an error.
+    fn error_annotation(&self, error: &Error, title: &str) -> Option<String> {
+        let message = error.lines().join("\n");
+        self.annotation(Level::Error, error.place.as_ref(), title, &message)
+    }
+
+    /// The annotation of an error that has a place, by its kind.
+    fn placed_annotation(&self, error: &Error) -> Option<String> {
+        error.place.as_ref()?;
+        self.error_annotation(error, &format!("cbox: {}", error.kind.name()))
+    }
+
+    /// `text` as it may stand beside groups and annotations: nothing in it is obeyed.
+    fn defused(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// Whole lines as they are, framed so that nothing in them is obeyed.
+    fn framed(&self, lines: Vec<String>) -> Vec<String> {
+        lines
+    }
+
+    /// The document of which it makes a job for each of `jobs`.
+    ///
+    /// # Errors
+    /// When it takes no such document: there are no jobs, or too many.
+    fn matrix(&self, jobs: &[matrix::Job]) -> Result<String, Error>;
+}
+
+impl PartialEq for dyn CiSystem {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn CiSystem {}
+
+/// What a CI system says of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The system.
+    pub system: &'static dyn CiSystem,
+    /// Whether the run is one of its jobs.
+    pub is_here: bool,
+    /// For a pull request, what the commit or the branch that it is for can be called in the
+    /// clone; the best name first.
+    pub bases: Vec<String>,
+    /// The file that takes a summary, as Markdown.
+    pub summary: Option<Utf8PathBuf>,
+    /// The file that takes outputs, a line `name=value` each.
+    pub outputs: Option<Utf8PathBuf>,
+}
+
+impl Job {
+    /// Adds a summary and outputs to the files that the system reads. No value holds a line feed.
+    ///
+    /// # Errors
+    /// When one of them cannot be written.
+    pub fn record(&self, summary: &str, outputs: &[(&str, String)]) -> Result<(), Error> {
+        if let Some(file) = &self.summary {
+            append(file, summary)?;
+        }
+        if let Some(file) = &self.outputs {
+            let lines = outputs
+                .iter()
+                .map(|(name, value)| format!("{name}={value}\n"));
+            append(file, &lines.collect::<String>())?;
+        }
+        Ok(())
+    }
+}
+
+fn append(file: &Utf8Path, text: &str) -> Result<(), Error> {
+    text_file::append(file, text).map_err(|error| Error::file(Kind::Output, "write", file, &error))
+}
+
+/// What each of the systems says of this run. `variable` reads the environment.
+pub fn jobs(variable: &dyn Fn(&str) -> Option<String>) -> Vec<Job> {
+    let systems = SYSTEMS.iter();
+    systems.map(|system| system.job(variable)).collect()
+}
+
+/// What brings the whole history into the clones of each system.
+pub fn whole_histories() -> String {
+    let ways = SYSTEMS.map(|system| format!("in {} {}", system.title(), system.whole_history()));
+    ways.join(", ")
+}
+
+/// How much an annotation weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// What makes the job fail.
+    Error,
+    /// What is good to know.
+    Notice,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_job_are_added_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| Utf8PathBuf::try_from(folder.path().join(name)).unwrap();
+        let job = Job {
+            summary: Some(file("summary")),
+            outputs: Some(file("outputs")),
+            ..SYSTEMS[0].job(&|_| None)
+        };
+        assert!(!job.is_here);
+        for _ in 0..2 {
+            let outputs = [("verdict", "failed".to_owned()), ("open", "[]".to_owned())];
+            job.record("# a\n", &outputs).unwrap();
+        }
+        let text = |name: &str| std::fs::read_to_string(file(name)).unwrap();
+        assert_eq!(text("summary"), "# a\n# a\n");
+        assert_eq!(
+            text("outputs"),
+            "verdict=failed\nopen=[]\nverdict=failed\nopen=[]\n"
+        );
+    }
+
+    #[test]
+    fn each_system_has_a_name_of_its_own() {
+        let mut names = SYSTEMS.map(|system| system.name()).to_vec();
+        names.extend(["plain", "json", "markdown"]);
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SYSTEMS.len() + 3);
+    }
+}

@@ -7,6 +7,7 @@ use cbox_source::SourceError;
 use nix_formats::flake_lock::LockError;
 
 use crate::{
+    ci::whole_histories,
     error::{Error, Kind, Source},
     nearest::suggestion,
 };
@@ -158,15 +159,11 @@ fn missing_history(error: &NixError) -> Option<String> {
         NixError::Revision {
             revision,
             shallow: true,
-        } => Some(format!(
-            "{}; in GitHub Actions `fetch-depth: 0` of actions/checkout does",
-            fetch(revision)
+        } => Some(format!("{}; {} does", fetch(revision), whole_histories())),
+        NixError::MergeBase { shallow: true, .. } => Some(format!(
+            "`git fetch --unshallow` brings the history; {} does",
+            whole_histories()
         )),
-        NixError::MergeBase { shallow: true, .. } => Some(
-            "`git fetch --unshallow` brings the history; in GitHub Actions `fetch-depth: 0` of \
-             actions/checkout does"
-                .to_owned(),
-        ),
         _ => None,
     }
 }

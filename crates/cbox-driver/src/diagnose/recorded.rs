@@ -28,7 +28,7 @@ use serde_json::json;
 
 use super::{in_users_terms, of_fetch, place};
 use crate::{
-    ci::workflow_command,
+    ci::SYSTEMS,
     environment::Environment,
     flake::{checkout::Checkout, project::Project},
 };
@@ -141,7 +141,7 @@ fn shown(folder: &Path, recording: &str, sets: bool) -> String {
         error => in_users_terms(&origin, &environment, error, &staged, "".into()),
     };
     let mut text = format!("error: {}\n", error.lines().join("\n"));
-    if let Some(annotation) = workflow_command::annotation(&error) {
+    if let Some(annotation) = SYSTEMS[0].placed_annotation(&error) {
         let (properties, _) = annotation.split_once("::cbox").unwrap_or((&annotation, ""));
         let properties = properties.split(",title").next().unwrap();
         text.push_str(&format!("on GitHub: {properties}\n"));

@@ -84,7 +84,7 @@ pub fn failure(session: &Session<'_>, audit: &Audit) -> Option<Error> {
     )))
 }
 
-/// Marks each finding for GitHub, where that is who reads.
+/// Marks each finding for a CI system, where one reads.
 pub fn annotate(session: &Session<'_>, audit: &Audit) {
     for (path, found) in &audit.found {
         let Ok(file) = Utf8PathBuf::from_path_buf(path.clone()) else {

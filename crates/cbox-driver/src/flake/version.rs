@@ -27,7 +27,6 @@ use super::{
 };
 use crate::{
     blocking::blocking,
-    environment::GitHub,
     error::{Error, Kind},
     session::{Evaluator, Session},
     subject::name::{HOSTS, word},
@@ -400,15 +399,16 @@ fn sort(changes: Vec<Change>, baseline: &Path) -> Uncommitted {
     sorted
 }
 
-/// The commit to explain against where none is named: for a pull request on GitHub, the
+/// The commit to explain against where none is named: for a pull request in a CI system, the
 /// last one that it shares with the branch it is for. Where that is not to be found, a
 /// warning says why, and there is none.
 pub async fn default_base(session: &Session<'_>) -> Result<Option<Base>, Error> {
-    let Some(repository) = &session.project.repository else {
+    let (Some(repository), Some(job)) = (&session.project.repository, session.environment.ci())
+    else {
         return Ok(None);
     };
     let mut first = None;
-    for branch in candidates(&session.environment.github) {
+    for branch in job.bases.clone() {
         match repository
             .merge_base("HEAD", &branch, session.interrupt)
             .await
@@ -423,20 +423,11 @@ pub async fn default_base(session: &Session<'_>) -> Result<Option<Base>, Error> 
     if let Some(error) = first {
         session.reporter.warn(&format!(
             "the commit that this pull request starts from is not here, so nothing is explained \
-             against it: {error} (`fetch-depth: 0` of actions/checkout brings it)"
+             against it: {error} ({} brings it)",
+            job.system.whole_history()
         ));
     }
     Ok(None)
-}
-
-/// What the branch that a pull request is for can be called here.
-fn candidates(github: &GitHub) -> Vec<String> {
-    match (&github.event_name, &github.base_ref) {
-        (Some(event), Some(branch)) if event == "pull_request" => {
-            vec![format!("origin/{branch}"), branch.clone()]
-        }
-        _ => vec![],
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `cbox diff A B`: why two derivations differ, whatever names them.
 
 use cbox_driver::{
-    ci::workflow_command,
     diff::{self, Named},
     error::{Error, Kind},
     explain::explain,
@@ -94,7 +93,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
 fn lines(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) -> Vec<String> {
     let (view, detail) = (context.view, show.explain);
     let plain = |paint| plain::explanation(explanation, &[], detail, paint);
-    let form = show.form(view.is_json(), &context.environment.github);
+    let form = show.form(view.is_json(), context.environment);
     match (form, detail.explain) {
         (_, Explain::None) => {
             let causes = explanation.causes.iter();
@@ -106,7 +105,7 @@ fn lines(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) ->
             let text = markdown::fenced("diff", &markdown::diff(explanation, &[], detail));
             vec![text.trim_end().to_owned()]
         }
-        (Format::Github, _) => workflow_command::log(&plain(Paint::NONE)),
+        (Format::Ci(system), _) => system.framed(plain(Paint::NONE)),
         _ => plain(view.results()),
     }
 }

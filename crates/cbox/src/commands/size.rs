@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 use cbox_driver::{
-    ci::workflow_command,
+    ci::Level,
     error::{Error, Kind},
     nearest::{nearest, suggestion},
     options::Forced,
@@ -133,8 +133,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         );
     }
     let checked = budget::check(&measured, comparison.as_ref());
-    if let Err(error) = &checked
-        && session.environment.github.actions
+    if let (Err(error), Some(job)) = (&checked, session.environment.ci())
         && !to_stdout
     {
         let message = match &error.hint {
@@ -142,7 +141,8 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
             None => error.message.clone(),
         };
         let title = format!("{} is too large", measured.subject.name);
-        view.plain(&workflow_command::command("error", None, &title, &message));
+        let annotation = job.system.annotation(Level::Error, None, &title, &message);
+        annotation.iter().for_each(|line| view.plain(line));
     }
     checked
 }

@@ -2,7 +2,6 @@
 
 use cbox_driver::{
     Error,
-    ci::workflow_command,
     flake::version::Version,
     session::Session,
     verify::{
@@ -13,7 +12,7 @@ use cbox_driver::{
 
 use crate::{
     context::Context,
-    formats::{github, markdown, plain},
+    formats::{ci, markdown, plain},
     options::{Explain, Format, JudgeOptions, ShowOptions},
     view::Paint,
 };
@@ -49,11 +48,10 @@ pub(super) async fn judge<'a>(
 /// Shows a report in the form that was asked for.
 pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) -> Result<(), Error> {
     let view = context.view;
-    let github = &context.environment.github;
     let detail = args.explain;
-    let form = args.form(view.is_json(), github);
-    // The form for GitHub has them itself.
-    if form != Format::Github {
+    let form = args.form(view.is_json(), context.environment);
+    // The form for a CI system has them itself.
+    if !matches!(form, Format::Ci(_)) {
         let failed = report.hosts.iter().filter_map(|host| host.error.as_ref());
         failed.for_each(|error| view.annotate(error));
     }
@@ -64,11 +62,13 @@ pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) ->
         }
         Format::Markdown => context.lines([markdown::report(report, detail).trim_end()]),
         Format::Plain => context.lines(plain::report(report, detail, view.results())),
-        Format::Github => {
-            let lines = workflow_command::log(&plain::report(report, detail, Paint::NONE));
-            let annotations = github::annotations(report);
-            context.lines(lines.iter().chain(&annotations));
-            github::record(github, report, &markdown::report(report, detail))?;
+        Format::Ci(system) => {
+            let lines = system.framed(plain::report(report, detail, Paint::NONE));
+            context.lines(lines.iter().chain(&ci::annotations(system, report)));
+            let mut jobs = context.environment.ci_jobs.iter();
+            if let Some(job) = jobs.find(|job| job.system == system) {
+                job.record(&markdown::report(report, detail), &ci::outputs(report))?;
+            }
         }
     }
     report.notes.iter().for_each(|note| view.note(note));

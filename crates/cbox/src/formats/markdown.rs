@@ -71,7 +71,7 @@ fn body(host: &HostReport, detail: ExplainOptions) -> Option<String> {
     Some(format!("{}\n\n{diff}", escaped(&about(host))))
 }
 
-/// The explanation as a difference that GitHub colours: the signs stand first.
+/// The explanation as a difference that is shown in colour: the signs stand first.
 pub(crate) fn diff(
     explanation: &Explanation,
     places: &[Option<Place>],

@@ -1,7 +1,7 @@
-//! Explanations and verdicts as text: for people, for Markdown, for GitHub.
+//! Explanations and verdicts as text: for people, for Markdown, for CI systems.
 
+pub(crate) mod ci;
 pub(crate) mod explanation;
-pub(crate) mod github;
 pub(crate) mod markdown;
 pub(crate) mod page;
 pub(crate) mod plain;

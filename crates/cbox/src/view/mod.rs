@@ -1,7 +1,7 @@
 //! The one place that prints: results on standard output, all else on standard error.
 //!
 //! Progress is shown as the environment says: on a terminal as a few lines that change
-//! ([`screen`], [`frame`]), elsewhere as lines that stay ([`words`]), on GitHub in groups.
+//! ([`screen`], [`frame`]), elsewhere as lines that stay ([`words`]), in a CI system in groups.
 
 mod frame;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use std::{
 
 use cbox_driver::{
     build::silence::Silence,
-    ci::workflow_command,
+    ci::CiSystem,
     error::{Error, Kind},
     links::run_log::RunLog,
     progress::{
@@ -61,8 +61,8 @@ pub(crate) struct View {
     paint: Paint,
     results: Paint,
     json: bool,
-    /// Whether GitHub Actions reads along.
-    github: bool,
+    /// The CI system that reads along.
+    ci: Option<&'static dyn CiSystem>,
     shared: Arc<Shared>,
     /// Why a result could not be written.
     lost: Mutex<Option<io::Error>>,
@@ -81,7 +81,7 @@ impl View {
                 wanted: terminal.colours_results,
             },
             json,
-            github: terminal.github,
+            ci: terminal.ci,
             shared: Shared::new(terminal, loudness),
             lost: Mutex::default(),
             told: AtomicBool::new(false),
@@ -386,9 +386,9 @@ impl View {
         self.annotate(error);
     }
 
-    /// Marks the place of an error for GitHub, where that is who reads.
+    /// Marks the place of an error for a CI system, where one reads.
     pub(crate) fn annotate(&self, error: &Error) {
-        if let Some(line) = workflow_command::annotation(error).filter(|_| self.github) {
+        if let Some(line) = self.ci.and_then(|ci| ci.placed_annotation(error)) {
             self.shared.with(|stderr| stderr.command(&line));
         }
     }

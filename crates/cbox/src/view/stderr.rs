@@ -55,8 +55,8 @@ pub(super) struct Stderr {
     /// Lines of logs, which are written many at a time.
     waiting: Vec<u8>,
     last_word: Duration,
-    /// The group that is open on GitHub.
-    in_group: bool,
+    /// The title of the group that is open in a CI system.
+    open_group: Option<String>,
     /// What the group of the builds is called.
     pub(super) title: String,
     /// What was built and fetched so far.
@@ -88,7 +88,7 @@ impl Shared {
             task: Task::Idle,
             waiting: vec![],
             last_word: Duration::ZERO,
-            in_group: false,
+            open_group: None,
             title: String::new(),
             summary: Summary::default(),
             log: None,
@@ -213,9 +213,8 @@ impl Stderr {
     fn wait_to_write(&mut self, text: &str) {
         self.last_word = self.now();
         match self.display {
-            Display::GitHub => {
-                let text = words::no_commands(text);
-                self.waiting.extend_from_slice(text.as_bytes());
+            Display::Groups(ci) => {
+                self.waiting.extend_from_slice(ci.defused(text).as_bytes());
             }
             _ => self.waiting.extend_from_slice(text.as_bytes()),
         }
@@ -285,22 +284,25 @@ impl Stderr {
         write(&bytes);
     }
 
-    /// Opens a group on GitHub.
+    /// Opens a group in a CI system.
     pub(super) fn group(&mut self, title: &str) {
-        if self.display == Display::GitHub && self.loudness > Loudness::Quiet && !self.in_group {
-            self.in_group = true;
-            self.command(&format!("::group::{title}"));
+        if let Display::Groups(ci) = self.display
+            && self.loudness > Loudness::Quiet
+            && self.open_group.is_none()
+        {
+            self.open_group = Some(title.to_owned());
+            self.command(&ci.group(title));
         }
     }
 
     /// Closes the group that is open.
     pub(super) fn end_group(&mut self) {
-        if std::mem::take(&mut self.in_group) {
-            self.command("::endgroup::");
+        if let (Display::Groups(ci), Some(title)) = (self.display, self.open_group.take()) {
+            self.command(&ci.end_group(&title));
         }
     }
 
-    /// Writes a command for GitHub's runner.
+    /// Writes a line that a CI system obeys.
     pub(super) fn command(&mut self, command: &str) {
         self.waiting.extend_from_slice(command.as_bytes());
         self.waiting.push(b'\n');

@@ -151,21 +151,6 @@ fn number(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// `text` without what GitHub Actions would take for a command: `::` at the beginning of a
-/// line, whatever blanks stand before it, and the older `##[` anywhere (ActionCommand.cs of
-/// its runner).
-pub(super) fn no_commands(text: &str) -> String {
-    let lines = text.split('\n').map(|line| {
-        let line = line.replace("##[", "## [");
-        let words = line.trim_start();
-        match words.strip_prefix("::") {
-            Some(rest) => format!("{}: :{rest}", &line[..line.len() - words.len()]),
-            None => line,
-        }
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,17 +264,5 @@ mod tests {
             summary(&Summary::default(), Duration::from_millis(420)),
             "nothing to build or fetch, in 0.4 s"
         );
-    }
-
-    #[test]
-    fn nothing_is_a_command_for_github() {
-        for (text, harmless) in [
-            ("a\n::error::b", "a\n: :error::b"),
-            ("  ::add-mask::x", "  : :add-mask::x"),
-            ("x> ##[add-path]y", "x> ## [add-path]y"),
-            ("a::b", "a::b"),
-        ] {
-            assert_eq!(no_commands(text), harmless);
-        }
     }
 }

@@ -7,8 +7,14 @@ use cbox_nix::{Interrupt, nix_error::Fault, process::Command};
 
 use super::*;
 use crate::{
-    diagnose::in_users_terms, environment::Environment, error::Kind, flake::project::Project,
-    options::Options, reporter::Silent, verify::baseline::FILE,
+    ci::{Job, SYSTEMS},
+    diagnose::in_users_terms,
+    environment::Environment,
+    error::Kind,
+    flake::project::Project,
+    options::Options,
+    reporter::Silent,
+    verify::baseline::FILE,
 };
 
 /// A repository with a flake in a folder of its own.
@@ -96,11 +102,11 @@ impl Place {
         self.git(&["commit", "-q", "--allow-empty", "-m", "nothing"]);
     }
 
-    /// Does `work` in a session with `github` around it.
-    fn with_github<T>(&self, github: GitHub, work: impl AsyncFnOnce(&Session<'_>) -> T) -> T {
+    /// Does `work` in a session for which CI systems say `ci_jobs`.
+    fn with_ci<T>(&self, ci_jobs: Vec<Job>, work: impl AsyncFnOnce(&Session<'_>) -> T) -> T {
         let environment = Environment {
             folder: self.flake(),
-            github,
+            ci_jobs,
             ..Environment::unknown()
         };
         let interrupt = Interrupt::never();
@@ -115,7 +121,7 @@ impl Place {
     }
 
     fn session<T>(&self, work: impl AsyncFnOnce(&Session<'_>) -> T) -> T {
-        self.with_github(GitHub::default(), work)
+        self.with_ci(vec![], work)
     }
 
     fn refused(&self, revision: &str) -> Error {
@@ -285,13 +291,13 @@ fn a_pull_request_is_explained_against_where_it_starts() {
     let start = place.git(&["rev-parse", "HEAD"]);
     place.git(&["switch", "-q", "-c", "change"]);
     place.commit_nothing();
-    let github = |branch: &str| GitHub {
-        event_name: Some("pull_request".to_owned()),
-        base_ref: Some(branch.to_owned()),
-        ..GitHub::default()
+    let pull_request = |branch: &str| Job {
+        is_here: true,
+        bases: vec![format!("origin/{branch}"), branch.to_owned()],
+        ..SYSTEMS[0].job(&|_| None)
     };
     let base = |branch: &str| {
-        place.with_github(github(branch), async |session| {
+        place.with_ci(vec![pull_request(branch)], async |session| {
             default_base(session).await.unwrap()
         })
     };
@@ -341,20 +347,4 @@ fn the_baseline_is_no_change() {
     let sorted = sort(changes, Path::new("sub/baseline.json"));
     assert_eq!(sorted.files, [PathBuf::from("baseline.json")]);
     assert_eq!(sorted.submodules, [PathBuf::from("module")]);
-}
-
-#[test]
-fn only_pull_requests_have_a_base() {
-    let github = |event: &str, branch: Option<&str>| GitHub {
-        event_name: Some(event.to_owned()),
-        base_ref: branch.map(str::to_owned),
-        ..GitHub::default()
-    };
-    assert_eq!(
-        candidates(&github("pull_request", Some("main"))),
-        ["origin/main", "main"]
-    );
-    assert!(candidates(&github("pull_request", None)).is_empty());
-    assert!(candidates(&github("push", Some("main"))).is_empty());
-    assert!(candidates(&GitHub::default()).is_empty());
 }

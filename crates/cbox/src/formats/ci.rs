@@ -1,15 +1,7 @@
-//! Verdicts as GitHub Actions take them: annotations, a summary of the job, outputs.
+//! Verdicts as a CI system takes them: annotations and outputs.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
-};
-
-use camino::Utf8Path;
 use cbox_driver::{
-    ci::workflow_command::{command, of_error},
-    environment::GitHub,
-    error::{Error, Kind},
+    ci::{CiSystem, Level},
     verify::{
         report::{HostReport, Report},
         verdict::Status,
@@ -18,26 +10,28 @@ use cbox_driver::{
 
 use super::plain;
 
-/// The most annotations for one host: of one step GitHub shows ten of a kind.
+/// The most annotations for one host: a CI system shows only the first few of a step.
 const ANNOTATIONS: usize = 5;
 
 /// The most lines of an annotation.
 const LINES: usize = 8;
 
 /// The annotations, one a line.
-pub(crate) fn annotations(report: &Report) -> Vec<String> {
+pub(crate) fn annotations(system: &dyn CiSystem, report: &Report) -> Vec<String> {
     let hosts = report.hosts.iter();
-    hosts.flat_map(|host| of_host(host, report)).collect()
+    hosts
+        .flat_map(|host| of_host(system, host, report))
+        .collect()
 }
 
-fn of_host(host: &HostReport, report: &Report) -> Vec<String> {
+fn of_host(system: &dyn CiSystem, host: &HostReport, report: &Report) -> Vec<String> {
     let fails = !host.status.passes(report.strict);
     let level = if fails && (!report.accepting || host.error.is_some()) {
-        "error"
+        Level::Error
     } else if host.status == Status::Unchanged && !host.accepted {
         return vec![];
     } else {
-        "notice"
+        Level::Notice
     };
     let accepted = if host.accepted {
         ", accepted in this change"
@@ -46,7 +40,7 @@ fn of_host(host: &HostReport, report: &Report) -> Vec<String> {
     };
     let title = format!("{} {}{accepted}", host.host, host.status.word());
     if let Some(error) = &host.error {
-        return vec![of_error(error, &title)];
+        return Vec::from_iter(system.error_annotation(error, &title));
     }
     let Some(explanation) = &host.explanation else {
         let message = host
@@ -57,58 +51,36 @@ fn of_host(host: &HostReport, report: &Report) -> Vec<String> {
                 Status::Removed => "it is in the baseline and no longer in the flake".to_owned(),
                 _ => "it is not as accepted".to_owned(),
             });
-        return vec![command(level, None, &title, &message)];
+        return Vec::from_iter(system.annotation(level, None, &title, &message));
     };
     let causes = explanation.causes.iter().enumerate().take(ANNOTATIONS);
     causes
-        .map(|(number, cause)| {
+        .filter_map(|(number, cause)| {
             let place = host.places.get(number).and_then(Option::as_ref);
             let lines = plain::cause(cause, explanation.same_output, LINES);
-            command(level, place, &title, &lines.join("\n"))
+            system.annotation(level, place, &title, &lines.join("\n"))
         })
         .collect()
 }
 
-/// Adds the summary and the outputs of the step to the files that GitHub reads.
-///
-/// # Errors
-/// When one of them cannot be written.
-pub(crate) fn record(github: &GitHub, report: &Report, summary: &str) -> Result<(), Error> {
-    if let Some(file) = &github.step_summary {
-        append(file, summary)?;
-    }
-    if let Some(file) = &github.output {
-        append(file, &outputs(report))?;
-    }
-    Ok(())
-}
-
-/// The outputs. Names of hosts hold no line feed, so each takes one line.
-fn outputs(report: &Report) -> String {
+/// The outputs. Names of hosts hold no line feed, so neither do these.
+pub(crate) fn outputs(report: &Report) -> [(&'static str, String); 4] {
     let list = |hosts: Vec<&str>| serde_json::json!(hosts).to_string();
-    format!(
-        "verdict={}\nchanged={}\nfailed={}\naccepted={}\n",
-        report.verdict(),
-        list(report.open()),
-        list(report.failed()),
-        list(report.hosts_that(|host| host.accepted)),
-    )
-}
-
-fn append(file: &Utf8Path, text: &str) -> Result<(), Error> {
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).open(file)?;
-        file.write_all(text.as_bytes())
-    };
-    write().map_err(|error| Error::file(Kind::Output, "write", file, &error))
+    [
+        ("verdict", report.verdict().to_owned()),
+        ("changed", list(report.open())),
+        ("failed", list(report.failed())),
+        ("accepted", list(report.hosts_that(|host| host.accepted))),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cbox_driver::ci::SYSTEMS;
 
     #[test]
-    fn outputs_are_lines() {
+    fn outputs_name_the_hosts() {
         let hosts = [
             ("a", Status::Changed),
             ("b", Status::Unchanged),
@@ -125,10 +97,16 @@ mod tests {
                 .into(),
             notes: vec![],
         };
+        let outputs = outputs(&report);
         assert_eq!(
-            outputs(&report),
-            "verdict=failed\nchanged=[\"a\"]\nfailed=[\"c\"]\naccepted=[]\n"
+            outputs.each_ref().map(|(name, value)| (*name, &**value)),
+            [
+                ("verdict", "failed"),
+                ("changed", "[\"a\"]"),
+                ("failed", "[\"c\"]"),
+                ("accepted", "[]"),
+            ]
         );
-        assert_eq!(annotations(&report).len(), 2);
+        assert_eq!(annotations(SYSTEMS[0], &report).len(), 2);
     }
 }

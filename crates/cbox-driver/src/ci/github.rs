@@ -1,0 +1,194 @@
+//! GitHub Actions, and all that cbox knows of it.
+//!
+//! Sources: GitHub's documentation, "Variables reference", "Workflow commands for GitHub Actions"
+//! and "Workflow syntax" (`jobs.<job_id>.strategy.matrix.include`); ActionCommand.cs of its
+//! runner.
+
+use camino::Utf8PathBuf;
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::{CiSystem, Job, Level};
+use crate::{
+    error::{Error, Kind, Place},
+    matrix,
+    text::count,
+};
+
+/// How many jobs GitHub makes of one matrix.
+const MOST: usize = 256;
+
+/// GitHub Actions.
+#[derive(Debug)]
+pub(super) struct GitHub;
+
+impl CiSystem for GitHub {
+    fn name(&self) -> &'static str {
+        "github"
+    }
+
+    fn title(&self) -> &'static str {
+        "GitHub Actions"
+    }
+
+    fn form(&self) -> &'static str {
+        "Annotations, summary and outputs of GitHub Actions"
+    }
+
+    fn whole_history(&self) -> &'static str {
+        "`fetch-depth: 0` of actions/checkout"
+    }
+
+    fn job(&'static self, variable: &dyn Fn(&str) -> Option<String>) -> Job {
+        let event = variable("GITHUB_EVENT_NAME");
+        let branch =
+            variable("GITHUB_BASE_REF").filter(|_| event.as_deref() == Some("pull_request"));
+        Job {
+            system: self,
+            is_here: variable("GITHUB_ACTIONS").as_deref() == Some("true"),
+            bases: branch.map_or(vec![], |branch| vec![format!("origin/{branch}"), branch]),
+            summary: variable("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from),
+            outputs: variable("GITHUB_OUTPUT").map(Utf8PathBuf::from),
+        }
+    }
+
+    fn group(&self, title: &str) -> String {
+        format!("::group::{title}")
+    }
+
+    fn end_group(&self, _title: &str) -> String {
+        "::endgroup::".to_owned()
+    }
+
+    /// `::error file=…,line=…,title=…::message`
+    fn annotation(
+        &self,
+        level: Level,
+        place: Option<&Place>,
+        title: &str,
+        message: &str,
+    ) -> Option<String> {
+        let level = match level {
+            Level::Error => "error",
+            Level::Notice => "notice",
+        };
+        let place = place.map_or_else(String::new, |place| {
+            let file = property(place.file.as_str());
+            format!("file={file},line={},", place.line)
+        });
+        let (title, message) = (property(title), data(message));
+        Some(format!("::{level} {place}title={title}::{message}"))
+    }
+
+    /// A command is `::` at the beginning of a line, whatever blanks stand before it, and the
+    /// older `##[` anywhere.
+    fn defused(&self, text: &str) -> String {
+        let lines = text.split('\n').map(|line| {
+            let line = line.replace("##[", "## [");
+            let words = line.trim_start();
+            match words.strip_prefix("::") {
+                Some(rest) => format!("{}: :{rest}", &line[..line.len() - words.len()]),
+                None => line,
+            }
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn framed(&self, mut lines: Vec<String>) -> Vec<String> {
+        // A word that whoever wrote one of the lines could not know: it is made of all.
+        let token = HEXLOWER.encode(&Sha256::digest(lines.join("\n"))[..16]);
+        lines.insert(0, format!("::stop-commands::{token}"));
+        lines.push(format!("::{token}::"));
+        lines
+    }
+
+    fn matrix(&self, jobs: &[matrix::Job]) -> Result<String, Error> {
+        match jobs.len() {
+            0 => Err(
+                Error::new(Kind::Usage, "`--runner` leaves no target in the matrix")
+                    .hint("GitHub fails on an empty one: name a runner for one of the systems"),
+            ),
+            number if number > MOST => {
+                let jobs = count(number, "job");
+                Err(Error::new(
+                    Kind::Usage,
+                    format!("{jobs} are more than the {MOST} that GitHub makes of a matrix"),
+                )
+                .hint("name some of the targets, and the others in a second matrix"))
+            }
+            _ => Ok(json!({ "include": jobs }).to_string()),
+        }
+    }
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_command_early() {
+        let place = Place {
+            file: "a,b:c.nix".into(),
+            line: 3,
+        };
+        let line = GitHub.annotation(Level::Error, Some(&place), "box: 100%", "one\r\ntwo::x");
+        assert_eq!(
+            line.unwrap(),
+            "::error file=a%2Cb%3Ac.nix,line=3,title=box%3A 100%25::one%0D%0Atwo::x"
+        );
+    }
+
+    #[test]
+    fn lines_of_a_log_are_no_commands() {
+        let lines = GitHub.framed(vec!["::error::x".to_owned()]);
+        let token = lines[0].strip_prefix("::stop-commands::").unwrap();
+        assert_eq!(token.len(), 32);
+        assert_eq!(
+            lines[1..],
+            ["::error::x".to_owned(), format!("::{token}::")]
+        );
+    }
+
+    #[test]
+    fn nothing_is_a_command_for_github() {
+        for (text, harmless) in [
+            ("a\n::error::b", "a\n: :error::b"),
+            ("  ::add-mask::x", "  : :add-mask::x"),
+            ("x> ##[add-path]y", "x> ## [add-path]y"),
+            ("a::b", "a::b"),
+        ] {
+            assert_eq!(GitHub.defused(text), harmless);
+        }
+    }
+
+    #[test]
+    fn only_pull_requests_have_a_base() {
+        let bases = |variables: &[(&str, &str)]| {
+            let value = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            GitHub.job(&value).bases
+        };
+        let (pull_request, push) = (
+            ("GITHUB_EVENT_NAME", "pull_request"),
+            ("GITHUB_EVENT_NAME", "push"),
+        );
+        let branch = ("GITHUB_BASE_REF", "main");
+        assert_eq!(bases(&[pull_request, branch]), ["origin/main", "main"]);
+        assert!(bases(&[pull_request]).is_empty());
+        assert!(bases(&[push, branch]).is_empty());
+        assert!(bases(&[]).is_empty());
+    }
+}
