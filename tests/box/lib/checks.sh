@@ -9,7 +9,7 @@ run=$here/run.sh
 machine=$work/machine
 state=/var/lib/coder-first-boot
 failed=0
-in_qemu= # whether the machine is one that `virtual` started
+in_qemu= # the folder of the virtual machine, where the machine is one
 said=$work/said
 
 # check TITLE COMMAND…: ok if the command, a function of these or a program,
@@ -61,7 +61,7 @@ other() { [ "$1" != "$2" ] || { echo "still '$1'"; false; }; }
 
 # in_box SCRIPT: a shell in the machine
 in_box() {
-  if [ -n "$in_qemu" ]; then "$run" ask "cd /; $1"; else "$run" enter sh -c "cd /; $1"; fi
+  if [ -n "$in_qemu" ]; then python3 "$here/qemu/ask.py" "$in_qemu" "cd /; $1"; else "$run" enter sh -c "cd /; $1"; fi
 }
 at_peer() { ip netns exec "$name-peer" "$@"; }
 
@@ -190,7 +190,7 @@ virtual() {
 # virtual_again [OPTION…]: starts it with the disk that it has
 virtual_again() {
   "$run" start-vm "$@" >"$work/vm/qemu.log" 2>&1 &
-  in_qemu=yes
+  in_qemu=$work/vm
   sleep 1
 }
 virtual_off() {

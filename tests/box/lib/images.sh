@@ -32,15 +32,15 @@ boot_image() {
   format=$1
   shift
   mkdir -p "$boot"
-  rm -f "$boot/shell"
+  rm -f "$boot/shell" "$boot/console.log" "$boot/cbox.log"
   (
     cd "$repository" && exec "$BENCH_CBOX" boot "appliance/$format" --store "$tree" \
       --until '^bench-judged$' --timeout 20m "$@" -- \
       -chardev "socket,id=bench,path=$boot/shell,server=on,wait=off" -serial chardev:bench
   ) >"$boot/console.log" 2>"$boot/cbox.log" &
   booting=$!
-  # shellcheck disable=SC2317 # called by what lib/checks.sh builds on it
-  in_box() { python3 "$here/qemu/ask.py" "$boot" "cd /; $1"; }
+  echo "$booting" >"$boot/pid"
+  in_qemu=$boot
 }
 # judged: the machine says on its serial console that all was looked at, cbox hears it and
 # ends well
@@ -51,32 +51,51 @@ judged() {
   return 1
 }
 # stopped: ends a boot that did not get there
-stopped() { kill "$booting" 2>/dev/null || true; }
+stopped() {
+  kill "$booting" 2>/dev/null || true
+  wait "$booting" || true
+}
+
+# comes_up WHICH FORMAT OPTION…: boots it, and says in a line whether it gets to run; where
+# it does not, it is ended.
+comes_up() {
+  which=$1
+  shift
+  boot_image "$@"
+  if eventually 500 up_or_over && not over; then
+    verdict_ok "$which: it is running"
+    return
+  fi
+  why_not_up >"$said" 2>&1
+  verdict_failed "$which: it is running"
+  stopped
+  return 1
+}
+up_or_over() { up || over; }
+over() { cbox_said '^error: '; }
+# A console that speaks is the system's: firmware and boot loader take what comes over a
+# serial line, also the second one, for keys.
+speaks() { console_has 'Reached target'; }
+up() { speaks && in_box "systemctl is-system-running --wait" | grep -q running; }
+why_not_up() {
+  tail -n 3 "$boot/cbox.log" "$boot/console.log"
+  # (Running without a failed unit it may be degraded: by an ordering cycle.)
+  not speaks || in_box "systemctl is-system-running; systemctl --failed --no-legend; journalctl --boot --output=cat --no-pager | grep 'ordering cycle'"
+}
 
 # disk_boots WHICH FORMAT GIB OPTION…: boots a disk image, whose root is to have that size at
 # least, and asks what must hold in each boot
 disk_boots() {
   which=$1 format=$2 size=$3
   shift 3
-  boot_image "$format" "$@"
-  if ! eventually 500 up; then
-    verdict_failed "$which: it is running"
-    why_not_up
-    stopped
-    return 1
-  fi
-  verdict_ok "$which: it is running"
+  comes_up "$which" "$format" "$@" || return 1
   check "$which: no unit failed" no_failed_unit
   check "$which: systemd-boot was asked for the console" cbox_said '^its serial console: systemd-boot'
-  check "$which: the console speaks" console_has 'Reached target'
   check "$which: the first boot finishes" eventually 300 finished
   check "$which: the root fills the drive" in_box "test \"\$(df --output=size -BG / | tail -n 1 | tr -dc 0-9)\" -ge $size"
   check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix'
   check "$which: the root is the one of the drive that it booted from" in_box 'findmnt -n -o SOURCE / | grep -q ^/dev/vda'
 }
 
-up() { in_box "systemctl is-system-running --wait" | grep -q running; }
-# (Running without a failed unit it may be degraded: by an ordering cycle.)
-why_not_up() { in_box "systemctl is-system-running; systemctl --failed --no-legend; journalctl --boot --output=cat --no-pager | grep 'ordering cycle'"; }
 console_has() { grep -q -- "$1" "$boot/console.log"; }
 cbox_said() { grep -q -- "$1" "$boot/cbox.log"; }

@@ -107,6 +107,7 @@ stop_machine() {
   end_process "$work/dhcp.pid"
   end_process "$machine/runner.pid"
   end_process "$work/vm/qemu.pid"
+  end_process "$work/boot/pid"
   end_process "$work/claims.pid"
   rm -f "$machine/pid"
   # systemd makes it immutable, and then nobody could remove the folder.

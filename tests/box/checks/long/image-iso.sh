@@ -23,17 +23,9 @@ identities=
 boots() {
   which=$1
   shift
-  boot_image iso "$@"
-  if ! eventually 400 up; then
-    verdict_failed "$which: it is running"
-    why_not_up
-    stopped
-    return
-  fi
-  verdict_ok "$which: it is running"
+  comes_up "$which" iso "$@" || return
   check "$which: no unit failed" no_failed_unit
   check "$which: the console was chosen in its menu" cbox_said '^chose in its menu: Options > Serial console=ttyS0'
-  check "$which: the console speaks" console_has 'Reached target'
   check "$which: the first boot finishes" eventually 200 finished
   check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix && test -e /etc/nixos-repo/hosts/_appliance_iso'
   check "$which: the console names it" in_box 'grep -q "Source of this image: $(basename "$(realpath /etc/nixos-repo)" | cut -c 1-32)" /etc/issue'
