@@ -65,7 +65,7 @@ wrong=
 : >"$work/verdicts"
 for topic in $wanted; do
   began=$(date +%s)
-  BENCH_HERE=$here sh -u -c '. "$1/lib/checks.sh"; topic=$2; . "$3"; exit $failed' \
+  BENCH_HERE=$here sh -u -c 'topic=$2; . "$1/lib/checks.sh"; . "$3"; exit $failed' \
     check "$here" "$topic" "$(find "$here/checks" -name "$topic.sh")" 9>&- &
   child=$!
   wait "$child" || wrong="$wrong $topic"

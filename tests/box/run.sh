@@ -54,8 +54,18 @@ environment: see tests/box/README.md
 USAGE
 }
 
+# known HOST
+known() {
+  [ -d "$root/hosts/${1%-*-linux}" ] || die "there is no host '$1'; the hosts are $(cd "$root/hosts" && echo *)"
+}
+
 command=${1:-help}
 [ $# -eq 0 ] || shift
+
+case $command in
+  enter | peer | ask | in) [ $# -gt 0 ] || die "$command: which command?" ;;
+  build | build-vm | cbox) need_tree ;;
+esac
 
 case $command in
   tree) make_tree ;;
@@ -73,7 +83,7 @@ case $command in
   build)
     find_inputs
     host=${1:-coder-thinkcentre}
-    [ -d "$root/hosts/${host%-*-linux}" ] || die "there is no host '$host'; the hosts are $(cd "$root/hosts" && echo *)"
+    known "$host"
     build_host container "$host" result "$@"
     ;;
   fresh) fresh_machine ;;
@@ -87,7 +97,9 @@ case $command in
     ;;
   build-vm)
     find_inputs
-    build_virtual "${1:-_appliance-disk}" "${2:-BOXIMG}"
+    host=${1:-_appliance-disk}
+    known "$host"
+    build_virtual "$host" "${2:-BOXIMG}"
     ;;
   start-vm) start_virtual "$@" ;;
   ask) exec python3 "$here/qemu/ask.py" "$work/vm" "$@" ;;

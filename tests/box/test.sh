@@ -31,7 +31,7 @@ start() { # start HOST TOPIC…
   shift
   say "== $host: building it"
   "$here/run.sh" build "$host"
-  "$here/check.sh" "$@" || wrong="$wrong $host"
+  BENCH_FAILED=$work/failed/$host "$here/check.sh" "$@" || wrong="$wrong $host"
   say "== $host: done"
 }
 start _appliance_iso first-boot

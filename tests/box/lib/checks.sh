@@ -3,13 +3,19 @@
 # shellcheck shell=sh
 
 here=${BENCH_HERE:?run this by tests/box/check.sh}
+topic=${topic:?}
 # shellcheck source=tests/box/lib/common.sh
 . "$here/lib/common.sh"
 run=$here/run.sh
 machine=$work/machine
 state=/var/lib/coder-first-boot
 failed=0
+# Where the journals of failed checks stay, until the topic is looked at again.
+kept=${BENCH_FAILED:-$work/failed}
+rm -f "$kept/$topic.log" "$kept/$topic".*.log
 in_qemu= # the folder of the virtual machine, where the machine is one
+part=    # of a topic that looks at several machines: which one this is
+within=  # a command that ends what asks the machine, after a while
 said=$work/said
 
 # check TITLE COMMAND…: ok if the command, a function of these or a program,
@@ -32,6 +38,26 @@ verdict_failed() {
   printf 'FAILED  %s: %s\n' "$topic" "$1" | tee -a "$work/verdicts"
   tail -n 5 "$said" | sed 's/^/          /'
   failed=1
+  keep_journals
+}
+
+# keep_journals: what the machines have logged until now, for those who ask why
+keep_journals() {
+  keep_journal "$kept/$topic${part:+.$part}.log" in_box
+  [ ! -s "$second_work/machine/pid" ] || keep_journal "$kept/$topic.second.log" in_second
+}
+# keep_journal FILE IN: of the machine that IN asks; one that was kept before is part of it
+keep_journal() {
+  mkdir -p "$kept"
+  within="timeout 90"
+  "$2" "journalctl --no-pager --lines=4000" >"$1.new" 2>/dev/null || true
+  within=
+  if [ -s "$1.new" ]; then
+    mv "$1.new" "$1"
+    echo "          its journal: $1"
+  else
+    rm -f "$1.new"
+  fi
 }
 
 # eventually SECONDS COMMAND…: succeeds within that time
@@ -61,7 +87,12 @@ other() { [ "$1" != "$2" ] || { echo "still '$1'"; false; }; }
 
 # in_box SCRIPT: a shell in the machine
 in_box() {
-  if [ -n "$in_qemu" ]; then python3 "$here/qemu/ask.py" "$in_qemu" "cd /; $1"; else "$run" enter sh -c "cd /; $1"; fi
+  # shellcheck disable=SC2086 # a command and its words
+  if [ -n "$in_qemu" ]; then
+    $within python3 "$here/qemu/ask.py" "$in_qemu" "cd /; $1"
+  else
+    $within "$run" enter sh -c "cd /; $1"
+  fi
 }
 at_peer() { ip netns exec "$name-peer" "$@"; }
 

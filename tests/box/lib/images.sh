@@ -61,8 +61,9 @@ stopped() {
 comes_up() {
   which=$1
   shift
+  part=$(echo "$which" | tr ' ' -)
   boot_image "$@"
-  if eventually 500 up_or_over && not over; then
+  if eventually 500 up_or_over >"$said" 2>&1 && not over; then
     verdict_ok "$which: it is running"
     return
   fi
@@ -97,5 +98,5 @@ disk_boots() {
   check "$which: the root is the one of the drive that it booted from" in_box 'findmnt -n -o SOURCE / | grep -q ^/dev/vda'
 }
 
-console_has() { grep -q -- "$1" "$boot/console.log"; }
-cbox_said() { grep -q -- "$1" "$boot/cbox.log"; }
+console_has() { grep -s -q -- "$1" "$boot/console.log"; }
+cbox_said() { grep -s -q -- "$1" "$boot/cbox.log"; }

@@ -41,6 +41,8 @@ tree_fits() {
     }' "$tree/var/lib/dpkg/status" | sort)" ]
 }
 
+need_tree() { [ -e "$tree/made" ] || die "there is no tree yet: tests/box/run.sh tree"; }
+
 remove_tree() {
   [ ! -d "$1" ] || chmod -R u+w "$1/nix" 2>/dev/null || true
   rm -rf "$1"
@@ -102,7 +104,7 @@ unpack_tree() (
 # its programs are there and run too; that takes a user namespace, which a process
 # with another root than the machine's may not make.
 in_tree() {
-  [ -e "$tree/made" ] || die "there is no tree yet: tests/box/run.sh tree"
+  need_tree
   for folder in bench project nixpkgs disko work kernel; do mkdir -p "$tree/$folder"; done
   mkdir -p "$work" "$(kernel_folder)"
   [ "$arch" = amd64 ] || mkdir -p "$tree/usr/gnemul/qemu-aarch64"

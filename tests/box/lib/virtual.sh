@@ -29,6 +29,7 @@ platform_of() {
 }
 
 start_virtual() {
+  [ -s "$work/vm/toplevel" ] || die "no virtual machine is built yet: tests/box/run.sh build-vm"
   rm -f "$work/vm/console.log" "$work/vm/shell.log"
   arch=$(cat "$work/vm/arch")
   case $arch in
