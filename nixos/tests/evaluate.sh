@@ -13,6 +13,16 @@
 # 3 nothing could be checked.
 set -eu
 
+# table     every host is what it is to be, and how large its build is
+# hosts     the flake has the hosts of hosts/, and image hosts for each system
+# refusals  options that contradict each other are refused in a sentence
+# alone     each module works without the others
+# hermetic  what is no part of a system changes none
+# local     local.nix changes its own host alone
+# images    installed hosts do not depend on nixos/images
+# baked     the source in an image is small, clean, and evaluates to that image
+# newhost   a new host is a new folder
+# badinput  wrong names and values are refused in a sentence
 groups="table hosts refusals alone hermetic local images baked newhost badinput"
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -103,12 +113,15 @@ answer() {
 field() { sed -n "s/^$1 //p" "$2"; }
 report_of() { printf '%s/report-%s' "$scratch" "$1"; }
 
-judge() { # judge WHAT FILE: the rows of a file
+# judge WHAT FILE: the report in a file says how many expectations there were, and which
+# of them do not hold
+judge() {
   wrong=$(field wrong "$2")
-  if [ -z "$wrong" ] && [ -n "$(field rows "$2")" ]; then
-    ok "$1: $(field rows "$2") rows hold"
+  count=$(field expectations "$2")
+  if [ -z "$wrong" ] && [ -n "$count" ]; then
+    ok "$1: all $count expectations hold"
   else
-    bad "$1: ${wrong:-no rows}"
+    bad "$1: ${wrong:-there is no answer}"
   fi
 }
 
@@ -130,8 +143,8 @@ image_host=${image_hosts%%[!A-Za-z0-9_-]*}
 
 # Every other group compares with this.
 baseline() {
-  say "== hosts: contract and size"
-  printf '%-18s %-14s %-11s %7s %11s %8s\n' host system attribute seconds derivations to-build
+  say "== every host: seconds to evaluate it, derivations that it is made of, those of them to be built on this machine"
+  printf '%-18s %-14s %-11s %8s %12s %12s\n' host system attribute evaluated derivations 'to be built'
   for target in $targets; do
     file=$(report_of "$target")
     began=$(date +%s)
@@ -145,11 +158,11 @@ baseline() {
     count=$(nix-store --query --requisites "$drv" | grep -c '\.drv$')
     plan=$(nix --extra-experimental-features 'nix-command flakes' build --dry-run "$drv^*" 2>&1 |
       sed -n 's/^th[a-z]* \([0-9]*\) derivations* will be built:$/\1/p')
-    printf '%-18s %-14s %-11s %7s %11s %8s\n' "${target%%:*}" "$(field system "$file")" \
+    printf '%-18s %-14s %-11s %6s s %12s %12s\n' "${target%%:*}" "$(field system "$file")" \
       "$(field attribute "$file")" "$took" "$count" "${plan:-none}"
   done
   for target in $targets; do
-    judge "contract of ${target%:}" "$(report_of "$target")"
+    judge "${target%:} is what it is to be" "$(report_of "$target")"
   done
 }
 
@@ -157,10 +170,11 @@ drv_before() { field drvPath "$(report_of "$1")"; }
 drv_now() { answer "$1" "$2" | sed -n 's/^drvPath //p'; }
 system_of() { case $1 in _*) say "$1:x86_64-linux" ;; *) say "$1:" ;; esac; }
 
-rows_of() { # rows_of WHAT ATTRIBUTE
+# judge_attribute WHAT ATTRIBUTE: the same of an attribute that is no host
+judge_attribute() {
   say "== $1"
-  if ask "$repository" "$2" >"$scratch/rows"; then
-    judge "$1" "$scratch/rows"
+  if ask "$repository" "$2" >"$scratch/judged"; then
+    judge "$1" "$scratch/judged"
   else
     bad "$1 does not evaluate:"
     tail -n 20 "$scratch/error"
@@ -168,7 +182,7 @@ rows_of() { # rows_of WHAT ATTRIBUTE
 }
 
 hermetic() {
-  say "== hermetic: build products, ignored files, Rust, CI, the README, an image host's ignored local.nix and an empty commit change no derivation"
+  say "== build products, ignored files, Rust, CI, the README, an image host's ignored local.nix and an empty commit change no derivation"
   copy noise
   (
     cd "$scratch/noise"
@@ -203,13 +217,13 @@ own_settings() {
     git add --force --intent-to-add "hosts/$install_host/local.nix"
   )
   flake=git+file://$scratch/local
-  expect_other "changes its host: $install_host" \
+  expect_other "changes $install_host" \
     "$(drv_before "$install_host:")" "$(drv_now "$flake" "$install_host:")"
   for host in $hosts; do
     [ "$host" != "$install_host" ] || continue
     target=$(system_of "$host")
     answer "$flake" "$target" >"$scratch/now"
-    expect_same "leaves alone: $host" "$(drv_before "$target")" "$(field drvPath "$scratch/now")"
+    expect_same "does not change $host" "$(drv_before "$target")" "$(field drvPath "$scratch/now")"
     if [ -n "$(field baked "$scratch/now")" ]; then
       expect_same "local.nix is not in the baked source of $host" \
         "$(field baked "$(report_of "$target")")" "$(field baked "$scratch/now")"
@@ -218,7 +232,7 @@ own_settings() {
 }
 
 without_images() {
-  say "== install hosts know no image"
+  say "== an installed host does not depend on nixos/images"
   copy bare
   rm -r "$scratch/bare/nixos/images" "$scratch/bare"/hosts/_*
   commit bare
@@ -229,7 +243,7 @@ without_images() {
 }
 
 baked() {
-  say "== baked source"
+  say "== the source that an image carries (baked source)"
   source=$(field baked "$(report_of "$image_host:x86_64-linux")")
   files=$(find "$source" -type f | wc -l)
   bytes=$(find "$source" -type f -exec cat {} + | wc -c)
@@ -245,10 +259,10 @@ baked() {
     # What the documented commands name.
     name=$host${system:+-$system}
     if [ -n "$system" ]; then
-      expect_same "is the same in every image: $name" \
+      expect_same "the source in the image is the same: $name" \
         "$source" "$(field baked "$(report_of "$target")")"
     fi
-    expect_same "evaluates from itself by plain Nix to the same: $name" "$(drv_before "$target")" \
+    expect_same "the source in the image evaluates, by plain Nix, to the same derivation: $name" "$(drv_before "$target")" \
       "$(plain_drv "path:$source" "$name" "$(field attribute "$(report_of "$target")")")"
   done
 }
@@ -274,8 +288,8 @@ new_host() {
 NIX
   commit grown
   answer "git+file://$scratch/grown" new-box: >"$scratch/now"
-  judge "new-box" "$scratch/now"
-  expect_same "leaves alone: $install_host" "$(drv_before "$install_host:")" \
+  judge "new-box is what a host is to be" "$scratch/now"
+  expect_same "does not change $install_host" "$(drv_before "$install_host:")" \
     "$(drv_now "git+file://$scratch/grown" "$install_host:")"
 }
 
@@ -332,9 +346,9 @@ done
 for group in $wanted; do
   case $group in
     table) ;; # the baseline itself
-    hosts) rows_of "hosts and their attributes" discovery ;;
-    refusals) rows_of "contradictions are refused" refusals ;;
-    alone) rows_of "each module alone" alone ;;
+    hosts) judge_attribute "hosts and the attributes that the flake has for them" discovery ;;
+    refusals) judge_attribute "options that contradict each other are refused" refusals ;;
+    alone) judge_attribute "each module works without the others" alone ;;
     hermetic) hermetic ;;
     local) own_settings ;;
     images) without_images ;;

@@ -8,7 +8,7 @@ let
   text =
     judged:
     lib.concatLines (
-      [ "rows ${toString (lib.length judged)}" ]
+      [ "expectations ${toString (lib.length judged)}" ]
       ++ map (row: "wrong ${line row}") (lib.filter (row: !row.ok) judged)
     );
 in
@@ -42,8 +42,8 @@ in
     in
     pkgs.runCommand name {
       text = lib.throwIf (wrong != [ ]) ''
-        ${name}: ${toString (lib.length wrong)} of ${toString (lib.length judged)} rows do not hold:
+        ${name}: ${toString (lib.length wrong)} of ${toString (lib.length judged)} expectations do not hold:
         ${lib.concatMapStringsSep "\n" line wrong}
-      '' "${toString (lib.length judged)} rows hold. ${note}";
+      '' "${toString (lib.length judged)} expectations hold. ${note}";
     } ''echo "$text" > $out'';
 }
