@@ -40,6 +40,9 @@
       # Debian's kernel leaves out some drivers.
       boot.initrd.allowMissingModules = true;
 
+      # Beside others an emulated processor is so slow that Linux takes its timer for broken.
+      boot.kernelParams = [ "no_timer_check" ];
+
       # Where Debian's udev has its own rules.
       boot.initrd.systemd.storePaths = [ "${pkgs.debianRoot}/usr/lib/udev/rules.d" ];
 

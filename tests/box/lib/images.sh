@@ -73,7 +73,7 @@ comes_up() {
   return 1
 }
 up_or_over() { up || over; }
-over() { cbox_said '^error: '; }
+over() { cbox_said '^error: ' || console_has 'Kernel panic'; }
 # A console that speaks is the system's: firmware and boot loader take what comes over a
 # serial line, also the second one, for keys.
 speaks() { console_has 'Reached target'; }
