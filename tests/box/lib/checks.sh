@@ -202,8 +202,9 @@ shown_password_works() {
     -d '{\"email\": \"$mail\", \"password\": \"$password\"}' http://127.0.0.1:3000/api/v2/users/login")" 201
 }
 
-# closed_or_owned: the network never sees a Coder without an owner
-closed_or_owned() { closed_to_peer || same "$(count_of users)" 1; }
+# closed_or_owned: the network never sees a Coder without an owner; it is asked as soon as
+# the machine has an address
+closed_or_owned() { eventually 60 has_address && { closed_to_peer || same "$(count_of users)" 1; }; }
 
 # open_ports ADDRESS: what the neighbour finds by asking all of them
 open_ports() { at_peer python3 "$here/namespaces/scan.py" lan "$1" | paste -sd ' '; }
