@@ -40,7 +40,7 @@ start_virtual() {
     "$arch" "$qemu" "$@"
 }
 
-# write_stand_in: a flake in place of nixpkgs, for a driver that evaluates purely
+# write_stand_in: flakes in place of nixpkgs and disko, for a driver that evaluates purely
 write_stand_in() {
   fetch_kernel
   build_switch
@@ -54,6 +54,12 @@ write_stand_in() {
   ls "$cache/kernel/lib/modules" >"$stand_in/kernel-version"
   sha256sum <"$cache/kernel/made" | cut -d ' ' -f 1 >"$stand_in/kernel-made"
   in_tree nix flake lock path:/work/stand-in
+  # disko itself, but for the two minutes that its builder gives udev: an emulated machine
+  # beside others takes longer.
+  rm -rf "$work/disko"
+  cp -r "$disko" "$work/disko"
+  chmod -R u+w "$work/disko"
+  sed -i 's/udevadm settle --timeout=120/udevadm settle --timeout=900/' "$work/disko/lib/make-disk-image.nix"
 }
 
 # run_cbox ARGUMENT…: the project's own driver, in the tree and without a network:
@@ -70,7 +76,7 @@ run_cbox() {
     [ -d .git ] || git init --quiet
     git add --all
     exec unshare --net /work/bin/cbox "$@"' sh "$@" \
-    --override-input nixpkgs path:/work/stand-in --override-input disko path:/disko
+    --override-input nixpkgs path:/work/stand-in --override-input disko path:/work/disko
 }
 
 # image_path FORMAT: where cbox put it, on this side of the tree

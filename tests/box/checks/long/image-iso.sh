@@ -3,6 +3,7 @@
 . "$here/lib/images.sh"
 
 check "cbox builds it" built iso
+[ "$failed" = 0 ] || exit 1
 check "twice the same" same_again iso '(squashfs|efi-image|efi-directory|\.iso)[^/]*\.drv$'
 iso=$(find "$(image iso)/iso" -name '*.iso')
 check "its name" same "$(basename "$iso")" coder-box-appliance-x86_64-linux.iso

@@ -3,6 +3,7 @@
 . "$here/lib/images.sh"
 
 check "cbox builds it" built qcow2
+[ "$failed" = 0 ] || exit 1
 qcow2=$(find "$(image qcow2)/" -name '*.qcow2')
 check "its name" same "$(basename "$qcow2")" coder-box-appliance-x86_64-linux.qcow2
 told() { qemu-img info --output=json "$qcow2" | python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1]))' "$1"; }
