@@ -7,6 +7,16 @@
   pkgs,
   ...
 }:
+let
+  # Where Debian's programs find their files. (The loader of aarch64 is in /lib.)
+  links = root: ''
+    mkdir -p ${root}/lib64
+    ln -sfn ${pkgs.debianRoot}/usr ${root}/usr
+    ln -sfn usr/lib ${root}/lib
+    ln -sfn usr/sbin ${root}/sbin
+    ln -sfn ${pkgs.debianRoot}/usr/lib64/ld-linux-x86-64.so.2 ${root}/lib64/ld-linux-x86-64.so.2
+  '';
+in
 {
   imports = [
     ../host/common.nix
@@ -26,10 +36,7 @@
           set -e
           words=("$@")
           while [ "$1" != --root ]; do shift; done
-          mkdir -p "$2/lib64"
-          ln -sfn ${pkgs.debianRoot}/usr "$2/usr"
-          ln -sfn usr/lib "$2/lib"
-          ln -sfn ${pkgs.debianRoot}/usr/lib64/ld-linux-x86-64.so.2 "$2/lib64/ld-linux-x86-64.so.2"
+          ${links "\"$2\""}
           exec ${real}/bin/nixos-install "''${words[@]}"
         '';
       };
@@ -42,6 +49,17 @@
 
       # Beside others an emulated processor is so slow that Linux takes its timer for broken.
       boot.kernelParams = [ "no_timer_check" ];
+
+      # In stage 1 /lib has the kernel's modules only.
+      boot.initrd.systemd.contents."/lib".source = lib.mkIf pkgs.stdenv.hostPlatform.isAarch64 (
+        lib.mkForce (
+          pkgs.runCommand "lib" { } ''
+            mkdir $out
+            ln -s ${config.system.build.modulesClosure}/lib/* $out/
+            ln -s ${pkgs.debianRoot}/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1 $out/
+          ''
+        )
+      );
 
       # Where Debian's udev has its own rules.
       boot.initrd.systemd.storePaths = [ "${pkgs.debianRoot}/usr/lib/udev/rules.d" ];
@@ -64,11 +82,7 @@
           RemainAfterExit = true;
         };
         script = ''
-          mkdir -p /sysroot/lib64
-          ln -sfn ${pkgs.debianRoot}/usr /sysroot/usr
-          ln -sfn usr/lib /sysroot/lib
-          ln -sfn usr/sbin /sysroot/sbin
-          ln -sfn ${pkgs.debianRoot}/usr/lib64/ld-linux-x86-64.so.2 /sysroot/lib64/ld-linux-x86-64.so.2
+          ${links "/sysroot"}
         '';
       };
     }

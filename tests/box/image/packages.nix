@@ -9,6 +9,7 @@
 final: prev:
 let
   inherit (prev) lib;
+  inherit (prev.stdenv.hostPlatform) isAarch64;
   debian = import ../packages/debian.nix {
     inherit lib;
     inherit (final) runCommand stdenv;
@@ -25,26 +26,30 @@ let
       // more
     );
 
-  # Each output with what the image modules look for, as real files: xorriso
-  # would put the links of a view on the image.
+  # What only makes images is that of the building machine, whatever they are for.
+  tool =
+    name: programs:
+    final.runCommand name { meta.mainProgram = lib.head programs; } ''
+      mkdir -p $out/bin
+      for program in ${toString programs}; do ln -s /usr/bin/$program $out/bin/; done
+    '';
+
+  # With what the image modules look for, as real files: xorriso would put links on
+  # the image.
   grub =
     name: target:
-    view name [ "grub-common" "grub2-common" ] {
-      outputs = [ "out" ];
-      passthru.grubTarget = target;
-      extra = ''
-        mkdir -p $out/lib/grub $out/share/grub
-        rm -rf $out/lib/grub/${target} $out/share/grub/unicode.pf2
-        cp -rL ${debian.root}/usr/lib/grub/${target} $out/lib/grub/
-        cp -L ${debian.root}/usr/share/grub/unicode.pf2 $out/share/grub/
-        # Debian leaves out one module of those for tests.
-        rm $out/bin/grub-mkimage
-        printf '#!%s\nfor word; do shift; [ "$word" = gfxterm_menu ] || set -- "$@" "$word"; done\nexec %s "$@"\n' \
-          ${final.runtimeShell} ${debian.root}/usr/bin/grub-mkimage >$out/bin/grub-mkimage
-        chmod +x $out/bin/grub-mkimage
-      '';
-    };
+    final.runCommand name { passthru.grubTarget = target; } ''
+      mkdir -p $out/bin $out/lib/grub $out/share/grub
+      cp -rL ${debian.root}/usr/lib/grub/${target} $out/lib/grub/
+      cp -L /usr/share/grub/unicode.pf2 $out/share/grub/
+      ln -s /usr/bin/grub-script-check $out/bin/
+      # Debian leaves out one module of those for tests.
+      printf '#!%s\nfor word; do shift; [ "$word" = gfxterm_menu ] || set -- "$@" "$word"; done\nexec %s "$@"\n' \
+        ${final.runtimeShell} /usr/bin/grub-mkimage >$out/bin/grub-mkimage
+      chmod +x $out/bin/grub-mkimage
+    '';
 
+  image = if isAarch64 then "Image" else "bzImage";
   kernel =
     final.runCommand "linux-${kernelVersion}"
       {
@@ -70,7 +75,7 @@ let
           isZen = false;
           isHardened = false;
           isLibre = false;
-          target = "bzImage";
+          target = image;
           buildDTBs = false;
           DTB = false;
           isModular = true;
@@ -91,7 +96,7 @@ let
         mkdir -p $out $modules/lib/modules
         cp -r /kernel/lib/modules/${kernelVersion} $modules/lib/modules/
         chmod -R u+w $modules
-        mv $modules/lib/modules/${kernelVersion}/vmlinuz $out/bzImage
+        mv $modules/lib/modules/${kernelVersion}/vmlinuz $out/${image}
         rm -f $modules/lib/modules/${kernelVersion}/{build,source}
       '';
 
@@ -112,9 +117,9 @@ in
   linuxPackages_latest = final.linuxPackages;
 
   makeInitrdNGTool = program "make-initrd-ng" ''
-    DEBIAN=${debian.root} exec ${final.python3}/bin/python3 ${./make-initrd-ng.py} "$@"
+    DEBIAN=${debian.root} TRIPLE=${debian.triple} exec ${final.python3}/bin/python3 ${./make-initrd-ng.py} "$@"
   '';
-  nixos-init = final.runCommand "nixos-init" { meta.mainProgram = "nixos-init"; } ''
+  nixos-init = final.runCommandCC "nixos-init" { meta.mainProgram = "nixos-init"; } ''
     mkdir -p $out/bin
     gcc -O1 -o $out/bin/resolve-in-root ${./resolve-in-root.c}
     # For an /etc that is an overlay, which this configuration has not.
@@ -158,20 +163,20 @@ in
     };
   };
 
-  squashfsTools = view "squashfsTools" [ "squashfs-tools" ] { pname = "mksquashfs"; };
-  xorriso = view "xorriso" [ "xorriso" ] { };
+  squashfsTools = tool "squashfsTools" [ "mksquashfs" "unsquashfs" ];
+  xorriso = tool "xorriso" [ "xorriso" ];
   libisoburn = final.xorriso;
-  mtools = view "mtools" [ "mtools" ] { };
-  libfaketime = view "libfaketime" [ "faketime" "libfaketime" ] { };
+  mtools = tool "mtools" [ "mtools" "mcopy" "mmd" ];
+  libfaketime = tool "libfaketime" [ "faketime" ];
   libossp_uuid = program "uuid" ''
     # uuid -v 5 NAMESPACE NAME
     exec ${final.python3}/bin/python3 -c 'import sys, uuid; print(uuid.uuid5(uuid.UUID(sys.argv[1]), sys.argv[2]))' "$3" "$4"
   '';
-  grub2 = grub "grub2" "i386-pc";
-  grub2_efi = grub "grub2_efi" "x86_64-efi";
+  grub2 = if isAarch64 then final.grub2_efi else grub "grub2" "i386-pc";
+  grub2_efi = grub "grub2_efi" (if isAarch64 then "arm64-efi" else "x86_64-efi");
   refind = final.runCommand "refind" { } ''
     mkdir -p $out/share/refind
-    echo "no rEFInd in the bench" >$out/share/refind/refind_x64.efi
+    echo "no rEFInd in the bench" >$out/share/refind/refind_${final.stdenv.hostPlatform.efiArch}.efi
   '';
   syslinux = view "syslinux" [ "syslinux" "syslinux-utils" ] {
     extra = ''
@@ -184,18 +189,29 @@ in
   };
   # For disko's image builder. Its virtual machine is that of nixpkgs, with a root
   # where Debian's programs find their files; QEMU is that of the building machine.
-  qemu = final.runCommand "qemu" { meta.mainProgram = "qemu-system-x86_64"; } ''
-    mkdir -p $out/bin
-    ln -s /usr/bin/qemu-img $out/bin/
-    # Where there is a /dev/kvm, it may not work; and an emulated kernel does not judge its
-    # timer (see image.nix).
-    cat >$out/bin/qemu-system-x86_64 <<'END'
-    #!${final.runtimeShell}
-    set -- "''${@//accel=kvm:tcg/accel=tcg}"
-    exec /usr/bin/qemu-system-x86_64 "''${@/ panic=1 / panic=1 no_timer_check }"
-    END
-    chmod +x $out/bin/qemu-system-x86_64
-  '';
+  qemu =
+    let
+      name = "qemu-system-${if isAarch64 then "aarch64" else "x86_64"}";
+    in
+    final.runCommand "qemu" { meta.mainProgram = name; } ''
+      mkdir -p $out/bin
+      ln -s /usr/bin/qemu-img $out/bin/
+      cat >$out/bin/${name} <<'END'
+      #!${final.runtimeShell}
+      # Where there is a /dev/kvm, it may not work; and an emulated kernel does not judge its
+      # timer (see image.nix).
+      set -- "''${@//accel=kvm:tcg/accel=tcg}"
+      set -- "''${@/ panic=1 / panic=1 no_timer_check }"
+      ${
+        if isAarch64 then
+          # A processor that signs pointers would be emulated far slower.
+          ''exec /arm64/${name} -L /usr/share/qemu "''${@/#max/cortex-a72}"''
+        else
+          ''exec /usr/bin/${name} "$@"''
+      }
+      END
+      chmod +x $out/bin/${name}
+    '';
   qemu_kvm = final.qemu // {
     ga = program "qemu-ga" "exit 1";
   };
@@ -229,6 +245,7 @@ in
                   ln -sfn usr/lib /fs/lib
                   ln -sfn usr/bin /fs/bin
                   ln -sfn usr/sbin /fs/sbin
+                  # (That of aarch64 is in /lib.)
                   ln -sfn ''${debianRoot}/usr/lib64/ld-linux-x86-64.so.2 /fs/lib64/ld-linux-x86-64.so.2
             ''
           ]

@@ -29,7 +29,9 @@
             (import ./packages/packages.nix {
               real = plain;
               # Which installs the boot loader of a disk image.
-              switchToConfiguration = ./switch-to-configuration;
+              # It is compiled for the machine that builds.
+              switchToConfiguration =
+                if builtins.pathExists ./switch-to-configuration then ./switch-to-configuration else null;
             })
             (import ./image/packages.nix {
               real = plain;
@@ -57,7 +59,7 @@
           nixosSystem = args: previous.nixosSystem (args // { modules = args.modules ++ [ bench ]; });
         }
       );
-      legacyPackages.x86_64-linux = packages { system = "x86_64-linux"; };
+      legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (system: packages { inherit system; });
       inherit (real) nixosModules;
     };
 }

@@ -12,16 +12,21 @@ make_arm64() {
   want=$(
     {
       lock_rows amd64 user
+      lock_rows amd64 machine
       lock_rows arm64 programs
+      lock_rows arm64 images
     } | sha256sum | cut -d ' ' -f 1
   )
   exec 8>"$cache/lock"
   flock 8
   if [ "$(cat "$arm64/made" 2>/dev/null)" != "$want" ]; then
     fetch_debs amd64 user
+    fetch_debs amd64 machine
     fetch_debs arm64 programs
+    fetch_debs arm64 images
     say "unpacking the Debian packages for aarch64 to $arm64"
-    rm -rf "$cache/arm64.new"
+    # (Where the emulator would look first.)
+    rm -rf "$cache/arm64.new" "$tree/usr/gnemul"
     unpack_arm64 "$cache/arm64.new"
     printf '%s' "$want" >"$cache/arm64.new/made"
     rm -rf "$arm64"
@@ -30,23 +35,30 @@ make_arm64() {
   exec 8>&-
 }
 
+# take_files LIST FILE…: of the one package in that list, out of its /usr, to $new
+take_files() {
+  package=$(each_deb amd64 "$1")
+  shift
+  for file; do
+    dpkg-deb --fsys-tarfile "$package" | tar --extract --directory "$new" --transform 's,.*/,,' "./usr/$file"
+  done
+}
+
 # unpack_arm64 FOLDER
 unpack_arm64() {
   new=$1
   mkdir -p "$new/var/lib/dpkg/info"
-  dpkg-deb --fsys-tarfile "$(each_deb amd64 user)" |
-    tar --extract --directory "$new" --transform 's,.*/,,' ./usr/bin/qemu-aarch64 \
-      ./usr/share/qemu/binfmt.d/qemu-aarch64.conf
+  take_files user bin/qemu-aarch64 share/qemu/binfmt.d/qemu-aarch64.conf
+  take_files machine bin/qemu-system-aarch64
   # The links of a merged /usr come first, so that nothing lands beside it.
-  for file in $(each_deb arm64 programs | grep '/base-files\.deb$') $(each_deb arm64 programs); do
+  for file in $(each_deb arm64 programs | grep '/base-files\.deb$') $(each_deb arm64 programs) $(each_deb arm64 images); do
     dpkg-deb -x "$file" "$new"
     dpkg-deb --fsys-tarfile "$file" | tar --list | sed 's,^\.,,; s,/$,,' \
       >"$new/var/lib/dpkg/info/$(basename "$file" .deb).list"
   done
-  # What is not in /usr would hide the tree's own from emulated programs.
+  # Of what is not in /usr the tree has its own.
   mv "$new/var/lib/dpkg/info" "$new/lists"
   find "$new" -mindepth 1 -maxdepth 1 -type d ! -name usr ! -name lists -exec rm -rf {} +
-  mkdir "$new/nix" "$new/tmp"
   ln -sf dash "$new/usr/bin/sh"
   ln -sf gawk "$new/usr/bin/awk"
   cp "$tree/usr/lib/locale/locale-archive" "$new/usr/lib/locale/"

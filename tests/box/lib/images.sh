@@ -5,12 +5,17 @@
 need_cbox
 boot=$work/boot
 repository=$work/repository
+# A topic may say before: the system that is built for, where it is not the machine's own;
+# its first serial line; seconds until it runs.
+system=${system-}
+serial=${serial-/dev/ttyS0}
+patience=${patience-500}
 
 # built FORMAT: by cbox, over the bench's packages
-built() { "$run" cbox appliance "$1"; }
-image() { "$run" image "$1"; }
+built() { "$run" cbox appliance "$1" ${system:+"$system"}; }
+image() { "$run" image "$1${system:+-$system}"; }
 # recorded FORMAT KEY: of the manifest
-recorded() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$repository/out/appliance-$1.json" "$2"; }
+recorded() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$repository/out/appliance-$1${system:+-$system}.json" "$2"; }
 # same_again FORMAT PATTERN: removes what the image is made of, where the name fits, builds
 # it once more, and compares. (`nix-store --check` builds elsewhere where there is no sandbox,
 # and the image has a number that comes from its path.)
@@ -34,8 +39,8 @@ boot_image() {
   mkdir -p "$boot"
   rm -f "$boot/shell" "$boot/console.log" "$boot/cbox.log"
   (
-    cd "$repository" && exec "$BENCH_CBOX" boot "appliance/$format" --store "$tree" \
-      --until '^bench-judged$' --timeout 20m "$@" -- \
+    cd "$repository" && exec "$BENCH_CBOX" boot "appliance/$format${system:+/$system}" --store "$tree" \
+      --until '^bench-judged$' --timeout 40m "$@" -- \
       -chardev "socket,id=bench,path=$boot/shell,server=on,wait=off" -serial chardev:bench
   ) >"$boot/console.log" 2>"$boot/cbox.log" &
   booting=$!
@@ -45,7 +50,7 @@ boot_image() {
 # judged: the machine says on its serial console that all was looked at, cbox hears it and
 # ends well
 judged() {
-  in_box "sleep 1; printf '\nbench-judged\n' >/dev/ttyS0" || true
+  in_box "sleep 1; printf '\nbench-judged\n' >$serial" || true
   if wait "$booting"; then return; fi
   tail -n 3 "$boot/cbox.log"
   return 1
@@ -63,7 +68,7 @@ comes_up() {
   shift
   part=$(echo "$which" | tr ' ' -)
   boot_image "$@"
-  if eventually 500 up_or_over >"$said" 2>&1 && not over; then
+  if eventually "$patience" up_or_over >"$said" 2>&1 && not over; then
     verdict_ok "$which: it is running"
     return
   fi
@@ -91,8 +96,9 @@ disk_boots() {
   shift 3
   comes_up "$which" "$format" "$@" || return 1
   check "$which: no unit failed" no_failed_unit
-  check "$which: systemd-boot was asked for the console" cbox_said '^its serial console: systemd-boot'
-  check "$which: the first boot finishes" eventually 300 finished
+  # (On aarch64 the machine names its serial line to the kernel.)
+  [ -n "$system" ] || check "$which: systemd-boot was asked for the console" cbox_said '^its serial console: systemd-boot'
+  check "$which: the first boot finishes" eventually "$patience" finished
   check "$which: the root fills the drive" in_box "test \"\$(df --output=size -BG / | tail -n 1 | tr -dc 0-9)\" -ge $size"
   check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix'
   check "$which: the root is the one of the drive that it booted from" in_box 'findmnt -n -o SOURCE / | grep -q ^/dev/vda'

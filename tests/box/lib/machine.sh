@@ -61,8 +61,7 @@ build_host() {
   [ "$arch" != amd64 ] || [ ! -e "$cache/switch/made" ] || cp "$cache/switch/switch-to-configuration" "$work/switch/"
   in_tree nix-build /bench/host --argstr nixpkgs /nixpkgs --argstr disko /disko --argstr project /project \
     --argstr host "$host" --arg machine "/bench/host/$for_machine.nix" --arg modules "[ $modules ]" \
-    --arg switch /work/switch --option extra-platforms aarch64-linux \
-    -A toplevel -o "/work/$result" --keep-going >"$work/build.log" 2>&1 || {
+    --arg switch /work/switch -A toplevel -o "/work/$result" --keep-going >"$work/build.log" 2>&1 || {
     tail -n 30 "$work/build.log" >&2
     die "$host could not be built; the whole log is $work/build.log"
   }

@@ -107,7 +107,7 @@ in_tree() {
   need_tree
   for folder in bench project nixpkgs disko work kernel; do mkdir -p "$tree/$folder"; done
   mkdir -p "$work" "$(kernel_folder)"
-  [ "$arch" = amd64 ] || mkdir -p "$tree/usr/gnemul/qemu-aarch64"
+  [ "$arch" = amd64 ] || mkdir -p "$tree/arm64"
   # shellcheck disable=SC2016
   unshare --mount sh -eu -c '
     tree=$1; shift
@@ -117,7 +117,7 @@ in_tree() {
       mount --bind "${pair%:*}" "$tree/${pair##*:}"
     done
     mode=$7
-    [ "$mode" = amd64 ] || mount --bind "$8" "$tree/usr/gnemul/qemu-aarch64"
+    [ "$mode" = amd64 ] || mount --bind "$8" "$tree/arm64"
     shift 8
     mount -t proc proc "$tree/proc"
     mount --rbind /dev "$tree/dev"

@@ -9,7 +9,7 @@ build_virtual() {
     have "${BENCH_QEMU_ARM64:-qemu-system-aarch64}" || die "needs qemu-system-aarch64 9.1 or newer, for a host for aarch64"
     arch=arm64
     make_arm64
-    busybox=/usr/gnemul/qemu-aarch64$busybox
+    busybox=/arm64$busybox
   fi
   fetch_kernel
   mkdir -p "$work/vm"
@@ -43,16 +43,23 @@ start_virtual() {
 # write_stand_in: flakes in place of nixpkgs and disko, for a driver that evaluates purely
 write_stand_in() {
   fetch_kernel
-  build_switch
+  [ "$arch" = arm64 ] || build_switch
   stand_in=$work/stand-in
   rm -rf "$stand_in"
   mkdir -p "$stand_in"
   cp -r "$here/packages" "$here/host" "$here/image" "$here/stand-ins" "$stand_in/"
   mv "$stand_in/image/stand-in-flake.nix" "$stand_in/flake.nix"
-  cp "$cache/switch/switch-to-configuration" "$stand_in/"
-  printf '%s' "$(cat "$tree/made")" >"$stand_in/generation"
-  ls "$cache/kernel/lib/modules" >"$stand_in/kernel-version"
-  sha256sum <"$cache/kernel/made" | cut -d ' ' -f 1 >"$stand_in/kernel-made"
+  case $arch in
+    amd64)
+      cp "$cache/switch/switch-to-configuration" "$stand_in/"
+      packages=$tree/var/lib/dpkg/status
+      ;;
+    arm64) packages=$arm64/made ;;
+  esac
+  # As debian.nix itself asks, so that hosts and images share Debian's files.
+  printf '%s' "$(sha256sum <"$packages" | cut -d ' ' -f 1)" >"$stand_in/generation"
+  ls "$(kernel_folder)/lib/modules" >"$stand_in/kernel-version"
+  sha256sum <"$(kernel_folder)/made" | cut -d ' ' -f 1 >"$stand_in/kernel-made"
   in_tree nix flake lock path:/work/stand-in
   # disko itself, but for the two minutes that its builder gives udev: an emulated machine
   # beside others takes longer.
@@ -66,6 +73,12 @@ write_stand_in() {
 # what is missing says so at once.
 run_cbox() {
   need_cbox
+  case " $* " in
+    *aarch64* | *arm64*)
+      arch=arm64
+      make_arm64
+      ;;
+  esac
   write_stand_in
   install -D "$BENCH_CBOX" "$work/bin/cbox"
   mkdir -p "$work/repository"

@@ -8,7 +8,7 @@ tar --create --one-file-system --mode=a-s \
   --exclude=./share/doc --exclude=./share/man --exclude=./share/info \
   --exclude=./share/locale --exclude=./share/i18n --exclude=./include \
   --exclude=./lib/gcc --exclude=./libexec/gcc --exclude='*.a' --exclude=./local --exclude=./games \
-  --exclude=./src --exclude=./gnemul --exclude=./lib/modules --exclude='./bin/qemu-*' --exclude=./share/qemu --exclude=./share/seabios --exclude=./share/OVMF --exclude="./lib/$triple/perl*/**/CORE" \
+  --exclude=./src --exclude=./lib/modules --exclude='./bin/qemu-*' --exclude=./share/qemu --exclude=./share/seabios --exclude=./share/OVMF --exclude="./lib/$triple/perl*/**/CORE" \
   --warning=no-file-changed . | tar --extract --directory "$out/usr" --no-same-owner --delay-directory-restore
 cp -r "$lists"/*.list "$out/dpkg/"
 chmod -R u+w "$out"

@@ -5,7 +5,7 @@
 check "cbox builds it" built raw
 [ "$failed" = 0 ] || exit 1
 raw=$(find "$(image raw)/" -name '*.raw')
-check "its name" same "$(basename "$raw")" coder-box-appliance-x86_64-linux.raw
+check "its name" same "$(basename "$raw")" "coder-box-appliance-${system:-x86_64-linux}.raw"
 check "it is sparse" sh -c 'test "$(du -m "$1" | cut -f 1)" -lt "$(($(stat -c %s "$1") / 1048576 / 2))"' sh "$raw"
 partitions() { "$run" in sfdisk --json "${raw#"$tree"}"; }
 check "it has a GPT" sh -c 'echo "$1" | grep -q "\"label\": *\"gpt\""' sh "$(partitions)"

@@ -1,42 +1,17 @@
 # the live image: built twice alike, its labels, BIOS and UEFI, CD and stick, no state
 # shellcheck source=tests/box/lib/images.sh
 . "$here/lib/images.sh"
+# shellcheck source=tests/box/lib/live.sh
+. "$here/lib/live.sh"
 
 check "cbox builds it" built iso
 [ "$failed" = 0 ] || exit 1
 check "twice the same" same_again iso '(squashfs|efi-image|efi-directory|\.iso)[^/]*\.drv$'
-iso=$(find "$(image iso)/iso" -name '*.iso')
-check "its name" same "$(basename "$iso")" coder-box-appliance-x86_64-linux.iso
-check "its volume ID" same "$(dd if="$iso" bs=1 skip=32808 count=32 status=none | tr -d ' ')" CODER_BOX_APPLIANCE
-# in_menu PATH PATTERN: a file of the image has such a line
-in_menu() {
-  rm -f "$boot/menu"
-  mkdir -p "$boot"
-  "$run" in xorriso -osirrox on -indev "${iso#"$tree"}" -extract "$1" /work/boot/menu &&
-    grep "$2" "$boot/menu"
-}
-label='NixOS [^ ]* - Coder Box Appliance'
-check "the label in GRUB's menu" in_menu /EFI/BOOT/grub.cfg "^ *menuentry '$label'"
+live_labels
 check "the label in isolinux' menu" in_menu /isolinux/isolinux.cfg "MENU LABEL $label\$"
 
 # The same image in four machines, each of which is new.
-identities=
-boots() {
-  which=$1
-  shift
-  comes_up "$which" iso "$@" || return
-  check "$which: no unit failed" no_failed_unit
-  check "$which: the console was chosen in its menu" cbox_said '^chose in its menu: Options > Serial console=ttyS0'
-  check "$which: the first boot finishes" eventually 200 finished
-  check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix && test -e /etc/nixos-repo/hosts/_appliance_iso'
-  check "$which: the console names it" in_box 'grep -q "Source of this image: $(basename "$(realpath /etc/nixos-repo)" | cut -c 1-32)" /etc/issue'
-  check "$which: the medium is the one with the label" in_box 'findmnt -n -o SOURCE /iso && test -e /dev/disk/by-label/CODER_BOX_APPLIANCE'
-  identity=$(in_box "cat /etc/machine-id $state/admin-password | sha256sum | cut -c 1-16")
-  check "$which: nothing of another boot is there" sh -c 'case " $1 " in *" $2 "*) exit 1 ;; esac; test -n "$2"' sh "$identities" "$identity"
-  identities="$identities $identity"
-  check "$which: cbox hears it" judged
-}
-boots "CD by UEFI"
-boots "stick by UEFI" --as usb
-boots "CD by BIOS" --bios
-boots "stick by BIOS" --bios --as usb
+live_boots "CD by UEFI"
+live_boots "stick by UEFI" --as usb
+live_boots "CD by BIOS" --bios
+live_boots "stick by BIOS" --bios --as usb
