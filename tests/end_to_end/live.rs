@@ -160,7 +160,7 @@ fn fetching_is_shown_with_sizes() {
         progress(2, 1, 4),
         progress(4, 3_000_000, 12_000_000),
     ]);
-    let rows = terminal.shows("fetching 3.0 MB of 12.0 MB");
+    let rows = terminal.shows("fetching [==>       ] 3.0 MB of 12.0 MB");
     assert!(row(&rows, "fetching").contains("1/4 paths"), "{rows:#?}");
     scripted.end(0);
     let left = terminal.wait().clean(0);
@@ -382,8 +382,7 @@ fn what_builds_print_moves_no_cursor() {
         return;
     };
     two_builds(&scripted);
-    let evil =
-        "\u{1b}[2J\u{1b}[5;5Hred\u{1b}]0;title\u{7}\u{1b}[31m\u{9b}1;1H\u{1b}(B\u{8}\u{8}\rmore";
+    let evil = "\u{1b}[2J\u{1b}[5;5Hred\u{1b}]0;title\u{7}\u{1b}[31m\u{9b}1;1H\u{1b}(B\u{8}\u{8}\rmore\u{202e}";
     scripted.say(&[
         log(10, evil),
         phase(10, "\u{1b}[2Jphase"),
@@ -393,6 +392,9 @@ fn what_builds_print_moves_no_cursor() {
     ]);
     let rows = terminal.shows("  │ red");
     row(&rows, "alpha> red");
+    // A mark that turns the direction of writing would turn what is behind it.
+    let turned = rows.iter().filter(|row| row.ends_with("more\\u{202e}"));
+    assert_eq!(turned.count(), 2, "{rows:#?}");
     scripted.say(&[counts(0, 3, 1, 1), stop(10), failure("alpha")]);
     scripted.end(1);
     let left = terminal.wait().clean(8);
@@ -411,5 +413,8 @@ fn what_builds_print_moves_no_cursor() {
     for sequence in text.split('\u{1b}').skip(1) {
         assert!(own(sequence), "{sequence:?}");
     }
-    assert!(!text.contains(['\u{7}', '\u{8}', '\u{9b}']), "{text:?}");
+    assert!(
+        !text.contains(['\u{7}', '\u{8}', '\u{9b}', '\u{202e}']),
+        "{text:?}"
+    );
 }

@@ -1,12 +1,14 @@
 //! The one place that prints: results on standard output, all else on standard error.
 //!
-//! Progress is shown as the environment says: on a terminal as a few lines that change
-//! ([`screen`], [`frame`]), elsewhere as lines that stay ([`words`]), in a CI system in groups.
+//! Progress is shown as the environment says: on a terminal as a few rows that change
+//! ([`rows`], which indicatif draws: [`bars`], [`screen`]), elsewhere as lines that stay
+//! ([`words`]), in a CI system in groups.
 
-mod frame;
+mod bars;
 #[cfg(test)]
 mod recorded;
 mod reporter;
+mod rows;
 mod screen;
 mod stderr;
 pub(crate) mod text;
@@ -36,7 +38,10 @@ use cbox_driver::{
 };
 use cbox_nix::events::Event;
 
-use self::stderr::{Shared, Stderr};
+use self::{
+    stderr::{Shared, Stderr},
+    text::gate,
+};
 use crate::terminal::Terminal;
 
 pub(crate) use self::text::Paint;
@@ -281,7 +286,7 @@ impl View {
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("warning: {text}"));
-            stderr.say(&format!("{word} {text}"));
+            stderr.say(&format!("{word} {}", gate(text)));
         });
     }
 
@@ -377,10 +382,10 @@ impl View {
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("error: {}", error.message));
-            stderr.say(&format!("{word}{}", error.message));
+            stderr.say(&format!("{word}{}", gate(&error.message)));
             if let Some(hint) = &error.hint {
                 let word = self.paint.paint("hint:", "36;1");
-                stderr.say(&format!("{word} {hint}"));
+                stderr.say(&format!("{word} {}", gate(hint)));
             }
         });
         self.annotate(error);
@@ -399,7 +404,7 @@ impl View {
     }
 
     fn say(&self, text: &str) {
-        self.shared.with(|stderr| stderr.say(text));
+        self.shared.with(|stderr| stderr.say(&gate(text)));
     }
 }
 

@@ -1,57 +1,75 @@
-//! The live view on a terminal: a few lines below everything else, drawn again and again.
+//! The live view on a terminal: rows below everything else, drawn again and again.
 //!
-//! Between two drawings the cursor stands at the first cell of the first line. Whatever a
-//! terminal does to the lines when its window changes (some wrap them anew), that cell stays
-//! the beginning, and what is erased from there on is the view and nothing else. Also the
-//! `^C` that a terminal writes on Ctrl-C lands there, and goes with the rest. Nothing is
-//! switched that would have to be switched back.
+//! indicatif counts the lines that it has drawn and moves up by as many, which leaves rows
+//! behind where a window that was made narrower has wrapped them (console-rs/indicatif#182),
+//! and would take the user's own away where it cuts them instead. So [`Lines`] takes what
+//! indicatif draws, and here it is put on the screen such that nothing has to be counted:
+//! between two drawings the cursor stands at the first cell of the first line. Whatever a
+//! terminal does to the lines when its window changes, that cell stays the beginning, and what
+//! is erased from there on is the view and nothing else. Also the `^C` that a terminal writes
+//! on Ctrl-C lands there, and goes with the rest. Nothing is switched that would have to be
+//! switched back.
 
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use indicatif::TermLike;
 use rustix::termios::tcgetwinsize;
 
-use super::frame::Window;
+use super::{bars::Bars, rows::Row, text::Paint};
 
 /// Erases from the cursor on, which stands at the beginning of the view.
 const ERASE: &str = "\r\u{1b}[J";
 
 /// What the view has on the terminal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Screen {
-    drawn: bool,
-    colour: bool,
+    bars: Bars,
+    lines: Lines,
+    is_drawn: bool,
 }
 
 impl Screen {
-    pub(super) fn new(colour: bool) -> Self {
+    pub(super) fn new(paint: Paint) -> Self {
+        let lines = Lines::default();
         Self {
-            drawn: false,
-            colour,
+            bars: Bars::new(Box::new(lines.clone()), paint),
+            lines,
+            is_drawn: false,
         }
     }
 
     /// What has to be written before anything else is.
     pub(super) fn erase(&mut self) -> &'static str {
-        if std::mem::take(&mut self.drawn) {
-            ERASE
-        } else {
-            ""
+        match std::mem::take(&mut self.is_drawn) {
+            true => ERASE,
+            false => "",
         }
     }
 
-    /// What draws `lines`, over those that are there.
-    pub(super) fn draw(&mut self, lines: &[String]) -> String {
+    /// What draws `rows`, over those that are there.
+    pub(super) fn draw(&mut self, rows: &[Row]) -> String {
+        let (columns, height) = window();
+        self.lines.state().window = (columns, height);
+        self.bars.show(rows, columns, height);
+        let lines = std::mem::take(&mut self.lines.state().drawn);
+        self.put(&lines)
+    }
+
+    fn put(&mut self, lines: &[String]) -> String {
         if lines.is_empty() {
             return self.erase().to_owned();
         }
-        self.drawn = true;
+        self.is_drawn = true;
         // While they are drawn, lines that are wider than thought are cut by the terminal.
         let mut text = String::from("\u{1b}[?7l");
         for (place, line) in lines.iter().enumerate() {
             if place > 0 {
                 text.push('\n');
             }
-            text.push('\r');
-            self.paint(line, &mut text);
-            text.push_str("\u{1b}[K");
+            text.push_str(&format!("\r{line}\u{1b}[K"));
         }
         text.push_str("\u{1b}[J");
         if lines.len() > 1 {
@@ -60,29 +78,92 @@ impl Screen {
         text.push_str("\r\u{1b}[?7h");
         text
     }
+}
 
-    /// The line, the less important ones dim.
-    fn paint(&self, line: &str, text: &mut String) {
-        if self.colour && line.starts_with(' ') {
-            text.push_str(&format!("\u{1b}[2m{line}\u{1b}[0m"));
-        } else {
-            text.push_str(line);
-        }
+/// The lines that indicatif draws, for [`Screen`] to put them on the terminal in one write.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<Mutex<Drawing>>);
+
+#[derive(Debug, Default)]
+struct Drawing {
+    /// The window's columns and rows.
+    window: (u16, u16),
+    /// What is being drawn.
+    next: Vec<String>,
+    /// What was drawn last.
+    drawn: Vec<String>,
+}
+
+impl Lines {
+    fn state(&self) -> MutexGuard<'_, Drawing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The size of the window that standard error is.
-pub(super) fn window() -> Window {
+impl TermLike for Lines {
+    fn width(&self) -> u16 {
+        self.state().window.0
+    }
+
+    fn height(&self) -> u16 {
+        self.state().window.1
+    }
+
+    /// Takes a line. The blanks behind it, up to where the terminal would turn to the next,
+    /// are not needed.
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        if !text.trim_matches(' ').is_empty() {
+            self.state().next.push(text.to_owned());
+        }
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    /// All lines are there.
+    fn flush(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.drawn = std::mem::take(&mut state.next);
+        Ok(())
+    }
+
+    // Where the cursor goes is not indicatif's affair.
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The columns and rows of the window that standard error is.
+fn window() -> (u16, u16) {
     let size = tcgetwinsize(std::io::stderr()).ok();
     // Some terminals do not know, and say 0.
-    let known = |number: u16, usual: usize| match number {
+    let known = |number: u16, usual: u16| match number {
         0 => usual,
-        number => usize::from(number),
+        number => number,
     };
-    Window {
-        columns: known(size.map_or(0, |size| size.ws_col), 80),
-        rows: known(size.map_or(0, |size| size.ws_row), 24),
-    }
+    (
+        known(size.map_or(0, |size| size.ws_col), 80),
+        known(size.map_or(0, |size| size.ws_row), 24),
+    )
 }
 
 #[cfg(test)]
@@ -97,7 +178,8 @@ mod tests {
     #[test]
     fn a_frame_that_is_half_drawn_has_old_and_new_lines_and_nothing_else() {
         for colour in [false, true] {
-            let mut screen = Screen::new(colour);
+            let paint = Paint { wanted: colour };
+            let mut screen = Screen::new(paint);
             let mut terminal = vt100::Parser::new(6, 20, 0);
             terminal.process(b"$ cbox\r\n");
             for frame in [
@@ -106,9 +188,13 @@ mod tests {
                 &["+ h", "  one", "  two", "  three"],
             ] {
                 let before = rows(&terminal);
-                let lines: Vec<String> = frame.iter().map(|&line| line.to_owned()).collect();
+                let look = |line: &&str| match line.starts_with(' ') {
+                    true => paint.paint(line, "2"),
+                    false => (*line).to_owned(),
+                };
+                let lines: Vec<String> = frame.iter().map(look).collect();
                 // The terminal adds it, unless it is told not to.
-                let drawn = screen.draw(&lines).replace('\n', "\r\n");
+                let drawn = screen.put(&lines).replace('\n', "\r\n");
                 for byte in drawn.bytes() {
                     terminal.process(&[byte]);
                     for (place, row) in rows(&terminal).iter().enumerate().skip(1) {
@@ -124,7 +210,7 @@ mod tests {
                         assert!(is_part, "`{row}` between {before:?} and {frame:?}");
                     }
                 }
-                assert_eq!(rows(&terminal)[1..=frame.len()], lines[..]);
+                assert_eq!(rows(&terminal)[1..=frame.len()], frame[..]);
                 assert_eq!(terminal.screen().cursor_position(), (1, 0));
             }
             terminal.process(screen.erase().as_bytes());

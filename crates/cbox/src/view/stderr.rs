@@ -19,8 +19,9 @@ use cbox_driver::{
 use cbox_nix::events::Event;
 
 use super::{
-    Loudness, frame,
-    screen::{self, Screen},
+    Loudness, rows,
+    screen::Screen,
+    text::{Paint, gate},
     words,
 };
 use crate::terminal::{Display, Terminal};
@@ -84,7 +85,9 @@ impl Shared {
             display,
             loudness,
             heartbeat: terminal.heartbeat,
-            screen: Screen::new(terminal.colour),
+            screen: Screen::new(Paint {
+                wanted: terminal.colour,
+            }),
             task: Task::Idle,
             waiting: vec![],
             last_word: Duration::ZERO,
@@ -278,8 +281,8 @@ impl Stderr {
             bytes.append(&mut self.waiting);
         }
         if self.display == Display::Live && self.loudness > Loudness::Quiet {
-            let lines = frame::frame(&self.task, self.now(), screen::window());
-            bytes.extend_from_slice(self.screen.draw(&lines).as_bytes());
+            let rows = rows::rows(&self.task, self.now());
+            bytes.extend_from_slice(self.screen.draw(&rows).as_bytes());
         }
         write(&bytes);
     }
@@ -330,7 +333,7 @@ impl Stderr {
                 log.line(name, line);
             }
             if self.loudness >= Loudness::Verbose {
-                shown = Some(format!("{name}> {line}"));
+                shown = Some(format!("{name}> {}", gate(line)));
             }
         }
         let news = builds.event(event, now);
@@ -346,7 +349,7 @@ impl Stderr {
         {
             self.keep(text);
             if self.loudness >= Loudness::Verbose {
-                self.say(text);
+                self.say(&gate(text));
             }
         }
     }
@@ -380,7 +383,7 @@ impl Stderr {
         let silence = now.saturating_sub(self.last_word);
         if self.display != Display::Live
             && self.heartbeat.is_some_and(|longest| silence >= longest)
-            && let Some(line) = words::heartbeat(&self.task, now)
+            && let Some(line) = rows::heartbeat(&self.task, now)
         {
             self.say(&line);
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use cbox_driver::{
     build::silence::Silence,
     progress::{
-        Task,
         builds::{Build, News, Summary},
         copying::Copying,
         evaluations::Evaluation,
@@ -13,7 +12,7 @@ use cbox_driver::{
     text::{count, duration, size},
 };
 
-use super::frame;
+use super::rows::running_for;
 
 /// What came of an event, as a line.
 pub(super) fn news(news: &News, now: Duration) -> String {
@@ -64,31 +63,9 @@ pub(super) fn evaluated(evaluation: &Evaluation, good: bool, now: Duration) -> S
     }
 }
 
-/// A sign of life when nothing else was said for long.
-pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
-    let parts = match task {
-        Task::Idle => return None,
-        Task::Doing { text, since } => {
-            let lasted = frame::running_for(now, *since);
-            vec![text.clone(), lasted]
-        }
-        Task::Copying(copying) => frame::copied(copying, now),
-        Task::Evaluating(evaluations) => frame::evaluating(evaluations, now),
-        Task::Building(builds) => {
-            let mut parts = frame::head(builds, now);
-            if let Some(first) = builds.running().next() {
-                parts.extend(frame::parts(builds, first, now));
-            }
-            parts
-        }
-    };
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Some(format!("still {}", parts.join(" · ")))
-}
-
 /// What is known of a build that says nothing: what it is, and how to look.
 pub(super) fn silence(build: &Build, silence: &Silence, now: Duration) -> String {
-    let long = frame::running_for(now, build.heard);
+    let long = running_for(now, build.heard);
     let machine = match &silence.kvm {
         Some(reason) => {
             format!(", and KVM does not work on this machine: {reason}. It may wait for ever")
@@ -154,8 +131,11 @@ fn number(number: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::recorded::{read, recorded};
-    use cbox_driver::progress::builds::Builds;
+    use crate::view::{
+        recorded::{read, recorded},
+        rows::heartbeat,
+    };
+    use cbox_driver::progress::{Task, builds::Builds};
     use cbox_nix::events::Event;
 
     const fn seconds(number: u64) -> Duration {
@@ -182,26 +162,6 @@ mod tests {
                     "failed: silent"
                 ]
             );
-        }
-    }
-
-    #[test]
-    fn a_heartbeat_says_what_goes_on() {
-        assert_eq!(heartbeat(&Task::Idle, seconds(1)), None);
-        let mut copying = Copying::begin("writing to sdb", 4000, seconds(0));
-        copying.look(1000, seconds(4));
-        assert_eq!(
-            heartbeat(&Task::Copying(copying), seconds(4)).unwrap(),
-            "still writing to sdb · 25 % · 1.0 kB of 4.0 kB · 250 B/s · 12 s left"
-        );
-        for stream in recorded!("lines") {
-            let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
-            let since = builds.running().next().unwrap().since;
-            let task = Task::Building(Box::new(builds));
-            let line = heartbeat(&task, since + seconds(75)).unwrap();
-            let of_all = "still building 0/1 · 1 min ";
-            let of_one = " · lines · 1 min 15 s · buildPhase";
-            assert!(line.starts_with(of_all) && line.ends_with(of_one), "{line}");
         }
     }
 

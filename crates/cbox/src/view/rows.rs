@@ -1,0 +1,458 @@
+//! What the live view shows at a moment, row by row; a sign of life in a pipe says its first.
+
+use std::time::Duration;
+
+use cbox_driver::{
+    progress::{
+        Task,
+        builds::{Build, Builds},
+        copying::Copying,
+        evaluations::{Evaluation, Evaluations},
+        fetches::{Counts, Fetched},
+    },
+    text::{count, elapsed, size},
+};
+
+/// How many evaluations or builds are shown at most.
+const SHOWN: usize = 4;
+
+/// A row of the live view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) look: Look,
+    /// What it says, the most important first: parts that do not fit are left out.
+    pub(super) parts: Vec<String>,
+    /// How far it is, where that is known.
+    pub(super) bar: Option<Counts>,
+}
+
+/// What kind of a row it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The first: what is done.
+    Head,
+    /// One of the things that are done.
+    Below,
+    /// The last line of a log.
+    Log,
+}
+
+impl Row {
+    fn new(look: Look, parts: Vec<String>) -> Self {
+        Self {
+            look,
+            parts: parts.into_iter().filter(|part| !part.is_empty()).collect(),
+            bar: None,
+        }
+    }
+
+    /// The row with a bar, if there is something that it can show.
+    fn with_bar(mut self, counts: Counts) -> Self {
+        self.bar = Some(counts).filter(|counts| counts.expected > 1);
+        self
+    }
+}
+
+/// The rows for `task`.
+pub(super) fn rows(task: &Task, now: Duration) -> Vec<Row> {
+    match task {
+        Task::Idle => vec![],
+        Task::Doing { text, since } => {
+            let parts = vec![text.clone(), running_for(now, *since)];
+            vec![Row::new(Look::Head, parts)]
+        }
+        Task::Copying(copying) => vec![copied(copying, now)],
+        Task::Evaluating(evaluations) => evaluating(evaluations, now),
+        Task::Building(builds) => building(builds, now),
+    }
+}
+
+/// A sign of life: what is done, and the first of the things that are.
+pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
+    let rows = rows(task, now).into_iter();
+    let rows = rows.filter(|row| row.look != Look::Log).take(2);
+    let parts: Vec<String> = rows.flat_map(|row| row.parts).collect();
+    (!parts.is_empty()).then(|| format!("still {}", parts.join(" · ")))
+}
+
+/// The time behind a name, once there is one to speak of.
+pub(super) fn running_for(now: Duration, since: Duration) -> String {
+    match now.saturating_sub(since) {
+        time if time < Duration::from_secs(1) => String::new(),
+        time => elapsed(time),
+    }
+}
+
+fn copied(copying: &Copying, now: Duration) -> Row {
+    let Copying { text, bytes, .. } = copying;
+    let percent = u128::from(bytes.done) * 100 / u128::from(bytes.expected.max(1));
+    let left = copying.left(now);
+    let left = left.map(|left| format!("{} left", elapsed(left)));
+    let parts = vec![
+        text.clone(),
+        format!("{percent} %"),
+        left.unwrap_or_default(),
+        format!("{} of {}", size(bytes.done), size(bytes.expected)),
+        rate(copying.rate(now)),
+    ];
+    Row::new(Look::Head, parts).with_bar(*bytes)
+}
+
+fn rate(rate: u64) -> String {
+    match rate {
+        0 => String::new(),
+        rate => format!("{}/s", size(rate)),
+    }
+}
+
+/// One evaluation in one row; of several each below a head that counts them.
+fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<Row> {
+    let Evaluations { running, done, all } = evaluations;
+    let parts = |before: &str, one: &Evaluation| {
+        let last = one.last.map(|last| format!("{} last time", elapsed(last)));
+        let times = [running_for(now, one.since), last.unwrap_or_default()];
+        let times = times.into_iter().filter(|time| !time.is_empty());
+        let times: Vec<String> = times.collect();
+        vec![format!("{before}{}", one.name), times.join(", ")]
+    };
+    if let (0 | 1, [one]) = (all, &running[..]) {
+        return vec![Row::new(Look::Head, parts("evaluating ", one))];
+    }
+    let since = running.iter().map(|one| one.since).min().unwrap_or(now);
+    let head = vec![
+        format!("evaluating {done}/{all}"),
+        at_once(running.len()),
+        running_for(now, since),
+    ];
+    let counts = Counts {
+        done: *done as u64,
+        expected: *all as u64,
+    };
+    let mut rows = vec![Row::new(Look::Head, head).with_bar(counts)];
+    let shown = running.iter().map(|one| parts("", one));
+    below(&mut rows, shown, "evaluation");
+    rows
+}
+
+/// Adds a row for each of `all`, as far as they are shown.
+fn below(rows: &mut Vec<Row>, all: impl ExactSizeIterator<Item = Vec<String>>, noun: &str) {
+    let more = all.len().saturating_sub(SHOWN);
+    rows.extend(all.take(SHOWN).map(|parts| Row::new(Look::Below, parts)));
+    if more > 0 {
+        let more = format!("and {}", count(more, &format!("more {noun}")));
+        rows.push(Row::new(Look::Below, vec![more]));
+    }
+}
+
+fn at_once(number: usize) -> String {
+    match number {
+        0 | 1 => String::new(),
+        number => format!("{number} at once"),
+    }
+}
+
+fn building(builds: &Builds, now: Duration) -> Vec<Row> {
+    let counts = builds.counts();
+    let fetched = builds.fetched(now);
+    let Fetched { paths, bytes, .. } = fetched;
+    let running = builds.at_once();
+    let fetches =
+        bytes.done < bytes.expected || (bytes.expected > 0 && paths.done < paths.expected);
+    // Nix expects paths too of which it then finds that nobody has them.
+    let counts_paths = paths.done > 0 || (paths.expected > 0 && bytes.expected > 0);
+    let fetching = |look, failed: String, time: String| {
+        let Counts { done, expected } = bytes;
+        let parts = vec![
+            "fetching".to_owned(),
+            match (done < expected, done) {
+                (true, _) => format!("{} of {}", size(done), size(expected)),
+                (false, 0) => String::new(),
+                (false, done) => size(done),
+            },
+            failed,
+            match counts_paths {
+                true => format!("{}/{} paths", paths.done, paths.expected),
+                false => String::new(),
+            },
+            rate(fetched.rate),
+            time,
+        ];
+        Row::new(look, parts).with_bar(bytes)
+    };
+    let failed = match builds.failed() {
+        0 => String::new(),
+        number => format!("{number} failed"),
+    };
+    let time = running_for(now, builds.since());
+    let mut rows = vec![];
+    // What Nix finds elsewhere it has counted among the builds before.
+    let expects = paths.expected > 0 || bytes.expected > 0;
+    if running == 0 && (fetches || (counts.expected == 0 && expects)) {
+        rows.push(fetching(Look::Head, failed, time));
+    } else {
+        let what = match counts.expected {
+            0 => "building".to_owned(),
+            expected => format!("building {}/{expected}", counts.done),
+        };
+        let parts = vec![what, failed, at_once(running), time];
+        rows.push(Row::new(Look::Head, parts).with_bar(counts));
+        if fetches {
+            rows.push(fetching(Look::Below, String::new(), String::new()));
+        }
+    }
+    // The log is that of the longest-running one, which has begun first.
+    let first = rows.len() + 1;
+    let all = builds.running().map(|build| parts(builds, build, now));
+    below(&mut rows, all, "build");
+    if let Some(build) = builds.running().next()
+        && !build.last_line.is_empty()
+    {
+        let log = vec![build.last_line.clone()];
+        rows.insert(first, Row::new(Look::Log, log));
+    }
+    rows
+}
+
+/// A build in parts, the most important first.
+fn parts(builds: &Builds, build: &Build, now: Duration) -> Vec<String> {
+    let place = match &build.machine {
+        Some(machine) => format!("{} on {machine}", build.name()),
+        None => build.name().to_owned(),
+    };
+    let phase = build.phase.clone().unwrap_or_default();
+    let mut parts = vec![place, running_for(now, build.since)];
+    if let Some(silence) = builds.silence(build, now) {
+        parts.push(format!("no output for {}", elapsed(silence)));
+        parts.push(build.known.to_owned());
+    }
+    parts.push(phase);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::{
+        bars::Bars,
+        recorded::{read, recorded},
+        text::Paint,
+    };
+    use cbox_nix::events::{Activity, Event};
+    use indicatif::InMemoryTerm;
+    use unicode_width::UnicodeWidthStr as _;
+
+    const fn seconds(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    /// What a terminal of this size shows, less the spinner.
+    fn shown(task: &Task, now: Duration, columns: u16, height: u16) -> Vec<String> {
+        let terminal = InMemoryTerm::new(height, columns);
+        let mut bars = Bars::new(Box::new(terminal.clone()), Paint::NONE);
+        // Twice, since what is there is drawn over.
+        for now in [now.saturating_sub(seconds(1)), now] {
+            bars.show(&rows(task, now), columns, height);
+        }
+        let contents = terminal.contents();
+        let mut lines: Vec<String> = contents.lines().map(str::to_owned).collect();
+        if let Some(first) = lines.first_mut() {
+            *first = first.chars().skip(2).collect();
+        }
+        lines
+    }
+
+    #[test]
+    fn evaluations_say_how_long_it_took() {
+        let mut evaluations = Evaluations::of(9);
+        for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            let last = (number == 0).then_some(seconds(62));
+            evaluations.begin(name, last, seconds(10));
+        }
+        evaluations.done = 1;
+        for name in ["e", "f"] {
+            evaluations.begin(name, None, seconds(24));
+        }
+        let lines = |evaluations: &Evaluations, now| {
+            shown(&Task::Evaluating(evaluations.clone()), now, 80, 24)
+        };
+        assert_eq!(
+            lines(&evaluations, seconds(25)),
+            [
+                "evaluating 1/9 [=>        ] 6 at once · 15 s",
+                "  a · 15 s, 1 min 2 s last time",
+                "  b · 15 s",
+                "  c · 15 s",
+                "  d · 15 s",
+                "  and 2 more evaluations",
+            ]
+        );
+        let mut one = Evaluations::of(1);
+        one.begin("a", None, seconds(3));
+        assert_eq!(lines(&one, seconds(3)), ["evaluating a"]);
+        assert_eq!(lines(&one, seconds(7)), ["evaluating a · 4 s"]);
+    }
+
+    #[test]
+    fn a_recorded_build_is_shown() {
+        for stream in recorded!("lines") {
+            let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
+            let since = builds.running().next().unwrap().since;
+            let task = Task::Building(Box::new(builds));
+            let lines = shown(&task, since + seconds(75), 80, 24);
+            assert!(lines[0].starts_with("building 0/1 · 1 min "), "{lines:?}");
+            assert_eq!(lines[1], "  lines · 1 min 15 s · buildPhase");
+            assert!(lines[2].starts_with("  │ ") && lines[2].ends_with("new"));
+            assert_eq!(lines.len(), 3);
+        }
+    }
+
+    fn busy() -> Builds {
+        let mut builds = Builds::default();
+        let text = |kind: Activity, id| Event::Started {
+            id,
+            kind,
+            what: "x".into(),
+            from: "https://cache".into(),
+        };
+        let progress = |id, done, expected, failed| Event::Progress {
+            id,
+            done,
+            expected,
+            running: 0,
+            failed,
+        };
+        let mut events = vec![
+            text(Activity::Builds, 1),
+            text(Activity::CopyPaths, 2),
+            text(Activity::FileTransfer, 3),
+            progress(1, 3, 14, 1),
+            progress(2, 12, 40, 0),
+            progress(3, 3_200_000, 120_000_000, 0),
+        ];
+        for id in 10..17 {
+            events.push(Event::BuildStarted {
+                id,
+                drv: format!("/nix/store/hash-linux-6.{id}.drv"),
+                machine: (id == 10).then(|| "ssh://builder".to_owned()),
+            });
+            events.push(Event::Phase {
+                id,
+                phase: "buildPhase".into(),
+            });
+        }
+        events.push(Event::BuildLog {
+            id: 10,
+            line: "  CC  drivers/日本語/very/long/path/to/a/file/that/does/not/fit/in/a/window.o"
+                .into(),
+        });
+        for (second, event) in (0..).zip(&events) {
+            builds.event(event, seconds(second));
+        }
+        builds
+    }
+
+    #[test]
+    fn everything_at_once_is_shown_in_a_few_lines() {
+        let task = Task::Building(Box::new(busy()));
+        assert_eq!(
+            shown(&task, seconds(100), 80, 24),
+            [
+                "building 3/14 [==>       ] 1 failed · 7 at once · 1 min 40 s",
+                "  fetching [>         ] 3.2 MB of 120.0 MB · 12/40 paths",
+                "  linux-6.10 on ssh://builder · 1 min 34 s · buildPhase",
+                "  │   CC  drivers/日本語/very/long/path/to/a/file/that/does/not/fit/in/a/windo…",
+                "  linux-6.11 · 1 min 32 s · buildPhase",
+                "  linux-6.12 · 1 min 30 s · buildPhase",
+                "  linux-6.13 · 1 min 28 s · buildPhase",
+                "  and 3 more builds",
+            ]
+        );
+    }
+
+    /// 100 s into a copy.
+    fn copy() -> Copying {
+        let mut copying = Copying::begin("writing to sdb", 530_000_000, seconds(0));
+        for second in 1..=100 {
+            copying.look(second * 1_800_000, seconds(second));
+        }
+        copying
+    }
+
+    #[test]
+    fn a_copy_says_how_far_it_is() {
+        for (columns, line) in [
+            (
+                80,
+                "writing to sdb [===>      ] 33 % · 3 min 14 s left · 180.0 MB of 530.0 MB",
+            ),
+            (40, "writing to sdb · 33 % · 1.8 MB/s"),
+            (20, "writing to sdb"),
+        ] {
+            let task = Task::Copying(copy());
+            assert_eq!(shown(&task, seconds(100), columns, 24), [line]);
+        }
+        let begun = Copying::begin("writing to sdb", 0, seconds(0));
+        assert_eq!(
+            shown(&Task::Copying(begun), seconds(0), 80, 24),
+            ["writing to sdb · 0 % · 0 B of 0 B"]
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_window_and_no_frame_higher() {
+        let mut evaluations = Evaluations::of(3);
+        evaluations.begin("a-rather-long-name", Some(seconds(9)), seconds(0));
+        let tasks = [
+            Task::Idle,
+            Task::Doing {
+                text: "hashing iso/box.iso (22.7 MB)".into(),
+                since: seconds(0),
+            },
+            Task::Evaluating(evaluations),
+            Task::Building(Box::new(busy())),
+            Task::Copying(copy()),
+        ];
+        for task in &tasks {
+            for columns in 1..100 {
+                for height in [1, 2, 3, 24] {
+                    let lines = shown(task, seconds(100), columns, height);
+                    assert!(lines.len() <= usize::from(height).saturating_sub(1).max(1));
+                    let widest = lines.iter().map(|line| line.width()).max();
+                    assert!(
+                        widest.unwrap_or(0) <= usize::from(columns).saturating_sub(1),
+                        "{lines:?}"
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            shown(&tasks[3], seconds(100), 20, 24)[..4],
+            [
+                "building 3/14",
+                "  fetching",
+                "  linux-6.10 on ss…",
+                "  │   CC  drivers/…"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_heartbeat_says_what_goes_on() {
+        assert_eq!(heartbeat(&Task::Idle, seconds(1)), None);
+        let mut copying = Copying::begin("writing to sdb", 4000, seconds(0));
+        copying.look(1000, seconds(4));
+        assert_eq!(
+            heartbeat(&Task::Copying(copying), seconds(4)).unwrap(),
+            "still writing to sdb · 25 % · 12 s left · 1.0 kB of 4.0 kB · 250 B/s"
+        );
+        for stream in recorded!("lines") {
+            let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
+            let since = builds.running().next().unwrap().since;
+            let task = Task::Building(Box::new(builds));
+            let line = heartbeat(&task, since + seconds(75)).unwrap();
+            let of_all = "still building 0/1 · 1 min ";
+            let of_one = " · lines · 1 min 15 s · buildPhase";
+            assert!(line.starts_with(of_all) && line.ends_with(of_one), "{line}");
+        }
+    }
+}
