@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{
     place::Place,
-    scripted::{self, Scripted, all_builds, build, counts, failure, log, phase, stop},
+    scripted::{self, Scripted, all_builds, build, build_of, counts, failure, log, phase, stop},
     terminal::{Left, Terminal, check},
     tiny, unique,
 };
@@ -144,6 +144,34 @@ fn a_build_that_nix_has_counted_is_shown_no_more() {
     scripted.end(0);
     let left = good(terminal.wait());
     assert!(left.lines[0].starts_with("built 2 derivations, in "));
+}
+
+#[test]
+fn images_of_one_name_are_rows_of_their_targets() {
+    let word = unique();
+    let image = |host| tiny::script_host("image", &format!("echo {host} {word} >$out"));
+    let hosts = ["iso", "qcow2", "raw"].map(|host| (host, image(host)));
+    let hosts: Vec<(&str, &str)> = hosts.iter().map(|(host, text)| (*host, &**text)).collect();
+    let place = Place::flake(&tiny::flake(&hosts));
+    let targets = ["hosts/iso", "hosts/qcow2", "hosts/raw"];
+    let drvs = targets.map(|target| place.drv(&["build", target]));
+    let scripted = place.scripted_build();
+    let args = ["build", targets[0], targets[1], targets[2]];
+    let Some(mut terminal) = place.in_terminal(&args, (40, 10), |call| call) else {
+        return;
+    };
+    scripted.say(&[all_builds(), counts(0, 3, 0, 0)]);
+    for (id, drv) in (10..).zip(&drvs) {
+        scripted.say(&[build_of(id, drv)]);
+    }
+    scripted.say(&[counts(0, 3, 3, 0)]);
+    let rows = terminal.shows("  hosts/raw: image");
+    row(&rows, "  hosts/iso: image");
+    row(&rows, "  hosts/qcow2: image");
+    scripted.say(&[counts(3, 3, 0, 0), stop(10), stop(11), stop(12)]);
+    scripted.end(0);
+    let left = terminal.wait().clean(0);
+    row(&left.lines, "built 3 derivations, in ");
 }
 
 #[test]

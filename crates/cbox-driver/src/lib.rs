@@ -1,6 +1,6 @@
 //! What cbox does, as a library: it stages, evaluates, plans, builds, explains and records
 //! NixOS images. It has no terminal and no command line; what goes on is told to a
-//! [`reporter::Reporter`], and results are returned.
+//! [`progress::Reporter`], and results are returned.
 //!
 //! A [`Session`] is a flake with the options of a run. Its [`session::Evaluator`] has found
 //! Nix. A [`flake::version::Version`] is the working tree or a commit, [`subject`] finds what a
@@ -9,7 +9,7 @@
 //! measures, how [`boot`] boots.
 //!
 //! ```
-//! use cbox_driver::{Environment, Session, options::Options, reporter::Silent};
+//! use cbox_driver::{Environment, Session, options::Options, progress::Silent};
 //! use cbox_nix::Interrupt;
 //!
 //! # let here = tempfile::tempdir()?;
@@ -47,7 +47,6 @@ pub mod nearest;
 pub mod options;
 pub mod progress;
 pub mod report;
-pub mod reporter;
 pub mod session;
 pub mod size;
 pub mod subject;

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind},
     flake::project::Project,
     options::{NixArguments, Options as RunOptions},
-    reporter::Reporter,
+    progress::Reporter,
 };
 
 /// What the commands work with.

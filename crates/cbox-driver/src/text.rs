@@ -1,6 +1,6 @@
 //! How numbers, times and rows are written for people.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// A size: `22.7 MB`.
 pub fn size(bytes: u64) -> String {
@@ -77,7 +77,8 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 }
 
 /// What marks the direction of writing, and would turn what stands behind it.
-const DIRECTIONS: [std::ops::RangeInclusive<char>; 3] = [
+const DIRECTIONS: [std::ops::RangeInclusive<char>; 4] = [
+    '\u{61c}'..='\u{61c}',
     '\u{200e}'..='\u{200f}',
     '\u{202a}'..='\u{202e}',
     '\u{2066}'..='\u{2069}',
@@ -108,6 +109,25 @@ pub fn harmless(text: &str, most: usize) -> String {
         }
     }
     line
+}
+
+/// The gate for text of several lines, however long: line feeds and tabs stay as they are.
+#[must_use]
+pub fn harmless_lines(text: &str) -> Cow<'_, str> {
+    let is_escaped = |one: char| is_obeyed(one) && !matches!(one, '\n' | '\t');
+    // Nearly every text has nothing to escape; beyond ASCII that begins with one of three bytes.
+    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
+    if text.bytes().all(is_plain) || !text.contains(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut lines = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match is_escaped(character) {
+            true => lines.extend(character.escape_default()),
+            false => lines.push(character),
+        }
+    }
+    Cow::Owned(lines)
 }
 
 #[cfg(test)]
@@ -164,6 +184,11 @@ mod tests {
         assert_eq!(harmless("a\u{202e}b\nc", 9), "a\\u{202e}b\\nc");
         assert_eq!(harmless("abcd", 3), "abc…");
         assert_eq!(harmless("日本", 2), "日本");
+        assert_eq!(harmless_lines("a\tb\n日本 …"), "a\tb\n日本 …");
+        assert_eq!(
+            harmless_lines("a\n\u{61c}b\r\u{9b}"),
+            "a\n\\u{61c}b\\r\\u{9b}"
+        );
     }
 
     #[test]

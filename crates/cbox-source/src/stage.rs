@@ -110,10 +110,18 @@ impl Read for Stoppable<'_> {
 /// File contents are shared with the working tree where the file system can do that
 /// (reflinks); they are never hard links, through which a later save could reach the copy.
 ///
+/// `stop` is asked as by [`hash`]; `progress` is told how many bytes are copied.
+///
 /// # Errors
 /// When a file cannot be read or written, and when asked to stop.
-pub fn copy(tree: &Tree, folder: &Path, stop: &dyn Fn() -> bool) -> Result<(), SourceError> {
+pub fn copy(
+    tree: &Tree,
+    folder: &Path,
+    stop: &dyn Fn() -> bool,
+    progress: &dyn Fn(u64),
+) -> Result<(), SourceError> {
     let mut made: Option<PathBuf> = None;
+    let mut done = 0;
     for entry in &tree.entries {
         if stop() {
             return Err(SourceError::Stopped);
@@ -147,10 +155,15 @@ pub fn copy(tree: &Tree, folder: &Path, stop: &dyn Fn() -> bool) -> Result<(), S
                     .open(&to)
                     .map_err(unwritable)?;
                 // The kernel copies between two files by itself, whole chunks at a time.
-                while io::copy(&mut (&source).take(CHUNK), &mut copy).map_err(unwritable)? == CHUNK
-                {
-                    if stop() {
-                        return Err(SourceError::Stopped);
+                loop {
+                    let chunk = &mut (&source).take(CHUNK);
+                    let copied = io::copy(chunk, &mut copy).map_err(unwritable)?;
+                    done += copied;
+                    progress(done);
+                    match copied == CHUNK {
+                        true if stop() => return Err(SourceError::Stopped),
+                        true => {}
+                        false => break,
                     }
                 }
             }
@@ -180,7 +193,7 @@ mod tests {
         list::Listed,
         rules::{Made, Rules},
     };
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{cell::Cell, os::unix::fs::PermissionsExt as _};
 
     fn tree(folder: &Path, paths: &[&str]) -> Tree {
         let rules = Rules::new(Path::new(""), &[], &[], Made::default()).unwrap();
@@ -222,7 +235,10 @@ mod tests {
         let (_folder, original) = known();
         let place = tempfile::tempdir().unwrap();
         let copy_place = place.path().join("source");
-        copy(&original, &copy_place, &|| false).unwrap();
+        let done = Cell::new(0);
+        copy(&original, &copy_place, &|| false, &|bytes| done.set(bytes)).unwrap();
+        let bytes = original.entries.iter().map(|entry| entry.size());
+        assert_eq!(done.get(), bytes.sum::<u64>());
         let copied = Tree {
             top: copy_place,
             ..original
@@ -263,7 +279,7 @@ mod tests {
         let (_folder, tree) = known();
         assert!(matches!(hash(&tree, &|| true), Err(SourceError::Stopped)));
         assert!(matches!(
-            copy(&tree, Path::new("/nowhere"), &|| true),
+            copy(&tree, Path::new("/nowhere"), &|| true, &|_| ()),
             Err(SourceError::Stopped)
         ));
     }

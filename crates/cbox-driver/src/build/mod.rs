@@ -12,6 +12,9 @@ pub mod preflight;
 pub mod silence;
 
 use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::pending,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -21,8 +24,11 @@ use cbox_nix::{
     NixError,
     build::BuildFailure,
     derivations,
+    events::Event as NixEvent,
     expression::{DerivationInfo, Evaluated},
+    store::Store,
 };
+use tokio::sync::Notify;
 
 use crate::{
     blocking::blocking,
@@ -35,9 +41,13 @@ use crate::{
         out_dir::OutDir,
         run_log::RunLog,
     },
+    progress::{
+        Event,
+        builds::Wanted,
+        follow::{Called, follow},
+    },
     session::Evaluator,
     subject::target::Target,
-    text::size,
 };
 
 /// A target that has been evaluated.
@@ -106,21 +116,33 @@ async fn build_all(
         .iter()
         .map(|job| (job.target.name.to_string(), job.target.name.slug()))
         .collect();
-    let names: Vec<&str> = targets.iter().map(|(name, _)| name.as_str()).collect();
     let log = out_dir.map(|out_dir| RunLog::new(out_dir.folder(), &targets));
-    reporter.building(&names.join(", "), log);
+    let wanted = jobs.iter().map(|job| Wanted {
+        name: job.target.name.to_string(),
+        needs: BTreeSet::from([job.derivation.drv.to_string()]),
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    reporter.report(Event::BuildsBegan {
+        wanted: wanted.clone(),
+        log,
+    });
+    let begun = Notify::new();
     let built = cbox_nix::build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
-        reporter.build_event(&event);
+        if matches!(event, NixEvent::BuildStarted { .. }) {
+            begun.notify_one();
+        }
+        reporter.report(Event::Nix(&event));
     });
     let built = tokio::select! {
         built = built => built,
         never = silence::watch(evaluator) => match never {},
+        never = tell_needs(evaluator, &wanted, &begun) => match never {},
     };
-    reporter.built();
+    reporter.report(Event::BuildsEnded);
     match built {
         Ok(()) => Ok(()),
         Err(NixError::Build(mut failure)) => {
-            name_dependents(evaluator, jobs, &mut failure);
+            name_dependents(evaluator, wanted, &mut failure);
             Err(Failure::Builds(of_build(
                 evaluator,
                 jobs.iter().map(|job| job.snapshot),
@@ -131,24 +153,40 @@ async fn build_all(
     }
 }
 
-/// Adds to each failed build the targets that it keeps from being built, as far as the
-/// store can be read from here.
-fn name_dependents(evaluator: &Evaluator<'_>, jobs: &[Job<'_>], failure: &mut BuildFailure) {
-    if let [only] = jobs {
-        for build in &mut failure.failed {
-            build.needed_by = vec![only.target.name.to_string()];
-        }
-        return;
+/// Reports what each of several targets needs, once something is built: that is read beside
+/// the builds, and a build that is needed by one target only is shown with its name.
+async fn tell_needs(evaluator: &Evaluator<'_>, wanted: &[Wanted], begun: &Notify) -> Infallible {
+    begun.notified().await;
+    if wanted.len() > 1 {
+        let (store, wanted) = (evaluator.nix.store.clone(), wanted.to_vec());
+        let needs = blocking(move || Ok::<_, Infallible>(needs(&store, wanted))).await;
+        let Ok(needs) = needs;
+        evaluator.session.reporter.report(Event::Needs(needs));
     }
-    for job in jobs {
-        let Ok(needed) = derivations::closure(&evaluator.nix.store, &job.derivation.drv) else {
-            continue;
-        };
-        for build in &mut failure.failed {
-            if needed.contains(&build.drv) {
-                build.needed_by.push(job.target.name.to_string());
-            }
-        }
+    pending().await
+}
+
+/// The targets with all that they need, as far as the store can be read from here.
+fn needs(store: &Store, mut wanted: Vec<Wanted>) -> Vec<Wanted> {
+    for one in &mut wanted {
+        let closures = one.needs.iter().map(|drv| derivations::closure(store, drv));
+        one.needs = closures.filter_map(Result::ok).flatten().collect();
+    }
+    wanted
+}
+
+/// Adds to each failed build the targets that it keeps from being built.
+fn name_dependents(evaluator: &Evaluator<'_>, wanted: Vec<Wanted>, failure: &mut BuildFailure) {
+    let is_only = wanted.len() == 1;
+    let wanted = match is_only {
+        true => wanted,
+        false => needs(&evaluator.nix.store, wanted),
+    };
+    for build in &mut failure.failed {
+        let needing = wanted
+            .iter()
+            .filter(|one| is_only || one.needs.contains(&build.drv));
+        build.needed_by = needing.map(|one| one.name.clone()).collect();
     }
 }
 
@@ -214,12 +252,15 @@ async fn check(
         return Ok(known);
     }
     let session = evaluator.session;
-    session
-        .reporter
-        .doing(&format!("hashing {path} ({})", size(bytes)));
-    let interrupt = session.interrupt.clone();
-    let hashed =
-        blocking(move || artifact::hash(&output, path, bytes, &|| interrupt.signal().is_some()));
+    let called = Called {
+        what: &format!("hashing {path} of {}", job.target.name),
+        title: None,
+        done: None,
+    };
+    let (reporter, interrupt) = (session.reporter, session.interrupt);
+    let hashed = follow(reporter, interrupt, called, bytes, move |watch| {
+        artifact::hash(&output, path, bytes, watch)
+    });
     match (hashed.await?, session.interrupt.signal()) {
         (Some(artifact), _) => Ok(artifact),
         (None, Some(signal)) => Err(NixError::Interrupted(signal).into()),

@@ -12,20 +12,12 @@ use cbox_nix::{build::log_options, derivations};
 use crate::{
     boot::kvm::{self, Verdict},
     build::preflight::required_features,
+    progress::{Event, builds::Silence},
     session::Evaluator,
 };
 
 /// How often silence is looked for.
 const OFTEN: Duration = Duration::from_millis(500);
-
-/// A build in a virtual machine that has said nothing for long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Silence {
-    /// Why KVM does not work, if the build is here and that was found.
-    pub kvm: Option<String>,
-    /// What shows its log.
-    pub log: String,
-}
 
 /// Looks after builds that say nothing, and tells the view what is known of them. It is done
 /// when the build is.
@@ -52,7 +44,10 @@ pub async fn watch(evaluator: &Evaluator<'_>) -> Infallible {
                 }
             };
             let log = format!("nix log {}{}", log_options(&evaluator.nix), build.drv);
-            reporter.explain_silence(&build.drv, &Silence { kvm, log });
+            reporter.report(Event::Silent {
+                drv: &build.drv,
+                silence: Silence { kvm, log },
+            });
         }
     }
 }

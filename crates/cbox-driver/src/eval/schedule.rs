@@ -4,7 +4,7 @@
 //! shares the machine as [`crate::eval::memory_budget`] says. An evaluation that ends for want
 //! of memory is tried once more when all others are done, alone and with a small heap.
 
-use std::{cell::RefCell, collections::BTreeMap, pin::pin, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Instant};
 
 use cbox_nix::{
     NixError,
@@ -23,8 +23,7 @@ use crate::{
     flake::snapshot::Snapshot,
     machine,
     options::Limits,
-    progress::evaluations::Evaluations,
-    reporter::Reporter,
+    progress::{Event, Reporter},
     session::{Evaluator, Session},
     text::size,
 };
@@ -236,15 +235,14 @@ fn stop_if_interrupted(evaluator: &Evaluator<'_>) -> Result<(), Error> {
 #[derive(Debug)]
 struct UnderWay<'v> {
     reporter: &'v dyn Reporter,
-    evaluations: RefCell<Evaluations>,
     durations: Durations,
 }
 
 impl<'v> UnderWay<'v> {
     fn new(session: &'v Session<'_>, all: usize) -> Self {
+        session.reporter.report(Event::Evaluations(all));
         Self {
             reporter: session.reporter,
-            evaluations: RefCell::new(Evaluations::of(all)),
             durations: Durations::below(&session.environment.cache),
         }
     }
@@ -262,19 +260,20 @@ impl<'v> UnderWay<'v> {
         item.snapshot.ready(evaluator).await?;
         let flake = &evaluator.session.project.folder;
         let last = self.durations.get(flake, &item.name);
-        self.reporter
-            .evaluation_began(&mut self.evaluations.borrow_mut(), &item.name, last);
+        let name = &item.name;
+        self.reporter.report(Event::EvaluationBegan { name, last });
+        let began = Instant::now();
         let outcome = evaluator
             .evaluate_anew(key, &item.snapshot, &item.request, heap, &item.name)
             .await;
         let interrupted = evaluator.session.interrupt.signal().is_some();
-        let lasted = self.reporter.evaluation_ended(
-            &mut self.evaluations.borrow_mut(),
-            &item.name,
-            outcome.as_ref().map(drop).map_err(|_| interrupted),
-        );
+        let good = match &outcome {
+            Err(_) if interrupted => None,
+            outcome => Some(outcome.is_ok()),
+        };
+        self.reporter.report(Event::EvaluationEnded { name, good });
         if outcome.is_ok() {
-            self.durations.put(flake, &item.name, lasted);
+            self.durations.put(flake, name, began.elapsed());
         }
         outcome
     }

@@ -16,6 +16,7 @@ use crate::{
     diagnose::NO_DISK_IMAGE,
     error::{Error, Kind, Place},
     flake::{snapshot::stopped, version::Version},
+    progress::Event,
     session::Session,
     text::count,
 };
@@ -94,7 +95,7 @@ pub fn annotate(session: &Session<'_>, audit: &Audit) {
             file,
             line: found.line.unwrap_or(1),
         }));
-        session.reporter.annotate(&error);
+        session.reporter.report(Event::Annotation(&error));
     }
 }
 

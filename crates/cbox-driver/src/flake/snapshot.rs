@@ -7,7 +7,12 @@ use cbox_nix::{
     eval::check_lock,
     nix::{Nix, Staged},
 };
-use cbox_source::{SourceError, placeholder::Placeholder, stage, tree::Tree};
+use cbox_source::{
+    SourceError,
+    placeholder::Placeholder,
+    stage,
+    tree::{Entry, Tree},
+};
 use nix_formats::store_path::StorePath;
 use tokio::sync::OnceCell;
 
@@ -16,6 +21,10 @@ use crate::{
     blocking::blocking,
     diagnose::of_evaluation,
     error::{Error, Kind, Source},
+    progress::{
+        Event,
+        follow::{Called, follow},
+    },
     session::{Evaluator, Session},
     text::count,
 };
@@ -91,10 +100,7 @@ impl Snapshot {
         if nix.store.holds(path) != Some(false) && nix.is_valid(&[path]).await? {
             return Ok(());
         }
-        session.reporter.doing(&format!(
-            "staging {}",
-            count(self.tree.entries.len(), "file")
-        ));
+        let files = count(self.tree.entries.len(), "file");
         let folder = tempfile::Builder::new()
             .prefix("cbox-")
             .tempdir()
@@ -102,14 +108,21 @@ impl Snapshot {
                 Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
                     .hint("TMPDIR says where it goes")
             })?;
-        let (tree, place, interrupt) = (
-            self.tree.clone(),
-            folder.path().join(NAME),
-            session.interrupt.clone(),
-        );
-        blocking(move || stage::copy(&tree, &place, &|| interrupt.signal().is_some()))
-            .await
-            .map_err(|error| self.checkout.named(stopped(session, error)))?;
+        let (tree, place) = (self.tree.clone(), folder.path().join(NAME));
+        let bytes = tree.entries.iter().map(Entry::size).sum();
+        let called = Called {
+            what: &format!("staging {files}"),
+            title: None,
+            done: None,
+        };
+        let (reporter, interrupt) = (session.reporter, session.interrupt);
+        follow(reporter, interrupt, called, bytes, move |watch| {
+            stage::copy(&tree, &place, watch.stop, watch.progress)
+        })
+        .await
+        .map_err(|error| self.checkout.named(stopped(session, error)))?;
+        let adding = format!("adding {files} to the store");
+        reporter.report(Event::Briefly(&adding));
         if nix
             .add(&folder.path().join(NAME), &self.staged.path)
             .await?

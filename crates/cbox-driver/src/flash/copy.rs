@@ -12,6 +12,8 @@ use std::io::{self, Read};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::progress::follow::Watch;
+
 /// How much is read and written at once, and between two looks at whether to stop.
 pub(super) const BLOCK: usize = 4 << 20;
 
@@ -35,14 +37,6 @@ pub(super) trait Medium {
     fn forget(&mut self) -> io::Result<()>;
     /// Fills `bytes` with what is on it from the byte `at` on.
     fn read(&mut self, bytes: &mut [u8], at: u64) -> io::Result<()>;
-}
-
-/// What a copy works with beside its medium.
-pub(super) struct Watch<'a> {
-    /// Takes how many bytes are done.
-    pub(super) progress: &'a dyn Fn(u64),
-    /// Whether to stop.
-    pub(super) stop: &'a dyn Fn() -> bool,
 }
 
 /// Why a copy has ended early.

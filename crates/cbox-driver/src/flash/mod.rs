@@ -15,37 +15,30 @@ use std::{
     io,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::Path,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{Interrupt, Signal, process::Command};
 use rustix::fs::{major, minor};
-use tokio::time::sleep;
 
 use self::{
-    copy::{Cause, Failure, State, Watch},
+    copy::{Cause, Failure, State},
     device::Device,
     kernel::{Found, Kernel},
 };
 use crate::{
-    blocking::blocking,
     error::{Error, Kind},
     flash::block_devices::Number,
     links::image::Built,
-    reporter::Reporter,
+    progress::{
+        Reporter,
+        follow::{Called, follow},
+    },
     text::size,
 };
 
 pub use self::drive::Drive;
-
-/// How often the view is told how far a copy is.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What is to be erased.
 #[derive(Debug)]
@@ -179,22 +172,27 @@ impl Place {
         let mut image = open()?;
         let (mut again, mut device) = (open()?, device);
         let begun = Instant::now();
-        reporter.copy_began(&title, &format!("writing to {name}"), length);
+        let called = |what, done| Called {
+            what,
+            title: Some(&title),
+            done: Some(done),
+        };
+        let writing = format!("writing to {name}");
+        let called_so = called(&writing, "wrote");
         let sha256 = built.artifact.sha256.clone();
-        let written = run(reporter, interrupt, move |watch| {
+        let written = follow(reporter, interrupt, called_so, length, move |watch| {
             copy::write(&mut image, length, &sha256, &mut device, watch).map(|()| device)
         });
         let written = written.await;
-        reporter.copy_ended(written.is_ok().then_some("wrote"));
         let signal = interrupt.signal();
         let mut device = written.map_err(|failure| self.failed(failure, signal, length))?;
         let writing = begun.elapsed();
-        reporter.copy_began(&title, &format!("comparing {name}"), length);
-        let compared = run(reporter, interrupt, move |watch| {
+        let comparing = format!("comparing {name}");
+        let called_so = called(&comparing, "compared");
+        let compared = follow(reporter, interrupt, called_so, length, move |watch| {
             copy::compare(&mut again, length, &mut device, watch)
         });
         let compared = compared.await;
-        reporter.copy_ended(compared.is_ok().then_some("compared"));
         let signal = interrupt.signal();
         compared.map_err(|failure| self.failed(failure, signal, length))?;
         Ok(Lasted {
@@ -274,27 +272,5 @@ fn whole(kernel: &Kernel, number: Number, shown: &Utf8Path) -> Result<Drive, Err
             format!("the kernel says nothing of {shown} below /sys"),
         )
         .hint("outside of a container it does")),
-    }
-}
-
-/// Runs a part of a copy, and tells the view how far it is.
-async fn run<T: Send + 'static>(
-    reporter: &dyn Reporter,
-    interrupt: &Interrupt,
-    work: impl FnOnce(&Watch<'_>) -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = Arc::new(AtomicU64::new(0));
-    let (interrupt, told) = (interrupt.clone(), Arc::clone(&done));
-    let mut work = pin!(blocking(move || {
-        work(&Watch {
-            progress: &|bytes| told.store(bytes, Ordering::Relaxed),
-            stop: &|| interrupt.signal().is_some(),
-        })
-    }));
-    loop {
-        tokio::select! {
-            ended = &mut work => return ended,
-            () = sleep(TICK) => reporter.copied(done.load(Ordering::Relaxed)),
-        }
     }
 }

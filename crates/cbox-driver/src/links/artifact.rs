@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     error::{Error, Kind},
     links::manifest::Artifact,
+    progress::follow::Watch,
 };
 
 /// How much is hashed between two looks at whether to stop.
@@ -125,25 +126,30 @@ fn listing(output: &Path) -> String {
     }
 }
 
-/// Hashes the file at `path` below `output`. Answers `None` when `stop` says yes.
+/// Hashes the file at `path` below `output`. Answers `None` when it is to stop.
 pub fn hash(
     output: &Path,
     path: Utf8PathBuf,
     size: u64,
-    stop: &dyn Fn() -> bool,
+    watch: &Watch<'_>,
 ) -> Result<Option<Artifact>, Error> {
     let file = output.join(&path);
     let failed = |error| Error::file(Kind::Artifact, "read", file.display(), &error);
     let mut reader = fs::File::open(&file).map_err(failed)?;
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK];
+    let mut done = 0;
     loop {
-        if stop() {
+        if (watch.stop)() {
             return Ok(None);
         }
         match reader.read(&mut chunk).map_err(failed)? {
             0 => break,
-            read => hasher.update(&chunk[..read]),
+            read => {
+                hasher.update(&chunk[..read]);
+                done += read as u64;
+                (watch.progress)(done);
+            }
         }
     }
     let sha256 = HEXLOWER.encode(&hasher.finalize());
@@ -156,6 +162,8 @@ pub fn hash(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn output(files: &[&str]) -> tempfile::TempDir {
@@ -192,13 +200,19 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_sha256sum() {
         let folder = output(&["a"]);
-        let artifact = hash(folder.path(), "a".into(), 3, &|| false)
-            .unwrap()
-            .unwrap();
+        let done = Cell::new(0);
+        let progress = |bytes| done.set(bytes);
+        let mut watch = Watch {
+            progress: &progress,
+            stop: &|| false,
+        };
+        let artifact = hash(folder.path(), "a".into(), 3, &watch).unwrap().unwrap();
+        assert_eq!(done.get(), 3);
         assert_eq!(
             artifact.sha256,
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
-        assert_eq!(hash(folder.path(), "a".into(), 3, &|| true), Ok(None));
+        watch.stop = &|| true;
+        assert_eq!(hash(folder.path(), "a".into(), 3, &watch), Ok(None));
     }
 }

@@ -5,11 +5,15 @@
 //! are over; so does its error. Here each end is given to a build as soon as there is but one
 //! that it can be of (`ends`).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use cbox_nix::events::{Activity, Event, failed_derivation};
 
 use super::{
+    News,
     ends::{Ends, Outcome},
     fetches::{Counts, Fetched, Fetches},
 };
@@ -37,8 +41,8 @@ pub struct Build {
     pub heard: Duration,
     /// Whether it was asked for when it said nothing for long.
     pub is_asked_for: bool,
-    /// What is known of its silence, in a few words.
-    pub known: &'static str,
+    /// What is known of its silence.
+    pub known: Option<Silence>,
 }
 
 impl Build {
@@ -48,21 +52,22 @@ impl Build {
     }
 }
 
-/// What came of an event.
-#[derive(Debug, PartialEq, Eq)]
-pub enum News {
-    /// A build has begun.
-    Began(Build),
-    /// A build has ended, well or not.
-    /// The build.
-    Ended {
-        /// The build.
-        build: Build,
-        /// Whether it failed.
-        failed: bool,
-    },
-    /// The first store path or file is fetched, from there.
-    Fetching(String),
+/// What is known of the silence of a build in a virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// Why KVM does not work, if the build is here and that was found.
+    pub kvm: Option<String>,
+    /// What shows its log.
+    pub log: String,
+}
+
+/// A target that is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name: `appliance/iso`.
+    pub name: String,
+    /// The derivations that it needs, as far as they are known.
+    pub needs: BTreeSet<String>,
 }
 
 /// What was done in all.
@@ -104,14 +109,17 @@ pub struct Builds {
     fetching: bool,
     /// How long a build may say nothing before that is worth a word; `None` for ever.
     patience: Option<Duration>,
+    /// The targets that are built.
+    pub wanted: Vec<Wanted>,
 }
 
 impl Builds {
     /// Those of a run that begins at `now`.
-    pub fn begun(now: Duration, patience: Duration) -> Self {
+    pub fn begun(now: Duration, patience: Option<Duration>, wanted: Vec<Wanted>) -> Self {
         Self {
             since: now,
-            patience: Some(patience),
+            patience,
+            wanted,
             ..Self::default()
         }
     }
@@ -141,11 +149,21 @@ impl Builds {
     }
 
     /// Keeps what is known of a build's silence, and gives the build.
-    pub fn explain(&mut self, drv: &str, known: &'static str) -> Option<&Build> {
+    pub fn explain(&mut self, drv: &str, known: &Silence) -> Option<Build> {
         let mut all = self.running.values_mut();
         let build = all.find(|build| build.drv == drv)?;
-        build.known = known;
-        Some(build)
+        build.known = Some(known.clone());
+        Some(build.clone())
+    }
+
+    /// The target that a build is for, if there are several and no other one needs it.
+    pub fn target(&self, build: &Build) -> Option<&str> {
+        let mut needing = self.wanted.iter();
+        let mut next = || needing.find(|wanted| wanted.needs.contains(&build.drv));
+        match (self.wanted.len(), next(), next()) {
+            (2.., Some(only), None) => Some(&only.name),
+            _ => None,
+        }
     }
 
     /// When it began.
@@ -165,13 +183,13 @@ impl Builds {
                     last_line: String::new(),
                     heard: now,
                     is_asked_for: false,
-                    known: "",
+                    known: None,
                 };
                 if self.running.len() < FOLLOWED {
                     self.running.insert(*id, build.clone());
                     self.ends.began(*id);
                 }
-                vec![News::Began(build)]
+                vec![News::Building(build)]
             }
             Event::BuildEnded { id } => {
                 self.stopped += 1;
@@ -270,7 +288,7 @@ impl Builds {
         let news = known.into_iter().filter_map(|(id, outcome)| {
             let build = self.running.remove(&id)?;
             let failed = outcome == Outcome::Bad;
-            Some(News::Ended { build, failed })
+            Some(News::Built { build, failed })
         });
         news.collect()
     }
@@ -382,7 +400,7 @@ mod tests {
             let (expected, running) = (builds.counts().expected, builds.running().len());
             assert_eq!((expected, running), (1, 1));
             let (builds, news) = read(stream, |_| false);
-            assert!(matches!(&news[1..], [News::Ended { failed: false, .. }]));
+            assert!(matches!(&news[1..], [News::Built { failed: false, .. }]));
             assert_eq!(builds.summary().built, 1);
             assert_eq!(builds.running().len(), 0);
         }
@@ -394,7 +412,7 @@ mod tests {
             let (builds, news) = read(stream, |_| false);
             assert!(builds.failed() >= 2, "what depends on them may count too");
             let ended = news.iter().filter_map(|news| match news {
-                News::Ended { build, failed } => Some((build.name(), *failed)),
+                News::Built { build, failed } => Some((build.name(), *failed)),
                 _ => None,
             });
             let mut ended: Vec<_> = ended.collect();
@@ -418,6 +436,35 @@ mod tests {
         for stream in recorded!("download") {
             assert_eq!(read(stream, |_| false).0.summary().bytes, 100_000);
         }
+    }
+
+    #[test]
+    fn a_build_is_for_the_only_target_that_needs_it() {
+        let needs = |name: &str, needs: &[&str]| Wanted {
+            name: name.to_owned(),
+            needs: needs.iter().map(|drv| (*drv).to_owned()).collect(),
+        };
+        let of = |wanted| {
+            let mut builds = Builds::begun(Duration::ZERO, None, wanted);
+            let start = |(id, drv): (u64, &str)| Event::BuildStarted {
+                id,
+                drv: drv.to_owned(),
+                machine: None,
+            };
+            for build in [(1, "a"), (2, "both"), (3, "none")] {
+                builds.event(&start(build), Duration::ZERO);
+            }
+            let targets = builds.running().map(|build| builds.target(build));
+            targets.map(|target| target.map(str::to_owned)).collect()
+        };
+        let all: Vec<Option<String>> = of(vec![
+            needs("iso", &["a", "both"]),
+            needs("raw", &["b", "both"]),
+        ]);
+        assert_eq!(all, [Some("iso".to_owned()), None, None]);
+        // Of a single target all builds are.
+        let all: Vec<Option<String>> = of(vec![needs("iso", &["a", "both"])]);
+        assert_eq!(all, [None, None, None]);
     }
 
     #[test]

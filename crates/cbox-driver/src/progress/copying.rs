@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::{fetches::Counts, rate::Rate};
 
 /// Something that is copied or compared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copying {
     /// What is done: `writing to sdb`.
-    pub text: String,
+    pub what: String,
+    /// What it is a part of: `flashing sdb`.
+    pub title: Option<String>,
     /// When it began.
     pub since: Duration,
     /// How far it is.
@@ -18,11 +20,12 @@ pub struct Copying {
 
 impl Copying {
     /// At the beginning, at the time `now`.
-    pub fn begin(text: &str, expected: u64, now: Duration) -> Self {
+    pub fn begin(what: &str, title: Option<&str>, expected: u64, now: Duration) -> Self {
         let mut rate = Rate::default();
         rate.look(0, now);
         Self {
-            text: text.to_owned(),
+            what: what.to_owned(),
+            title: title.map(str::to_owned),
             since: now,
             bytes: Counts { done: 0, expected },
             rate,
@@ -60,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_rest_takes_as_long_as_what_is_done() {
-        let mut copying = Copying::begin("writing to sdb", 400, seconds(10));
+        let mut copying = Copying::begin("writing to sdb", None, 400, seconds(10));
         assert_eq!(
             (copying.rate(seconds(10)), copying.left(seconds(20))),
             (0, None)

@@ -25,21 +25,23 @@ pub struct Evaluations {
 }
 
 impl Evaluations {
-    /// Those of a run that makes `all`.
-    pub fn of(all: usize) -> Self {
-        Self {
-            all,
-            ..Self::default()
+    /// So many more are to come; what is over does not count with them.
+    pub fn expect(&mut self, number: usize) {
+        if self.running.is_empty() {
+            *self = Self::default();
         }
+        self.all += number;
     }
 
     /// One begins.
-    pub fn begin(&mut self, name: &str, last: Option<Duration>, now: Duration) {
-        self.running.push(Evaluation {
+    pub fn begin(&mut self, name: &str, last: Option<Duration>, now: Duration) -> Evaluation {
+        let evaluation = Evaluation {
             name: name.to_owned(),
             since: now,
             last,
-        });
+        };
+        self.running.push(evaluation.clone());
+        evaluation
     }
 
     /// One ends, well or not.
@@ -56,12 +58,18 @@ mod tests {
 
     #[test]
     fn evaluations_begin_and_end() {
-        let mut all = Evaluations::of(2);
+        let mut all = Evaluations::default();
+        all.expect(2);
         let last = Some(Duration::from_secs(9));
         all.begin("a", last, Duration::from_secs(1));
         all.begin("b", None, Duration::from_secs(2));
         assert_eq!(all.end("a").unwrap().last, last);
         assert_eq!(all.end("a"), None);
         assert_eq!((all.running.len(), all.done, all.all), (1, 1, 2));
+        all.expect(1);
+        assert_eq!((all.done, all.all), (1, 3));
+        all.end("b");
+        all.expect(4);
+        assert_eq!((all.running.len(), all.done, all.all), (0, 0, 4));
     }
 }

@@ -9,7 +9,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(250);
 
 /// The number at moments of the last seconds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rate(VecDeque<(Duration, u64)>);
 
 impl Rate {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
+    progress::Event,
     session::Evaluator,
 };
 
@@ -52,7 +53,8 @@ pub async fn measure(
     let mut roots = vec![main.root.as_str()];
     roots.extend(other.as_ref().map(|other| other.root.as_str()));
     roots.dedup();
-    evaluator.session.reporter.briefly("asking for sizes");
+    let reporter = evaluator.session.reporter;
+    reporter.report(Event::Briefly("asking for sizes"));
     let infos = evaluator.nix.closure(&roots).await?;
     let measured = |subject: Measurable| {
         let closure = infos.closure(&subject.root).map_err(|error| {

@@ -182,7 +182,7 @@ async fn copy(session: &Session<'_>) -> Result<tempfile::TempDir, Error> {
     blocking(move || {
         let everything = Rules::new(Path::new(""), &[], &[], Made::default())?;
         let tree = Tree::select(&from, list::from_git(&cached, b""), &everything, true)?;
-        stage::copy(&tree, &to, &|| interrupt.signal().is_some())
+        stage::copy(&tree, &to, &|| interrupt.signal().is_some(), &|_| ())
     })
     .await?;
     Repository::create(&folder.path().join("tree"), session.interrupt).await?;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use camino::Utf8Path;
+use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::{Error, Kind},
     links::{self, Entry, Freed, Removal, StoreQuery, Wanted},
@@ -138,7 +139,7 @@ async fn lock(
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
             Err(std::fs::TryLockError::WouldBlock) => {}
         }
-        view.waiting("waiting for another cbox that makes a link");
+        view.report(Event::Waiting("waiting for another cbox that makes a link"));
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             signal = session.interrupt.wait() => {

@@ -5,6 +5,7 @@ use cbox_driver::{
     error::{Error, Kind},
     explain::explain,
     options::NixArguments,
+    progress::{Event, Reporter as _},
     subject::words,
 };
 use drv_causes::Explanation;
@@ -67,7 +68,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
             (evaluator.nix.store.clone(), drvs)
         }
     };
-    view.briefly("comparing");
+    view.report(Event::Briefly("comparing"));
     let explanation = explain(&store, &old_drv, &new_drv).await?;
     let side = |named: &Named, drv: &DrvPath| json!({ "name": named.word, "drvPath": drv });
     context.document(

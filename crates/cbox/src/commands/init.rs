@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use camino::Utf8Path;
+use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     diagnose::of_evaluation,
     error::{Error, Kind},
@@ -110,7 +111,7 @@ async fn find(
     let snapshot = sources.plain().await?;
     let ready = snapshot.ready(evaluator).await;
     ready.map_err(|error| can_be_locked(error, session, sources))?;
-    view.doing("looking for hosts");
+    view.report(Event::Doing("looking for hosts"));
     let names = match host_names(&evaluator.nix, &snapshot.staged).await {
         Ok(names) => names,
         Err(error) => return Err(of_evaluation(evaluator, error, &snapshot).await),

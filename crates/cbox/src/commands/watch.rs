@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::Error,
     flake::version::Version,
@@ -98,7 +99,7 @@ impl Watching<'_, '_> {
                 Some(paths) => paths,
                 None => {
                     saved = None;
-                    view.waiting("waiting for a save (Ctrl-C ends)");
+                    view.report(Event::Waiting("waiting for a save (Ctrl-C ends)"));
                     tokio::select! {
                         paths = self.watcher.first() => paths,
                         signal = self.signal.wait() => return Err(NixError::Interrupted(signal).into()),

@@ -1,13 +1,12 @@
 //! The one place that prints: results on standard output, all else on standard error.
 //!
-//! Progress is shown as the environment says: on a terminal as a few rows that change
+//! What is under way is shown as the environment says: on a terminal as a few rows that change
 //! ([`rows`], which indicatif draws: [`bars`], [`screen`]), elsewhere as lines that stay
 //! ([`words`]), in a CI system in groups.
 
 mod bars;
 #[cfg(test)]
 mod recorded;
-mod reporter;
 mod rows;
 mod screen;
 mod stderr;
@@ -20,28 +19,19 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use cbox_driver::{
-    build::silence::Silence,
     ci::CiSystem,
     error::{Error, Kind},
-    links::run_log::RunLog,
     progress::{
-        Task,
-        builds::{Build, Builds, Summary},
-        copying::Copying,
-        evaluations::{Evaluation, Evaluations},
+        Event, Reporter,
+        builds::{Build, Summary},
     },
-    text::size,
+    text::harmless_lines,
 };
-use cbox_nix::events::Event;
 
-use self::{
-    stderr::{Shared, Stderr},
-    text::gate,
-};
+use self::stderr::{Shared, Stderr};
 use crate::terminal::Terminal;
 
 pub(crate) use self::text::Paint;
@@ -93,172 +83,20 @@ impl View {
         }
     }
 
-    /// Says what is being done now. On a terminal the next word replaces it.
-    pub(crate) fn doing(&self, text: &str) {
-        self.shared.with(|stderr| {
-            stderr.set(Task::Doing {
-                text: text.to_owned(),
-                since: stderr.now(),
-            });
-            if stderr.tells_events() {
-                stderr.say(text);
-            }
-        });
-        self.shared.watch();
-    }
-
-    /// Says what is being done now on the live view alone: it is not worth a line.
-    pub(crate) fn briefly(&self, text: &str) {
-        self.shared.with(|stderr| {
-            stderr.set(Task::Doing {
-                text: text.to_owned(),
-                since: stderr.now(),
-            });
-        });
-        self.shared.watch();
-    }
-
-    /// Says on the live view that the user is waited for. Elsewhere silence says so.
-    pub(crate) fn waiting(&self, text: &str) {
-        self.shared.with(|stderr| match stderr.is_live() {
-            true => stderr.set(Task::Doing {
-                text: text.to_owned(),
-                since: stderr.now(),
-            }),
-            false => stderr.set(Task::Idle),
-        });
-        self.shared.watch();
-    }
-
-    /// Says that an evaluation begins, beside those of `all` that run.
-    pub(crate) fn evaluation_began(
-        &self,
-        all: &mut Evaluations,
-        name: &str,
-        last: Option<Duration>,
-    ) {
-        self.shared.with(|stderr| {
-            all.begin(name, last, stderr.now());
-            stderr.set(Task::Evaluating(all.clone()));
-            stderr.group("evaluating");
-            if stderr.tells_events() {
-                stderr.say(&words::evaluating(name, last));
-            }
-        });
-        self.shared.watch();
-    }
-
-    /// Says that an evaluation has ended, and how long it lasted. One that failed can have
-    /// been interrupted, which is nothing to be told.
-    pub(crate) fn evaluation_ended(
-        &self,
-        all: &mut Evaluations,
-        name: &str,
-        outcome: Result<(), bool>,
-    ) -> Duration {
-        let ended = |stderr: &mut Stderr| {
-            let evaluation = all.end(name)?;
-            let Evaluation { since, .. } = evaluation;
-            if stderr.tells_events() && outcome != Err(true) {
-                let line = words::evaluated(&evaluation, outcome.is_ok(), stderr.now());
-                stderr.say(&line);
-            }
-            if all.running.is_empty() {
-                stderr.end_group();
-                stderr.set(Task::Idle);
-            } else {
-                stderr.set(Task::Evaluating(all.clone()));
-            }
-            Some(stderr.now().saturating_sub(since))
-        };
-        self.shared.with(ended).unwrap_or_default()
-    }
-
-    /// Says that `expected` bytes begin to be copied. `text` says what is done, and `title` what
-    /// it is a part of.
-    pub(crate) fn copy_began(&self, title: &str, text: &str, expected: u64) {
-        self.shared.with(|stderr| {
-            let copying = Copying::begin(text, expected, stderr.now());
-            stderr.set(Task::Copying(copying));
-            stderr.group(title);
-            if stderr.tells_events() {
-                stderr.say(&format!("{text} ({})", size(expected)));
-            }
-        });
-        self.shared.watch();
-    }
-
-    /// Shows how many bytes are copied.
-    pub(crate) fn copied(&self, done: u64) {
-        self.shared.with(|stderr| stderr.copied(done));
-    }
-
-    /// Says that a copy is over, and what was done if it was done to its end: `wrote`.
-    pub(crate) fn copy_ended(&self, done: Option<&str>) {
-        self.shared.with(|stderr| {
-            if let Task::Copying(copying) = stderr.take_task()
-                && let Some(done) = done
-                && self.loudness > Loudness::Quiet
-            {
-                let line = words::copied(&copying, done, stderr.now());
-                stderr.say(&line);
-            }
-        });
-    }
-
     /// Asks a question, whatever else is to be said: the answer is typed behind it.
     pub(crate) fn ask(&self, question: &str) {
         self.shared.with(|stderr| stderr.ask(question));
-    }
-
-    /// Says that building begins, of `what`. What there is to be said of it is kept in
-    /// `log`, if there is one.
-    pub(crate) fn building(&self, what: &str, log: Option<RunLog>) {
-        self.shared.with(|stderr| {
-            stderr.log = log;
-            stderr.title = format!("building {what}");
-            let begun = Builds::begun(stderr.now(), stderr.patience());
-            stderr.set(Task::Building(Box::new(begun)));
-        });
-        self.shared.watch();
-    }
-
-    /// Shows what a build does.
-    pub(crate) fn build_event(&self, event: &Event) {
-        self.shared.with(|stderr| stderr.build_event(event));
-    }
-
-    /// The builds that have become silent since this was last asked.
-    pub(crate) fn silent_builds(&self) -> Vec<Build> {
-        self.shared.with(Stderr::newly_silent)
-    }
-
-    /// Says what is known of the silence of a build.
-    pub(crate) fn explain_silence(&self, drv: &str, silence: &Silence) {
-        let word = self.paint.paint("warning:", "33;1");
-        self.shared
-            .with(|stderr| stderr.explain(drv, silence, &word));
-    }
-
-    /// Says that building is over.
-    pub(crate) fn built(&self) {
-        self.shared.with(|stderr| {
-            if let Task::Building(mut builds) = stderr.take_task() {
-                stderr.tell(&builds.over());
-                stderr.built(builds.summary());
-            }
-            stderr.end_group();
-        });
     }
 
     /// Says what was done in all, and how long it took; that it was nothing only where
     /// nothing `is_missing`.
     pub(crate) fn sum_up(&self, is_missing: bool) {
         self.shared.with(|stderr| {
-            if is_missing && stderr.summary == Summary::default() {
+            let summary = stderr.under_way.summary;
+            if is_missing && summary == Summary::default() {
                 return;
             }
-            let line = words::summary(&stderr.summary, stderr.now());
+            let line = words::summary(&summary, stderr.now());
             stderr.keep(&line);
             if self.loudness > Loudness::Quiet {
                 stderr.say(&line);
@@ -282,11 +120,11 @@ impl View {
 
     /// Says something that the user should know even when all goes well.
     pub(crate) fn warn(&self, text: &str) {
-        let word = self.paint.paint("warning:", "33;1");
+        let word = self.paint.warning();
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("warning: {text}"));
-            stderr.say(&format!("{word} {}", gate(text)));
+            stderr.say(&format!("{word}{}", harmless_lines(text)));
         });
     }
 
@@ -382,10 +220,10 @@ impl View {
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("error: {}", error.message));
-            stderr.say(&format!("{word}{}", gate(&error.message)));
+            stderr.say(&format!("{word}{}", harmless_lines(&error.message)));
             if let Some(hint) = &error.hint {
                 let word = self.paint.paint("hint:", "36;1");
-                stderr.say(&format!("{word} {}", gate(hint)));
+                stderr.say(&format!("{word} {}", harmless_lines(hint)));
             }
         });
         self.annotate(error);
@@ -404,7 +242,27 @@ impl View {
     }
 
     fn say(&self, text: &str) {
-        self.shared.with(|stderr| stderr.say(&gate(text)));
+        self.shared.with(|stderr| stderr.say(&harmless_lines(text)));
+    }
+}
+
+impl Reporter for View {
+    fn report(&self, event: Event<'_>) {
+        match event {
+            Event::Note(text) => self.note(text),
+            Event::Aside(text) => self.aside(text),
+            Event::Warning(text) => self.warn(text),
+            Event::Annotation(error) => self.annotate(error),
+            event => self.shared.report(event),
+        }
+    }
+
+    fn silent_builds(&self) -> Vec<Build> {
+        self.shared.with(|stderr| {
+            let now = stderr.now();
+            let builds = stderr.under_way.builds.as_mut();
+            builds.map_or(vec![], |builds| builds.newly_silent(now))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cbox_driver::progress::builds::{Builds, News};
+use cbox_driver::progress::{News, builds::Builds};
 use cbox_nix::events::Reader;
 
 /// What is known when `stream` was read up to the line before which `until` holds, a

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cbox_driver::{
     progress::{
-        Task,
-        builds::{Build, Builds},
+        UnderWay,
+        builds::{Build, Builds, Silence},
         copying::Copying,
         evaluations::{Evaluation, Evaluations},
         fetches::{Counts, Fetched},
@@ -53,23 +53,38 @@ impl Row {
     }
 }
 
-/// The rows for `task`.
-pub(super) fn rows(task: &Task, now: Duration) -> Vec<Row> {
-    match task {
-        Task::Idle => vec![],
-        Task::Doing { text, since } => {
-            let parts = vec![text.clone(), running_for(now, *since)];
-            vec![Row::new(Look::Head, parts)]
+/// The rows for all that is under way.
+pub(super) fn rows(under_way: &UnderWay, now: Duration) -> Vec<Row> {
+    let UnderWay {
+        doing,
+        evaluations,
+        copies,
+        builds,
+        ..
+    } = under_way;
+    let mut rows = evaluating(evaluations, now);
+    rows.extend(copies.iter().map(|copying| copied(copying, now)));
+    rows.extend(builds.iter().flat_map(|builds| building(builds, now)));
+    rows.extend(doing.iter().map(|doing| {
+        let parts = vec![doing.text.clone(), running_for(now, doing.since)];
+        Row::new(Look::Head, parts)
+    }));
+    // There is one head.
+    for row in rows.iter_mut().skip(1) {
+        if row.look == Look::Head {
+            row.look = Look::Below;
         }
-        Task::Copying(copying) => vec![copied(copying, now)],
-        Task::Evaluating(evaluations) => evaluating(evaluations, now),
-        Task::Building(builds) => building(builds, now),
     }
+    rows
 }
 
-/// A sign of life: what is done, and the first of the things that are.
-pub(super) fn heartbeat(task: &Task, now: Duration) -> Option<String> {
-    let rows = rows(task, now).into_iter();
+/// A sign of life: what is done, and the first of the things that are. None is needed while
+/// the user is waited for.
+pub(super) fn heartbeat(under_way: &UnderWay, now: Duration) -> Option<String> {
+    if under_way.doing.as_ref().is_some_and(|doing| doing.waits) {
+        return None;
+    }
+    let rows = rows(under_way, now).into_iter();
     let rows = rows.filter(|row| row.look != Look::Log).take(2);
     let parts: Vec<String> = rows.flat_map(|row| row.parts).collect();
     (!parts.is_empty()).then(|| format!("still {}", parts.join(" · ")))
@@ -84,12 +99,12 @@ pub(super) fn running_for(now: Duration, since: Duration) -> String {
 }
 
 fn copied(copying: &Copying, now: Duration) -> Row {
-    let Copying { text, bytes, .. } = copying;
+    let Copying { what, bytes, .. } = copying;
     let percent = u128::from(bytes.done) * 100 / u128::from(bytes.expected.max(1));
     let left = copying.left(now);
     let left = left.map(|left| format!("{} left", elapsed(left)));
     let parts = vec![
-        text.clone(),
+        what.clone(),
         format!("{percent} %"),
         left.unwrap_or_default(),
         format!("{} of {}", size(bytes.done), size(bytes.expected)),
@@ -115,6 +130,9 @@ fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<Row> {
         let times: Vec<String> = times.collect();
         vec![format!("{before}{}", one.name), times.join(", ")]
     };
+    if running.is_empty() {
+        return vec![];
+    }
     if let (0 | 1, [one]) = (all, &running[..]) {
         return vec![Row::new(Look::Head, parts("evaluating ", one))];
     }
@@ -213,17 +231,28 @@ fn building(builds: &Builds, now: Duration) -> Vec<Row> {
     rows
 }
 
-/// A build in parts, the most important first.
-fn parts(builds: &Builds, build: &Build, now: Duration) -> Vec<String> {
-    let place = match &build.machine {
+/// A build and where it is.
+pub(super) fn place(build: &Build) -> String {
+    match &build.machine {
         Some(machine) => format!("{} on {machine}", build.name()),
         None => build.name().to_owned(),
-    };
+    }
+}
+
+/// A build in parts, the most important first.
+fn parts(builds: &Builds, build: &Build, now: Duration) -> Vec<String> {
+    // Builds of several targets can have the same name.
+    let target = builds.target(build).map(|target| format!("{target}: "));
+    let place = format!("{}{}", target.unwrap_or_default(), place(build));
     let phase = build.phase.clone().unwrap_or_default();
     let mut parts = vec![place, running_for(now, build.since)];
     if let Some(silence) = builds.silence(build, now) {
         parts.push(format!("no output for {}", elapsed(silence)));
-        parts.push(build.known.to_owned());
+        parts.push(match &build.known {
+            Some(Silence { kvm: Some(_), .. }) => "KVM does not work".to_owned(),
+            Some(_) => "in a virtual machine".to_owned(),
+            None => String::new(),
+        });
     }
     parts.push(phase);
     parts
@@ -237,21 +266,43 @@ mod tests {
         recorded::{read, recorded},
         text::Paint,
     };
+    use cbox_driver::progress::{Doing, builds::Wanted};
     use cbox_nix::events::{Activity, Event};
     use indicatif::InMemoryTerm;
     use unicode_width::UnicodeWidthStr as _;
+
+    fn of_builds(builds: Builds) -> UnderWay {
+        UnderWay {
+            builds: Some(builds),
+            ..UnderWay::default()
+        }
+    }
+
+    fn of_copies(copies: Vec<Copying>) -> UnderWay {
+        UnderWay {
+            copies,
+            ..UnderWay::default()
+        }
+    }
+
+    fn of_evaluations(evaluations: Evaluations) -> UnderWay {
+        UnderWay {
+            evaluations,
+            ..UnderWay::default()
+        }
+    }
 
     const fn seconds(number: u64) -> Duration {
         Duration::from_secs(number)
     }
 
     /// What a terminal of this size shows, less the spinner.
-    fn shown(task: &Task, now: Duration, columns: u16, height: u16) -> Vec<String> {
+    fn shown(under_way: &UnderWay, now: Duration, columns: u16, height: u16) -> Vec<String> {
         let terminal = InMemoryTerm::new(height, columns);
         let mut bars = Bars::new(Box::new(terminal.clone()), Paint::NONE);
         // Twice, since what is there is drawn over.
         for now in [now.saturating_sub(seconds(1)), now] {
-            bars.show(&rows(task, now), columns, height);
+            bars.show(&rows(under_way, now), columns, height);
         }
         let contents = terminal.contents();
         let mut lines: Vec<String> = contents.lines().map(str::to_owned).collect();
@@ -263,7 +314,8 @@ mod tests {
 
     #[test]
     fn evaluations_say_how_long_it_took() {
-        let mut evaluations = Evaluations::of(9);
+        let mut evaluations = Evaluations::default();
+        evaluations.expect(9);
         for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
             let last = (number == 0).then_some(seconds(62));
             evaluations.begin(name, last, seconds(10));
@@ -273,7 +325,7 @@ mod tests {
             evaluations.begin(name, None, seconds(24));
         }
         let lines = |evaluations: &Evaluations, now| {
-            shown(&Task::Evaluating(evaluations.clone()), now, 80, 24)
+            shown(&of_evaluations(evaluations.clone()), now, 80, 24)
         };
         assert_eq!(
             lines(&evaluations, seconds(25)),
@@ -286,7 +338,8 @@ mod tests {
                 "  and 2 more evaluations",
             ]
         );
-        let mut one = Evaluations::of(1);
+        let mut one = Evaluations::default();
+        one.expect(1);
         one.begin("a", None, seconds(3));
         assert_eq!(lines(&one, seconds(3)), ["evaluating a"]);
         assert_eq!(lines(&one, seconds(7)), ["evaluating a · 4 s"]);
@@ -297,8 +350,7 @@ mod tests {
         for stream in recorded!("lines") {
             let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
             let since = builds.running().next().unwrap().since;
-            let task = Task::Building(Box::new(builds));
-            let lines = shown(&task, since + seconds(75), 80, 24);
+            let lines = shown(&of_builds(builds), since + seconds(75), 80, 24);
             assert!(lines[0].starts_with("building 0/1 · 1 min "), "{lines:?}");
             assert_eq!(lines[1], "  lines · 1 min 15 s · buildPhase");
             assert!(lines[2].starts_with("  │ ") && lines[2].ends_with("new"));
@@ -353,9 +405,8 @@ mod tests {
 
     #[test]
     fn everything_at_once_is_shown_in_a_few_lines() {
-        let task = Task::Building(Box::new(busy()));
         assert_eq!(
-            shown(&task, seconds(100), 80, 24),
+            shown(&of_builds(busy()), seconds(100), 80, 24),
             [
                 "building 3/14 [==>       ] 1 failed · 7 at once · 1 min 40 s",
                 "  fetching [>         ] 3.2 MB of 120.0 MB · 12/40 paths",
@@ -371,11 +422,77 @@ mod tests {
 
     /// 100 s into a copy.
     fn copy() -> Copying {
-        let mut copying = Copying::begin("writing to sdb", 530_000_000, seconds(0));
+        let mut copying = Copying::begin("writing to sdb", None, 530_000_000, seconds(0));
         for second in 1..=100 {
             copying.look(second * 1_800_000, seconds(second));
         }
         copying
+    }
+
+    #[test]
+    fn three_images_of_one_name_are_three_rows() {
+        let target = |(name, drv): (&str, &str)| Wanted {
+            name: name.to_owned(),
+            needs: [drv.to_owned()].into(),
+        };
+        let images = [
+            ("appliance/iso", "/nix/store/a-image.drv"),
+            ("appliance/raw", "/nix/store/b-image.drv"),
+            ("appliance/qcow2", "/nix/store/c-image.drv"),
+        ];
+        let wanted = images.map(target).to_vec();
+        let mut builds = Builds::begun(seconds(0), None, wanted);
+        for (id, (_, drv)) in (0..).zip(images) {
+            let event = Event::BuildStarted {
+                id,
+                drv: drv.to_owned(),
+                machine: (id == 2).then(|| "ssh://builder".to_owned()),
+            };
+            builds.event(&event, seconds(id));
+        }
+        let under_way = of_builds(builds);
+        assert_eq!(
+            shown(&under_way, seconds(9), 80, 24),
+            [
+                "building 0/3 [          ] 3 at once · 9 s",
+                "  appliance/iso: image · 9 s",
+                "  appliance/raw: image · 8 s",
+                "  appliance/qcow2: image on ssh://builder · 7 s",
+            ]
+        );
+        assert_eq!(
+            shown(&under_way, seconds(9), 20, 24)[1..],
+            [
+                "  appliance/iso: i…",
+                "  appliance/raw: i…",
+                "  appliance/qcow2:…"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_goes_on_at_once_is_one_picture() {
+        let mut evaluations = Evaluations::default();
+        evaluations.expect(1);
+        evaluations.begin("a", None, seconds(90));
+        let doing = |waits| Doing {
+            text: "staging 12 files".into(),
+            since: seconds(98),
+            waits,
+        };
+        let mut under_way = UnderWay {
+            doing: Some(doing(false)),
+            evaluations,
+            copies: vec![copy()],
+            ..UnderWay::default()
+        };
+        let lines = shown(&under_way, seconds(100), 80, 24);
+        assert_eq!(lines[0], "evaluating a · 10 s");
+        assert!(lines[1].starts_with("  writing to sdb ["), "{lines:?}");
+        assert_eq!(lines[2..], ["  staging 12 files · 2 s"]);
+        assert!(heartbeat(&under_way, seconds(100)).is_some());
+        under_way.doing = Some(doing(true));
+        assert_eq!(heartbeat(&under_way, seconds(100)), None);
     }
 
     #[test]
@@ -388,29 +505,40 @@ mod tests {
             (40, "writing to sdb · 33 % · 1.8 MB/s"),
             (20, "writing to sdb"),
         ] {
-            let task = Task::Copying(copy());
-            assert_eq!(shown(&task, seconds(100), columns, 24), [line]);
+            let copies = of_copies(vec![copy()]);
+            assert_eq!(shown(&copies, seconds(100), columns, 24), [line]);
         }
-        let begun = Copying::begin("writing to sdb", 0, seconds(0));
+        let begun = Copying::begin("writing to sdb", None, 0, seconds(0));
         assert_eq!(
-            shown(&Task::Copying(begun), seconds(0), 80, 24),
+            shown(&of_copies(vec![begun]), seconds(0), 80, 24),
             ["writing to sdb · 0 % · 0 B of 0 B"]
         );
     }
 
     #[test]
     fn no_line_is_wider_than_the_window_and_no_frame_higher() {
-        let mut evaluations = Evaluations::of(3);
+        let mut evaluations = Evaluations::default();
+        evaluations.expect(3);
         evaluations.begin("a-rather-long-name", Some(seconds(9)), seconds(0));
         let tasks = [
-            Task::Idle,
-            Task::Doing {
-                text: "hashing iso/box.iso (22.7 MB)".into(),
-                since: seconds(0),
+            UnderWay::default(),
+            UnderWay {
+                doing: Some(Doing {
+                    text: "staging 12 files".into(),
+                    since: seconds(0),
+                    waits: false,
+                }),
+                ..UnderWay::default()
             },
-            Task::Evaluating(evaluations),
-            Task::Building(Box::new(busy())),
-            Task::Copying(copy()),
+            of_evaluations(evaluations.clone()),
+            of_builds(busy()),
+            of_copies(vec![copy(), copy()]),
+            UnderWay {
+                evaluations,
+                copies: vec![copy()],
+                builds: Some(busy()),
+                ..UnderWay::default()
+            },
         ];
         for task in &tasks {
             for columns in 1..100 {
@@ -438,18 +566,17 @@ mod tests {
 
     #[test]
     fn a_heartbeat_says_what_goes_on() {
-        assert_eq!(heartbeat(&Task::Idle, seconds(1)), None);
-        let mut copying = Copying::begin("writing to sdb", 4000, seconds(0));
+        assert_eq!(heartbeat(&UnderWay::default(), seconds(1)), None);
+        let mut copying = Copying::begin("writing to sdb", None, 4000, seconds(0));
         copying.look(1000, seconds(4));
         assert_eq!(
-            heartbeat(&Task::Copying(copying), seconds(4)).unwrap(),
+            heartbeat(&of_copies(vec![copying]), seconds(4)).unwrap(),
             "still writing to sdb · 25 % · 12 s left · 1.0 kB of 4.0 kB · 250 B/s"
         );
         for stream in recorded!("lines") {
             let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
             let since = builds.running().next().unwrap().since;
-            let task = Task::Building(Box::new(builds));
-            let line = heartbeat(&task, since + seconds(75)).unwrap();
+            let line = heartbeat(&of_builds(builds), since + seconds(75)).unwrap();
             let of_all = "still building 0/1 · 1 min ";
             let of_one = " · lines · 1 min 15 s · buildPhase";
             assert!(line.starts_with(of_all) && line.ends_with(of_one), "{line}");

@@ -49,12 +49,15 @@ impl Screen {
         }
     }
 
-    /// What draws `rows`, over those that are there.
-    pub(super) fn draw(&mut self, rows: &[Row]) -> String {
+    /// From now on `rows` are to be drawn.
+    pub(super) fn show(&mut self, rows: &[Row]) {
         let (columns, height) = window();
-        self.lines.state().window = (columns, height);
         self.bars.show(rows, columns, height);
-        let lines = std::mem::take(&mut self.lines.state().drawn);
+    }
+
+    /// What draws the rows, over those that are there.
+    pub(super) fn draw(&mut self) -> String {
+        let lines = self.lines.state().drawn.clone();
         self.put(&lines)
     }
 
@@ -86,8 +89,6 @@ struct Lines(Arc<Mutex<Drawing>>);
 
 #[derive(Debug, Default)]
 struct Drawing {
-    /// The window's columns and rows.
-    window: (u16, u16),
     /// What is being drawn.
     next: Vec<String>,
     /// What was drawn last.
@@ -102,11 +103,11 @@ impl Lines {
 
 impl TermLike for Lines {
     fn width(&self) -> u16 {
-        self.state().window.0
+        window().0
     }
 
     fn height(&self) -> u16 {
-        self.state().window.1
+        window().1
     }
 
     /// Takes a line. The blanks behind it, up to where the terminal would turn to the next,

@@ -9,21 +9,13 @@ use std::{
 };
 
 use cbox_driver::{
-    build::silence::Silence,
     links::run_log::RunLog,
-    progress::{
-        Task,
-        builds::{Build, News, Summary, short},
-    },
+    progress::{Event, News, UnderWay, builds::short},
+    text::harmless_lines,
 };
-use cbox_nix::events::Event;
+use cbox_nix::events::Event as NixEvent;
 
-use super::{
-    Loudness, rows,
-    screen::Screen,
-    text::{Paint, gate},
-    words,
-};
+use super::{Loudness, rows, screen::Screen, text::Paint, words};
 use crate::terminal::{Display, Terminal};
 
 /// How often the live view is drawn, and what waits is written.
@@ -52,18 +44,18 @@ pub(super) struct Stderr {
     loudness: Loudness,
     heartbeat: Option<Duration>,
     screen: Screen,
-    task: Task,
+    paint: Paint,
+    /// What all that is shown comes from.
+    pub(super) under_way: UnderWay,
     /// Lines of logs, which are written many at a time.
     waiting: Vec<u8>,
     last_word: Duration,
     /// The title of the group that is open in a CI system.
     open_group: Option<String>,
     /// What the group of the builds is called.
-    pub(super) title: String,
-    /// What was built and fetched so far.
-    pub(super) summary: Summary,
+    title: String,
     /// Where it is all kept.
-    pub(super) log: Option<RunLog>,
+    log: Option<RunLog>,
     is_over: bool,
 }
 
@@ -80,20 +72,24 @@ impl Shared {
             Display::Live if loudness == Loudness::Trace => Display::Lines,
             display => display,
         };
+        let paint = Paint {
+            wanted: terminal.colour,
+        };
         let stderr = Stderr {
             begun: Instant::now(),
             display,
             loudness,
             heartbeat: terminal.heartbeat,
-            screen: Screen::new(Paint {
-                wanted: terminal.colour,
-            }),
-            task: Task::Idle,
+            screen: Screen::new(paint),
+            paint,
+            under_way: UnderWay {
+                patience: Some(terminal.heartbeat.unwrap_or(PATIENCE)),
+                ..UnderWay::default()
+            },
             waiting: vec![],
             last_word: Duration::ZERO,
             open_group: None,
             title: String::new(),
-            summary: Summary::default(),
             log: None,
             is_over: false,
         };
@@ -110,8 +106,18 @@ impl Shared {
         work(&mut stderr.unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes what happens in the run.
+    pub(super) fn report(self: &Arc<Self>, event: Event<'_>) {
+        // These come behind others, and often.
+        let is_first = !matches!(event, Event::Nix(_) | Event::Copied { .. });
+        self.with(|stderr| stderr.report(event));
+        if is_first {
+            self.watch();
+        }
+    }
+
     /// Sees to it that the view is drawn from now on, and signs of life are given.
-    pub(super) fn watch(self: &Arc<Self>) {
+    fn watch(self: &Arc<Self>) {
         let Ok(mut thread) = self.thread.lock() else {
             return;
         };
@@ -141,8 +147,8 @@ impl Shared {
     pub(super) fn close(&self) {
         self.with(|stderr| {
             stderr.end_group();
-            stderr.task = Task::Idle;
-            stderr.make_room();
+            stderr.under_way = UnderWay::default();
+            stderr.refresh();
             stderr.is_over = true;
         });
         self.over.notify_all();
@@ -159,13 +165,8 @@ impl Stderr {
         self.begun.elapsed()
     }
 
-    /// Whether there is a live view.
-    pub(super) fn is_live(&self) -> bool {
-        self.display == Display::Live
-    }
-
     /// Whether each event is worth a line that stays.
-    pub(super) fn tells_events(&self) -> bool {
+    fn tells_events(&self) -> bool {
         match self.loudness {
             Loudness::Quiet => false,
             Loudness::Normal => self.display != Display::Live,
@@ -173,29 +174,9 @@ impl Stderr {
         }
     }
 
-    pub(super) fn set(&mut self, task: Task) {
-        // The builds are counted, whatever else is said while they run.
-        let built = match &self.task {
-            Task::Building(builds) => Some(builds.summary()),
-            _ => None,
-        };
-        if let Some(summary) = built {
-            self.built(summary);
-        }
-        self.task = task;
-    }
-
-    pub(super) fn take_task(&mut self) -> Task {
-        std::mem::take(&mut self.task)
-    }
-
-    pub(super) fn built(&mut self, summary: Summary) {
-        self.summary.add(&summary);
-    }
-
     /// Writes lines that stay.
     pub(super) fn say(&mut self, text: &str) {
-        self.wait_to_write(text);
+        self.wait_to_write(&[text]);
         self.refresh();
     }
 
@@ -205,63 +186,21 @@ impl Stderr {
         write(question.as_bytes());
     }
 
-    pub(super) fn copied(&mut self, done: u64) {
-        let now = self.now();
-        if let Task::Copying(copying) = &mut self.task {
-            copying.look(done, now);
-        }
-    }
-
-    /// Writes lines that stay, at the latest with the next tick.
-    fn wait_to_write(&mut self, text: &str) {
+    /// Writes lines that stay, which `parts` are together, at the latest with the next tick.
+    fn wait_to_write(&mut self, parts: &[&str]) {
         self.last_word = self.now();
         match self.display {
             Display::Groups(ci) => {
-                self.waiting.extend_from_slice(ci.defused(text).as_bytes());
+                let text = parts.concat();
+                self.waiting.extend_from_slice(ci.defused(&text).as_bytes());
             }
-            _ => self.waiting.extend_from_slice(text.as_bytes()),
+            _ => parts
+                .iter()
+                .for_each(|part| self.waiting.extend_from_slice(part.as_bytes())),
         }
         self.waiting.push(b'\n');
         if self.waiting.len() > WAITING {
-            self.refresh();
-        }
-    }
-
-    /// How long a build may say nothing before that is worth a word.
-    pub(super) fn patience(&self) -> Duration {
-        self.heartbeat.unwrap_or(PATIENCE)
-    }
-
-    /// The builds that have become silent.
-    pub(super) fn newly_silent(&mut self) -> Vec<Build> {
-        let now = self.now();
-        match &mut self.task {
-            Task::Building(builds) => builds.newly_silent(now),
-            _ => vec![],
-        }
-    }
-
-    /// Says what is known of a build's silence. The lines stay, also on a terminal: what is
-    /// said there about how to look is too long for a line of the view.
-    pub(super) fn explain(&mut self, drv: &str, silence: &Silence, warning: &str) {
-        let now = self.now();
-        let Task::Building(builds) = &mut self.task else {
-            return;
-        };
-        let known = match silence.kvm {
-            Some(_) => "KVM does not work",
-            None => "in a virtual machine",
-        };
-        let Some(build) = builds.explain(drv, known) else {
-            return;
-        };
-        let text = words::silence(build, silence, now);
-        self.keep(&text);
-        if self.loudness > Loudness::Quiet {
-            match silence.kvm {
-                Some(_) => self.say(&format!("{warning} {text}")),
-                None => self.say(&text),
-            }
+            self.flush();
         }
     }
 
@@ -272,23 +211,29 @@ impl Stderr {
         write(&bytes);
     }
 
-    /// Writes what waits, and draws the view below. It is one write: a terminal may show
-    /// what it has got between two, and the view would flicker.
+    /// Writes what waits, and below the view as all is now.
     fn refresh(&mut self) {
+        if self.display == Display::Live && self.loudness > Loudness::Quiet {
+            let rows = rows::rows(&self.under_way, self.now());
+            self.screen.show(&rows);
+        }
+        self.flush();
+    }
+
+    /// Writes what waits, and the view below. It is one write: a terminal may show what it has
+    /// got between two, and the view would flicker.
+    fn flush(&mut self) {
         let mut bytes = Vec::new();
         if !self.waiting.is_empty() {
             bytes.extend_from_slice(self.screen.erase().as_bytes());
             bytes.append(&mut self.waiting);
         }
-        if self.display == Display::Live && self.loudness > Loudness::Quiet {
-            let rows = rows::rows(&self.task, self.now());
-            bytes.extend_from_slice(self.screen.draw(&rows).as_bytes());
-        }
+        bytes.extend_from_slice(self.screen.draw().as_bytes());
         write(&bytes);
     }
 
     /// Opens a group in a CI system.
-    pub(super) fn group(&mut self, title: &str) {
+    fn group(&mut self, title: &str) {
         if let Display::Groups(ci) = self.display
             && self.loudness > Loudness::Quiet
             && self.open_group.is_none()
@@ -320,59 +265,80 @@ impl Stderr {
         }
     }
 
-    pub(super) fn build_event(&mut self, event: &Event) {
+    /// Takes what happens in the run, and says what of it is worth a line.
+    fn report(&mut self, mut event: Event<'_>) {
         let now = self.now();
-        let Task::Building(builds) = &mut self.task else {
-            return;
-        };
-        let mut shown = None;
-        if let Event::BuildLog { id, line } = event {
-            let drv = builds.build(*id).map_or("", |build| &build.drv);
-            let name = short(drv);
-            if let Some(log) = &mut self.log {
-                log.line(name, line);
+        match &mut event {
+            Event::BuildsBegan { wanted, log } => {
+                let names: Vec<&str> = wanted.iter().map(|one| one.name.as_str()).collect();
+                self.title = format!("building {}", names.join(", "));
+                self.log = log.take();
             }
-            if self.loudness >= Loudness::Verbose {
-                shown = Some(format!("{name}> {}", gate(line)));
+            Event::Nix(NixEvent::BuildLog { id, line }) => self.log_line(*id, line),
+            // Errors come back as the build's failure.
+            Event::Nix(NixEvent::Message {
+                is_error: false,
+                text,
+            }) => {
+                self.keep(text);
+                if self.loudness >= Loudness::Verbose {
+                    self.say(&harmless_lines(text));
+                }
             }
+            _ => {}
         }
-        let news = builds.event(event, now);
-        if let Some(line) = shown {
-            self.wait_to_write(&line);
+        let ends = matches!(event, Event::BuildsEnded | Event::EvaluationEnded { .. });
+        for news in self.under_way.event(event, now) {
+            self.tell(&news, now);
         }
-        self.tell(&news);
-        // Errors come back as the build's failure.
-        if let Event::Message {
-            is_error: false,
-            text,
-        } = event
-        {
-            self.keep(text);
-            if self.loudness >= Loudness::Verbose {
-                self.say(&gate(text));
-            }
+        if ends && self.under_way.evaluations.running.is_empty() {
+            self.end_group();
         }
     }
 
-    /// Tells what came of builds.
-    pub(super) fn tell(&mut self, news: &[News]) {
-        let now = self.now();
-        for news in news {
-            let line = words::news(news, now);
-            if let Some(log) = &mut self.log {
-                log.begin(now);
+    /// Keeps and shows a line that a build has printed.
+    fn log_line(&mut self, id: u64, line: &str) {
+        let Some(builds) = &self.under_way.builds else {
+            return;
+        };
+        let name = short(builds.build(id).map_or("", |build| &build.drv));
+        if let Some(log) = &mut self.log {
+            log.line(name, line);
+        }
+        if self.loudness >= Loudness::Verbose {
+            let name = name.to_owned();
+            self.wait_to_write(&[&name, "> ", &harmless_lines(line)]);
+        }
+    }
+
+    /// Tells what came of an event.
+    fn tell(&mut self, news: &News, now: Duration) {
+        let line = words::news(news, now);
+        let title = match news {
+            News::Doing(_) | News::Evaluated { .. } | News::Copied { .. } => None,
+            News::Evaluating(_) => Some("evaluating".to_owned()),
+            News::Copying(copying) => copying.title.clone(),
+            News::Building(_) | News::Built { .. } | News::Silent(..) | News::Fetching(_) => {
+                if let Some(log) = &mut self.log {
+                    log.begin(now);
+                    log.event(&line, now);
+                }
+                Some(self.title.clone())
             }
-            self.keep(&line);
-            if self.loudness > Loudness::Quiet {
-                let title = self.title.clone();
-                self.group(&title);
-            }
-            // A failure stays, also where the view shows all else: the other builds may go on
-            // for hours.
-            let failed = matches!(news, News::Ended { failed: true, .. });
-            if self.tells_events() || (failed && self.loudness > Loudness::Quiet) {
-                self.say(&line);
-            }
+        };
+        if let Some(title) = title {
+            self.group(&title);
+        }
+        // A failure stays, also where the view shows all else: the other builds may go on for
+        // hours. So does what is said of how to look at a build, which is too long for a row.
+        let (stays, word) = match news {
+            News::Silent(_, silence) if silence.kvm.is_some() => (true, self.paint.warning()),
+            News::Silent(..) | News::Copied { .. } => (true, String::new()),
+            News::Built { failed, .. } => (*failed, String::new()),
+            _ => (false, String::new()),
+        };
+        if self.tells_events() || (stays && self.loudness > Loudness::Quiet) {
+            self.say(&format!("{word}{}", harmless_lines(&line)));
         }
     }
 
@@ -383,7 +349,7 @@ impl Stderr {
         let silence = now.saturating_sub(self.last_word);
         if self.display != Display::Live
             && self.heartbeat.is_some_and(|longest| silence >= longest)
-            && let Some(line) = rows::heartbeat(&self.task, now)
+            && let Some(line) = rows::heartbeat(&self.under_way, now)
         {
             self.say(&line);
         }

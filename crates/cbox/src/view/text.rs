@@ -1,49 +1,19 @@
 //! Text that fits into a line, and its colours.
 
-use std::borrow::Cow;
-
+use cbox_driver::text::harmless;
 use unicode_width::UnicodeWidthChar as _;
 
 /// How many characters of a text are looked at for a row: no window is as wide.
 const LONGEST: usize = 500;
 
-/// The gate for text from outside: `text` such that it moves no cursor, switches nothing and
-/// turns no direction of writing. What would is written out: `\u{202e}`.
-pub(super) fn gate(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |one: char| {
-        let turns = matches!(
-            one,
-            '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        );
-        turns || (one.is_control() && !matches!(one, '\n' | '\t'))
-    };
-    // Nearly every line has none: those that are beyond ASCII begin with one of three bytes.
-    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
-    if text.bytes().all(is_plain) || !text.contains(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match is_unsafe(character) {
-            true => safe.extend(character.escape_unicode()),
-            false => safe.push(character),
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// `text` through the [`gate`], in one line of at most `width` columns, with `…` where
-/// something was cut off.
+/// `text` without what a terminal would obey, in one line of at most `width` columns, with `…`
+/// where something was cut off.
 pub(super) fn fit(text: &str, width: usize) -> String {
     let mut fitted = String::new();
     let mut used = 0;
     // Where the cut would be, with one column left for its mark.
     let mut cut = 0;
-    for character in gate(text).chars().take(LONGEST) {
-        let character = match character {
-            '\n' | '\t' => ' ',
-            other => other,
-        };
+    for character in harmless(text, LONGEST).chars() {
         let columns = character.width().unwrap_or(0);
         if used + columns > width {
             fitted.truncate(cut);
@@ -96,6 +66,11 @@ impl Paint {
         }
     }
 
+    /// What a warning begins with.
+    pub(super) fn warning(self) -> String {
+        self.paint("warning:", "33;1") + " "
+    }
+
     /// A word for what became of something, in its colour.
     pub(crate) fn verdict(self, word: &str) -> String {
         match word {
@@ -116,14 +91,14 @@ mod tests {
         for (text, width, fitted) in [
             ("abc", 3, "abc"),
             ("abcd", 3, "ab…"),
-            ("a\tb", 9, "a b"),
+            ("a\tb", 9, "a  b"),
             ("日本語", 6, "日本語"),
             ("日本語", 5, "日本…"),
             ("日本語", 4, "日…"),
             ("a\u{301}b", 2, "a\u{301}b"),
             ("a\u{202e}b\u{7}", 20, "a\\u{202e}b\\u{7}"),
             ("a\u{202e}b", 5, "a\\u{…"),
-            ("a\nb\r\u{9b}c", 20, "a b\\u{d}\\u{9b}c"),
+            ("a\nb\r\u{9b}c", 20, "a\\nb\\r\\u{9b}c"),
             ("abc", 1, "…"),
             ("abc", 0, ""),
         ] {
@@ -134,7 +109,7 @@ mod tests {
     #[test]
     fn marks_without_width_do_not_pile_up() {
         let text = "a\u{301}".to_owned() + &"\u{301}".repeat(100_000);
-        assert_eq!(fit(&text, 9).chars().count(), LONGEST);
+        assert_eq!(fit(&text, 9).chars().count(), LONGEST + 1);
     }
 
     #[test]

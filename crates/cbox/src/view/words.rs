@@ -3,68 +3,49 @@
 use std::time::Duration;
 
 use cbox_driver::{
-    build::silence::Silence,
     progress::{
-        builds::{Build, News, Summary},
-        copying::Copying,
-        evaluations::Evaluation,
+        News,
+        builds::{Build, Silence, Summary},
     },
     text::{count, duration, size},
 };
 
-use super::rows::running_for;
+use super::rows::{place, running_for};
 
 /// What came of an event, as a line.
 pub(super) fn news(news: &News, now: Duration) -> String {
+    let lasted = |since| duration(now.saturating_sub(since));
     match news {
-        News::Began(build) => format!("building {}", place(build)),
-        News::Ended { build, failed } => {
-            let lasted = duration(now.saturating_sub(build.since));
-            match failed {
-                true => format!("failed: {} after {lasted}", build.name()),
-                false => format!("built {} in {lasted}", build.name()),
+        News::Doing(text) => text.clone(),
+        // Of those that take no time there is nothing to be said.
+        News::Evaluating(one) => match one.last.filter(|last| last.as_secs() >= 1) {
+            Some(last) => format!("evaluating {} ({} last time)", one.name, duration(last)),
+            None => format!("evaluating {}", one.name),
+        },
+        News::Evaluated { evaluation, good } => {
+            let (name, lasted) = (&evaluation.name, lasted(evaluation.since));
+            match good {
+                true => format!("evaluated {name} in {lasted}"),
+                false => format!("failed: evaluating {name} after {lasted}"),
             }
         }
+        News::Copying(copying) => format!("{} ({})", copying.what, size(copying.bytes.expected)),
+        News::Copied { copying, done } => {
+            let bytes = size(copying.bytes.expected);
+            format!("{done} {bytes} in {}", lasted(copying.since))
+        }
+        News::Building(build) => format!("building {}", place(build)),
+        News::Built { build, failed } => match failed {
+            true => format!("failed: {} after {}", build.name(), lasted(build.since)),
+            false => format!("built {} in {}", build.name(), lasted(build.since)),
+        },
+        News::Silent(build, known) => silence(build, known, now),
         News::Fetching(from) => format!("fetching from {from}"),
     }
 }
 
-fn place(build: &Build) -> String {
-    match &build.machine {
-        Some(machine) => format!("{} on {machine}", build.name()),
-        None => build.name().to_owned(),
-    }
-}
-
-/// The end of a copy, as a line.
-pub(super) fn copied(copying: &Copying, done: &str, now: Duration) -> String {
-    let bytes = size(copying.bytes.expected);
-    let lasted = duration(now.saturating_sub(copying.since));
-    format!("{done} {bytes} in {lasted}")
-}
-
-/// The beginning of an evaluation, as a line.
-pub(super) fn evaluating(name: &str, last: Option<Duration>) -> String {
-    match last {
-        // Of those that take no time there is nothing to be said.
-        Some(last) if last >= Duration::from_secs(1) => {
-            format!("evaluating {name} ({} last time)", duration(last))
-        }
-        _ => format!("evaluating {name}"),
-    }
-}
-
-/// The end of an evaluation, as a line.
-pub(super) fn evaluated(evaluation: &Evaluation, good: bool, now: Duration) -> String {
-    let lasted = duration(now.saturating_sub(evaluation.since));
-    match good {
-        true => format!("evaluated {} in {lasted}", evaluation.name),
-        false => format!("failed: evaluating {} after {lasted}", evaluation.name),
-    }
-}
-
 /// What is known of a build that says nothing: what it is, and how to look.
-pub(super) fn silence(build: &Build, silence: &Silence, now: Duration) -> String {
+fn silence(build: &Build, silence: &Silence, now: Duration) -> String {
     let long = running_for(now, build.heard);
     let machine = match &silence.kvm {
         Some(reason) => {
@@ -135,7 +116,7 @@ mod tests {
         recorded::{read, recorded},
         rows::heartbeat,
     };
-    use cbox_driver::progress::{Task, builds::Builds};
+    use cbox_driver::progress::{UnderWay, builds::Builds};
     use cbox_nix::events::Event;
 
     const fn seconds(number: u64) -> Duration {
@@ -168,7 +149,7 @@ mod tests {
     #[test]
     fn a_silent_machine_is_told_with_what_is_known() {
         let told = |machine: Option<&str>, kvm: Option<&str>| {
-            let mut builds = Builds::begun(seconds(0), seconds(30));
+            let mut builds = Builds::begun(seconds(0), Some(seconds(30)), vec![]);
             let drv = "/nix/store/hash-image.drv".to_owned();
             let event = Event::BuildStarted {
                 id: 1,
@@ -184,14 +165,18 @@ mod tests {
                 kvm: kvm.map(str::to_owned),
                 log: format!("nix log {drv}"),
             };
-            let text = silence(&silent[0], &known, seconds(95));
-            builds.explain(&drv, "KVM does not work");
-            let line = heartbeat(&Task::Building(Box::new(builds)), seconds(95)).unwrap();
-            assert!(
-                line.ends_with(" · no output for 1 min 30 s · KVM does not work"),
-                "{line}"
-            );
-            text
+            let build = builds.explain(&drv, &known).unwrap();
+            let under_way = UnderWay {
+                builds: Some(builds),
+                ..UnderWay::default()
+            };
+            let line = heartbeat(&under_way, seconds(95)).unwrap();
+            let in_short = match kvm {
+                Some(_) => " · no output for 1 min 30 s · KVM does not work",
+                None => " · no output for 1 min 30 s · in a virtual machine",
+            };
+            assert!(line.ends_with(in_short), "{line}");
+            news(&News::Silent(build, known), seconds(95))
         };
         assert_eq!(
             told(None, Some("it has no /dev/kvm")),

@@ -13,7 +13,7 @@ use crate::{
     error::Kind,
     flake::project::Project,
     options::Options,
-    reporter::Silent,
+    progress::Silent,
     verify::baseline::FILE,
 };
 
