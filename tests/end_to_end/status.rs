@@ -223,7 +223,7 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     );
     insta::assert_snapshot!(without_revision(&place, &run.stdout), @"
     TARGET          SIZE  CLOSURE  BUILT    REVISION  STATE
-    bell�           -     -        -        -         by-hand
+    bell\u{7}       -     -        -        -         by-hand
     elsewhere       -     -        -        -         by-hand
     folder          -     -        -        -         by-hand
     hosts/box       -     120 B    2 d ago  <......>   current
@@ -238,7 +238,7 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     12 links: images 0 B, closures together 120 B
     ");
     insta::assert_snapshot!(run.stderr, @"
-    out/bell�: cbox did not make it
+    out/bell\u{7}: cbox did not make it
     out/elsewhere: it does not point to what its manifest names: it was changed by hand
     out/folder: cbox did not make it
     out/hosts-broken: its manifest cannot be read: EOF while parsing an object at line 1 column 1

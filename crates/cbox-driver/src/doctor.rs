@@ -13,11 +13,13 @@ use serde::Serialize;
 
 use crate::{
     boot::{arch::Arch, firmware::Places, kvm},
-    environment::Environment,
     error::Error,
     flake::{config::TargetConfig, project::Project},
-    machine::{available_memory, free_space},
-    options::Options as RunOptions,
+    session::{
+        environment::Environment,
+        machine::{available_memory, free_space},
+        options::Options as RunOptions,
+    },
     text::size,
 };
 

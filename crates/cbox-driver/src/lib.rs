@@ -9,8 +9,7 @@
 //! measures, how [`boot`] boots.
 //!
 //! ```
-//! use cbox_driver::{Environment, Session, options::Options, progress::Silent};
-//! use cbox_nix::Interrupt;
+//! use cbox_driver::{Environment, flake::project::Project};
 //!
 //! # let here = tempfile::tempdir()?;
 //! # let folder = camino::Utf8Path::from_path(here.path()).unwrap().canonicalize_utf8()?;
@@ -20,42 +19,30 @@
 //! std::fs::write(folder.join("hosts/box/default.nix"), "{ }")?;
 //!
 //! let environment = Environment { folder, ..Environment::unknown() };
-//! let interrupt = Interrupt::never();
-//! let session = Session::open(&environment, &Silent, &interrupt, &Options::default(), None)?;
-//! assert_eq!(session.project.install_hosts(), ["box"]);
+//! let project = Project::find(&environment, None)?;
+//! assert_eq!(project.install_hosts(), ["box"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod blocking;
 pub mod boot;
 pub mod build;
 pub mod ci;
-pub mod diagnose;
 pub mod diff;
 pub mod doctor;
-pub mod environment;
 pub mod error;
 pub mod eval;
-pub mod explain;
 pub mod flake;
 pub mod flash;
 pub mod init;
 pub mod links;
-pub mod machine;
-pub mod matrix;
-pub mod nearest;
-pub mod options;
 pub mod progress;
 pub mod report;
 pub mod session;
 pub mod size;
 pub mod subject;
 pub mod text;
-pub mod text_file;
-pub mod units;
 pub mod verify;
 pub mod watch;
 
-pub use environment::Environment;
 pub use error::{Error, Kind};
-pub use session::Session;
+pub use session::{Session, environment::Environment};

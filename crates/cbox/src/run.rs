@@ -7,11 +7,9 @@ use cbox_nix::Interrupt;
 use clap::error::ErrorKind;
 
 use crate::{
-    cli::{self, Cli, Refusal},
-    completion,
-    context::Context,
-    terminal::Terminal,
-    view::{Loudness, View},
+    cli::{self, Cli, Refusal, completion},
+    commands::context::Context,
+    view::{Loudness, View, terminal::Terminal},
 };
 
 /// Runs the program.

@@ -31,9 +31,7 @@ use cbox_nix::{
 use tokio::sync::Notify;
 
 use crate::{
-    blocking::blocking,
-    diagnose::of_build,
-    error::{Error, Kind},
+    error::{Error, Kind, diagnose::of_build},
     flake::{snapshot::Snapshot, version::Version},
     links::{
         artifact,
@@ -46,7 +44,7 @@ use crate::{
         builds::Wanted,
         follow::{Called, follow},
     },
-    session::Evaluator,
+    session::{Evaluator, blocking::blocking},
     subject::target::Target,
 };
 

@@ -7,8 +7,7 @@ use nix_formats::derivation::Derivation;
 use crate::{
     build::Job,
     error::{Error, Kind},
-    machine::free_space,
-    session::Evaluator,
+    session::{Evaluator, machine::free_space},
     subject::name::TargetName,
     text::size,
 };

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{CiSystem, Job, Level};
 use crate::{
+    ci::matrix,
     error::{Error, Kind, Place},
-    matrix,
     text::count,
 };
 

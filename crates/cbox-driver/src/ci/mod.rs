@@ -5,6 +5,7 @@
 //! No code outside of this folder knows one of them by name.
 
 mod github;
+pub mod matrix;
 
 use std::fmt::Debug;
 
@@ -12,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     error::{Error, Kind, Place},
-    matrix, text_file,
+    text::text_file,
 };
 
 /// The CI systems that cbox knows. Outside of all of them the first one counts where there has

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::text_file;
+use crate::text::text_file;
 
 /// How many are remembered. When there are more, all are forgotten: they come again.
 const MOST: usize = 1000;

@@ -13,8 +13,7 @@ use cbox_nix::{
 use nix_formats::nix_text::to_user_positions;
 
 use crate::{
-    diagnose::of_evaluation,
-    error::{Error, Kind},
+    error::{Error, Kind, diagnose::of_evaluation},
     flake::snapshot::Snapshot,
     session::Evaluator,
     text::count,

@@ -21,10 +21,8 @@ use crate::{
         memory_budget::{Given, LEAST_NEED, Share, share},
     },
     flake::snapshot::Snapshot,
-    machine,
-    options::Limits,
     progress::{Event, Reporter},
-    session::{Evaluator, Session},
+    session::{Evaluator, Session, machine, options::Limits},
     text::size,
 };
 

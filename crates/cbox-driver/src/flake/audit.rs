@@ -12,12 +12,10 @@ use cbox_source::{
 };
 
 use crate::{
-    blocking::blocking,
-    diagnose::NO_DISK_IMAGE,
-    error::{Error, Kind, Place},
+    error::{Error, Kind, Place, diagnose::NO_DISK_IMAGE},
     flake::{snapshot::stopped, version::Version},
     progress::Event,
-    session::Session,
+    session::{Session, blocking::blocking},
     text::count,
 };
 

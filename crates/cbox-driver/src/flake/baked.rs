@@ -18,12 +18,10 @@ use cbox_source::compare::differing;
 use serde::Serialize;
 
 use crate::{
-    blocking::blocking,
     error::{Error, Kind},
     eval::schedule::{self, Item},
     flake::{snapshot::Snapshot, version::Version},
-    options::Limits,
-    session::{Evaluator, Session},
+    session::{Evaluator, Session, blocking::blocking, options::Limits},
 };
 
 /// The option that holds the baked source, unless cbox.toml names another.

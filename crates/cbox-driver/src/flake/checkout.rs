@@ -8,9 +8,9 @@ use nix_formats::nix_text::to_user_positions;
 use tempfile::TempDir;
 
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
     flake::project::Project,
+    session::environment::Environment,
     verify::baseline::short_revision,
 };
 

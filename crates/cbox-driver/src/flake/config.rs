@@ -8,9 +8,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     error::{Error, Kind, Place},
-    nearest::suggestion,
     subject::name::{HOSTS, TargetName, word},
-    units::byte_size::ByteSize,
+    text::{byte_size::ByteSize, nearest::suggestion},
 };
 
 /// The file's name, beside `flake.nix`.

@@ -10,12 +10,12 @@ use cbox_source::{
 };
 
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
     flake::config::{self, Config},
     links::run_log,
-    nearest::suggestion,
+    session::environment::Environment,
     subject::name::{HOSTS, TargetName, word},
+    text::nearest::suggestion,
     verify::baseline,
 };
 

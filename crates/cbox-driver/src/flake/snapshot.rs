@@ -18,14 +18,12 @@ use tokio::sync::OnceCell;
 
 use super::checkout::Checkout;
 use crate::{
-    blocking::blocking,
-    diagnose::of_evaluation,
-    error::{Error, Kind, Source},
+    error::{Error, Kind, Source, diagnose::of_evaluation},
     progress::{
         Event,
         follow::{Called, follow},
     },
-    session::{Evaluator, Session},
+    session::{Evaluator, Session, blocking::blocking},
     text::count,
 };
 

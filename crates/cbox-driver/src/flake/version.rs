@@ -26,9 +26,8 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    blocking::blocking,
     error::{Error, Kind},
-    session::{Evaluator, Session},
+    session::{Evaluator, Session, blocking::blocking},
     subject::name::{HOSTS, word},
     verify::{
         baseline::{self, Baseline},

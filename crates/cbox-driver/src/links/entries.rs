@@ -6,13 +6,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::store_path::StorePath;
 
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
     flake::project::TEMPORARY,
     links::{
         manifest::{Manifest, ManifestError},
         run_log,
     },
+    session::environment::Environment,
     subject::name::TargetName,
     text::harmless,
 };

@@ -9,10 +9,10 @@ use cbox_source::disk_image::{self, HEAD};
 use nix_formats::system::System;
 
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
     flake::project::Project,
     links::manifest::{Artifact, Manifest},
+    session::environment::Environment,
     subject::{name::TargetName, target},
 };
 

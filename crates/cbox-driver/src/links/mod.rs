@@ -17,8 +17,8 @@ use std::{fs::File, io, path::Path};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    nearest::suggestion,
     subject::name::{HOSTS, TargetName},
+    text::nearest::suggestion,
 };
 
 pub use self::{

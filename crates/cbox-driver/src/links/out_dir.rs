@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Kind},
     flake::project::TEMPORARY,
     subject::name::TargetName,
-    text_file::Prepared,
+    text::text_file::Prepared,
 };
 
 /// The folder of the links, known to be writable.

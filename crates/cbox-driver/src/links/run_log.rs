@@ -12,7 +12,7 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::units::utc;
+use crate::text::utc;
 
 /// The folder, beside the links.
 pub const FOLDER: &str = ".log";

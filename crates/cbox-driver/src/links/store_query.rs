@@ -12,7 +12,10 @@ use cbox_nix::{nix::Nix, store::Store};
 use nix_formats::closure::PathInfos;
 
 use super::Entry;
-use crate::{error::Error, options::NixArguments, session::Session};
+use crate::{
+    error::Error,
+    session::{Session, options::NixArguments},
+};
 
 /// The store of one run.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use crate::{
     links::manifest::Manifest,
     size::change::{Change, Fate},
     subject::{name::TargetName, target},
-    text::size,
-    units::byte_size::ByteSize,
+    text::{byte_size::ByteSize, size},
 };
 
 /// How many packages are named.

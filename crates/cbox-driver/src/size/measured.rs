@@ -109,7 +109,7 @@ impl Measured {
             budget,
         } = &self.subject;
         let limit =
-            |limit: &Option<crate::units::byte_size::ByteSize>| limit.as_ref().map(|it| it.bytes());
+            |limit: &Option<crate::text::byte_size::ByteSize>| limit.as_ref().map(|it| it.bytes());
         json!({
             "name": name,
             "system": system,

@@ -13,15 +13,17 @@ use crate::{
     eval::schedule::{self, Item},
     flake::{config::Budget, project::Project},
     links::artifact,
-    nearest::{nearest, suggestion},
-    options::{Forced, Limits},
-    session::{Evaluator, Session},
+    session::{
+        Evaluator, Session,
+        options::{Forced, Limits},
+    },
     subject::{
         Subject,
         find::{self, Asked, Found, Meant, Versions},
         name::TargetName,
         target,
     },
+    text::nearest::{nearest, suggestion},
 };
 
 /// Something that is in the store and has a size.

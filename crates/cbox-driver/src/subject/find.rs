@@ -13,12 +13,14 @@ use super::{
     target::{self, Target},
 };
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
     eval::schedule::Item,
     flake::{snapshot::Snapshot, version::Version},
-    options::{Forced, Options},
-    session::{Evaluator, Session},
+    session::{
+        Evaluator, Session,
+        environment::Environment,
+        options::{Forced, Options},
+    },
 };
 
 /// How targets are meant.

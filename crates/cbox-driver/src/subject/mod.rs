@@ -15,8 +15,8 @@ use nix_formats::derivation::EXTENSION;
 
 use self::name::TargetName;
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
+    session::environment::Environment,
 };
 
 /// How the paths of cbox's own links begin, which no target's name does.

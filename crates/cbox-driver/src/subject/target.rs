@@ -15,9 +15,9 @@ use crate::{
         project::Project,
         version::Version,
     },
-    nearest::{nearest, suggestion},
-    options::Forced,
+    session::options::Forced,
     subject::name::{HOSTS, TargetName, TargetNameError},
+    text::nearest::{nearest, suggestion},
 };
 
 /// What every NixOS host is built as.

@@ -6,8 +6,8 @@ use nix_formats::system::System;
 use crate::{
     error::{Error, Kind},
     flake::{config::TargetConfig, project::Project},
-    nearest::{nearest, suggestion},
     subject::{name::TargetName, target},
+    text::nearest::{nearest, suggestion},
 };
 
 /// Understands `words` as targets, each named once.
@@ -216,7 +216,7 @@ fn ambiguous(words: &[&str]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Environment;
+    use crate::session::environment::Environment;
 
     /// A flake with two kinds; its hosts are `hosts`, and with them `_disk`.
     fn flake(hosts: &str) -> (tempfile::TempDir, Project) {

@@ -6,9 +6,9 @@ use std::{fs::File, io};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    blocking::blocking,
     error::{Error, Kind},
-    text_file,
+    session::blocking::blocking,
+    text::text_file,
     verify::baseline::{Baseline, BaselineError, FILE},
 };
 

@@ -14,10 +14,12 @@ use crate::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
     flake::version::{Version, default_base},
-    nearest::{nearest, suggestion},
-    options::{Limits, NixArguments},
-    session::{Evaluator, Session},
+    session::{
+        Evaluator, Session,
+        options::{Limits, NixArguments},
+    },
     subject::target,
+    text::nearest::{nearest, suggestion},
     verify::{
         baseline::{self, Baseline, Entry, short_revision},
         baseline_file::BaselineFile,

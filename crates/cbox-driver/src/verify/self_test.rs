@@ -27,13 +27,15 @@ use super::{
     probes::{Probe, Written, probes},
 };
 use crate::{
-    blocking::blocking,
+    diff::explain::explain,
     error::{Error, Kind},
     eval::schedule::{self, Item},
-    explain::explain,
     flake::{project::Project, version::Version},
-    options::{Forced, Limits, NixArguments, Options},
-    session::{Evaluator, Session},
+    session::{
+        Evaluator, Session,
+        blocking::blocking,
+        options::{Forced, Limits, NixArguments, Options},
+    },
     subject::{name::TargetName, target},
 };
 

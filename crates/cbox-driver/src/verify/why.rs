@@ -5,8 +5,8 @@ use nix_formats::store_path::DrvPath;
 
 use super::{judge::Work, place, report::HostReport};
 use crate::{
+    diff::explain::{explain, is_there},
     error::Error,
-    explain::{explain, is_there},
     flake::version::Version,
     verify::baseline,
 };

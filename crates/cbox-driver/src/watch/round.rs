@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
+    diff::explain::explain,
     error::Error,
     eval::schedule::{self, Item},
-    explain::explain,
     flake::{project::Project, version::Version},
-    options::{Forced, Limits},
-    session::{Evaluator, Session},
+    session::{
+        Evaluator, Session,
+        options::{Forced, Limits},
+    },
     subject::{name::TargetName, target},
 };
 

@@ -14,7 +14,7 @@ use cbox_nix::pass_through::PassThrough;
 use serde_json::json;
 
 use super::verdicts;
-use crate::{context::Context, options::JudgeOptions};
+use crate::{cli::options::JudgeOptions, commands::context::Context};
 
 /// Record in baseline.json what the install hosts build now
 #[derive(Debug, clap::Args)]

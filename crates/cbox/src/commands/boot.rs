@@ -16,18 +16,19 @@ use cbox_driver::{
     error::{Error, Kind},
     eval::memory_budget::parse_size,
     links::image::{self, Built},
-    machine::available_memory,
-    session::Session,
+    session::{Session, machine::available_memory},
     subject::{name::TargetName, words},
-    text::count,
-    units::duration::parse_duration,
+    text::{count, duration::parse_duration},
 };
 use cbox_nix::process::{Command, Terminal};
 use clap::ValueHint;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{completion, context::Context, options::OutDirOption};
+use crate::{
+    cli::{completion, options::OutDirOption},
+    commands::context::Context,
+};
 
 const EXAMPLES: &str = "\
 Examples:

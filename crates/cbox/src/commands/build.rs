@@ -8,8 +8,7 @@ use cbox_driver::{
     eval::schedule::{self, Item},
     flake::{audit, snapshot::Snapshot, version::Version},
     links::out_dir::OutDir,
-    options::Limits,
-    session::{Evaluator, Session},
+    session::{Evaluator, Session, options::Limits},
     subject::{
         name::TargetName,
         target::{self, Target},
@@ -19,7 +18,10 @@ use cbox_driver::{
 use cbox_nix::NixError;
 
 use super::report;
-use crate::{completion, context::Context, options::BuildOptions};
+use crate::{
+    cli::{completion, options::BuildOptions},
+    commands::context::Context,
+};
 
 /// Build several targets in one run
 #[derive(Debug, clap::Args)]

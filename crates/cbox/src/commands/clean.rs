@@ -13,13 +13,16 @@ use cbox_driver::{
     links::{self, Entry, Freed, Removal, StoreQuery, Wanted},
     session::Session,
     subject::words,
-    text::{count, size},
-    units::duration::parse_duration,
+    text::{count, duration::parse_duration, size},
 };
 use cbox_nix::NixError;
 use serde_json::{Value, json};
 
-use crate::{completion, context::Context, options::OutDirOption, view::View};
+use crate::{
+    cli::{completion, options::OutDirOption},
+    commands::context::Context,
+    view::View,
+};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,7 +2,7 @@
 
 use cbox_driver::Error;
 
-use crate::{completion, context::Context};
+use crate::{cli::completion, commands::context::Context};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,11 +1,10 @@
 //! `cbox diff A B`: why two derivations differ, whatever names them.
 
 use cbox_driver::{
-    diff::{self, Named},
+    diff::{self, Named, explain::explain},
     error::{Error, Kind},
-    explain::explain,
-    options::NixArguments,
     progress::{Event, Reporter as _},
+    session::options::NixArguments,
     subject::words,
 };
 use drv_causes::Explanation;
@@ -13,10 +12,12 @@ use nix_formats::store_path::DrvPath;
 use serde_json::json;
 
 use crate::{
-    completion,
-    context::Context,
+    cli::{
+        completion,
+        options::{Explain, Format, LimitOptions, ShowOptions},
+    },
+    commands::context::Context,
     formats::{explanation::heading, markdown, plain},
-    options::{Explain, Format, LimitOptions, ShowOptions},
     view::Paint,
 };
 

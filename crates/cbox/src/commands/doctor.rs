@@ -7,7 +7,7 @@ use cbox_driver::{
 };
 use serde_json::json;
 
-use crate::context::Context;
+use crate::commands::context::Context;
 
 /// Show what this machine lacks, and how it gets it
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,11 @@ use cbox_driver::{
 };
 use serde_json::{Value, json};
 
-use crate::{completion, context::Context, options::OutDirOption, prompt};
+use crate::{
+    cli::{completion, options::OutDirOption},
+    commands::context::Context,
+    view::prompt,
+};
 
 const EXAMPLES: &str = "\
 Examples:

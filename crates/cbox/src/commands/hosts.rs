@@ -4,14 +4,13 @@ use cbox_driver::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
     flake::version::Version,
-    options::NixArguments,
-    session::Session,
+    session::{Session, options::NixArguments},
 };
 use cbox_nix::expression::{Evaluated, Request};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
-use crate::{context::Context, options::LimitOptions};
+use crate::{cli::options::LimitOptions, commands::context::Context};
 
 /// List the hosts with kind, system and host name
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,10 @@ use clap::Args as _;
 use nix_formats::system::System;
 
 use super::build;
-use crate::{cli, completion, context::Context, options::BuildOptions};
+use crate::{
+    cli::{self, completion, options::BuildOptions},
+    commands::context::Context,
+};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -5,8 +5,7 @@ use std::{io, sync::Arc};
 use camino::Utf8Path;
 use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
-    diagnose::of_evaluation,
-    error::{Error, Kind},
+    error::{Error, Kind, diagnose::of_evaluation},
     eval::schedule::{self, Item},
     flake::{
         config::{self, Config},
@@ -14,9 +13,8 @@ use cbox_driver::{
         version::Version,
     },
     init::starter::{Entry, Found, Host, Starter, Uses, entries},
-    options::NixArguments,
-    session::{Evaluator, Session},
-    text_file,
+    session::{Evaluator, Session, options::NixArguments},
+    text::text_file,
 };
 use cbox_nix::{
     NixError,
@@ -26,7 +24,11 @@ use cbox_nix::{
 use serde_json::{Value, json};
 
 use super::report;
-use crate::{cli, context::Context, options::LimitOptions, view::View};
+use crate::{
+    cli::{self, options::LimitOptions},
+    commands::context::Context,
+    view::View,
+};
 
 /// Find the hosts and images of a flake, and write a cbox.toml for them
 ///
@@ -105,7 +107,7 @@ async fn find(
     view: &View,
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
-    limits: &cbox_driver::options::Limits,
+    limits: &cbox_driver::session::options::Limits,
 ) -> Result<Vec<Found>, Error> {
     let session = evaluator.session;
     let snapshot = sources.plain().await?;

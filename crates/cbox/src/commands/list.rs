@@ -4,7 +4,7 @@ use cbox_driver::{error::Error, subject::name::HOSTS};
 use nix_formats::system::System;
 use serde_json::json;
 
-use crate::context::Context;
+use crate::commands::context::Context;
 
 /// List the targets
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use clap::ValueHint;
 use clap_mangen::Man;
 
 use super::image;
-use crate::{cli, context::Context};
+use crate::{cli, commands::context::Context};
 
 /// Write the manual pages
 #[derive(Debug, clap::Args)]

@@ -1,12 +1,14 @@
 //! `cbox matrix`: the targets as a matrix of the CI system that the run is in.
 
 use cbox_driver::{
-    ci,
+    ci::{
+        self,
+        matrix::{self, Runner},
+    },
     error::Error,
-    matrix::{self, Runner},
 };
 
-use crate::{completion, context::Context};
+use crate::{cli::completion, commands::context::Context};
 
 const EXAMPLES: &str = "\
 Examples:

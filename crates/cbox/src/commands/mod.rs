@@ -5,6 +5,7 @@ mod boot;
 mod build;
 mod clean;
 mod completions;
+pub(crate) mod context;
 mod diff;
 mod doctor;
 mod flash;
@@ -24,7 +25,7 @@ mod watch;
 
 use cbox_driver::Error;
 
-use crate::context::Context;
+use crate::commands::context::Context;
 
 /// All commands, in the order of `cbox --help`.
 #[derive(Debug, clap::Subcommand)]

@@ -11,7 +11,7 @@ use cbox_driver::{
 use cbox_nix::{build, expression::Evaluated, plan::Plan};
 use serde_json::{Value, json};
 
-use crate::{context::Context, view::View};
+use crate::{commands::context::Context, view::View};
 
 /// Shows the derivations, the last line of all being the last one.
 pub(super) fn derivations(context: &Context<'_>, jobs: &[Job<'_>], failures: &[Error]) {

@@ -4,24 +4,26 @@ use camino::Utf8PathBuf;
 use cbox_driver::{
     ci::Level,
     error::{Error, Kind},
-    nearest::{nearest, suggestion},
-    options::Forced,
+    session::options::Forced,
     size::{
         budget,
         measured::{Comparison, Measured, Why, measure},
         subject::{self, Counted, Question},
     },
     subject::words,
+    text::nearest::{nearest, suggestion},
 };
 use cbox_nix::overrides::Setting;
 use clap::ValueHint;
 use serde_json::json;
 
 use crate::{
-    completion,
-    context::Context,
+    cli::{
+        completion,
+        options::{LimitOptions, NixOptions, parse_setting},
+    },
+    commands::context::Context,
     formats::{page, size as shown},
-    options::{LimitOptions, NixOptions, parse_setting},
 };
 
 const EXAMPLES: &str = "\

@@ -15,13 +15,15 @@ use cbox_driver::{
     },
     session::Session,
     subject::words,
-    text::{age, count, size},
-    units::utc,
+    text::{age, count, size, utc},
 };
 use nix_formats::closure::PathInfos;
 use serde_json::{Value, json};
 
-use crate::{completion, context::Context, options::OutDirOption};
+use crate::{
+    cli::{completion, options::OutDirOption},
+    commands::context::Context,
+};
 
 const EXAMPLES: &str = "\
 Examples:

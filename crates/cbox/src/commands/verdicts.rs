@@ -11,9 +11,9 @@ use cbox_driver::{
 };
 
 use crate::{
-    context::Context,
+    cli::options::{Explain, Format, JudgeOptions, ShowOptions},
+    commands::context::Context,
     formats::{ci, markdown, plain},
-    options::{Explain, Format, JudgeOptions, ShowOptions},
     view::Paint,
 };
 

@@ -9,7 +9,7 @@ use cbox_driver::{
 };
 
 use super::verdicts;
-use crate::{context::Context, options::JudgeOptions};
+use crate::{cli::options::JudgeOptions, commands::context::Context};
 
 const EXAMPLES: &str = "\
 Examples:

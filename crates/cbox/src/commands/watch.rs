@@ -10,9 +10,8 @@ use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::Error,
     flake::version::Version,
-    options::Forced,
     report::document,
-    session::Evaluator,
+    session::{Evaluator, options::Forced},
     subject::{name::TargetName, target, words},
     text::count,
     watch::{
@@ -24,10 +23,12 @@ use cbox_nix::{Cancel, Interrupt, NixError};
 use serde_json::Value;
 
 use crate::{
-    completion,
-    context::Context,
+    cli::{
+        completion,
+        options::{ExplainOptions, LimitOptions, NixOptions},
+    },
+    commands::context::Context,
     formats::plain,
-    options::{ExplainOptions, LimitOptions, NixOptions},
     view::View,
 };
 

@@ -6,8 +6,7 @@ use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
     size::{measured::Measured, packages},
-    text::{count, size},
-    text_file,
+    text::{count, size, text_file},
 };
 use data_encoding::BASE64;
 use serde_json::json;

@@ -21,7 +21,7 @@ pub(crate) fn heading(measured: &Measured) -> Vec<String> {
         Some(system) => format!("{} ({system})", subject.name),
         None => subject.name.clone(),
     };
-    let of = |budget: &Option<cbox_driver::units::byte_size::ByteSize>| match budget {
+    let of = |budget: &Option<cbox_driver::text::byte_size::ByteSize>| match budget {
         Some(budget) => format!(" (may be {budget})"),
         None => String::new(),
     };

@@ -5,11 +5,13 @@
 //! ([`words`]), in a CI system in groups.
 
 mod bars;
+pub(crate) mod prompt;
 #[cfg(test)]
 mod recorded;
 mod rows;
 mod screen;
 mod stderr;
+pub(crate) mod terminal;
 pub(crate) mod text;
 mod words;
 
@@ -32,7 +34,7 @@ use cbox_driver::{
 };
 
 use self::stderr::{Shared, Stderr};
-use crate::terminal::Terminal;
+use crate::view::terminal::Terminal;
 
 pub(crate) use self::text::Paint;
 

@@ -16,7 +16,7 @@ use cbox_driver::{
 use cbox_nix::events::Event as NixEvent;
 
 use super::{Loudness, rows, screen::Screen, text::Paint, words};
-use crate::terminal::{Display, Terminal};
+use crate::view::terminal::{Display, Terminal};
 
 /// How often the live view is drawn, and what waits is written.
 const TICK: Duration = Duration::from_millis(100);

@@ -8,12 +8,10 @@ use cbox_nix::{Interrupt, nix_error::Fault, process::Command};
 use super::*;
 use crate::{
     ci::{Job, SYSTEMS},
-    diagnose::in_users_terms,
-    environment::Environment,
-    error::Kind,
+    error::{Kind, diagnose::in_users_terms},
     flake::project::Project,
-    options::Options,
     progress::Silent,
+    session::{environment::Environment, options::Options},
     verify::baseline::FILE,
 };
 

@@ -14,7 +14,7 @@ use cbox_driver::{
 use cbox_source::audit_rules::Found;
 use serde_json::{Value, json};
 
-use crate::context::Context;
+use crate::commands::context::Context;
 
 /// Look for keys, tokens, passwords and state in the staged tree
 ///

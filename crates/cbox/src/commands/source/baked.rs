@@ -6,13 +6,15 @@ use cbox_driver::{
         baked::{self, Baked, Row, State, folded},
         version::Version,
     },
-    options::NixArguments,
-    session::Session,
+    session::{Session, options::NixArguments},
     text::count,
 };
 use serde_json::{Value, json};
 
-use crate::{completion, context::Context, options::LimitOptions};
+use crate::{
+    cli::{completion, options::LimitOptions},
+    commands::context::Context,
+};
 
 /// Show what of the staged tree is baked into images
 ///

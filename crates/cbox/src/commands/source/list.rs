@@ -10,7 +10,7 @@ use cbox_source::tree::{Entry, Kind};
 use serde_json::{Value, json};
 
 use super::SourceOptions;
-use crate::context::Context;
+use crate::commands::context::Context;
 
 /// List the staged files
 #[derive(Debug, clap::Args)]

@@ -10,13 +10,12 @@ use std::sync::Arc;
 use cbox_driver::{
     Error,
     flake::{snapshot::Snapshot, version::Version},
-    options::NixArguments,
-    session::Session,
+    session::{Session, options::NixArguments},
 };
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::{completion, context::Context};
+use crate::{cli::completion, commands::context::Context};
 
 /// Show what is staged, why, what of it is baked into images, and what must not be
 #[derive(Debug, clap::Args)]

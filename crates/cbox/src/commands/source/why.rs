@@ -4,14 +4,12 @@ use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
-    diagnose::unstaged,
-    error::{Error, Kind},
+    error::{Error, Kind, diagnose::unstaged},
     flake::{
         baked::{self, Baked, State},
         version::Version,
     },
-    options::NixArguments,
-    session::Session,
+    session::{Session, options::NixArguments},
     text::count,
 };
 use cbox_nix::nix_error::Unstaged;
@@ -19,7 +17,7 @@ use cbox_source::tree::{Entry, Tree};
 use serde_json::{Value, json};
 
 use super::SourceOptions;
-use crate::{context::Context, options::LimitOptions};
+use crate::{cli::options::LimitOptions, commands::context::Context};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,8 +9,8 @@ use cbox_source::{rules::LeftOut, tree::Tree};
 
 use crate::{
     flake::{checkout::Checkout, config},
-    nearest::nearest,
     session::Session,
+    text::nearest::nearest,
     verify::baseline,
 };
 

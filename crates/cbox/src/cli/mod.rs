@@ -1,6 +1,9 @@
 //! The one command line of the program: its commands, and the kinds of image in the
 //! `cbox.toml` of the flake that is here.
 
+pub(crate) mod completion;
+pub(crate) mod options;
+
 use std::ffi::OsString;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,8 +14,8 @@ use cbox_driver::{
         config::{self, TargetConfig},
         project::Project,
     },
-    nearest::{nearest, suggestion},
     subject::name::TargetName,
+    text::nearest::{nearest, suggestion},
 };
 use clap::{
     Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
@@ -20,11 +23,11 @@ use clap::{
 };
 
 use crate::{
+    cli::options::{Format, GlobalOptions, RepeatedOptions},
     commands::{
         Command,
         image::{self, ImageArgs},
     },
-    options::{Format, GlobalOptions, RepeatedOptions},
 };
 
 const EXAMPLES: &str = "\

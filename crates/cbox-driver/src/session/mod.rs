@@ -1,5 +1,10 @@
 //! A run: what every command needs, made once, in the order in which it can fail.
 
+pub mod blocking;
+pub mod environment;
+pub mod machine;
+pub mod options;
+
 use camino::Utf8Path;
 use cbox_nix::{
     Interrupt, NixError,
@@ -11,12 +16,13 @@ use cbox_nix::{
 use nix_formats::flake_lock::Lock;
 
 use crate::{
-    diagnose::of_fetch,
-    environment::Environment,
-    error::{Error, Kind},
+    error::{Error, Kind, diagnose::of_fetch},
     flake::project::Project,
-    options::{NixArguments, Options as RunOptions},
     progress::Reporter,
+    session::{
+        environment::Environment,
+        options::{NixArguments, Options as RunOptions},
+    },
 };
 
 /// What the commands work with.

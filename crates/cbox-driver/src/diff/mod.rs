@@ -1,16 +1,20 @@
 //! The two derivations that `cbox diff` compares, whatever names them.
 
+pub mod explain;
+
 use camino::Utf8Path;
 use cbox_nix::store::Store;
 use nix_formats::store_path::DrvPath;
 
 use crate::{
-    environment::Environment,
     error::{Error, Kind},
     eval::schedule::{self, Item},
     links::manifest::Manifest,
-    options::{Forced, Limits, Options},
-    session::Evaluator,
+    session::{
+        Evaluator,
+        environment::Environment,
+        options::{Forced, Limits, Options},
+    },
     subject::{
         Subject,
         find::{self, Found, Meant, Versions, derivation_file},

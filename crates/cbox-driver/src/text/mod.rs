@@ -1,5 +1,11 @@
 //! How numbers, times and rows are written for people.
 
+pub mod byte_size;
+pub mod duration;
+pub mod nearest;
+pub mod text_file;
+pub mod utc;
+
 use std::{borrow::Cow, time::Duration};
 
 /// A size: `22.7 MB`.

@@ -11,7 +11,10 @@ use cbox_driver::{
 use cbox_nix::Interrupt;
 use serde_json::{Value, json};
 
-use crate::{cli, options::GlobalOptions, terminal::Terminal, view::View};
+use crate::{
+    cli::{self, options::GlobalOptions},
+    view::{View, terminal::Terminal},
+};
 
 /// The process, the options that hold for every command, and what answers the user.
 #[derive(Debug, Clone, Copy)]

@@ -7,12 +7,12 @@ use cbox_driver::{
     Environment,
     ci::{CiSystem, SYSTEMS},
     eval::memory_budget::parse_size,
-    options::{Forced, Limits, NixArguments, Options},
+    session::options::{Forced, Limits, NixArguments, Options},
 };
 use cbox_nix::overrides::Setting;
 use clap::{Args, ValueEnum, ValueHint, builder::PossibleValue};
 
-use crate::completion;
+use crate::cli::completion;
 
 /// Where the options of every command stand in help: behind the command's own.
 const SHARED: usize = 500;

@@ -10,8 +10,8 @@ use drv_causes::{Cause, Change, Difference, ExplainError, Explanation};
 use nix_formats::store_path::DrvPath;
 
 use crate::{
-    blocking::blocking,
     error::{Error, Kind},
+    session::blocking::blocking,
 };
 
 /// So many sources are compared file by file; of those behind them the paths have to do.

@@ -19,10 +19,9 @@ use cbox_nix::{
 use nix_formats::nix_text::{to_user_positions, without_escapes};
 
 use crate::{
-    environment::Environment,
     error::{Error, Kind, Place},
     flake::{checkout::Checkout, snapshot::Snapshot},
-    session::Evaluator,
+    session::{Evaluator, environment::Environment},
 };
 
 pub use self::kind::NO_DISK_IMAGE;

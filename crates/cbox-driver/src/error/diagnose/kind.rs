@@ -9,7 +9,7 @@ use nix_formats::flake_lock::LockError;
 use crate::{
     ci::whole_histories,
     error::{Error, Kind, Source},
-    nearest::suggestion,
+    text::nearest::suggestion,
 };
 
 /// The error and what caused it, in one line.

@@ -29,8 +29,8 @@ use serde_json::json;
 use super::{in_users_terms, of_fetch, place};
 use crate::{
     ci::SYSTEMS,
-    environment::Environment,
     flake::{checkout::Checkout, project::Project},
+    session::environment::Environment,
 };
 
 /// The store path of the staged source in all recordings.
@@ -176,7 +176,7 @@ fn told(case: &Path) -> String {
 
 #[test]
 fn recorded_errors_are_told_in_the_users_terms() {
-    insta::glob!("../../../../tests/errors/fixtures", "*/host.nix", |host| {
+    insta::glob!("../../../../../tests/errors/fixtures", "*/host.nix", |host| {
         let case = host.parent().unwrap();
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(case);
