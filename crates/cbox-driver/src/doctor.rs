@@ -15,7 +15,7 @@ use crate::{
     boot::{arch::Arch, firmware::Places, kvm},
     error::Error,
     flake::{config::TargetConfig, project::Project},
-    session::{
+    process::{
         environment::Environment,
         machine::{available_memory, free_space},
         options::Options as RunOptions,

@@ -1,7 +1,6 @@
 //! The one error: what happened and where, what to do next, its kind, and the error of a lower
 //! crate that it was made from.
 
-pub mod diagnose;
 mod kind;
 mod place;
 

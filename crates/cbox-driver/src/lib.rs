@@ -2,7 +2,7 @@
 //! NixOS images. It has no terminal and no command line; what goes on is told to a
 //! [`progress::Reporter`], and results are returned.
 //!
-//! A [`Session`] is a flake with the options of a run. Its [`session::Evaluator`] has found
+//! A [`Session`] is a flake with the options of a run. Its [`eval::evaluator::Evaluator`] has found
 //! Nix. A [`flake::version::Version`] is the working tree or a commit, [`subject`] finds what a
 //! word names in it, [`eval`] evaluates that, [`build`] builds it, and [`links`] keeps it under
 //! `out/`. The other modules are a subject each: what [`verify`] compares, what [`size`]
@@ -24,6 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod baked;
+pub mod baseline;
 pub mod boot;
 pub mod build;
 pub mod ci;
@@ -35,14 +37,17 @@ pub mod flake;
 pub mod flash;
 pub mod init;
 pub mod links;
+pub mod matrix;
+pub mod process;
 pub mod progress;
 pub mod report;
-pub mod session;
 pub mod size;
 pub mod subject;
+pub mod target_name;
 pub mod text;
 pub mod verify;
 pub mod watch;
 
 pub use error::{Error, Kind};
-pub use session::{Session, environment::Environment};
+pub use flake::session::Session;
+pub use process::environment::Environment;

@@ -7,8 +7,11 @@ use cbox_nix::Interrupt;
 use clap::error::ErrorKind;
 
 use crate::{
-    cli::{self, Cli, Refusal, completion},
-    commands::context::Context,
+    commands::{
+        command_line::{self, Cli, Refusal},
+        context::Context,
+    },
+    options::complete,
     view::{Loudness, View, terminal::Terminal},
 };
 
@@ -16,18 +19,20 @@ use crate::{
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let environment = Environment::read();
-    let flake = cli::flake_among(&words);
+    let flake = command_line::flake_among(&words);
     let project = environment
         .as_ref()
         .map_err(Clone::clone)
-        .and_then(|environment| cli::find_project(environment, flake.as_deref()));
+        .and_then(|environment| command_line::find_project(environment, flake.as_deref()));
     let unknown = || View::new(&Terminal::unknown(), Loudness::Normal, false);
-    match completion::answer(&words, environment.as_ref().ok(), project.as_ref().ok()) {
+    let here = project.as_ref().ok();
+    let command = || command_line::command(here);
+    match complete::answer(&words, environment.as_ref().ok(), here, command) {
         Ok(true) => return ExitCode::SUCCESS,
         Ok(false) => {}
         Err(message) => return fail(&unknown(), &Error::new(Kind::Usage, message)),
     }
-    let cli = cli::parse(project.as_ref(), &words);
+    let cli = command_line::parse(project.as_ref(), &words);
     // Help needs no environment, and is wanted most where something is wrong with it.
     let read = environment.and_then(|environment| {
         let terminal = Terminal::read(environment.ci())?;

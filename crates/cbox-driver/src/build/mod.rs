@@ -31,20 +31,21 @@ use cbox_nix::{
 use tokio::sync::Notify;
 
 use crate::{
-    error::{Error, Kind, diagnose::of_build},
+    error::{Error, Kind},
+    eval::{diagnose::of_build, evaluator::Evaluator},
     flake::{snapshot::Snapshot, version::Version},
     links::{
         artifact,
         manifest::{self, Artifact, Forced, Manifest},
         out_dir::OutDir,
-        run_log::RunLog,
     },
+    process::blocking::blocking,
     progress::{
         Event,
         builds::Wanted,
         follow::{Called, follow},
+        run_log::RunLog,
     },
-    session::{Evaluator, blocking::blocking},
     subject::target::Target,
 };
 

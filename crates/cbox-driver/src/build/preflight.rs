@@ -7,8 +7,9 @@ use nix_formats::derivation::Derivation;
 use crate::{
     build::Job,
     error::{Error, Kind},
-    session::{Evaluator, machine::free_space},
-    subject::name::TargetName,
+    eval::evaluator::Evaluator,
+    process::machine::free_space,
+    target_name::TargetName,
     text::size,
 };
 

@@ -12,8 +12,8 @@ use cbox_nix::{build::log_options, derivations};
 use crate::{
     boot::kvm::{self, Verdict},
     build::preflight::required_features,
+    eval::evaluator::Evaluator,
     progress::{Event, builds::Silence},
-    session::Evaluator,
 };
 
 /// How often silence is looked for.

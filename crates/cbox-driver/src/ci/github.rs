@@ -9,9 +9,8 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{CiSystem, Job, Level};
+use super::{CiSystem, Job, Level, MatrixJob};
 use crate::{
-    ci::matrix,
     error::{Error, Kind, Place},
     text::count,
 };
@@ -103,7 +102,7 @@ impl CiSystem for GitHub {
         lines
     }
 
-    fn matrix(&self, jobs: &[matrix::Job]) -> Result<String, Error> {
+    fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error> {
         match jobs.len() {
             0 => Err(
                 Error::new(Kind::Usage, "`--runner` leaves no target in the matrix")

@@ -5,9 +5,11 @@
 //! No code outside of this folder knows one of them by name.
 
 mod github;
-pub mod matrix;
 
 use std::fmt::Debug;
+
+use nix_formats::system::System;
+use serde::Serialize;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -19,6 +21,28 @@ use crate::{
 /// The CI systems that cbox knows. Outside of all of them the first one counts where there has
 /// to be one.
 pub static SYSTEMS: [&dyn CiSystem; 1] = [&github::GitHub];
+
+/// A job of a matrix: what it builds, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MatrixJob {
+    /// The target.
+    pub target: String,
+    /// What is built is called so under `out/`.
+    pub slug: String,
+    /// The first part of the target.
+    pub kind: String,
+    /// The format of an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The system of an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
+    /// The host that is built.
+    pub host: String,
+    /// The machine that builds it, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+}
 
 /// A CI system.
 pub trait CiSystem: Debug + Sync {
@@ -80,7 +104,7 @@ pub trait CiSystem: Debug + Sync {
     ///
     /// # Errors
     /// When it takes no such document: there are no jobs, or too many.
-    fn matrix(&self, jobs: &[matrix::Job]) -> Result<String, Error>;
+    fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error>;
 }
 
 impl PartialEq for dyn CiSystem {

@@ -11,7 +11,7 @@ use nix_formats::store_path::DrvPath;
 
 use crate::{
     error::{Error, Kind},
-    session::blocking::blocking,
+    process::blocking::blocking,
 };
 
 /// So many sources are compared file by file; of those behind them the paths have to do.

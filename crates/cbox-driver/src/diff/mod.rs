@@ -8,10 +8,12 @@ use nix_formats::store_path::DrvPath;
 
 use crate::{
     error::{Error, Kind},
-    eval::schedule::{self, Item},
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
+    },
     links::manifest::Manifest,
-    session::{
-        Evaluator,
+    process::{
         environment::Environment,
         options::{Forced, Limits, Options},
     },

@@ -5,7 +5,7 @@
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
-    eval::evaluate,
+    eval::{check_lock, evaluate},
     evaluation_key::KeyParts,
     expression::{DerivationInfo, Evaluated, Request},
     messages::Messages,
@@ -13,9 +13,9 @@ use cbox_nix::{
 use nix_formats::nix_text::to_user_positions;
 
 use crate::{
-    error::{Error, Kind, diagnose::of_evaluation},
+    error::{Error, Kind},
+    eval::{diagnose::of_evaluation, evaluator::Evaluator},
     flake::snapshot::Snapshot,
-    session::Evaluator,
     text::count,
 };
 
@@ -144,6 +144,21 @@ impl Evaluator<'_> {
     /// The folder that the store is below, where it is not the usual one; empty otherwise.
     pub fn store_root(&self) -> &Utf8Path {
         Utf8Path::from_path(self.nix.store.root()).unwrap_or(Utf8Path::new(""))
+    }
+}
+
+impl Snapshot {
+    /// Makes sure that the source is in the store, and that its lock file will do.
+    pub async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
+        let ready = self.ready.get_or_try_init(|| async {
+            self.add(evaluator.session, &evaluator.nix).await?;
+            let lock_file = self.read_lock()?;
+            match check_lock(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(of_evaluation(evaluator, error, self).await),
+            }
+        });
+        ready.await.copied()
     }
 }
 

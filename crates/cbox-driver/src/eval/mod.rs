@@ -2,7 +2,9 @@
 //! several at once, as [`memory_budget`] allows; [`durations`] says how long the last one like
 //! it took.
 
+pub mod diagnose;
 pub mod durations;
 pub mod evaluation;
+pub mod evaluator;
 pub mod memory_budget;
 pub mod schedule;

@@ -18,11 +18,12 @@ use crate::{
     eval::{
         durations::Durations,
         evaluation::{Failure, derivation_of},
+        evaluator::Evaluator,
         memory_budget::{Given, LEAST_NEED, Share, share},
     },
-    flake::snapshot::Snapshot,
+    flake::{session::Session, snapshot::Snapshot},
+    process::{machine, options::Limits},
     progress::{Event, Reporter},
-    session::{Evaluator, Session, machine, options::Limits},
     text::size,
 };
 

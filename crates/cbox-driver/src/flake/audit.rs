@@ -12,12 +12,15 @@ use cbox_source::{
 };
 
 use crate::{
-    error::{Error, Kind, Place, diagnose::NO_DISK_IMAGE},
-    flake::{snapshot::stopped, version::Version},
+    error::{Error, Kind, Place},
+    flake::{session::Session, snapshot::stopped, version::Version},
+    process::blocking::blocking,
     progress::Event,
-    session::{Session, blocking::blocking},
     text::count,
 };
+
+/// The way out where a disk image is in the tree.
+pub const NO_DISK_IMAGE: &str = "move the disk image out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml";
 
 /// The most findings that an error lists.
 const LISTED: usize = 20;

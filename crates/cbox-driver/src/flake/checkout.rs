@@ -8,10 +8,10 @@ use nix_formats::nix_text::to_user_positions;
 use tempfile::TempDir;
 
 use crate::{
+    baseline::short_revision,
     error::{Error, Kind},
     flake::project::Project,
-    session::environment::Environment,
-    verify::baseline::short_revision,
+    process::environment::Environment,
 };
 
 /// The working tree, or a commit that is laid out in a folder for as long as this lives.

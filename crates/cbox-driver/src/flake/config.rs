@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     error::{Error, Kind, Place},
-    subject::name::{HOSTS, TargetName, word},
+    target_name::{HOSTS, TargetName, word},
     text::{byte_size::ByteSize, nearest::suggestion},
 };
 

@@ -1,12 +1,12 @@
-//! The flake: its [`config`] (`cbox.toml`), where it is and which hosts it has ([`project`]), a
+//! The flake of a run ([`session`]): its [`config`] (`cbox.toml`), where it is and which hosts it has ([`project`]), a
 //! [`version`] of it that is laid out in a [`checkout`], and the [`snapshot`] of that which is
-//! staged. [`audit`] looks in it for what must not be baked into images, [`baked`] shows what
-//! is.
+//! staged. [`audit`] looks in it for what must not be baked into images, [`crate::baked`]
+//! shows what is.
 
 pub mod audit;
-pub mod baked;
 pub mod checkout;
 pub mod config;
 pub mod project;
+pub mod session;
 pub mod snapshot;
 pub mod version;

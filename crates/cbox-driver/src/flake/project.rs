@@ -10,23 +10,19 @@ use cbox_source::{
 };
 
 use crate::{
+    baseline,
     error::{Error, Kind},
     flake::config::{self, Config},
-    links::run_log,
-    session::environment::Environment,
-    subject::name::{HOSTS, TargetName, word},
-    text::nearest::suggestion,
-    verify::baseline,
+    process::environment::Environment,
+    progress::run_log,
+    target_name::{HOSTS, TargetName, word},
+    text::{nearest::suggestion, text_file::TEMPORARY},
 };
 
 const FLAKE: &str = "flake.nix";
 
 /// The folder of the links, beside it.
 pub const OUT: &str = "out";
-
-/// What the names of temporary folders beside the links, and of temporary files beside
-/// the flake, begin with.
-pub const TEMPORARY: &str = ".cbox-";
 
 /// A flake in the file system.
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@ use std::{path::PathBuf, sync::Arc};
 
 use cbox_nix::{
     NixError,
-    eval::check_lock,
     nix::{Nix, Staged},
 };
 use cbox_source::{
@@ -18,12 +17,13 @@ use tokio::sync::OnceCell;
 
 use super::checkout::Checkout;
 use crate::{
-    error::{Error, Kind, Source, diagnose::of_evaluation},
+    error::{Error, Kind, Source},
+    flake::session::Session,
+    process::blocking::blocking,
     progress::{
         Event,
         follow::{Called, follow},
     },
-    session::{Evaluator, Session, blocking::blocking},
     text::count,
 };
 
@@ -44,7 +44,7 @@ pub struct Snapshot {
     /// The source in the store: its path and its hash.
     pub staged: Staged,
     /// Set once it is in the store and its lock file is found good.
-    ready: OnceCell<()>,
+    pub(crate) ready: OnceCell<()>,
 }
 
 impl Snapshot {
@@ -76,19 +76,6 @@ impl Snapshot {
             local,
             ready: OnceCell::new(),
         })
-    }
-
-    /// Makes sure that the source is in the store, and that its lock file will do.
-    pub async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
-        let ready = self.ready.get_or_try_init(|| async {
-            self.add(evaluator.session, &evaluator.nix).await?;
-            let lock_file = self.read_lock()?;
-            match check_lock(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
-                Ok(()) => Ok(()),
-                Err(error) => Err(of_evaluation(evaluator, error, self).await),
-            }
-        });
-        ready.await.copied()
     }
 
     /// Puts the tree into the store, unless it is there.

@@ -26,13 +26,11 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
+    baseline::{self, Baseline, file::BaselineFile},
     error::{Error, Kind},
-    session::{Evaluator, Session, blocking::blocking},
-    subject::name::{HOSTS, word},
-    verify::{
-        baseline::{self, Baseline},
-        baseline_file::BaselineFile,
-    },
+    flake::session::Session,
+    process::blocking::blocking,
+    target_name::{HOSTS, word},
 };
 
 /// One version of the flake, looked at once.
@@ -249,11 +247,6 @@ impl<'a> Version<'a> {
     /// Whether it is a commit, and not the working tree.
     pub fn is_commit(&self) -> bool {
         self.checkout.is_commit()
-    }
-
-    /// `evaluator`, with what this state's own `cbox.toml` says of evaluation.
-    pub fn evaluator<'b>(&self, evaluator: &Evaluator<'b>) -> Evaluator<'b> {
-        evaluator.under(&self.checkout.project)
     }
 
     /// The hosts that run on machines.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cbox_nix::{expression::Images, overrides::OptionPath};
 use nix_formats::system::System;
 
-use crate::subject::name::{HOSTS, TargetName, word};
+use crate::target_name::{HOSTS, TargetName, word};
 
 /// A host as the names in `nixosConfigurations` tell of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

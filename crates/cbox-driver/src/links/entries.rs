@@ -7,14 +7,11 @@ use nix_formats::store_path::StorePath;
 
 use crate::{
     error::{Error, Kind},
-    flake::project::TEMPORARY,
-    links::{
-        manifest::{Manifest, ManifestError},
-        run_log,
-    },
-    session::environment::Environment,
-    subject::name::TargetName,
-    text::harmless,
+    links::manifest::{Manifest, ManifestError},
+    process::environment::Environment,
+    progress::run_log,
+    target_name::TargetName,
+    text::{harmless, text_file::TEMPORARY},
 };
 
 /// What the names of records end with, behind the name of their link.

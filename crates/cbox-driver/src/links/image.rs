@@ -12,8 +12,9 @@ use crate::{
     error::{Error, Kind},
     flake::project::Project,
     links::manifest::{Artifact, Manifest},
-    session::environment::Environment,
-    subject::{name::TargetName, target},
+    process::environment::Environment,
+    subject::target,
+    target_name::TargetName,
 };
 
 /// A file that a machine can boot, as it is or from the drive that it is written to.

@@ -1,7 +1,7 @@
 //! `out/`: the only place that reads and writes there. A link has its [`manifest`] and its
 //! checksum beside it, and is a GC root; [`out_dir`] makes them, [`read`] tells what lies there
 //! by what cbox itself writes, [`Removal`] removes it, and what cbox did not make is left alone.
-//! [`image`] is what was built for a target, [`artifact`] the file in it, [`run_log`] the logs.
+//! [`image`] is what was built for a target, [`artifact`] the file in it.
 
 pub mod artifact;
 mod entries;
@@ -9,7 +9,6 @@ pub mod image;
 pub mod manifest;
 pub mod out_dir;
 mod removal;
-pub mod run_log;
 mod store_query;
 
 use std::{fs::File, io, path::Path};
@@ -17,7 +16,7 @@ use std::{fs::File, io, path::Path};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    subject::name::{HOSTS, TargetName},
+    target_name::{HOSTS, TargetName},
     text::nearest::suggestion,
 };
 
@@ -28,8 +27,8 @@ pub use self::{
 };
 use crate::{
     error::{Error, Kind},
-    flake::project::TEMPORARY,
-    session::Session,
+    flake::session::Session,
+    text::text_file::TEMPORARY,
 };
 
 /// Locks a folder, waiting for whoever has it. The lock goes with the value.

@@ -13,9 +13,8 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    flake::project::TEMPORARY,
-    subject::name::TargetName,
-    text::text_file::Prepared,
+    target_name::TargetName,
+    text::text_file::{Prepared, TEMPORARY},
 };
 
 /// The folder of the links, known to be writable.

@@ -8,9 +8,9 @@ use nix_formats::closure::PathInfos;
 use super::{Entry, Found, Other, Runs, StoreQuery, check_names};
 use crate::{
     error::{Error, Kind},
-    links::run_log,
-    session::Session,
-    subject::name::TargetName,
+    flake::session::Session,
+    progress::run_log,
+    target_name::TargetName,
 };
 
 /// What the user wants to be removed.

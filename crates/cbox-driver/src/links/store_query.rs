@@ -12,10 +12,7 @@ use cbox_nix::{nix::Nix, store::Store};
 use nix_formats::closure::PathInfos;
 
 use super::Entry;
-use crate::{
-    error::Error,
-    session::{Session, options::NixArguments},
-};
+use crate::{error::Error, flake::session::Session, process::options::NixArguments};
 
 /// The store of one run.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::{fmt::Debug, time::Duration};
 use cbox_nix::events::Event as NixEvent;
 
 use super::builds::{Build, Silence, Wanted};
-use crate::{error::Error, links::run_log::RunLog};
+use crate::{error::Error, progress::run_log::RunLog};
 
 /// Something that happens in a run.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use cbox_nix::Interrupt;
 use tokio::time::sleep;
 
 use super::{Event, Reporter};
-use crate::session::blocking::blocking;
+use crate::process::blocking::blocking;
 
 /// How often it is told how far the work is.
 const TICK: Duration = Duration::from_millis(100);

@@ -9,6 +9,7 @@ mod event;
 pub mod fetches;
 pub mod follow;
 mod rate;
+pub mod run_log;
 
 use std::time::Duration;
 

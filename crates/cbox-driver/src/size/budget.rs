@@ -6,7 +6,8 @@ use crate::{
     flake::{config::Budget, project::Project},
     links::manifest::Manifest,
     size::change::{Change, Fate},
-    subject::{name::TargetName, target},
+    subject::target,
+    target_name::TargetName,
     text::{byte_size::ByteSize, size},
 };
 

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
+    eval::evaluator::Evaluator,
     progress::Event,
-    session::Evaluator,
 };
 
 /// A subject with its closure.

@@ -10,19 +10,19 @@ use nix_formats::system::System;
 
 use crate::{
     error::{Error, Kind},
-    eval::schedule::{self, Item},
-    flake::{config::Budget, project::Project},
-    links::artifact,
-    session::{
-        Evaluator, Session,
-        options::{Forced, Limits},
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
     },
+    flake::{config::Budget, project::Project, session::Session},
+    links::artifact,
+    process::options::{Forced, Limits},
     subject::{
         Subject,
         find::{self, Asked, Found, Meant, Versions},
-        name::TargetName,
         target,
     },
+    target_name::TargetName,
     text::nearest::{nearest, suggestion},
 };
 

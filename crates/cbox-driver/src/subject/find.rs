@@ -14,10 +14,9 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    eval::schedule::Item,
-    flake::{snapshot::Snapshot, version::Version},
-    session::{
-        Evaluator, Session,
+    eval::{evaluator::Evaluator, schedule::Item},
+    flake::{session::Session, snapshot::Snapshot, version::Version},
+    process::{
         environment::Environment,
         options::{Forced, Options},
     },

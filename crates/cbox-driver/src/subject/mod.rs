@@ -2,21 +2,20 @@
 //! or at a commit, a `.drv` file, a link into the store or a path in it.
 //!
 //! [`words`] takes the words of a command line apart, [`Subject`] is what one alone tells, and
-//! [`find`] looks for it. [`name`] has the names of targets, [`target`] what is evaluated for
-//! one.
+//! [`find`] looks for it. [`target`] says what is evaluated for
+//! a target.
 
 pub mod find;
-pub mod name;
 pub mod target;
 pub mod words;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::derivation::EXTENSION;
 
-use self::name::TargetName;
 use crate::{
     error::{Error, Kind},
-    session::environment::Environment,
+    process::environment::Environment,
+    target_name::TargetName,
 };
 
 /// How the paths of cbox's own links begin, which no target's name does.

@@ -15,8 +15,8 @@ use crate::{
         project::Project,
         version::Version,
     },
-    session::options::Forced,
-    subject::name::{HOSTS, TargetName, TargetNameError},
+    process::options::Forced,
+    target_name::{HOSTS, TargetName, TargetNameError},
     text::nearest::{nearest, suggestion},
 };
 

@@ -6,7 +6,8 @@ use nix_formats::system::System;
 use crate::{
     error::{Error, Kind},
     flake::{config::TargetConfig, project::Project},
-    subject::{name::TargetName, target},
+    subject::target,
+    target_name::TargetName,
     text::nearest::{nearest, suggestion},
 };
 
@@ -216,7 +217,7 @@ fn ambiguous(words: &[&str]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::environment::Environment;
+    use crate::process::environment::Environment;
 
     /// A flake with two kinds; its hosts are `hosts`, and with them `_disk`.
     fn flake(hosts: &str) -> (tempfile::TempDir, Project) {

@@ -10,7 +10,9 @@ use std::{
 use camino::Utf8Path;
 use tempfile::NamedTempFile;
 
-use crate::flake::project::TEMPORARY;
+/// What the names of temporary folders beside the links, and of temporary files beside
+/// the flake, begin with.
+pub const TEMPORARY: &str = ".cbox-";
 
 /// The mode of a file that is new, as git has it; temporary files are private.
 const MODE: u32 = 0o644;

@@ -11,20 +11,20 @@ use nix_formats::system::System;
 
 use super::report::{Before, Derivation, HostReport, Report};
 use crate::{
+    baseline::{self, Baseline, Entry, file::BaselineFile, short_revision},
     error::{Error, Kind},
-    eval::schedule::{self, Item},
-    flake::version::{Version, default_base},
-    session::{
-        Evaluator, Session,
-        options::{Limits, NixArguments},
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
     },
+    flake::{
+        session::Session,
+        version::{Version, default_base},
+    },
+    process::options::{Limits, NixArguments},
     subject::target,
     text::nearest::{nearest, suggestion},
-    verify::{
-        baseline::{self, Baseline, Entry, short_revision},
-        baseline_file::BaselineFile,
-        verdict::{Built, Status},
-    },
+    verify::verdict::{Built, Status},
 };
 
 /// What is to be judged, and by what.
@@ -342,7 +342,7 @@ impl<'a> Work<'_, 'a> {
                 name: host.clone(),
             });
         }
-        let evaluator = state.evaluator(self.evaluator);
+        let evaluator = self.evaluator.under(&state.checkout.project);
         let answers = schedule::derivations(&evaluator, &self.question.limits, &items).await?;
         let answers: Vec<Answer> = answers
             .into_iter()

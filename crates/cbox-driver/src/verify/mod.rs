@@ -4,8 +4,6 @@
 //! [`judge`] evaluates and compares, [`why`] explains, [`report`] is what they found,
 //! [`place`] points at the line that did it, [`self_test`] shows that files which must not matter do not, with [`probes`] for files.
 
-pub mod baseline;
-pub mod baseline_file;
 pub mod judge;
 pub mod place;
 mod probes;

@@ -29,14 +29,17 @@ use super::{
 use crate::{
     diff::explain::explain,
     error::{Error, Kind},
-    eval::schedule::{self, Item},
-    flake::{project::Project, version::Version},
-    session::{
-        Evaluator, Session,
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
+    },
+    flake::{project::Project, session::Session, version::Version},
+    process::{
         blocking::blocking,
         options::{Forced, Limits, NixArguments, Options},
     },
-    subject::{name::TargetName, target},
+    subject::target,
+    target_name::TargetName,
 };
 
 /// A target with the derivation that it has when nothing was written.

@@ -5,10 +5,10 @@ use nix_formats::store_path::DrvPath;
 
 use super::{judge::Work, place, report::HostReport};
 use crate::{
+    baseline,
     diff::explain::{explain, is_there},
     error::Error,
     flake::version::Version,
-    verify::baseline,
 };
 
 impl Work<'_, '_> {

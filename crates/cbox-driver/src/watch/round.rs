@@ -11,13 +11,14 @@ use tokio::sync::mpsc;
 use crate::{
     diff::explain::explain,
     error::Error,
-    eval::schedule::{self, Item},
-    flake::{project::Project, version::Version},
-    session::{
-        Evaluator, Session,
-        options::{Forced, Limits},
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
     },
-    subject::{name::TargetName, target},
+    flake::{project::Project, session::Session, version::Version},
+    process::options::{Forced, Limits},
+    subject::target,
+    target_name::TargetName,
 };
 
 /// What is known of a target from the last round that got to its end.

@@ -1,11 +1,13 @@
 //! `cbox accept`: what the install hosts build now becomes the baseline.
 
 use cbox_driver::{
+    baseline::{Baseline, DIRTY, Entry},
     error::{Error, Kind},
-    flake::version::{Uncommitted, Version},
-    session::Session,
+    flake::{
+        session::Session,
+        version::{Uncommitted, Version},
+    },
     verify::{
-        baseline::{Baseline, DIRTY, Entry},
         judge::{Judged, Question},
         verdict::Status,
     },
@@ -14,7 +16,7 @@ use cbox_nix::pass_through::PassThrough;
 use serde_json::json;
 
 use super::verdicts;
-use crate::{cli::options::JudgeOptions, commands::context::Context};
+use crate::{commands::context::Context, options::JudgeOptions};
 
 /// Record in baseline.json what the install hosts build now
 #[derive(Debug, clap::Args)]

@@ -15,9 +15,11 @@ use cbox_driver::{
     },
     error::{Error, Kind},
     eval::memory_budget::parse_size,
+    flake::session::Session,
     links::image::{self, Built},
-    session::{Session, machine::available_memory},
-    subject::{name::TargetName, words},
+    process::machine::available_memory,
+    subject::words,
+    target_name::TargetName,
     text::{count, duration::parse_duration},
 };
 use cbox_nix::process::{Command, Terminal};
@@ -26,8 +28,8 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{completion, options::OutDirOption},
     commands::context::Context,
+    options::{OutDirOption, complete},
 };
 
 const EXAMPLES: &str = "\
@@ -47,7 +49,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BootArgs {
     /// What to boot: `<kind> <format> [system]`, or with slashes
-    #[arg(required = true, value_name = "TARGET", add = completion::image())]
+    #[arg(required = true, value_name = "TARGET", add = complete::image())]
     target: Vec<String>,
     /// What the image is to the machine [default: cd for an ISO, disk for the others]
     #[arg(long = "as", value_name = "WHAT", value_enum)]

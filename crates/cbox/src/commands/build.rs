@@ -5,22 +5,25 @@ use std::{path::PathBuf, sync::Arc};
 use cbox_driver::{
     build::{Built, Job, build_and_link, preflight},
     error::Error,
-    eval::schedule::{self, Item},
-    flake::{audit, snapshot::Snapshot, version::Version},
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
+    },
+    flake::{audit, session::Session, snapshot::Snapshot, version::Version},
     links::out_dir::OutDir,
-    session::{Evaluator, Session, options::Limits},
+    process::options::Limits,
     subject::{
-        name::TargetName,
         target::{self, Target},
         words,
     },
+    target_name::TargetName,
 };
 use cbox_nix::NixError;
 
 use super::report;
 use crate::{
-    cli::{completion, options::BuildOptions},
     commands::context::Context,
+    options::{BuildOptions, complete},
 };
 
 /// Build several targets in one run
@@ -28,7 +31,7 @@ use crate::{
 #[command(after_help = "Example: cbox build appliance iso appliance raw aarch64 box")]
 pub(crate) struct BuildArgs {
     /// What to build: images, `<kind> <format> [system]` or with slashes, and hosts
-    #[arg(required = true, value_name = "TARGET", add = completion::targets())]
+    #[arg(required = true, value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     #[command(flatten)]
     options: BuildOptions,

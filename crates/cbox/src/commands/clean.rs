@@ -10,8 +10,8 @@ use camino::Utf8Path;
 use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::{Error, Kind},
+    flake::session::Session,
     links::{self, Entry, Freed, Removal, StoreQuery, Wanted},
-    session::Session,
     subject::words,
     text::{count, duration::parse_duration, size},
 };
@@ -19,8 +19,8 @@ use cbox_nix::NixError;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{completion, options::OutDirOption},
     commands::context::Context,
+    options::{OutDirOption, complete},
     view::View,
 };
 
@@ -38,7 +38,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CleanArgs {
     /// The targets whose links go
-    #[arg(value_name = "TARGET", add = completion::targets())]
+    #[arg(value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     /// Remove what was built longer ago: 12h, 7d, 2w. With targets: of those alone
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

@@ -2,7 +2,7 @@
 
 use cbox_driver::Error;
 
-use crate::{cli::completion, commands::context::Context};
+use crate::{commands::context::Context, options::complete};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,12 +16,12 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompletionsArgs {
     /// The shell
-    shell: completion::Shell,
+    shell: complete::Shell,
 }
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &CompletionsArgs) -> Result<(), Error> {
-    let script = completion::script(args.shell);
+    let script = complete::script(args.shell);
     context.view.result(script.trim_end());
     Ok(())
 }

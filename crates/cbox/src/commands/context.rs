@@ -3,16 +3,16 @@
 use camino::Utf8Path;
 use cbox_driver::{
     Environment, Error,
-    flake::project::Project,
+    flake::{project::Project, session::Session},
     report::{SCHEMA, document},
-    session::Session,
     text::columns,
 };
 use cbox_nix::Interrupt;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{self, options::GlobalOptions},
+    commands::command_line,
+    options::GlobalOptions,
     view::{View, terminal::Terminal},
 };
 
@@ -49,7 +49,10 @@ impl<'a> Context<'a> {
         'a: 'b,
     {
         let flake = self.options.flake.as_deref();
-        Ok(self.session(cli::find_project(self.environment, flake)?, interrupt))
+        Ok(self.session(
+            command_line::find_project(self.environment, flake)?,
+            interrupt,
+        ))
     }
 
     /// A session with `project`.

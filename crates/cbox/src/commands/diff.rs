@@ -3,8 +3,8 @@
 use cbox_driver::{
     diff::{self, Named, explain::explain},
     error::{Error, Kind},
+    process::options::NixArguments,
     progress::{Event, Reporter as _},
-    session::options::NixArguments,
     subject::words,
 };
 use drv_causes::Explanation;
@@ -12,12 +12,9 @@ use nix_formats::store_path::DrvPath;
 use serde_json::json;
 
 use crate::{
-    cli::{
-        completion,
-        options::{Explain, Format, LimitOptions, ShowOptions},
-    },
     commands::context::Context,
     formats::{explanation::heading, markdown, plain},
+    options::{Explain, Format, LimitOptions, ShowOptions, complete},
     view::Paint,
 };
 
@@ -35,7 +32,7 @@ Examples:
 pub(crate) struct DiffArgs {
     /// What was, and what is: each an image, a host, a .drv file, a link in out/, or one of the
     /// first two at a commit, `REV:host`
-    #[arg(required = true, value_name = "A> <B", add = completion::targets())]
+    #[arg(required = true, value_name = "A> <B", add = complete::targets())]
     sides: Vec<String>,
     /// Leave local settings out
     #[arg(long)]

@@ -3,17 +3,18 @@
 use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
+    flake::session::Session,
     flash::{Drive, Lasted, Place},
     links::image::{self, Built},
-    session::Session,
-    subject::{name::TargetName, words},
+    subject::words,
+    target_name::TargetName,
     text::size,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{completion, options::OutDirOption},
     commands::context::Context,
+    options::{OutDirOption, complete},
     view::prompt,
 };
 
@@ -34,7 +35,7 @@ Examples:
 pub(crate) struct FlashArgs {
     /// What to write, `<kind> <format> [system]` or with slashes, and the drive to write it
     /// to: `/dev/sdb`
-    #[arg(required = true, value_name = "TARGET> <DEVICE", add = completion::image_and_file())]
+    #[arg(required = true, value_name = "TARGET> <DEVICE", add = complete::image_and_file())]
     words: Vec<String>,
     /// Erase the drive of this name without asking: `sdb`
     #[arg(long, value_name = "NAME")]

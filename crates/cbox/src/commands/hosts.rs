@@ -3,14 +3,14 @@
 use cbox_driver::{
     error::{Error, Kind},
     eval::schedule::{self, Item},
-    flake::version::Version,
-    session::{Session, options::NixArguments},
+    flake::{session::Session, version::Version},
+    process::options::NixArguments,
 };
 use cbox_nix::expression::{Evaluated, Request};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
-use crate::{cli::options::LimitOptions, commands::context::Context};
+use crate::{commands::context::Context, options::LimitOptions};
 
 /// List the hosts with kind, system and host name
 #[derive(Debug, clap::Args)]

@@ -3,15 +3,16 @@
 use cbox_driver::{
     Error,
     flake::config::TargetConfig,
-    subject::{name::TargetName, target, words},
+    subject::{target, words},
+    target_name::TargetName,
 };
 use clap::Args as _;
 use nix_formats::system::System;
 
 use super::build;
 use crate::{
-    cli::{self, completion, options::BuildOptions},
-    commands::context::Context,
+    commands::{command_line, context::Context},
+    options::{BuildOptions, complete},
 };
 
 const EXAMPLES: &str = "\
@@ -25,11 +26,11 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImageArgs {
     /// The format, as cbox.toml has it: `iso`
-    #[arg(add = completion::rest_of_image())]
+    #[arg(add = complete::rest_of_image())]
     pub(crate) format: Option<String>,
     /// The system: `x86_64-linux`, or short `x86_64`, `amd64`, `aarch64`, `arm64`
     /// [default: this machine's]
-    #[arg(add = completion::rest_of_image())]
+    #[arg(add = complete::rest_of_image())]
     system: Option<String>,
     #[command(flatten)]
     pub(crate) build: BuildOptions,
@@ -50,7 +51,7 @@ pub(crate) fn command(kind: &str, targets: &[&TargetConfig]) -> clap::Command {
         [target.format.clone(), text]
     };
     let rows: Vec<[String; 2]> = targets.iter().map(row).collect();
-    cli::with_section(command, "Formats", &rows)
+    command_line::with_section(command, "Formats", &rows)
 }
 
 /// Runs the command.

@@ -5,15 +5,20 @@ use std::{io, sync::Arc};
 use camino::Utf8Path;
 use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
-    error::{Error, Kind, diagnose::of_evaluation},
-    eval::schedule::{self, Item},
+    error::{Error, Kind},
+    eval::{
+        diagnose::of_evaluation,
+        evaluator::Evaluator,
+        schedule::{self, Item},
+    },
     flake::{
         config::{self, Config},
         project::{OUT, Project},
+        session::Session,
         version::Version,
     },
     init::starter::{Entry, Found, Host, Starter, Uses, entries},
-    session::{Evaluator, Session, options::NixArguments},
+    process::options::NixArguments,
     text::text_file,
 };
 use cbox_nix::{
@@ -25,8 +30,8 @@ use serde_json::{Value, json};
 
 use super::report;
 use crate::{
-    cli::{self, options::LimitOptions},
-    commands::context::Context,
+    commands::{command_line, context::Context},
+    options::LimitOptions,
     view::View,
 };
 
@@ -74,7 +79,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         Version::working_tree(&session, false)
     )?;
     let found = find(context.view, &evaluator, &sources, &args.limits.into()).await?;
-    let commands = cli::command_names();
+    let commands = command_line::command_names();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
     let starter = Starter::new(found, &session.project.host_folders(), &commands);
     let text = starter.to_toml();
@@ -107,7 +112,7 @@ async fn find(
     view: &View,
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
-    limits: &cbox_driver::session::options::Limits,
+    limits: &cbox_driver::process::options::Limits,
 ) -> Result<Vec<Found>, Error> {
     let session = evaluator.session;
     let snapshot = sources.plain().await?;

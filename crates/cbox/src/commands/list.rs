@@ -1,6 +1,6 @@
 //! `cbox list`: the targets, without asking Nix.
 
-use cbox_driver::{error::Error, subject::name::HOSTS};
+use cbox_driver::{error::Error, target_name::HOSTS};
 use nix_formats::system::System;
 use serde_json::json;
 

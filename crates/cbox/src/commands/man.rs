@@ -6,7 +6,7 @@ use clap::ValueHint;
 use clap_mangen::Man;
 
 use super::image;
-use crate::{cli, commands::context::Context};
+use crate::commands::{command_line, context::Context};
 
 /// Write the manual pages
 #[derive(Debug, clap::Args)]
@@ -32,5 +32,5 @@ pub(crate) fn run(context: &Context<'_>, args: &ManArgs) -> Result<(), Error> {
     let mut text = Vec::new();
     page.render(&mut text).map_err(failed)?;
     std::fs::write(folder.join("cbox-image.1"), text).map_err(failed)?;
-    clap_mangen::generate_to(cli::command(None), folder.as_std_path()).map_err(failed)
+    clap_mangen::generate_to(command_line::command(None), folder.as_std_path()).map_err(failed)
 }

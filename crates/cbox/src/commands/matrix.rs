@@ -1,14 +1,12 @@
 //! `cbox matrix`: the targets as a matrix of the CI system that the run is in.
 
 use cbox_driver::{
-    ci::{
-        self,
-        matrix::{self, Runner},
-    },
+    ci,
     error::Error,
+    matrix::{self, Runner},
 };
 
-use crate::{cli::completion, commands::context::Context};
+use crate::{commands::context::Context, options::complete};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +20,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MatrixArgs {
     /// What to build [default: every image for every system]
-    #[arg(value_name = "TARGET", add = completion::targets())]
+    #[arg(value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     /// The runner for a system or a target; an empty label leaves it out
     #[arg(long = "runner", value_name = "WHAT=LABEL")]

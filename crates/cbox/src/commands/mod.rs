@@ -4,6 +4,7 @@ mod accept;
 mod boot;
 mod build;
 mod clean;
+pub(crate) mod command_line;
 mod completions;
 pub(crate) mod context;
 mod diff;

@@ -3,9 +3,10 @@
 use cbox_driver::{
     build::{Built, Job},
     error::Error,
-    session::{Evaluator, Session},
+    eval::evaluator::Evaluator,
+    flake::session::Session,
     size::budget,
-    subject::name::TargetName,
+    target_name::TargetName,
     text::{count, size},
 };
 use cbox_nix::{build, expression::Evaluated, plan::Plan};

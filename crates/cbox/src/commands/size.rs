@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use cbox_driver::{
     ci::Level,
     error::{Error, Kind},
-    session::options::Forced,
+    process::options::Forced,
     size::{
         budget,
         measured::{Comparison, Measured, Why, measure},
@@ -18,12 +18,9 @@ use clap::ValueHint;
 use serde_json::json;
 
 use crate::{
-    cli::{
-        completion,
-        options::{LimitOptions, NixOptions, parse_setting},
-    },
     commands::context::Context,
     formats::{page, size as shown},
+    options::{LimitOptions, NixOptions, complete, parse_setting},
 };
 
 const EXAMPLES: &str = "\
@@ -42,7 +39,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SizeArgs {
     /// What was built: an image, a host, REV:image, a link in out/ or a store path
-    #[arg(required = true, value_name = "TARGET", add = completion::targets())]
+    #[arg(required = true, value_name = "TARGET", add = complete::targets())]
     target: Vec<String>,
     /// Compare with a commit's build of the same target, or with any other TARGET
     #[arg(long, value_name = "REV|TARGET")]

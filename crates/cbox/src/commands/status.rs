@@ -8,12 +8,11 @@ use std::{
 
 use cbox_driver::{
     error::Error,
-    flake::{snapshot::Snapshot, version::Version},
+    flake::{session::Session, snapshot::Snapshot, version::Version},
     links::{
         self, Entry, Found, Other, StoreQuery,
         manifest::{Manifest, ManifestError},
     },
-    session::Session,
     subject::words,
     text::{age, count, size, utc},
 };
@@ -21,8 +20,8 @@ use nix_formats::closure::PathInfos;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{completion, options::OutDirOption},
     commands::context::Context,
+    options::{OutDirOption, complete},
 };
 
 const EXAMPLES: &str = "\
@@ -35,7 +34,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// The targets to show [default: all links]
-    #[arg(value_name = "TARGET", add = completion::targets())]
+    #[arg(value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     #[command(flatten)]
     links: OutDirOption,

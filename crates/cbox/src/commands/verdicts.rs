@@ -2,8 +2,7 @@
 
 use cbox_driver::{
     Error,
-    flake::version::Version,
-    session::Session,
+    flake::{session::Session, version::Version},
     verify::{
         judge::{self, Judged, Question},
         report::Report,
@@ -11,9 +10,9 @@ use cbox_driver::{
 };
 
 use crate::{
-    cli::options::{Explain, Format, JudgeOptions, ShowOptions},
     commands::context::Context,
     formats::{ci, markdown, plain},
+    options::{Explain, Format, JudgeOptions, ShowOptions},
     view::Paint,
 };
 

@@ -2,14 +2,13 @@
 
 use cbox_driver::{
     error::{Error, Kind},
-    flake::version::Version,
-    session::Session,
+    flake::{session::Session, version::Version},
     text::count,
     verify::{judge::Question, self_test},
 };
 
 use super::verdicts;
-use crate::{cli::options::JudgeOptions, commands::context::Context};
+use crate::{commands::context::Context, options::JudgeOptions};
 
 const EXAMPLES: &str = "\
 Examples:

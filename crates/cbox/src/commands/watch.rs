@@ -9,10 +9,12 @@ use std::{
 use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::Error,
+    eval::evaluator::Evaluator,
     flake::version::Version,
+    process::options::Forced,
     report::document,
-    session::{Evaluator, options::Forced},
-    subject::{name::TargetName, target, words},
+    subject::{target, words},
+    target_name::TargetName,
     text::count,
     watch::{
         file_watcher::FileWatcher,
@@ -23,12 +25,9 @@ use cbox_nix::{Cancel, Interrupt, NixError};
 use serde_json::Value;
 
 use crate::{
-    cli::{
-        completion,
-        options::{ExplainOptions, LimitOptions, NixOptions},
-    },
     commands::context::Context,
     formats::plain,
+    options::{ExplainOptions, LimitOptions, NixOptions, complete},
     view::View,
 };
 
@@ -37,7 +36,7 @@ use crate::{
 #[command(after_help = "Examples:\n  cbox watch\n  cbox watch coder-thinkcentre appliance iso")]
 pub(crate) struct WatchArgs {
     /// Targets or hosts [default: all hosts, and all images of this machine's architecture]
-    #[arg(value_name = "TARGET", add = completion::targets())]
+    #[arg(value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     #[command(flatten)]
     limits: LimitOptions,

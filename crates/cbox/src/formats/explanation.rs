@@ -6,7 +6,7 @@ use cbox_driver::{
 };
 use drv_causes::{Cause, Change, Difference, Explanation, Sign};
 
-use crate::cli::options::{Explain, ExplainOptions};
+use crate::options::{Explain, ExplainOptions};
 
 /// Longer lines are cut.
 const WIDEST: usize = 160;

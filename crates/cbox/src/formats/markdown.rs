@@ -11,7 +11,7 @@ use super::{
     explanation::{heading, lines},
     plain::about,
 };
-use crate::cli::options::ExplainOptions;
+use crate::options::ExplainOptions;
 
 /// The report as a document of its own.
 pub(crate) fn report(report: &Report, detail: ExplainOptions) -> String {

@@ -7,7 +7,7 @@ use cbox_driver::{
 use drv_causes::{Cause, Explanation, Sign};
 
 use super::explanation::{Shown, cause_lines, cut, lines};
-use crate::{cli::options::ExplainOptions, view::Paint};
+use crate::{options::ExplainOptions, view::Paint};
 
 /// The lines of a report.
 pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> Vec<String> {

@@ -9,8 +9,7 @@ use std::{
 };
 
 use cbox_driver::{
-    links::run_log::RunLog,
-    progress::{Event, News, UnderWay, builds::short},
+    progress::{Event, News, UnderWay, builds::short, run_log::RunLog},
     text::harmless_lines,
 };
 use cbox_nix::events::Event as NixEvent;

@@ -7,12 +7,13 @@ use cbox_nix::{Interrupt, nix_error::Fault, process::Command};
 
 use super::*;
 use crate::{
+    baseline::FILE,
     ci::{Job, SYSTEMS},
-    error::{Kind, diagnose::in_users_terms},
+    error::Kind,
+    eval::diagnose::in_users_terms,
     flake::project::Project,
+    process::{environment::Environment, options::Options},
     progress::Silent,
-    session::{environment::Environment, options::Options},
-    verify::baseline::FILE,
 };
 
 /// A repository with a flake in a folder of its own.

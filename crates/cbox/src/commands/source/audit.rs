@@ -6,9 +6,9 @@ use cbox_driver::{
     error::Error,
     flake::{
         audit::{self, described},
+        session::Session,
         version::Version,
     },
-    session::Session,
     text::{count, size},
 };
 use cbox_source::audit_rules::Found;

@@ -1,19 +1,17 @@
 //! `cbox source baked`: what of the staged tree is baked into images.
 
 use cbox_driver::{
+    baked::{self, Baked, Row, State, folded},
     error::Error,
-    flake::{
-        baked::{self, Baked, Row, State, folded},
-        version::Version,
-    },
-    session::{Session, options::NixArguments},
+    flake::{session::Session, version::Version},
+    process::options::NixArguments,
     text::count,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{completion, options::LimitOptions},
     commands::context::Context,
+    options::{LimitOptions, complete},
 };
 
 /// Show what of the staged tree is baked into images
@@ -27,7 +25,7 @@ use crate::{
 )]
 pub(super) struct BakedArgs {
     /// The host [default: those that exist only to be built into images]
-    #[arg(add = completion::image_hosts())]
+    #[arg(add = complete::image_hosts())]
     host: Option<String>,
     /// Each file, also where all of a folder are alike
     #[arg(long)]

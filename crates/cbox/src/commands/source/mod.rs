@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use cbox_driver::{
     Error,
-    flake::{snapshot::Snapshot, version::Version},
-    session::{Session, options::NixArguments},
+    flake::{session::Session, snapshot::Snapshot, version::Version},
+    process::options::NixArguments,
 };
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::{cli::completion, commands::context::Context};
+use crate::{commands::context::Context, options::complete};
 
 /// Show what is staged, why, what of it is baked into images, and what must not be
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ enum SourceCommand {
 #[derive(Debug, clap::Args)]
 struct SourceOptions {
     /// With the local settings of this host
-    #[arg(long, value_name = "HOST", add = completion::install_hosts())]
+    #[arg(long, value_name = "HOST", add = complete::install_hosts())]
     host: Option<String>,
     /// Only what git tracks
     #[arg(long)]

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
-    error::{Error, Kind, diagnose::unstaged},
-    flake::{
-        baked::{self, Baked, State},
-        version::Version,
-    },
-    session::{Session, options::NixArguments},
+    baked::{self, Baked, State},
+    error::{Error, Kind},
+    eval::diagnose::unstaged,
+    flake::{session::Session, version::Version},
+    process::options::NixArguments,
     text::count,
 };
 use cbox_nix::nix_error::Unstaged;
@@ -17,7 +16,7 @@ use cbox_source::tree::{Entry, Tree};
 use serde_json::{Value, json};
 
 use super::SourceOptions;
-use crate::{cli::options::LimitOptions, commands::context::Context};
+use crate::{commands::context::Context, options::LimitOptions};
 
 const EXAMPLES: &str = "\
 Examples:

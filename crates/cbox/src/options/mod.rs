@@ -1,5 +1,7 @@
 //! The options that commands share.
 
+pub(crate) mod complete;
+
 use std::{num::NonZeroUsize, sync::LazyLock};
 
 use camino::Utf8PathBuf;
@@ -7,12 +9,10 @@ use cbox_driver::{
     Environment,
     ci::{CiSystem, SYSTEMS},
     eval::memory_budget::parse_size,
-    session::options::{Forced, Limits, NixArguments, Options},
+    process::options::{Forced, Limits, NixArguments, Options},
 };
 use cbox_nix::overrides::Setting;
 use clap::{Args, ValueEnum, ValueHint, builder::PossibleValue};
-
-use crate::cli::completion;
 
 /// Where the options of every command stand in help: behind the command's own.
 const SHARED: usize = 500;
@@ -274,7 +274,7 @@ impl ShowOptions {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JudgeOptions {
     /// Only install hosts whose names match; can be given more than once
-    #[arg(long = "host", value_name = "GLOB", add = completion::install_hosts())]
+    #[arg(long = "host", value_name = "GLOB", add = complete::install_hosts())]
     pub(crate) hosts: Vec<String>,
     /// Evaluate everything, also what is remembered
     #[arg(long, help_heading = "Evaluation")]

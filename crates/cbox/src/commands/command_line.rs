@@ -1,9 +1,6 @@
 //! The one command line of the program: its commands, and the kinds of image in the
 //! `cbox.toml` of the flake that is here.
 
-pub(crate) mod completion;
-pub(crate) mod options;
-
 use std::ffi::OsString;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -14,7 +11,7 @@ use cbox_driver::{
         config::{self, TargetConfig},
         project::Project,
     },
-    subject::name::TargetName,
+    target_name::TargetName,
     text::nearest::{nearest, suggestion},
 };
 use clap::{
@@ -23,11 +20,11 @@ use clap::{
 };
 
 use crate::{
-    cli::options::{Format, GlobalOptions, RepeatedOptions},
     commands::{
         Command,
         image::{self, ImageArgs},
     },
+    options::{Format, GlobalOptions, RepeatedOptions},
 };
 
 const EXAMPLES: &str = "\

@@ -5,6 +5,7 @@
 //! of its own.
 
 mod error;
+pub mod file;
 mod json;
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _};
@@ -15,7 +16,7 @@ use serde_json::Value;
 pub use error::BaselineError;
 use json::Node;
 
-use crate::subject::name::word;
+use crate::target_name::word;
 use nix_formats::system::System;
 use nix_formats::{
     nar::{Hasher, NarHash},

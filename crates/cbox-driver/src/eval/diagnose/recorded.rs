@@ -30,7 +30,7 @@ use super::{in_users_terms, of_fetch, place};
 use crate::{
     ci::SYSTEMS,
     flake::{checkout::Checkout, project::Project},
-    session::environment::Environment,
+    process::environment::Environment,
 };
 
 /// The store path of the staged source in all recordings.
@@ -176,15 +176,19 @@ fn told(case: &Path) -> String {
 
 #[test]
 fn recorded_errors_are_told_in_the_users_terms() {
-    insta::glob!("../../../../../tests/errors/fixtures", "*/host.nix", |host| {
-        let case = host.parent().unwrap();
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(case);
-        settings.set_prepend_module_to_snapshot(false);
-        settings.remove_snapshot_suffix();
-        settings.set_omit_expression(true);
-        settings.bind(|| insta::assert_snapshot!("cbox", told(case)));
-    });
+    insta::glob!(
+        "../../../../../tests/errors/fixtures",
+        "*/host.nix",
+        |host| {
+            let case = host.parent().unwrap();
+            let mut settings = insta::Settings::clone_current();
+            settings.set_snapshot_path(case);
+            settings.set_prepend_module_to_snapshot(false);
+            settings.remove_snapshot_suffix();
+            settings.set_omit_expression(true);
+            settings.bind(|| insta::assert_snapshot!("cbox", told(case)));
+        }
+    );
 }
 
 #[test]

@@ -19,9 +19,12 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Kind},
-    eval::schedule::{self, Item},
-    flake::{snapshot::Snapshot, version::Version},
-    session::{Evaluator, Session, blocking::blocking, options::Limits},
+    eval::{
+        evaluator::Evaluator,
+        schedule::{self, Item},
+    },
+    flake::{session::Session, snapshot::Snapshot, version::Version},
+    process::{blocking::blocking, options::Limits},
 };
 
 /// The option that holds the baked source, unless cbox.toml names another.

@@ -1,13 +1,8 @@
-//! A run: what every command needs, made once, in the order in which it can fail.
-
-pub mod blocking;
-pub mod environment;
-pub mod machine;
-pub mod options;
+//! Nix with the arguments of a run, and the evaluation cache.
 
 use camino::Utf8Path;
 use cbox_nix::{
-    Interrupt, NixError,
+    NixError,
     argv::Options,
     evaluation_cache::EvaluationCache,
     nix::Nix,
@@ -16,31 +11,61 @@ use cbox_nix::{
 use nix_formats::flake_lock::Lock;
 
 use crate::{
-    error::{Error, Kind, diagnose::of_fetch},
+    error::{Error, Kind},
+    eval::diagnose::of_fetch,
     flake::project::Project,
-    progress::Reporter,
-    session::{
-        environment::Environment,
-        options::{NixArguments, Options as RunOptions},
-    },
+    flake::session::Session,
+    process::options::NixArguments,
 };
 
-/// What the commands work with.
-#[derive(Debug)]
-pub struct Session<'a> {
-    /// The process.
-    pub environment: &'a Environment,
-    /// What hears what goes on.
-    pub reporter: &'a dyn Reporter,
-    /// What ends the run.
-    pub interrupt: &'a Interrupt,
-    /// What the run is asked for.
-    pub options: RunOptions,
-    /// The flake.
-    pub project: Project,
+/// A session that has found its Nix.
+#[derive(Debug, Clone)]
+pub struct Evaluator<'a> {
+    /// The run that it belongs to.
+    pub session: &'a Session<'a>,
+    /// Nix, with the arguments of this run.
+    pub nix: Nix,
+    /// Whether the command line lets an evaluation give the same again.
+    repeatable: bool,
+    /// The evaluation cache; `None` where this evaluation must not be kept.
+    pub cache: Option<EvaluationCache>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Evaluator<'a> {
+    /// This evaluator for another session, whose interrupt counts.
+    pub fn in_session<'b>(&self, session: &'b Session<'b>) -> Evaluator<'b>
+    where
+        'a: 'b,
+    {
+        let evaluator = Evaluator {
+            session,
+            nix: self.nix.under(session.interrupt),
+            repeatable: self.repeatable,
+            cache: None,
+        };
+        evaluator.under(&session.project)
+    }
+
+    /// This evaluator, which neither remembers nor looks at what is remembered.
+    pub fn without_cache(mut self) -> Self {
+        self.repeatable = false;
+        self.cache = None;
+        self
+    }
+
+    /// This evaluator for another version of the flake, whose own `cbox.toml` says whether
+    /// something may be built during evaluation. Such an evaluation is not remembered.
+    pub fn under(&self, project: &Project) -> Self {
+        let import_from_derivation = project.config().evaluation.import_from_derivation;
+        let remember = self.repeatable && !import_from_derivation;
+        let mut evaluator = self.clone();
+        evaluator.nix.options.import_from_derivation = import_from_derivation;
+        evaluator.cache = remember.then(|| EvaluationCache::below(&self.session.environment.cache));
+        evaluator
+    }
+}
+
+impl<'s> Session<'s> {
     /// Asks Nix what it is, and locks the replaced inputs.
     pub async fn evaluator(&self, arguments: &NixArguments) -> Result<Evaluator<'_>, Error> {
         let asked = &self.options;
@@ -105,52 +130,5 @@ impl<'a> Session<'a> {
         } else {
             store.to_owned()
         }
-    }
-}
-
-/// A session that has found its Nix.
-#[derive(Debug, Clone)]
-pub struct Evaluator<'a> {
-    /// The run that it belongs to.
-    pub session: &'a Session<'a>,
-    /// Nix, with the arguments of this run.
-    pub nix: Nix,
-    /// Whether the command line lets an evaluation give the same again.
-    repeatable: bool,
-    /// The evaluation cache; `None` where this evaluation must not be kept.
-    pub cache: Option<EvaluationCache>,
-}
-
-impl<'a> Evaluator<'a> {
-    /// This evaluator for another session, whose interrupt counts.
-    pub fn in_session<'b>(&self, session: &'b Session<'b>) -> Evaluator<'b>
-    where
-        'a: 'b,
-    {
-        let evaluator = Evaluator {
-            session,
-            nix: self.nix.under(session.interrupt),
-            repeatable: self.repeatable,
-            cache: None,
-        };
-        evaluator.under(&session.project)
-    }
-
-    /// This evaluator, which neither remembers nor looks at what is remembered.
-    pub fn without_cache(mut self) -> Self {
-        self.repeatable = false;
-        self.cache = None;
-        self
-    }
-
-    /// This evaluator for another version of the flake, whose own `cbox.toml` says whether
-    /// something may be built during evaluation. Such an evaluation is not remembered.
-    pub fn under(&self, project: &Project) -> Self {
-        let import_from_derivation = project.config().evaluation.import_from_derivation;
-        let remember = self.repeatable && !import_from_derivation;
-        let mut evaluator = self.clone();
-        evaluator.nix.options.import_from_derivation = import_from_derivation;
-        evaluator.cache = remember.then(|| EvaluationCache::below(&self.session.environment.cache));
-        evaluator
     }
 }

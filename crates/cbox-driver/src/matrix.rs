@@ -3,39 +3,14 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use nix_formats::system::System;
-use serde::Serialize;
 
 use crate::{
+    ci::MatrixJob,
     error::{Error, Kind},
-    flake::config::TargetConfig,
-    session::Session,
-    subject::{
-        name::{HOSTS, TargetName},
-        target, words,
-    },
+    flake::{config::TargetConfig, session::Session},
+    subject::{target, words},
+    target_name::{HOSTS, TargetName},
 };
-
-/// One job: what it builds, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Job {
-    /// The target.
-    pub target: String,
-    /// What is built is called so under `out/`.
-    pub slug: String,
-    /// The first part of the target.
-    pub kind: String,
-    /// The format of an image.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// The system of an image.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub system: Option<System>,
-    /// The host that is built.
-    pub host: String,
-    /// The machine that builds it, where one was named.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub runner: Option<String>,
-}
 
 /// Which machine builds something.
 #[derive(Debug, Clone)]
@@ -68,7 +43,7 @@ pub fn jobs(
     session: &Session<'_>,
     named: &[String],
     runners: &[Runner],
-) -> Result<Vec<Job>, Error> {
+) -> Result<Vec<MatrixJob>, Error> {
     for runner in runners {
         check_runner(session, runner)?;
     }
@@ -148,7 +123,7 @@ fn check_runner(session: &Session<'_>, runner: &Runner) -> Result<(), Error> {
     named_targets(session, std::slice::from_ref(&runner.what)).map(drop)
 }
 
-fn job(session: &Session<'_>, name: &TargetName, runner: Option<&str>) -> Result<Job, Error> {
+fn job(session: &Session<'_>, name: &TargetName, runner: Option<&str>) -> Result<MatrixJob, Error> {
     let (kind, format, system, host) = match name {
         TargetName::Host { name } => (HOSTS, None, None, name),
         TargetName::Image {
@@ -160,7 +135,7 @@ fn job(session: &Session<'_>, name: &TargetName, runner: Option<&str>) -> Result
             (kind.as_str(), Some(format), system.as_ref(), &config.host)
         }
     };
-    Ok(Job {
+    Ok(MatrixJob {
         target: name.to_string(),
         slug: name.slug(),
         kind: kind.to_owned(),

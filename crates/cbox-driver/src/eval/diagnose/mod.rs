@@ -20,11 +20,10 @@ use nix_formats::nix_text::{to_user_positions, without_escapes};
 
 use crate::{
     error::{Error, Kind, Place},
+    eval::evaluator::Evaluator,
     flake::{checkout::Checkout, snapshot::Snapshot},
-    session::{Evaluator, environment::Environment},
+    process::environment::Environment,
 };
-
-pub use self::kind::NO_DISK_IMAGE;
 
 /// The error of an evaluation of `snapshot`. Of a file that is not there it says why it is not.
 pub async fn of_evaluation(

@@ -6,10 +6,10 @@ use std::{fs::File, io};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
+    baseline::{Baseline, BaselineError, FILE},
     error::{Error, Kind},
-    session::blocking::blocking,
+    process::blocking::blocking,
     text::text_file,
-    verify::baseline::{Baseline, BaselineError, FILE},
 };
 
 /// The file beside a `flake.nix`, as it was when it was read.
@@ -129,7 +129,7 @@ fn content(folder: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::baseline::Entry;
+    use crate::baseline::Entry;
     use std::{
         fs,
         os::unix::fs::{PermissionsExt as _, symlink},

@@ -16,7 +16,7 @@ use std::{
 use cbox_driver::{
     Environment,
     flake::{config::TargetConfig, project::Project},
-    subject::name::TargetName,
+    target_name::TargetName,
 };
 use clap::Command;
 use clap_complete::{
@@ -27,8 +27,6 @@ use clap_complete::{
     },
     env::{Bash, EnvCompleter, Fish, Shells, Zsh},
 };
-
-use crate::cli;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";
@@ -62,7 +60,8 @@ pub(crate) fn script(shell: Shell) -> String {
 /// line of this process is here.
 static LINE: OnceLock<Line> = OnceLock::new();
 
-/// Answers a shell that asks for completion. `false`: nobody has asked.
+/// Answers a shell that asks for completion, of what `command` makes. `false`: nobody has
+/// asked.
 ///
 /// # Errors
 /// Why there is no answer.
@@ -70,6 +69,7 @@ pub(crate) fn answer(
     words: &[OsString],
     environment: Option<&Environment>,
     project: Option<&Project>,
+    command: impl Fn() -> Command,
 ) -> Result<bool, String> {
     let folder = environment.map(|here| here.folder.as_std_path());
     let factory = || {
@@ -77,7 +77,7 @@ pub(crate) fn answer(
         // Among dozens of options the few names that are wanted would be lost.
         let last = words.last().map(|word| word.as_encoded_bytes());
         let with_options = last.is_some_and(|word| word.starts_with(b"-"));
-        offering(cli::command(project), with_options)
+        offering(command(), with_options)
     };
     CompleteEnv::with_factory(factory)
         .var(VARIABLE)
@@ -270,7 +270,7 @@ impl EnvCompleter for Nushell {
         completer: &str,
         buffer: &mut dyn Write,
     ) -> Result<(), std::io::Error> {
-        let script = include_str!("completion.nu");
+        let script = include_str!("complete.nu");
         let script = script.replace("VARIABLE", var).replace("PROGRAM", bin);
         buffer.write_all(script.replace("COMPLETER", completer).as_bytes())
     }

@@ -8,10 +8,9 @@ use cbox_nix::nix_error::Unstaged;
 use cbox_source::{rules::LeftOut, tree::Tree};
 
 use crate::{
-    flake::{checkout::Checkout, config},
-    session::Session,
+    baseline,
+    flake::{checkout::Checkout, config, session::Session},
     text::nearest::nearest,
-    verify::baseline,
 };
 
 /// Why `file`, which is relative to the top of `tree`, is not in it, as far as can be told.

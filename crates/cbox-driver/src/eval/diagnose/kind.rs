@@ -9,6 +9,7 @@ use nix_formats::flake_lock::LockError;
 use crate::{
     ci::whole_histories,
     error::{Error, Kind, Source},
+    flake::audit::NO_DISK_IMAGE,
     text::nearest::suggestion,
 };
 
@@ -22,9 +23,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// The way out where a disk image is in the tree.
-pub const NO_DISK_IMAGE: &str = "move the disk image out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml";
 
 impl From<SourceError> for Error {
     fn from(error: SourceError) -> Self {

@@ -1,0 +1,24 @@
+//! A run: what every command needs, made once, in the order in which it can fail.
+
+use cbox_nix::Interrupt;
+
+use crate::{
+    flake::project::Project,
+    process::{environment::Environment, options::Options as RunOptions},
+    progress::Reporter,
+};
+
+/// What the commands work with.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The process.
+    pub environment: &'a Environment,
+    /// What hears what goes on.
+    pub reporter: &'a dyn Reporter,
+    /// What ends the run.
+    pub interrupt: &'a Interrupt,
+    /// What the run is asked for.
+    pub options: RunOptions,
+    /// The flake.
+    pub project: Project,
+}
