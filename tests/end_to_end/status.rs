@@ -221,7 +221,7 @@ fn every_odd_link_is_told_and_none_is_an_error() {
         !run.stdout.contains('\u{7}') && !run.stderr.contains('\u{7}'),
         "{run}"
     );
-    insta::assert_snapshot!(without_revision(&place, &run.stdout), @"
+    insta::assert_snapshot!(without_revision(&place, &run.stdout), @r"
     TARGET          SIZE  CLOSURE  BUILT    REVISION  STATE
     bell\u{7}       -     -        -        -         by-hand
     elsewhere       -     -        -        -         by-hand
@@ -237,7 +237,7 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     notes.txt       -     -        -        -         by-hand
     12 links: images 0 B, closures together 120 B
     ");
-    insta::assert_snapshot!(run.stderr, @"
+    insta::assert_snapshot!(run.stderr, @r"
     out/bell\u{7}: cbox did not make it
     out/elsewhere: it does not point to what its manifest names: it was changed by hand
     out/folder: cbox did not make it
