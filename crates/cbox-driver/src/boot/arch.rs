@@ -59,6 +59,11 @@ impl Arch {
         Self::ALL.into_iter().find(is_it)
     }
 
+    /// Nix's name for its systems.
+    pub fn system(self) -> &'static str {
+        self.row().system
+    }
+
     /// Its name, as QEMU and the kernel have it.
     pub fn name(self) -> &'static str {
         self.row().name

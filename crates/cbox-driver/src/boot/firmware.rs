@@ -343,8 +343,12 @@ pub fn from_file(path: &Utf8Path, shown: &Utf8Path, arch: Arch) -> Result<Firmwa
         })?;
         "raw"
     };
+    let is_whole = match arch {
+        Arch::X86_64 => true,
+        Arch::Aarch64 => size == FLASH_AARCH64,
+    };
     // Less than a whole flash memory cannot be one.
-    if arch == Arch::Aarch64 && format == "raw" && size != FLASH_AARCH64 {
+    if format == "raw" && !is_whole {
         return Ok(Firmware::Memory {
             code: path.to_owned(),
         });

@@ -178,8 +178,8 @@ impl Machine {
     }
 
     fn add_screen(&self, words: &mut Words) {
-        match (self.screen, self.arch) {
-            (Screen::Serial, _) => {
+        match self.screen {
+            Screen::Serial => {
                 words.add(["-display", "none", "-monitor", "none", "-parallel", "none"]);
                 // Ctrl-C on a terminal stays a signal, and is no key of the guest's.
                 words.add(["-chardev", "stdio,id=console,signal=on"]);
@@ -195,12 +195,15 @@ impl Machine {
                     words.add(["-mon", "chardev=keyboard,mode=control"]);
                 }
             }
-            (Screen::Window, arch) => {
+            Screen::Window => {
                 words.add(["-device", "qemu-xhci,id=desk"]);
                 words.add(["-device", "usb-tablet,bus=desk.0"]);
-                if arch == Arch::Aarch64 {
-                    words.add(["-device", "usb-kbd,bus=desk.0"]);
-                    words.add(["-device", "virtio-gpu-pci"]);
+                match self.arch {
+                    Arch::X86_64 => {}
+                    Arch::Aarch64 => {
+                        words.add(["-device", "usb-kbd,bus=desk.0"]);
+                        words.add(["-device", "virtio-gpu-pci"]);
+                    }
                 }
             }
         }

@@ -241,9 +241,10 @@ fn emulator(
 ) -> Result<(Arch, Utf8PathBuf), Error> {
     let system = &built.system;
     let arch = Arch::of(system).ok_or_else(|| {
+        let boots = Arch::ALL.map(Arch::system).join(" and ");
         Error::new(
             Kind::Unsupported,
-            format!("{name} is for {system}, and cbox boots x86_64-linux and aarch64-linux"),
+            format!("{name} is for {system}, and cbox boots {boots}"),
         )
     })?;
     let package = arch.qemu_package();
