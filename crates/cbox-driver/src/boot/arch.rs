@@ -3,15 +3,6 @@
 
 use nix_formats::system::System;
 
-/// An architecture that cbox can boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arch {
-    /// `x86_64`.
-    X86_64,
-    /// `aarch64`.
-    Aarch64,
-}
-
 /// What there is to say of one.
 struct Row {
     system: &'static str,
@@ -24,39 +15,58 @@ struct Row {
     firmware_package: &'static str,
 }
 
-impl Arch {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
-
-    fn row(self) -> &'static Row {
-        match self {
-            Self::X86_64 => &Row {
-                system: "x86_64-linux",
-                name: "x86_64",
-                program: "qemu-system-x86_64",
-                machine: "q35",
-                emulated_cpu: "max",
-                has_bios: true,
-                qemu_package: "qemu-system-x86",
-                firmware_package: "ovmf",
-            },
-            Self::Aarch64 => &Row {
-                system: "aarch64-linux",
-                name: "aarch64",
-                program: "qemu-system-aarch64",
-                machine: "virt",
-                emulated_cpu: "cortex-a72",
-                has_bios: false,
-                qemu_package: "qemu-system-arm",
-                firmware_package: "qemu-efi-aarch64",
-            },
+/// Makes [`Arch`] of rows, so that an architecture is one row.
+macro_rules! arches {
+    ($($(#[$doc:meta])* $arch:ident = $row:expr;)*) => {
+        /// An architecture that cbox can boot.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Arch {
+            $($(#[$doc])* $arch,)*
         }
-    }
 
+        impl Arch {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$arch),*];
+
+            fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$arch => &$row,)*
+                }
+            }
+        }
+    };
+}
+
+arches! {
+    /// `x86_64`.
+    X86_64 = Row {
+        system: "x86_64-linux",
+        name: "x86_64",
+        program: "qemu-system-x86_64",
+        machine: "q35",
+        emulated_cpu: "max",
+        has_bios: true,
+        qemu_package: "qemu-system-x86",
+        firmware_package: "ovmf",
+    };
+    /// `aarch64`.
+    Aarch64 = Row {
+        system: "aarch64-linux",
+        name: "aarch64",
+        program: "qemu-system-aarch64",
+        machine: "virt",
+        emulated_cpu: "cortex-a72",
+        has_bios: false,
+        qemu_package: "qemu-system-arm",
+        firmware_package: "qemu-efi-aarch64",
+    };
+}
+
+impl Arch {
     /// The architecture of a system; `None` for one that cbox cannot boot.
     pub fn of(system: &System) -> Option<Self> {
         let is_it = |arch: &Self| arch.row().system == system.as_str();
-        Self::ALL.into_iter().find(is_it)
+        Self::ALL.iter().copied().find(is_it)
     }
 
     /// Nix's name for its systems.

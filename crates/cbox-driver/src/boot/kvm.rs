@@ -231,7 +231,7 @@ mod tests {
             .enable_all()
             .build()
             .unwrap();
-        for arch in Arch::ALL {
+        for &arch in Arch::ALL {
             let never = Interrupt::never();
             match runtime.block_on(gets_there(arch, Accelerator::Tcg, &never)) {
                 Ok(there) => assert!(there, "{arch:?}"),

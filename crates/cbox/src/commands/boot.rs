@@ -241,7 +241,8 @@ fn emulator(
 ) -> Result<(Arch, Utf8PathBuf), Error> {
     let system = &built.system;
     let arch = Arch::of(system).ok_or_else(|| {
-        let boots = Arch::ALL.map(Arch::system).join(" and ");
+        let boots: Vec<_> = Arch::ALL.iter().map(|arch| arch.system()).collect();
+        let boots = boots.join(" and ");
         Error::new(
             Kind::Unsupported,
             format!("{name} is for {system}, and cbox boots {boots}"),
