@@ -77,6 +77,8 @@ done
   kernel arm64
   # What it depends on installs it, which nobody does.
   alone arm64 images grub-efi-arm64-bin
+  # The firmware of a virtual machine, which is the same file on every processor.
+  alone arm64 firmware qemu-efi-aarch64
   printf '}\n}\n'
 } >"$state/lock"
 [ "$(grep -c '"name"' "$state/lock")" -gt 500 ] || die "apt named too few packages; $file is left as it was"

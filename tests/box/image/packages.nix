@@ -234,6 +234,7 @@ in
             "stdenv.cc.libc"
             "  zstd,\n"
             "echo \"starting stage 2 ($command)\""
+            "# Set up automatic kernel module loading."
           ]
           [
             "${toString final.path}/nixos/lib/qemu-common.nix"
@@ -248,6 +249,11 @@ in
                   # (That of aarch64 is in /lib.)
                   ln -sfn ''${debianRoot}/usr/lib64/ld-linux-x86-64.so.2 /fs/lib64/ld-linux-x86-64.so.2
             ''
+            # In the user namespace of builds for aarch64 virtiofsd keeps a file open for each
+            # that the machine remembers, and the copied store has more than it may open.
+            (lib.optionalString isAarch64 ''
+              (while ''${coreutils}/bin/sleep 3; do echo 3 >/proc/sys/vm/drop_caches; done) </dev/null &
+            '')
           ]
           file;
     in
@@ -280,12 +286,16 @@ in
           sed -i "s#^.*/lib/modules/#$out/lib/modules/#; s#\\.xz\$##" $out/insmod-list
         '';
     };
+  # (They are beside the emulator, so that no image has them.)
   OVMF =
     let
+      firmware =
+        if isAarch64 then "/arm64/AAVMF_CODE.no-secboot.fd" else "/usr/share/OVMF/OVMF_CODE_4M.fd";
+      variables = if isAarch64 then "/arm64/AAVMF_VARS.fd" else "/usr/share/OVMF/OVMF_VARS_4M.fd";
       ovmf = final.runCommand "OVMF" { } ''
         mkdir -p $out/FV
-        cp /usr/share/OVMF/OVMF_CODE_4M.fd $out/FV/OVMF_CODE.fd
-        cp /usr/share/OVMF/OVMF_VARS_4M.fd $out/FV/OVMF_VARS.fd
+        cp ${firmware} $out/FV/OVMF_CODE.fd
+        cp ${variables} $out/FV/OVMF_VARS.fd
       '';
     in
     ovmf

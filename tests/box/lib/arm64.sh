@@ -15,6 +15,7 @@ make_arm64() {
       lock_rows amd64 machine
       lock_rows arm64 programs
       lock_rows arm64 images
+      lock_rows arm64 firmware
     } | sha256sum | cut -d ' ' -f 1
   )
   exec 8>"$cache/lock"
@@ -24,6 +25,7 @@ make_arm64() {
     fetch_debs amd64 machine
     fetch_debs arm64 programs
     fetch_debs arm64 images
+    fetch_debs arm64 firmware
     say "unpacking the Debian packages for aarch64 to $arm64"
     # (Where the emulator would look first.)
     rm -rf "$cache/arm64.new" "$tree/usr/gnemul"
@@ -35,10 +37,10 @@ make_arm64() {
   exec 8>&-
 }
 
-# take_files LIST FILE…: of the one package in that list, out of its /usr, to $new
+# take_files ARCH LIST FILE…: of the one package in that list, out of its /usr, to $new
 take_files() {
-  package=$(each_deb amd64 "$1")
-  shift
+  package=$(each_deb "$1" "$2")
+  shift 2
   for file; do
     dpkg-deb --fsys-tarfile "$package" | tar --extract --directory "$new" --transform 's,.*/,,' "./usr/$file"
   done
@@ -48,8 +50,9 @@ take_files() {
 unpack_arm64() {
   new=$1
   mkdir -p "$new/var/lib/dpkg/info"
-  take_files user bin/qemu-aarch64 share/qemu/binfmt.d/qemu-aarch64.conf
-  take_files machine bin/qemu-system-aarch64
+  take_files amd64 user bin/qemu-aarch64 share/qemu/binfmt.d/qemu-aarch64.conf
+  take_files amd64 machine bin/qemu-system-aarch64
+  take_files arm64 firmware share/AAVMF/AAVMF_CODE.no-secboot.fd share/AAVMF/AAVMF_VARS.fd
   # The links of a merged /usr come first, so that nothing lands beside it.
   for file in $(each_deb arm64 programs | grep '/base-files\.deb$') $(each_deb arm64 programs) $(each_deb arm64 images); do
     dpkg-deb -x "$file" "$new"
