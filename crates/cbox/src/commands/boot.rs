@@ -63,7 +63,7 @@ pub(crate) struct BootArgs {
     /// The processors of the machine [default: as many as there are, at most 4]
     #[arg(long, value_name = "N", value_parser = parse_cpus)]
     cpus: Option<NonZeroUsize>,
-    /// Lead a port of this machine to one of the booted machine; can be given more than once
+    /// Forward a port of this machine to one of the booted machine; can be given more than once
     #[arg(long, value_name = "HOST:GUEST")]
     forward: Vec<Forward>,
     /// Open no window: the serial console is on standard output, and in a terminal it
@@ -76,7 +76,7 @@ pub(crate) struct BootArgs {
     /// Boot by BIOS instead of UEFI; x86_64 only
     #[arg(long)]
     bios: bool,
-    /// End, and be done, when a line of the serial console matches; no window is opened
+    /// Stop and succeed when a line of the serial console matches; no window is opened
     #[arg(long, value_name = "REGEX", value_parser = parse_regex, help_heading = "Boot test")]
     until: Option<Regex>,
     /// How long to wait for it: 90, 90s, 5m, 1h [default: 5m]

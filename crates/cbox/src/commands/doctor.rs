@@ -1,4 +1,4 @@
-//! `cbox doctor`: what this machine lacks, and how it gets it.
+//! `cbox doctor`: what this machine lacks, and how to get it.
 
 use cbox_driver::{
     doctor::{Finding, Health, Patient, examine},
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::commands::context::Context;
 
-/// Show what this machine lacks, and how it gets it
+/// Show what this machine lacks, and how to get it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: cbox doctor")]
 pub(crate) struct DoctorArgs;

@@ -15,7 +15,7 @@ Examples:
   echo \"matrix=$(cbox matrix)\" >>\"$GITHUB_OUTPUT\"
 ";
 
-/// Print the targets as a matrix of GitHub Actions
+/// Print the targets as a GitHub Actions matrix
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MatrixArgs {

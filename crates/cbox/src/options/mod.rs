@@ -37,7 +37,7 @@ pub(crate) struct GlobalOptions {
     /// Fetch nothing
     #[arg(display_order = SHARED, long, global = true, help_heading = "Nix")]
     offline: bool,
-    /// Show errors of an evaluation with the whole way to them, as Nix does
+    /// Show Nix's whole trace with the errors of an evaluation
     #[arg(display_order = SHARED, long, global = true, help_heading = "Nix")]
     show_trace: bool,
 }
@@ -88,7 +88,7 @@ pub(crate) struct OutDirOption {
 /// How much is evaluated at once.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct LimitOptions {
-    /// Make N evaluations at once [default: as many as cores and free memory allow]
+    /// Run N evaluations at once [default: as many as cores and free memory allow]
     #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "Evaluation")]
     jobs: Option<NonZeroUsize>,
     /// Let all evaluations together take this much memory, as 4G or 1500M [default: what is free]
