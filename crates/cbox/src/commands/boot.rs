@@ -522,7 +522,7 @@ fn tell(
         "line": line,
         "seconds": (boot.lasted.as_secs_f64() * 1000.0).round() / 1000.0,
     });
-    context.document("boot", result);
+    context.document("boot", || result);
 }
 
 #[cfg(test)]

@@ -69,9 +69,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Prints the result if it is wanted as JSON: a document with one part.
-    pub(crate) fn document(&self, name: &str, value: Value) {
-        self.view.json(&document(name, value));
+    /// Prints the result if it is wanted as JSON: a document with one part, which is made only
+    /// then. Of two hosts it can be tens of megabytes.
+    pub(crate) fn document(&self, name: &str, value: impl FnOnce() -> Value) {
+        if self.view.is_json() {
+            self.view.json(&document(name, value()));
+        }
     }
 
     /// Prints the result if it is wanted as JSON: a document with these parts.

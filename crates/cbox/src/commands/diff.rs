@@ -68,18 +68,14 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
     };
     view.report(Event::Briefly("comparing"));
     let explanation = explain(&store, &old_drv, &new_drv).await?;
-    // Made only if it is wanted: of two hosts it is tens of megabytes.
-    if context.view.is_json() {
-        let side = |named: &Named, drv: &DrvPath| json!({ "name": named.word, "drvPath": drv });
-        context.document(
-            "diff",
-            json!({
-                "old": side(&old, &old_drv),
-                "new": side(&new, &new_drv),
-                "explanation": explanation,
-            }),
-        );
-    }
+    let side = |named: &Named, drv: &DrvPath| json!({ "name": named.word, "drvPath": drv });
+    context.document("diff", || {
+        json!({
+            "old": side(&old, &old_drv),
+            "new": side(&new, &new_drv),
+            "explanation": explanation,
+        })
+    });
     context.lines(match (old_drv == new_drv, explanation.same_output) {
         (true, _) => vec!["the same derivation".to_owned()],
         (false, true) => vec!["another derivation with the same output".to_owned()],

@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
 }
 
 fn show(context: &Context<'_>, findings: &[Finding]) {
-    context.document("doctor", json!(findings));
+    context.document("doctor", || json!(findings));
     let rows: Vec<[String; 3]> = findings
         .iter()
         .map(|finding| {

@@ -70,7 +70,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         for line in lines(&built, &name, drive) {
             view.plain(&line);
         }
-        context.document("flash", result(&name, &built, &place, None));
+        context.document("flash", || result(&name, &built, &place, None));
         return Ok(());
     }
     let device = place.open()?;
@@ -87,7 +87,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         place.shown,
         size(built.artifact.size)
     ));
-    context.document("flash", result(&name, &built, &place, Some(lasted)));
+    context.document("flash", || result(&name, &built, &place, Some(lasted)));
     Ok(())
 }
 

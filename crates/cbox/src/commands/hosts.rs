@@ -108,7 +108,7 @@ fn show(
             }
         }
     }
-    context.document("hosts", items.into());
+    context.document("hosts", || items.into());
     context.table(&rows);
     super::report::first_of(context.view, failures)
 }

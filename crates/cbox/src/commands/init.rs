@@ -90,7 +90,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         false => write(context, &session, &file, &text).await?,
     };
     let view = context.view;
-    context.document("init", to_json(&starter, &file, &text, written));
+    context.document("init", || to_json(&starter, &file, &text, written));
     if args.print {
         view.plain(text.trim_end());
     } else {

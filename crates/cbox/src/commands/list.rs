@@ -37,6 +37,6 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(), Error> {
     } else {
         context.table(&rows);
     }
-    context.document("targets", items.into());
+    context.document("targets", || items.into());
     Ok(())
 }

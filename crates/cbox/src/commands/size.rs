@@ -171,20 +171,22 @@ fn show(
     measured: &Measured,
     (comparison, why): (Option<&Comparison>, Option<&Why<'_>>),
 ) {
-    let mut value = measured.to_json();
-    if let Some(Comparison { old, changes }) = comparison {
-        value["against"] = old.to_json();
-        value["changes"] = json!(changes);
-    }
-    if let Some(why) = why {
-        let Why {
-            package,
-            only_way,
-            ways,
-        } = why;
-        value["why"] = json!({ "package": package.name, "onlyWay": only_way, "ways": ways });
-    }
-    context.document("size", value);
+    context.document("size", || {
+        let mut value = measured.to_json();
+        if let Some(Comparison { old, changes }) = comparison {
+            value["against"] = old.to_json();
+            value["changes"] = json!(changes);
+        }
+        if let Some(why) = why {
+            let Why {
+                package,
+                only_way,
+                ways,
+            } = why;
+            value["why"] = json!({ "package": package.name, "onlyWay": only_way, "ways": ways });
+        }
+        value
+    });
     let most = args.most();
     let lines = match (comparison, why) {
         (_, Some(why)) => shown::why(measured, why, most),

@@ -56,7 +56,7 @@ pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) ->
     }
     match form {
         Format::Json => {
-            context.document("verifyHosts", report.to_json());
+            context.document("verifyHosts", || report.to_json());
             return Ok(());
         }
         Format::Markdown => context.lines([markdown::report(report, detail).trim_end()]),

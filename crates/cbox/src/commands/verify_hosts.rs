@@ -80,7 +80,7 @@ async fn run_self_test(
     };
     let found = self_test::run(session, settings).await?;
     let view = context.view;
-    context.document("selfTest", found.to_json());
+    context.document("selfTest", || found.to_json());
     let lines: Vec<[String; 3]> = found
         .rows
         .iter()

@@ -48,16 +48,15 @@ pub(super) async fn run(
         let entry = &entries[*entry];
         json!({ "path": entry.path, "finding": entry.finding, "why": entry.why })
     });
-    context.document(
-        "audit",
+    context.document("audit", || {
         json!({
             "files": tree.entries.len(),
             "size": tree.size(),
             "findings": found.collect::<Value>(),
             "allowed": allowed.collect::<Value>(),
             "unused": unused.collect::<Value>(),
-        }),
-    );
+        })
+    });
     for (path, found) in &audit.found {
         view.plain(&described(session, path, found));
     }

@@ -52,7 +52,7 @@ pub(super) async fn run(
             .map(|(path, state)| json!({ "path": path.display().to_string(), "state": state }));
         json!({ "hosts": baked.hosts, "path": baked.path, "files": files.collect::<Value>() })
     });
-    context.document("baked", sources.collect());
+    context.document("baked", || sources.collect());
     for baked in &all {
         if all.len() > 1 {
             view.plain(&format!("{}:", baked.hosts.join(", ")));

@@ -60,7 +60,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), 
         }
         SourceCommand::Hash(args) => {
             let hash = snapshot(session, args).await?.staged.nar_hash.to_string();
-            context.document("narHash", json!(hash));
+            context.document("narHash", || json!(hash));
             context.lines([hash]);
         }
         SourceCommand::Ref(args) => {
@@ -68,7 +68,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), 
             let evaluator = session.evaluator(&NixArguments::default()).await?;
             snapshot.ready(&evaluator).await?;
             let reference = snapshot.staged.reference();
-            context.document("reference", json!(reference));
+            context.document("reference", || json!(reference));
             context.lines([reference]);
         }
         SourceCommand::Why(args) => why::run(context, session, args).await?,

@@ -221,7 +221,7 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
             "baked": baked,
         })
     });
-    context.document("paths", items.collect());
+    context.document("paths", || items.collect());
     for answer in answers {
         let word = match answer.files {
             0 => "not staged",
