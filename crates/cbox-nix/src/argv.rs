@@ -98,11 +98,21 @@ impl Options {
         ])
     }
 
-    /// `nix eval` of an expression that takes nothing from outside.
+    /// `nix flake metadata` of a staged flake, which fails where its lock file does not fit.
+    /// Overrides must not be among its arguments: with one, Nix only warns.
     #[must_use]
-    pub fn eval_expression(&self, expression: &str) -> Vec<OsString> {
-        // The trace for the same reason as in `eval`.
-        self.call(&["eval", "--json", "--show-trace", "--expr", expression])
+    pub fn judge_lock(&self, reference: &str) -> Vec<OsString> {
+        // Offline, since there is nothing to fetch for a lock that fits.
+        let words = ["flake", "metadata", "--json", "--no-update-lock-file"];
+        self.call(&[&words[..], &["--offline", reference]].concat())
+    }
+
+    /// `nix flake metadata` of a staged flake, which says on standard error what it would
+    /// change in the lock file.
+    #[must_use]
+    pub fn propose_lock(&self, reference: &str) -> Vec<OsString> {
+        let words = ["flake", "metadata", "--json", "--no-write-lock-file"];
+        self.call(&[&words[..], &["--offline", reference]].concat())
     }
 
     /// `nix eval --apply` of an attribute of a staged flake.

@@ -10,6 +10,7 @@ use crate::{
     build::BuildFailure,
     derivations::DerivationFault,
     interrupt::Signal,
+    lock_file::LockFault,
     nix_error::{Cause, Fault, cause},
     overrides::OverrideError,
 };
@@ -63,9 +64,12 @@ pub enum NixError {
     /// A signal asked to stop.
     #[error("stopped by {0}")]
     Interrupted(Signal),
-    /// `flake.lock` is not good enough, or an override names no input.
+    /// `flake.lock` does not fit.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lock(#[from] LockFault),
+    /// An override names no input.
+    #[error(transparent)]
+    Input(#[from] LockError),
     /// Overrides contradict each other.
     #[error(transparent)]
     Override(#[from] OverrideError),

@@ -1,11 +1,6 @@
 //! Evaluation: one pure `nix eval` for each host, and what its errors mean.
 
-use std::collections::BTreeMap;
-
-use nix_formats::{
-    flake_lock::{Declared, Lock},
-    nix_text::without_escapes,
-};
+use nix_formats::nix_text::without_escapes;
 
 use crate::{
     NixError,
@@ -18,51 +13,6 @@ use crate::{
 
 /// The size that the heap of Nix's collector starts with, in bytes.
 pub const HEAP_VARIABLE: &str = "GC_INITIAL_HEAP_SIZE";
-
-/// Checks that `lock_file` (the content of `flake.lock`, if it is there) locks what the
-/// staged flake declares, and that every replaced input exists.
-///
-/// # Errors
-/// What does not hold, or that Nix cannot read `flake.nix`.
-pub async fn check_lock(
-    nix: &Nix,
-    staged: &Staged,
-    lock_file: Option<&[u8]>,
-) -> Result<(), NixError> {
-    let lock = Lock::parse(lock_file)?;
-    let hash = staged.nar_hash.to_string();
-    let expression =
-        expression::declared_inputs(staged.path.as_str(), &hash, &staged.file("flake.nix"));
-    let command = nix.command(nix.options.eval_expression(&expression));
-    let output = command
-        .run(nix.interrupt())
-        .await
-        .map_err(|error| match error {
-            // What a signal ended says nothing about the flake.
-            NixError::Failed {
-                stderr,
-                signal: None,
-                ..
-            } => NixError::Flake {
-                fault: Box::new(fault(nix, staged, &without_escapes(&stderr))),
-            },
-            other => other,
-        })?;
-    let declared: BTreeMap<String, Declared> =
-        serde_json::from_slice(&output.stdout).map_err(|error| NixError::Answer {
-            command: command.to_shell(),
-            reason: error.to_string(),
-        })?;
-    if lock_file.is_none() && !declared.is_empty() {
-        let inputs = declared.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Err(nix_formats::flake_lock::LockError::Missing { inputs }.into());
-    }
-    lock.check(&declared)?;
-    for (name, _) in &nix.options.override_inputs {
-        lock.check_override(name)?;
-    }
-    Ok(())
-}
 
 /// The names of the hosts of a staged flake, sorted; `None` where it has no
 /// `nixosConfigurations`.
@@ -150,7 +100,7 @@ fn failed(nix: &Nix, staged: &Staged, request: &Request, error: NixError) -> Nix
             status,
             said,
         },
-        None => explain(request, fault(nix, staged, error_part(&stderr))),
+        None => explain(request, fault(nix, staged, &stderr)),
     }
 }
 
@@ -171,8 +121,9 @@ fn error_part(stderr: &str) -> &str {
     &stderr[start..]
 }
 
-/// What `message` says; whole if the user wants it so.
-fn fault(nix: &Nix, staged: &Staged, message: &str) -> Fault {
+/// What Nix's error in `stderr` says; whole if the user wants it so.
+pub(crate) fn fault(nix: &Nix, staged: &Staged, stderr: &str) -> Fault {
+    let message = error_part(stderr);
     let root = nix.store.root().to_string_lossy();
     let fault = Fault::of(message, &root, staged.path.as_str());
     if nix.options.pass_through.wants_trace() {

@@ -64,30 +64,6 @@ in
 }
 "#;
 
-/// Gives the inputs that a `flake.nix` declares, references parsed by Nix itself.
-/// Nix lets `inputs` be nothing but literal values, so reading them evaluates nothing else.
-const DECLARED_INPUTS: &str = r#"
-  source = builtins.fetchTree { type = "path"; inherit (request) path narHash; };
-  flake = import (source.outPath + request.file);
-  relative = url: builtins.match "(path:)?\\.\\.?(/.*)?" url != null;
-  reference = input:
-    if input ? url then (if relative input.url then null else builtins.parseFlakeRef input.url)
-    else if input ? type then removeAttrs input [ "flake" "follows" "inputs" ]
-    else null;
-  declared = input: {
-    original = reference input;
-    follows = input.follows or null;
-    inputs = builtins.mapAttrs (_: declared) (input.inputs or { });
-  };
-  named = name: input:
-    if input ? url || input ? type || input ? follows then input
-    else input // { type = "indirect"; id = name; };
-  arguments = builtins.mapAttrs (_: _: { }) (builtins.functionArgs flake.outputs);
-in
-builtins.mapAttrs (name: input: declared (named name input))
-  (removeAttrs (arguments // (flake.inputs or { })) [ "self" ])
-"#;
-
 /// What to evaluate of one host: its system and its name in any case, and what is wanted.
 /// One evaluation answers all of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -165,14 +141,6 @@ pub const NAMES: &str = "builtins.attrNames";
 /// `name` quoted as Nix's attribute paths on the command line take it.
 fn attribute_name(name: &str) -> String {
     format!("\"{name}\"")
-}
-
-/// The expression for `nix eval --expr` that lists the inputs of a flake in the store.
-/// `file` is the place of its `flake.nix` below `path`, with a slash before it.
-#[must_use]
-pub fn declared_inputs(path: &str, nar_hash: &str, file: &str) -> String {
-    let document = json!({ "path": path, "narHash": nar_hash, "file": file });
-    format!("{}{DECLARED_INPUTS}", request_binding(&document))
 }
 
 fn request_binding(document: &Value) -> String {

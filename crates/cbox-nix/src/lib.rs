@@ -33,6 +33,7 @@ pub mod events;
 pub mod expression;
 pub mod git;
 pub mod interrupt;
+pub mod lock_file;
 pub mod messages;
 pub mod nix;
 pub mod nix_error;

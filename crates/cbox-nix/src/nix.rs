@@ -12,6 +12,8 @@ use crate::{
     Interrupt, NixError,
     argv::Options,
     builders::{self, Builder},
+    lock_file::Change,
+    nix_error::LockMessage,
     process::{Command, Output},
     store::Store,
 };
@@ -177,17 +179,27 @@ impl Nix {
         })
     }
 
-    /// Locks a flake reference: the reference that names the same content for ever, or
-    /// `None` for one that cannot be locked (a repository with uncommitted changes).
+    /// Locks the flake at `reference`, which replaces an input.
     ///
     /// # Errors
-    /// When the reference cannot be fetched.
-    pub async fn lock_reference(&self, reference: &str) -> Result<Option<String>, NixError> {
+    /// When it cannot be fetched.
+    pub async fn lock_reference(&self, reference: &str) -> Result<Replacement, NixError> {
         let command = self.command(self.options.metadata(reference));
-        let output = command.run(&self.interrupt).await?;
-        parse_metadata(&output.stdout).map_err(|reason| NixError::Answer {
+        let output = match command.run(&self.interrupt).await {
+            Ok(output) => output,
+            Err(error) => return Replacement::of_failure(error),
+        };
+        let locked = parse_metadata(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,
+        })?;
+        let changes = Change::list(&output.stderr);
+        Ok(Replacement {
+            locked,
+            open: changes
+                .iter()
+                .map(|change| change.input().to_owned())
+                .collect(),
         })
     }
 
@@ -202,6 +214,37 @@ impl Nix {
     /// The command `nix` with these arguments.
     pub(crate) fn command(&self, arguments: Vec<std::ffi::OsString>) -> Command {
         Command::new("nix", arguments)
+    }
+}
+
+/// A flake that replaces an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The reference that names the same content for ever; `None` for one that cannot be
+    /// locked (a repository with uncommitted changes).
+    pub locked: Option<String>,
+    /// Its own inputs that it does not lock, as paths with slashes.
+    pub open: Vec<String>,
+}
+
+impl Replacement {
+    /// What it means that the metadata of a flake cannot be had: one of its inputs is open and
+    /// cannot be fetched, or the flake itself.
+    fn of_failure(error: NixError) -> Result<Self, NixError> {
+        let input = match &error {
+            NixError::Failed { stderr, .. } => match LockMessage::parse(&without_escapes(stderr)) {
+                Some(LockMessage::Stale { input }) => input,
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(input) = input else {
+            return Err(error);
+        };
+        Ok(Self {
+            locked: None,
+            open: vec![input],
+        })
     }
 }
 

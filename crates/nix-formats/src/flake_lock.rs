@@ -1,9 +1,7 @@
-//! `flake.lock`: whether it locks all that `flake.nix` declares.
+//! `flake.lock`: which inputs it names, and what they follow.
 //!
-//! Nix mends a lock file that does not fit by fetching whatever is newest, and with
-//! `--no-write-lock-file` it does so without a word that lasts: the same command would
-//! give another image tomorrow. So a lock that is missing, stale or open is an error
-//! here, before Nix sees it. Source of the format: the Nix manual, "Lock files".
+//! Whether it fits `flake.nix` is Nix's to say. Source of the format: the Nix manual, "Lock
+//! files".
 
 use std::collections::BTreeMap;
 
@@ -11,31 +9,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// The formats that Nix from 2.4 on writes and reads.
-const VERSIONS: std::ops::RangeInclusive<u64> = 5..=7;
-
-/// What keeps a lock file from being good enough to build with.
+/// What a lock file does not tell.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LockError {
-    /// There are inputs and no lock file.
-    #[error("there is no flake.lock, and flake.nix has inputs ({inputs})")]
-    Missing {
-        /// The names of the inputs.
-        inputs: String,
-    },
     /// The file is not a lock file.
     #[error("flake.lock cannot be read: {0}")]
     Syntax(String),
-    /// The file has a format of the future or of a distant past.
-    #[error("flake.lock has version {0}, and versions 5 to 7 are understood")]
-    Version(u64),
-    /// An entry and its declaration differ, or one of them is not there.
-    #[error("flake.lock is stale: {0}")]
-    Stale(String),
-    /// An entry has no hash, so its content can change.
-    #[error("flake.lock does not lock input `{0}`: its entry has no narHash")]
-    Unlocked(String),
-    /// An override of something that is no input; Nix would only warn.
+    /// There is no such input.
     #[error("there is no input `{name}` to override")]
     UnknownInput {
         /// The name as it was given.
@@ -47,23 +27,11 @@ pub enum LockError {
     },
 }
 
-/// An input as `flake.nix` declares it and Nix reads it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Declared {
-    /// The parsed reference; `None` where it is relative or left to the input's own flake.
-    pub original: Option<Map<String, Value>>,
-    /// The input that it follows, as a path with slashes.
-    pub follows: Option<String>,
-    /// What it says of the input's own inputs.
-    pub inputs: BTreeMap<String, Declared>,
-}
-
 /// A lock file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Lock {
     nodes: BTreeMap<String, Node>,
     root: String,
-    version: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -71,7 +39,6 @@ struct Node {
     #[serde(default)]
     inputs: BTreeMap<String, Edge>,
     locked: Option<Map<String, Value>>,
-    original: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -88,114 +55,43 @@ impl Lock {
     /// an empty one for a flake without inputs.
     ///
     /// # Errors
-    /// When it is no lock file or has an unknown version.
+    /// When it is no lock file.
     pub fn parse(text: Option<&[u8]>) -> Result<Self, LockError> {
         let Some(text) = text else {
             return Ok(Self {
                 nodes: BTreeMap::from([("root".to_owned(), Node::default())]),
                 root: "root".to_owned(),
-                version: *VERSIONS.end(),
             });
         };
-        let lock: Self =
-            serde_json::from_slice(text).map_err(|error| LockError::Syntax(error.to_string()))?;
-        if !VERSIONS.contains(&lock.version) {
-            return Err(LockError::Version(lock.version));
-        }
-        if !lock.nodes.contains_key(&lock.root) {
-            return Err(LockError::Syntax(format!(
-                "its root node `{}` is not there",
-                lock.root
-            )));
-        }
-        Ok(lock)
+        serde_json::from_slice(text).map_err(|error| LockError::Syntax(error.to_string()))
     }
 
-    /// Checks that the lock holds what is declared, no less and no more, and that every
-    /// entry is locked.
-    ///
-    /// # Errors
-    /// The first thing that does not hold.
-    pub fn check(&self, declared: &BTreeMap<String, Declared>) -> Result<(), LockError> {
-        let root = self.node(&self.root)?;
-        for (name, input) in declared {
-            self.check_input(name, root.inputs.get(name), input)?;
-        }
-        if let Some(extra) = root
-            .inputs
-            .keys()
-            .find(|name| !declared.contains_key(*name))
-        {
-            return Err(LockError::Stale(format!(
-                "it has an entry for `{extra}`, which flake.nix does not declare"
-            )));
-        }
-        self.check_locked()
+    /// The key of the node that is locked as `locked`, a JSON object.
+    #[must_use]
+    pub fn node_locked_as(&self, locked: &str) -> Option<String> {
+        let locked = serde_json::from_str(locked).ok()?;
+        let mut nodes = self.nodes.iter();
+        nodes
+            .find(|(_, node)| node.locked.as_ref() == Some(&locked))
+            .map(|(key, _)| key.clone())
     }
 
-    /// Checks one input and what its declaration says of the inputs below it.
-    fn check_input(
-        &self,
-        name: &str,
-        edge: Option<&Edge>,
-        declared: &Declared,
-    ) -> Result<(), LockError> {
-        let stale = |what: String| Err(LockError::Stale(what));
-        let node = match (&declared.follows, edge) {
-            // `follows = ""` takes an input away.
-            (Some(follows), None) if follows.is_empty() => return Ok(()),
-            (_, None) => return stale(format!("it has no entry for input `{name}`")),
-            (Some(follows), Some(Edge::Follows(path))) => {
-                return if path
-                    .iter()
-                    .map(String::as_str)
-                    .eq(follows.split('/').filter(|part| !part.is_empty()))
-                {
-                    Ok(())
-                } else {
-                    stale(format!(
-                        "input `{name}` follows `{}` there and `{follows}` in flake.nix",
-                        path.join("/")
-                    ))
-                };
-            }
-            (Some(follows), Some(Edge::Node(_))) => {
-                return stale(format!(
-                    "input `{name}` follows `{follows}` in flake.nix and nothing there"
-                ));
-            }
-            (None, Some(Edge::Follows(path))) if declared.original.is_some() => {
-                return stale(format!(
-                    "input `{name}` follows `{}` there and nothing in flake.nix",
-                    path.join("/")
-                ));
-            }
-            (None, Some(Edge::Follows(_))) => return Ok(()),
-            (None, Some(Edge::Node(key))) => self.node(key)?,
+    /// Whether `inner`, an input of the input at `path`, follows another one: it is then no
+    /// business of the flake that is locked there.
+    #[must_use]
+    pub fn follows(&self, path: &str, inner: &str) -> bool {
+        let Ok(node) = self.input(path) else {
+            return false;
         };
-        if let Some(original) = &declared.original
-            && node.original.as_ref() != Some(original)
-        {
-            return stale(format!("input `{name}` is declared otherwise in flake.nix"));
+        let (name, below) = inner.split_once('/').unwrap_or((inner, ""));
+        match node.inputs.get(name) {
+            Some(Edge::Follows(_)) => true,
+            // What is below an input that was replaced itself is locked by the replacement.
+            Some(Edge::Node(_)) if below.is_empty() => false,
+            Some(Edge::Node(_)) => self.follows(&format!("{path}/{name}"), below),
+            // `follows = ""` takes an input away.
+            None => false,
         }
-        for (inner, input) in &declared.inputs {
-            self.check_input(&format!("{name}/{inner}"), node.inputs.get(inner), input)?;
-        }
-        Ok(())
-    }
-
-    /// Checks that every node pins its content.
-    fn check_locked(&self) -> Result<(), LockError> {
-        for (key, node) in self.nodes.iter().filter(|(key, _)| **key != self.root) {
-            let text = |field: &str| node.locked.as_ref()?.get(field)?.as_str();
-            // A path inside the flake that declares it is pinned with that flake.
-            let inside = text("type") == Some("path")
-                && text("path").is_some_and(|path| !path.starts_with('/'));
-            if text("narHash").is_none() && !inside {
-                return Err(LockError::Unlocked(key.clone()));
-            }
-        }
-        Ok(())
     }
 
     /// Checks that `path` (`nixpkgs`, `disko/nixpkgs`) names an input.
@@ -203,6 +99,10 @@ impl Lock {
     /// # Errors
     /// [`LockError::UnknownInput`], with the names that there are.
     pub fn check_override(&self, path: &str) -> Result<(), LockError> {
+        self.input(path).map(drop)
+    }
+
+    fn input(&self, path: &str) -> Result<&Node, LockError> {
         let mut node = self.node(&self.root)?;
         for part in path.split('/') {
             let Some(edge) = node.inputs.get(part) else {
@@ -214,7 +114,7 @@ impl Lock {
             };
             node = self.resolve(edge, 0)?;
         }
-        Ok(())
+        Ok(node)
     }
 
     fn resolve(&self, edge: &Edge, depth: usize) -> Result<&Node, LockError> {
@@ -253,105 +153,23 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn lock(value: &Value) -> Lock {
-        Lock::parse(Some(value.to_string().as_bytes())).unwrap()
-    }
-
-    fn good() -> Value {
-        let github = |repo: &str| json!({ "type": "github", "owner": "o", "repo": repo });
-        let locked = |repo: &str| json!({ "type": "github", "owner": "o", "repo": repo, "rev": "r", "narHash": "sha256-x" });
-        json!({
+    fn lock() -> Lock {
+        let value = json!({
             "version": 7,
             "root": "root",
             "nodes": {
                 "root": { "inputs": { "nixpkgs": "nixpkgs", "disko": "disko", "same": ["nixpkgs"] } },
-                "nixpkgs": { "locked": locked("nixpkgs"), "original": github("nixpkgs") },
-                "disko": {
-                    "inputs": { "nixpkgs": ["nixpkgs"] },
-                    "locked": locked("disko"), "original": github("disko"),
-                },
+                "nixpkgs": { "locked": { "type": "path", "path": "/n" } },
+                "disko": { "inputs": { "nixpkgs": ["nixpkgs"], "own": "own" } },
+                "own": { "inputs": { "deep": [] } },
             },
-        })
-    }
-
-    fn declared() -> Value {
-        let input = |repo: &str| {
-            json!({
-                "original": { "type": "github", "owner": "o", "repo": repo }, "follows": null, "inputs": {},
-            })
-        };
-        let follows = |path: &str| json!({ "original": null, "follows": path, "inputs": {} });
-        let mut disko = input("disko");
-        disko["inputs"]["nixpkgs"] = follows("nixpkgs");
-        json!({ "nixpkgs": input("nixpkgs"), "disko": disko, "same": follows("nixpkgs") })
-    }
-
-    fn check(lock_file: &Value, declared: &Value) -> Result<(), LockError> {
-        let declared: BTreeMap<String, Declared> =
-            serde_json::from_value(declared.clone()).unwrap();
-        lock(lock_file).check(&declared)
-    }
-
-    #[test]
-    fn a_lock_that_fits_passes() {
-        assert_eq!(check(&good(), &declared()), Ok(()));
-        assert_eq!(Lock::parse(None).unwrap().check(&BTreeMap::new()), Ok(()));
-    }
-
-    #[test]
-    fn every_way_to_be_stale_is_seen() {
-        let at = |pointer: &str, value: Value| {
-            let mut changed = declared();
-            *changed.pointer_mut(pointer).unwrap() = value;
-            check(&good(), &changed).unwrap_err().to_string()
-        };
-        assert!(
-            at("/nixpkgs/original/repo", json!("other"))
-                .contains("`nixpkgs` is declared otherwise")
-        );
-        assert!(
-            at("/same/follows", json!("disko")).contains("follows `nixpkgs` there and `disko`")
-        );
-        assert!(at("/disko/inputs/nixpkgs/follows", json!("disko")).contains("`disko/nixpkgs`"));
-        assert!(at("/nixpkgs/follows", json!("disko")).contains("nothing there"));
-        let mut more = declared();
-        more["new"] = more["nixpkgs"].clone();
-        assert!(
-            check(&good(), &more)
-                .unwrap_err()
-                .to_string()
-                .contains("no entry for input `new`")
-        );
-        let mut fewer = declared();
-        fewer.as_object_mut().unwrap().remove("same");
-        assert!(
-            check(&good(), &fewer)
-                .unwrap_err()
-                .to_string()
-                .contains("does not declare")
-        );
-    }
-
-    #[test]
-    fn an_entry_without_a_hash_is_open() {
-        let mut open = good();
-        open["nodes"]["disko"]["locked"]
-            .as_object_mut()
-            .unwrap()
-            .remove("narHash");
-        assert_eq!(
-            check(&open, &declared()),
-            Err(LockError::Unlocked("disko".into()))
-        );
-        open["nodes"]["disko"]["locked"] = json!({ "type": "path", "path": "./sub" });
-        assert_eq!(check(&open, &declared()), Ok(()));
-        open["nodes"]["disko"]["locked"] = json!({ "type": "path", "path": "/sub" });
-        assert!(check(&open, &declared()).is_err());
+        });
+        Lock::parse(Some(value.to_string().as_bytes())).unwrap()
     }
 
     #[test]
     fn overrides_name_inputs() {
-        let lock = lock(&good());
+        let lock = lock();
         assert_eq!(lock.check_override("nixpkgs"), Ok(()));
         assert_eq!(lock.check_override("disko/nixpkgs"), Ok(()));
         let error = lock.check_override("nixpkg").unwrap_err();
@@ -362,6 +180,31 @@ mod tests {
         assert!(known.contains(&"nixpkgs".to_owned()), "{known:?}");
         assert!(lock.check_override("disko/x").is_err());
         assert!(lock.check_override("").is_err());
+        assert!(Lock::parse(None).unwrap().check_override("a").is_err());
+    }
+
+    #[test]
+    fn what_follows_is_told_from_what_is_locked_there() {
+        let lock = lock();
+        for (path, inner, follows) in [
+            ("disko", "nixpkgs", true),
+            ("disko", "nixpkgs/x", true),
+            ("disko", "own", false),
+            ("disko", "own/deep", true),
+            ("disko", "own/other", false),
+            ("disko", "new", false),
+            ("nowhere", "nixpkgs", false),
+        ] {
+            assert_eq!(lock.follows(path, inner), follows, "{path}/{inner}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_found_by_what_it_is_locked_as() {
+        let found = lock().node_locked_as(r#"{"path":"/n","type":"path"}"#);
+        assert_eq!(found.as_deref(), Some("nixpkgs"));
+        assert_eq!(lock().node_locked_as("{}"), None);
+        assert_eq!(lock().node_locked_as("x"), None);
     }
 
     #[test]
@@ -369,15 +212,10 @@ mod tests {
         let parse = |text: &str| Lock::parse(Some(text.as_bytes())).unwrap_err();
         assert!(matches!(parse(""), LockError::Syntax(_)));
         assert!(matches!(parse("{}"), LockError::Syntax(_)));
-        assert!(matches!(
-            parse(r#"{"nodes":{},"root":"root","version":7}"#),
-            LockError::Syntax(_)
-        ));
-        assert_eq!(
-            parse(r#"{"nodes":{"root":{}},"root":"root","version":99}"#),
-            LockError::Version(99)
-        );
-        let circle = json!({ "version": 7, "root": "root", "nodes": { "root": { "inputs": { "a": ["b"], "b": ["a"] } } } });
-        assert!(lock(&circle).check_override("a").is_err());
+        let circle = json!({ "root": "root", "nodes": { "root": { "inputs": { "a": ["b"], "b": ["a"] } } } });
+        let circle = Lock::parse(Some(circle.to_string().as_bytes())).unwrap();
+        assert!(circle.check_override("a").is_err());
+        let rootless = Lock::parse(Some(br#"{"nodes":{},"root":"root"}"#)).unwrap();
+        assert!(rootless.check_override("a").is_err());
     }
 }

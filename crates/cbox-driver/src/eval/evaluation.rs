@@ -5,9 +5,10 @@
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
-    eval::{check_lock, evaluate},
+    eval::evaluate,
     evaluation_key::KeyParts,
     expression::{DerivationInfo, Evaluated, Request},
+    lock_file::judge,
     messages::Messages,
 };
 use nix_formats::nix_text::to_user_positions;
@@ -153,7 +154,7 @@ impl Snapshot {
         let ready = self.ready.get_or_try_init(|| async {
             self.add(evaluator.session, &evaluator.nix).await?;
             let lock_file = self.read_lock()?;
-            match check_lock(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
+            match judge(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(of_evaluation(evaluator, error, self).await),
             }

@@ -5,6 +5,7 @@ use cbox_nix::{
     NixError,
     argv::Options,
     evaluation_cache::EvaluationCache,
+    lock_file::LockFault,
     nix::Nix,
     pass_through::{PassThrough, SHOW_TRACE},
 };
@@ -89,26 +90,48 @@ impl<'s> Session<'s> {
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
         let mut all_locked = true;
         let lock = match asked.override_inputs.as_slice() {
-            [] => None,
-            _ => std::fs::read(self.project.folder.join("flake.lock")).ok(),
+            [] => Lock::parse(None),
+            _ => Lock::parse(
+                std::fs::read(self.project.folder.join("flake.lock"))
+                    .ok()
+                    .as_deref(),
+            ),
         };
         for (name, reference) in &asked.override_inputs {
-            // Before anything is fetched for an input that there is not.
-            let known = Lock::parse(lock.as_deref()).and_then(|lock| lock.check_override(name));
-            known.map_err(NixError::from)?;
-            let locked = nix
+            // Before anything is fetched for an input that there is not. (That the lock file
+            // is none is said with its way out, once it is staged.)
+            if let Ok(lock) = &lock {
+                lock.check_override(name).map_err(NixError::from)?;
+            }
+            let replacement = nix
                 .lock_reference(reference)
                 .await
                 .map_err(|error| of_fetch(name, error))?;
-            if locked.is_none() {
+            let follows =
+                |inner: &String| lock.as_ref().is_ok_and(|lock| lock.follows(name, inner));
+            let open: Vec<String> = replacement
+                .open
+                .into_iter()
+                .filter(|inner| !follows(inner))
+                .collect();
+            if !open.is_empty() {
+                return Err(NixError::from(LockFault::Replacement {
+                    name: name.clone(),
+                    reference: reference.clone(),
+                    inputs: open,
+                })
+                .into());
+            }
+            if replacement.locked.is_none() {
                 all_locked = false;
                 self.reporter.note(&format!(
                     "input {name}: {reference} has uncommitted changes, so this evaluation is not remembered"
                 ));
             }
-            nix.options
-                .override_inputs
-                .push((name.clone(), locked.unwrap_or_else(|| reference.clone())));
+            nix.options.override_inputs.push((
+                name.clone(),
+                replacement.locked.unwrap_or_else(|| reference.clone()),
+            ));
         }
         let repeatable = all_locked && !may_change;
         let evaluator = Evaluator {

@@ -8,12 +8,14 @@
 pub mod cause;
 mod definition;
 mod hint;
+mod lock;
 pub(crate) mod memory;
 mod message;
 
 use std::fmt;
 
 pub use cause::{Cause, Unstaged};
+pub use lock::LockMessage;
 use message::{At, Message, Step};
 
 /// How many of the user's places are shown: the one where it happened and the nearest

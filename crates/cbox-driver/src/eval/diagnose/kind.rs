@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cbox_nix::{NixError, derivations::DerivationFault, nix_error::Cause};
+use cbox_nix::{NixError, derivations::DerivationFault, lock_file::LockFault, nix_error::Cause};
 use cbox_source::SourceError;
 use nix_formats::flake_lock::LockError;
 
@@ -61,18 +61,39 @@ impl From<NixError> for Error {
                 (Kind::Environment, "")
             }
             NixError::Interrupted(signal) => (Kind::Interrupted(*signal), ""),
-            NixError::Lock(LockError::UnknownInput { part, known, .. }) => {
+            NixError::Input(LockError::UnknownInput { part, known, .. }) => {
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 let hint = suggestion(part, &known);
                 return Self::new(Kind::Lock, error.to_string())
                     .hint(hint)
                     .from_source(Source::Nix(Arc::new(error)));
             }
-            NixError::Lock(LockError::Version(_)) => (
+            NixError::Lock(LockFault::Replacement { reference, .. }) => {
+                return Self::new(Kind::Lock, error.to_string())
+                    .hint(format!(
+                        "`nix flake lock {reference}` locks them where that is a folder of yours; \
+                         otherwise name a version that has a flake.lock, or let them follow inputs \
+                         of this flake (`inputs.….follows`)"
+                    ))
+                    .from_source(Source::Nix(Arc::new(error)));
+            }
+            NixError::Lock(LockFault::Conflict { .. }) => (
+                Kind::Lock,
+                "take one side (`git checkout --ours flake.lock` or `--theirs`; after the merge, \
+                 `git checkout COMMIT -- flake.lock`), then let `nix flake lock` add what it lacks",
+            ),
+            NixError::Lock(LockFault::Version(_)) => (
                 Kind::Lock,
                 "lock it anew with a released Nix: `nix flake lock`",
             ),
-            NixError::Lock(_) => (
+            NixError::Lock(LockFault::Syntax(_)) | NixError::Input(_) => (
+                Kind::Lock,
+                "take it from a commit in which it was whole (`git checkout COMMIT -- flake.lock`), \
+                 then let `nix flake lock` add what it lacks",
+            ),
+            NixError::Lock(
+                LockFault::Missing { .. } | LockFault::Stale { .. } | LockFault::Unlocked(_),
+            ) => (
                 Kind::Lock,
                 "run `nix flake lock` (it keeps what fits) and commit flake.lock",
             ),

@@ -13,8 +13,9 @@ pub mod unstaged;
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
+    lock_file::LockFault,
     nix::Staged,
-    nix_error::{Cause, Fault},
+    nix_error::{Cause, Fault, Unstaged},
 };
 use nix_formats::nix_text::{to_user_positions, without_escapes};
 
@@ -38,9 +39,22 @@ pub async fn of_evaluation(
             *why = unstaged::why(session, &snapshot.checkout, &snapshot.tree, file).await;
         }
     }
+    let mut unstaged_lock = None;
+    if let NixError::Lock(LockFault::Missing { elsewhere, .. }) = &mut error {
+        let file = snapshot.checkout.project.dir().join("flake.lock");
+        let mut file = file.into_string();
+        let why = unstaged::why(session, &snapshot.checkout, &snapshot.tree, &mut file).await;
+        let why = why.filter(|why| !matches!(why, Unstaged::Nowhere { .. }));
+        *elsewhere = why.is_some();
+        unstaged_lock = why.map(|why| why.hint(&file));
+    }
     let root = evaluator.store_root();
     let staged = &snapshot.staged;
-    in_users_terms(&snapshot.checkout, session.environment, error, staged, root)
+    let error = in_users_terms(&snapshot.checkout, session.environment, error, staged, root);
+    match unstaged_lock {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 /// The error of a build; with the place of the hash that it is about, if there is one in the
