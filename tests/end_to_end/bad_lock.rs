@@ -19,14 +19,21 @@ fn with_input() -> Place {
 
 /// Declares the only input of the flake.
 fn declare(place: &Place, name: &str, folder: &str) {
-    let inputs = format!(
-        "inputs.{name}.url = \"path:{}\";",
-        place.beside(folder).display()
-    );
+    declare_all(place, &format!("{name}.url = \"{}\";", url(place, folder)));
+}
+
+/// Declares these inputs: `DIR` in them is the folder that holds the flake.
+fn declare_all(place: &Place, inputs: &str) {
+    let inputs = inputs.replace("DIR", place.beside("").to_str().unwrap());
     let toplevel = tiny::script_host("box", "echo >$out");
+    let inputs = format!("inputs = {{ {inputs} }};");
     let text = tiny::flake_with_inputs(&inputs, &[("box", &toplevel)]);
     place.write("flake.nix", text);
-    place.commit("an input");
+    place.commit("inputs");
+}
+
+fn url(place: &Place, folder: &str) -> String {
+    format!("path:{}", place.beside(folder).display())
 }
 
 fn lock(place: &Place) {
@@ -140,4 +147,157 @@ fn for_an_override_of_no_input_nothing_is_fetched() {
     let calls = log.take();
     assert!(!calls.is_empty(), "nix was not called at all");
     assert_eq!(count(&calls, " flake metadata "), 0, "{calls:#?}");
+}
+
+#[test]
+fn what_nix_locks_is_good_enough() {
+    let place = with_input();
+    place.write("sub/flake.nix", "{ outputs = _: { }; }");
+    place.write("../text/note.txt", "one\n");
+    place.write("../repository/flake.nix", "{ outputs = _: { }; }");
+    place.commit("a flake inside");
+    let repository = place.beside("repository");
+    let git = |args: &[&str]| {
+        let all = [&["-C", repository.to_str().unwrap()], args].concat();
+        place.git(&all).ok();
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "-m", "one"]);
+    for inputs in [
+        // An override of an input that the other flake does not have.
+        "word.url = \"path:DIR/input\"; word.inputs.nowhere.follows = \"word\";",
+        "word = { type = \"git\"; url = \"file://DIR/repository\"; };",
+        "word = { type = \"path\"; path = \"DIR/input\"; };",
+        "word = { url = \"file://DIR/text/note.txt\"; flake = false; };",
+        "word.url = \"./sub\";",
+        "word.url = \"path:./sub\";",
+        "word = { url = \"path:DIR/text\"; flake = false; };",
+        "word.follows = \"same\"; same.url = \"path:DIR/input\";",
+        "word.url = \"path:DIR/input\"; word.inputs.nowhere.follows = \"\";",
+    ] {
+        std::fs::remove_file(place.path("flake.lock")).ok();
+        declare_all(&place, inputs);
+        lock(&place);
+        println!("{inputs}");
+        place.ask(&BUILD);
+    }
+}
+
+#[test]
+fn a_lock_that_nix_would_change_is_stale() {
+    let place = with_input();
+    place.write(
+        "../middle/flake.nix",
+        format!(
+            "{{ inputs.word.url = \"{}\"; outputs = _: {{ }}; }}",
+            url(&place, "input")
+        ),
+    );
+    let other = "other.url = \"path:DIR/other\";";
+    for (before, after, words) in [
+        (
+            "middle.url = \"path:DIR/middle\"; middle.inputs.word.follows = \"other\";",
+            "middle.url = \"path:DIR/middle\";",
+            "`middle/word`",
+        ),
+        (
+            "middle.url = \"path:DIR/middle\"; middle.inputs.word.follows = \"\";",
+            "middle.url = \"path:DIR/middle\";",
+            "`middle/word`",
+        ),
+        ("same.follows = \"other\";", "", "`same`"),
+        ("word.url = \"path:DIR/input\";", "", "`word`"),
+        ("", "word.url = \"path:DIR/input\";", "`word`"),
+    ] {
+        std::fs::remove_file(place.path("flake.lock")).ok();
+        declare_all(&place, &format!("{other} {before}"));
+        lock(&place);
+        place.ask(&BUILD);
+        declare_all(&place, &format!("{other} {after}"));
+        let words = ["flake.lock is stale", words, "nix flake lock"];
+        fails(&place, &BUILD, 4, &words);
+        // The way out leads out.
+        lock(&place);
+        place.ask(&BUILD);
+    }
+}
+
+#[test]
+fn a_lock_that_is_there_and_not_staged_is_told_with_the_rule() {
+    let place = with_input();
+    place.write("cbox.toml", "hosts = [\"box\"]\n");
+    declare_all(&place, "");
+    let before = place.git(&["rev-parse", "HEAD"]).ok().stdout;
+    let before = before.trim();
+    declare_all(&place, "word.url = \"path:DIR/input\";");
+    place.nix(&["flake", "lock"]).run().ok();
+    // Nix tells git of it.
+    place.git(&["reset", "--quiet", "--", "flake.lock"]).ok();
+    let words = ["flake.lock", "git does not track it", "git add flake.lock"];
+    fails(&place, &["verify-hosts", "--base", before], 4, &words);
+    let words = ["flake.lock is in the working tree", "HEAD", "commit it"];
+    let rev = ["verify-hosts", "--rev", "HEAD", "--base", before];
+    fails(&place, &rev, 4, &words);
+    place.write(".gitignore", "*.lock\n");
+    let words = ["flake.lock", "git ignores it", "`*.lock` in .gitignore:1"];
+    fails(&place, &BUILD, 4, &words);
+    place.git(&["add", "--force", "flake.lock"]).ok();
+    place.ask(&BUILD);
+}
+
+#[test]
+fn both_sides_of_a_merge_are_no_lock() {
+    let place = with_input();
+    lock(&place);
+    let whole = place.read("flake.lock");
+    let both = format!("{{\n<<<<<<< HEAD\n{whole}=======\n{whole}>>>>>>> other\n");
+    place.write("flake.lock", both);
+    let run = fails(
+        &place,
+        &BUILD,
+        4,
+        &["flake.lock", "merge", "line 2", "git checkout"],
+    );
+    // That alone is no way out here.
+    assert!(!run.stderr.contains("run `nix flake lock`"), "{run:?}");
+    place.git(&["checkout", "HEAD", "--", "flake.lock"]).ok();
+    place.ask(&BUILD);
+}
+
+#[test]
+fn a_replacement_that_leaves_its_inputs_open_is_an_error() {
+    let place = with_input();
+    lock(&place);
+    place.write("../open/flake.nix", inner_of(&place));
+    let open = url(&place, "open");
+    let args = ["build", "hosts/box", "--override-input", "word", &open];
+    let way = format!("nix flake lock {open}");
+    fails(&place, &args, 4, &["`word`", "`inner`", &way]);
+    // Nor is it fetched, where it could not be.
+    place.write(
+        "../open/flake.nix",
+        "{ inputs.inner.url = \"http://localhost:1/x.tar.gz\"; outputs = _: { }; }",
+    );
+    fails(&place, &args, 4, &["`word`", "`inner`"]);
+    // What follows an input of the flake is locked by the flake.
+    place.write("../open/flake.nix", inner_of(&place));
+    declare_all(
+        &place,
+        "word.url = \"path:DIR/open\"; word.inputs.inner.follows = \"other\"; other.url = \"path:DIR/other\";",
+    );
+    lock(&place);
+    place.ask(&args);
+    place.write(
+        "../open/flake.nix",
+        "{ inputs.inner.url = \"http://localhost:1/x.tar.gz\"; outputs = _: { }; }",
+    );
+    place.ask(&args);
+}
+
+fn inner_of(place: &Place) -> String {
+    format!(
+        "{{ inputs.inner.url = \"{}\"; outputs = _: {{ }}; }}",
+        url(place, "other")
+    )
 }

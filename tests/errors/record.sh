@@ -43,7 +43,7 @@ EOF
 normalised() {
   case $(cat "$work/words") in
     *" eval "*" --apply "*) echo '$ nix eval --apply' ;;
-    *" eval "*) echo '$ nix eval --expr' ;;
+    *" --no-update-lock-file "*) echo '$ nix flake metadata --no-update-lock-file' ;;
     *" build "*) echo '$ nix build' ;;
     *" store add "*) echo '$ nix store add' ;;
     *) echo '$ nix flake metadata' ;;

@@ -74,7 +74,7 @@ fn error_of(recording: &str, sets: bool) -> NixError {
     let fault = Fault::of(&plain[start..], "", STAGED);
     match call {
         "$ nix eval --apply" => explain(&request(sets), fault),
-        "$ nix eval --expr" => NixError::Flake {
+        "$ nix flake metadata --no-update-lock-file" => NixError::Flake {
             fault: Box::new(fault),
         },
         "$ nix build" => failed_build(said),

@@ -42,9 +42,11 @@ pub async fn why(
         }
         let commit = origin.is_commit() && session.project.top.as_std_path().join(&path).exists();
         return Some(match commit {
-            true => Unstaged::NotInCommit {
-                commit: origin.label().to_owned(),
-            },
+            true => {
+                *file = path.to_str()?.to_owned();
+                let commit = origin.label().to_owned();
+                Unstaged::NotInCommit { commit }
+            }
             false => Unstaged::Nowhere {
                 near: near(tree, &path)
                     .iter()
