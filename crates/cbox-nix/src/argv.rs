@@ -197,7 +197,7 @@ pub fn staged_reference(store_path: &str, dir: &str, nar_hash: &str) -> String {
 mod tests {
     use super::*;
 
-    fn shown(arguments: &[OsString]) -> String {
+    fn command_line(arguments: &[OsString]) -> String {
         crate::process::Command::new("nix", arguments).to_shell()
     }
 
@@ -207,7 +207,7 @@ mod tests {
     fn a_plain_run() {
         let options = Options::default();
         assert_eq!(
-            shown(&options.eval(
+            command_line(&options.eval(
                 "path:/nix/store/a-source?narHash=x",
                 ".a.\"b\"",
                 "x: \"${x}\""
@@ -219,17 +219,17 @@ mod tests {
             )
         );
         assert_eq!(
-            shown(&options.build(&["/nix/store/a.drv^out".into()], None)),
+            command_line(&options.build(&["/nix/store/a.drv^out".into()], None)),
             format!(
                 "{FEATURES} build --log-format internal-json --keep-going --no-link /nix/store/a.drv^out"
             )
         );
         assert_eq!(
-            shown(&options.add(Path::new("/tmp/x"))),
+            command_line(&options.add(Path::new("/tmp/x"))),
             format!("{FEATURES} store add --name source /tmp/x")
         );
         assert_eq!(
-            shown(&options.link("/nix/store/a", Path::new("/w/out/a b"))),
+            command_line(&options.link("/nix/store/a", Path::new("/w/out/a b"))),
             format!("{FEATURES} build --out-link '/w/out/a b' /nix/store/a")
         );
     }
@@ -248,7 +248,7 @@ mod tests {
             },
             import_from_derivation: true,
         };
-        let eval = shown(&options.eval("r", ".a", "x"));
+        let eval = command_line(&options.eval("r", ".a", "x"));
         assert!(
             eval.contains("--store /srv --offline --show-trace"),
             "{eval}"
@@ -261,7 +261,7 @@ mod tests {
         );
         assert!(eval.contains("allow-import-from-derivation true"), "{eval}");
         assert!(!eval.contains("-L") && !eval.contains("builders"), "{eval}");
-        let build = shown(&options.build(&["d^out".into()], Some(Path::new("/l"))));
+        let build = command_line(&options.build(&["d^out".into()], Some(Path::new("/l"))));
         assert!(
             build.contains("--builders 'ssh://b aarch64-linux' -L --out-link /l d^out"),
             "{build}"

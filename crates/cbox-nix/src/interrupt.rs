@@ -61,25 +61,25 @@ impl fmt::Display for Signal {
 
 /// What was asked so far.
 #[derive(Debug, Clone, Copy, Default)]
-struct Asked {
+struct StopRequests {
     first: Option<Signal>,
     times: u32,
 }
 
 /// Says whether a signal has come. Clones all say the same.
 #[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<Asked>);
+pub struct Interrupt(watch::Receiver<StopRequests>);
 
 /// Ends what looks at one [`Interrupt::child`].
 #[derive(Debug)]
-pub struct Cancel(watch::Sender<Asked>);
+pub struct Cancel(watch::Sender<StopRequests>);
 
 impl Cancel {
     /// Asks it to stop.
     pub fn cancel(&self) {
-        self.0.send_modify(|asked| {
-            asked.first.get_or_insert(Signal::Terminate);
-            asked.times += 1;
+        self.0.send_modify(|requests| {
+            requests.first.get_or_insert(Signal::Terminate);
+            requests.times += 1;
         });
     }
 }
@@ -91,15 +91,15 @@ impl Interrupt {
     /// # Errors
     /// When a handler cannot be installed.
     pub fn listen() -> io::Result<Self> {
-        let (sender, receiver) = watch::channel(Asked::default());
+        let (sender, receiver) = watch::channel(StopRequests::default());
         for wanted in Signal::ALL {
             let mut stream = signal(wanted.kind())?;
             let sender = sender.clone();
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
-                    sender.send_modify(|asked| {
-                        asked.first.get_or_insert(wanted);
-                        asked.times += 1;
+                    sender.send_modify(|requests| {
+                        requests.first.get_or_insert(wanted);
+                        requests.times += 1;
                     });
                 }
             });
@@ -110,22 +110,22 @@ impl Interrupt {
     /// One that never says stop.
     #[must_use]
     pub fn never() -> Self {
-        Self(watch::channel(Asked::default()).1)
+        Self(watch::channel(StopRequests::default()).1)
     }
 
     /// One that also says stop when the handle is told to: the work that looks at it ends in
     /// the same orderly way, and the run goes on.
     #[must_use]
     pub fn child(&self) -> (Self, Cancel) {
-        let (sender, receiver) = watch::channel(Asked::default());
+        let (sender, receiver) = watch::channel(StopRequests::default());
         let (cancel, mut parent) = (Cancel(sender.clone()), self.0.clone());
         tokio::spawn(async move {
             loop {
-                let asked = *parent.borrow_and_update();
-                if asked.first.is_some() {
+                let requests = *parent.borrow_and_update();
+                if requests.first.is_some() {
                     sender.send_modify(|known| {
-                        known.first = asked.first;
-                        known.times = known.times.max(asked.times);
+                        known.first = requests.first;
+                        known.times = known.times.max(requests.times);
                     });
                 }
                 tokio::select! {
@@ -155,8 +155,8 @@ impl Interrupt {
 
     /// Waits for the first signal, or for the second when one has come already.
     pub(crate) async fn next(&mut self, seen: u32) -> Signal {
-        match self.0.wait_for(|asked| asked.times > seen).await {
-            Ok(asked) if asked.first.is_some() => asked.first.unwrap_or(Signal::Interrupt),
+        match self.0.wait_for(|requests| requests.times > seen).await {
+            Ok(requests) if requests.first.is_some() => requests.first.unwrap_or(Signal::Interrupt),
             // No signal can come any more.
             _ => std::future::pending().await,
         }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_child_stops_when_it_is_told_to_and_its_parent_goes_on() {
         run(async {
-            let parent = Interrupt(watch::channel(Asked::default()).1);
+            let parent = Interrupt(watch::channel(StopRequests::default()).1);
             let (mut child, cancel) = parent.child();
             assert_eq!(child.signal(), None);
             cancel.cancel();
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn a_child_stops_with_its_parent() {
         run(async {
-            let (sender, receiver) = watch::channel(Asked::default());
+            let (sender, receiver) = watch::channel(StopRequests::default());
             let (mut child, _cancel) = Interrupt(receiver).child();
-            sender.send_modify(|asked| {
-                asked.first = Some(Signal::Interrupt);
-                asked.times = 1;
+            sender.send_modify(|requests| {
+                requests.first = Some(Signal::Interrupt);
+                requests.times = 1;
             });
             assert_eq!(child.next(0).await, Signal::Interrupt);
         });

@@ -68,32 +68,32 @@ mod tests {
 
     #[test]
     fn lines_are_kept_once_and_in_bounded_number() {
-        let mut said = Messages::default();
+        let mut messages = Messages::default();
         for round in 0..3 {
             for number in 0..MOST + 5 {
-                said.push(format!("warning: {number}").as_bytes());
+                messages.push(format!("warning: {number}").as_bytes());
             }
-            said.push(b"");
-            assert_eq!(said.more(), 5 * (round + 1));
+            messages.push(b"");
+            assert_eq!(messages.more(), 5 * (round + 1));
         }
-        let lines: Vec<String> = said.lines().collect();
+        let lines: Vec<String> = messages.lines().collect();
         assert_eq!(lines.len(), MOST);
         assert_eq!(lines[1], "warning: 1");
     }
 
     #[test]
     fn lines_are_cut_and_harmless() {
-        let mut said = Messages::default();
-        said.push(&vec![b'x'; 1 << 20]);
-        said.push(b"\x1b[35;1mwarning:\x1b[0m look \xff");
-        let lines: Vec<String> = said.lines().collect();
+        let mut messages = Messages::default();
+        messages.push(&vec![b'x'; 1 << 20]);
+        messages.push(b"\x1b[35;1mwarning:\x1b[0m look \xff");
+        let lines: Vec<String> = messages.lines().collect();
         assert_eq!(lines[0].len(), LONGEST);
         assert_eq!(lines[1], "warning: look \u{fffd}");
     }
 
     #[test]
     fn what_the_user_replaced_is_no_news() {
-        let mut said = Messages::default();
+        let mut messages = Messages::default();
         for line in [
             "trace: a",
             "\u{1b}[35;1mwarning:\u{1b}[0m not writing modified lock file of flake 'path:x':",
@@ -103,18 +103,18 @@ mod tests {
             "warning: b",
             "  of two lines",
         ] {
-            said.push(line.as_bytes());
+            messages.push(line.as_bytes());
         }
-        let lines: Vec<String> = said.lines().collect();
+        let lines: Vec<String> = messages.lines().collect();
         assert_eq!(lines, ["trace: a", "warning: b", "  of two lines"]);
     }
 
     #[test]
     fn the_error_is_told_elsewhere() {
-        let mut said = Messages::default();
+        let mut messages = Messages::default();
         for line in ["trace: a", "error:", "   … while", "trace: b"] {
-            said.push(line.as_bytes());
+            messages.push(line.as_bytes());
         }
-        assert_eq!(said.lines().collect::<Vec<_>>(), ["trace: a"]);
+        assert_eq!(messages.lines().collect::<Vec<_>>(), ["trace: a"]);
     }
 }

@@ -131,9 +131,9 @@ impl Fields<'_> {
         names.dedup();
         for name in names {
             // Said once, by the derivation's own fields.
-            let said = (name == "name" && renamed) || name == "system" || name == "builder";
+            let is_listed = (name == "name" && renamed) || name == "system" || name == "builder";
             match (old.get(name), new.get(name)) {
-                _ if said => {}
+                _ if is_listed => {}
                 (Some(old), Some(new)) => self.compare_fields(name, old, new, found),
                 (Some(old), None) => found.push(Difference::new(
                     name,
@@ -174,13 +174,16 @@ impl Fields<'_> {
         if self.references.same(old, new) {
             return;
         }
-        let mut shown = (self.shown(old, Side::Old), self.shown(new, Side::New));
+        let mut readable = (self.readable(old, Side::Old), self.readable(new, Side::New));
         // An old path can be paired with two new ones, and then reads like either.
-        if shown.0 == shown.1 {
+        if readable.0 == readable.1 {
             let whole = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-            shown = (whole(old), whole(new));
+            readable = (whole(old), whole(new));
         }
-        found.push(Difference::new(name, text::change(&shown.0, &shown.1)));
+        found.push(Difference::new(
+            name,
+            text::change(&readable.0, &readable.1),
+        ));
     }
 
     fn compare_values(&self, name: &str, old: &Value, new: &Value, found: &mut Vec<Difference>) {
@@ -266,20 +269,20 @@ impl Fields<'_> {
 
     fn field(&self, field: &Field<'_>, side: Side) -> String {
         match field {
-            Field::Text(text) => self.shown(text, side),
+            Field::Text(text) => self.readable(text, side),
             Field::Json(value) => self.value(value, side),
         }
     }
 
     fn value(&self, value: &Value, side: Side) -> String {
         match value {
-            Value::String(text) => self.shown(text.as_bytes(), side),
-            value => self.shown(value.to_string().as_bytes(), side),
+            Value::String(text) => self.readable(text.as_bytes(), side),
+            value => self.readable(value.to_string().as_bytes(), side),
         }
     }
 
-    fn shown(&self, text: &[u8], side: Side) -> String {
-        self.references.shown(self.graph, text, side)
+    fn readable(&self, text: &[u8], side: Side) -> String {
+        self.references.readable(self.graph, text, side)
     }
 }
 
@@ -326,8 +329,9 @@ fn compare_outputs(old: &Derivation, new: &Derivation, found: &mut Vec<Differenc
     };
     let (old, new) = (all(old), all(new));
     // The variables `outputs` and `outputHash` say it better, where they are.
-    let said = |field: &str, found: &[Difference]| found.iter().any(|known| known.field == field);
-    if !old.keys().eq(new.keys()) && !said("outputs", found) {
+    let is_listed =
+        |field: &str, found: &[Difference]| found.iter().any(|known| known.field == field);
+    if !old.keys().eq(new.keys()) && !is_listed("outputs", found) {
         let names = |outputs: &BTreeMap<String, (String, bool)>| -> Vec<String> {
             outputs.keys().cloned().collect()
         };
@@ -340,7 +344,7 @@ fn compare_outputs(old: &Derivation, new: &Derivation, found: &mut Vec<Differenc
         let Some((old_hash, build_told)) = old.get(name) else {
             continue;
         };
-        if hash != old_hash && !said("outputHash", found) {
+        if hash != old_hash && !is_listed("outputHash", found) {
             let none = |hash: &String| {
                 if hash.is_empty() {
                     "none".to_owned()

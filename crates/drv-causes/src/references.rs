@@ -177,30 +177,30 @@ impl References {
     /// `text` for people, with store paths made short, and so that what is paired reads
     /// the same on both sides: `…-name`. Other paths keep the first digits of their hash,
     /// since two of them can have one name.
-    pub(super) fn shown(&self, graph: &Graph, text: &[u8], side: Side) -> String {
-        let mut shown = String::new();
+    pub(super) fn readable(&self, graph: &Graph, text: &[u8], side: Side) -> String {
+        let mut readable = String::new();
         let mut rest = text;
         while let Some((before, path)) = next_path(rest) {
             let (directory, digest) = (&rest[before..path], &rest[path..path + DIGEST_LENGTH]);
-            shown.push_str(&String::from_utf8_lossy(&rest[..before]));
+            readable.push_str(&String::from_utf8_lossy(&rest[..before]));
             debug_assert!(directory.ends_with(b"/"));
             match self.at(&rest[path..]) {
                 Some((length, named))
                     if length > DIGEST_LENGTH && self.is_paired(named.owner, side) =>
                 {
-                    shown.push('…');
-                    shown.push_str(&self.new_rest(graph, named, side));
+                    readable.push('…');
+                    readable.push_str(&self.new_rest(graph, named, side));
                     rest = &rest[path + length..];
                 }
                 _ => {
-                    shown.push_str(&String::from_utf8_lossy(&digest[..7]));
-                    shown.push('…');
+                    readable.push_str(&String::from_utf8_lossy(&digest[..7]));
+                    readable.push('…');
                     rest = &rest[path + DIGEST_LENGTH..];
                 }
             }
         }
-        shown.push_str(&String::from_utf8_lossy(rest));
-        shown
+        readable.push_str(&String::from_utf8_lossy(rest));
+        readable
     }
 
     fn is_paired(&self, id: Id, side: Side) -> bool {

@@ -97,7 +97,7 @@ fn lines<T: AsRef<str> + Eq + std::hash::Hash + Ord>(
 mod tests {
     use super::*;
 
-    fn shown(change: &Change) -> String {
+    fn readable(change: &Change) -> String {
         match change {
             Change::Text { lines } => {
                 let lines = lines
@@ -114,16 +114,16 @@ mod tests {
     fn lines_stand_with_their_neighbours() {
         let old = "a\nb\nc\nd\ne\nf\ng\nh\n";
         let new = "a\nB\nc\nd\ne\nf\nh\n";
-        assert_eq!(shown(&change(old, new)), " a|-b|+B| c|…| f|-g| h");
+        assert_eq!(readable(&change(old, new)), " a|-b|+B| c|…| f|-g| h");
     }
 
     #[test]
     fn short_values_are_shown_whole() {
         assert_eq!(
-            shown(&change("one two", "one three")),
+            readable(&change("one two", "one three")),
             "one two → one three"
         );
-        assert_eq!(shown(&change("", "x")), " → x");
+        assert_eq!(readable(&change("", "x")), " → x");
     }
 
     #[test]
@@ -133,11 +133,11 @@ mod tests {
             .collect::<Vec<_>>();
         let old = many.join(" ");
         let new = old.replace("word7 ", "").replace("word20", "other");
-        assert_eq!(shown(&change(&old, &new)), "-word7|-word20|+other");
+        assert_eq!(readable(&change(&old, &new)), "-word7|-word20|+other");
     }
 
     #[test]
     fn what_differs_in_its_last_line_feed_still_differs() {
-        assert_eq!(shown(&change("a\n", "a")), "a\n → a");
+        assert_eq!(readable(&change("a\n", "a")), "a\n → a");
     }
 }

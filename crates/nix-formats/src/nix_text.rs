@@ -51,24 +51,24 @@ pub fn to_user_positions(text: &str, root: &str, staged: &str, top: &str) -> Str
         (top, inside) if top.ends_with(':') => format!("{top}{inside}"),
         (top, inside) => format!("{top}/{inside}"),
     };
-    let mut shown = String::with_capacity(text.len());
+    let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(staged) {
         let (before, found) = rest.split_at(start);
-        shown.push_str(before.strip_suffix(root).unwrap_or(before));
+        replaced.push_str(before.strip_suffix(root).unwrap_or(before));
         let after = &found[staged.len()..];
         let ends = |character: char| character.is_whitespace() || ":'\"»?,;)".contains(character);
         let end = after.find(ends).unwrap_or(after.len());
         match after[..end].strip_prefix('/') {
-            Some(inside) => shown.push_str(&place(inside)),
-            None if end == 0 => shown.push_str(&place("")),
+            Some(inside) => replaced.push_str(&place(inside)),
+            None if end == 0 => replaced.push_str(&place("")),
             // Another path that begins alike.
-            None => shown.push_str(&found[..staged.len() + end]),
+            None => replaced.push_str(&found[..staged.len() + end]),
         }
         rest = &after[end..];
     }
-    shown.push_str(rest);
-    shown
+    replaced.push_str(rest);
+    replaced
 }
 
 /// `text` without terminal escape sequences and other control characters, line feeds

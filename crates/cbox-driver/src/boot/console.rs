@@ -245,11 +245,11 @@ impl Lines {
         if self.last.len() == KEPT {
             self.last.pop_front();
         }
-        let shown = match line.char_indices().nth(KEPT_LENGTH) {
+        let short = match line.char_indices().nth(KEPT_LENGTH) {
             Some((end, _)) => format!("{}…", &line[..end]),
             None => line.to_owned(),
         };
-        self.last.push_back(shown);
+        self.last.push_back(short);
     }
 }
 

@@ -318,9 +318,10 @@ const LARGEST_X86: u64 = 8 << 20;
 const FLASH_AARCH64: u64 = 64 << 20;
 
 /// The firmware in a file that the user named, with the variables that lie beside it.
-pub fn from_file(path: &Utf8Path, shown: &Utf8Path, arch: Arch) -> Result<Firmware, Error> {
-    let unreadable =
-        |error: std::io::Error| Error::file(Kind::Environment, "read the firmware", shown, &error);
+pub fn from_file(path: &Utf8Path, display_path: &Utf8Path, arch: Arch) -> Result<Firmware, Error> {
+    let unreadable = |error: std::io::Error| {
+        Error::file(Kind::Environment, "read the firmware", display_path, &error)
+    };
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut content = Vec::new();
@@ -334,7 +335,10 @@ pub fn from_file(path: &Utf8Path, shown: &Utf8Path, arch: Arch) -> Result<Firmwa
         check(&content, arch).map_err(|reason| {
             Error::new(
                 Kind::Environment,
-                format!("{shown} is no UEFI firmware for {}: {reason}", arch.name()),
+                format!(
+                    "{display_path} is no UEFI firmware for {}: {reason}",
+                    arch.name()
+                ),
             )
             .hint(
                 "leave `--firmware` out and cbox looks for it, or name the file that QEMU \

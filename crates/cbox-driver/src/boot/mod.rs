@@ -142,7 +142,7 @@ pub async fn run(
         never = choose(menu, &heard, &aside) => match never {},
     };
     let lasted = begun.elapsed();
-    let said = running.aside();
+    let aside = running.aside();
     let failure = match &end {
         Ok(End::Exited(status)) => running.failure(*status),
         _ => None,
@@ -164,7 +164,7 @@ pub async fn run(
         End::Timeout(timeout) => return Err(too_late(timeout, &lines)),
         End::Exited(_) => match failure {
             Some(failure) => return Err(Error::from(failure)),
-            None if until.is_some() => return Err(too_early(lasted, &lines, &said)),
+            None if until.is_some() => return Err(too_early(lasted, &lines, &aside)),
             None => Outcome::Ended,
         },
     };
@@ -222,7 +222,7 @@ async fn follow(
                     pending = None;
                 }
             },
-            said = running.next(), if pending.is_none() => match said? {
+            text = running.next(), if pending.is_none() => match text? {
                 ChildEvent::Stdout(bytes) => {
                     let text = cleaner.clean(&bytes);
                     if text.lines().any(is_of_kernel) {
@@ -232,11 +232,11 @@ async fn follow(
                         heard.times.update(|times| times.wrapping_add(1));
                     }
                     let found = lines.push(&text);
-                    let shown = if is_raw { bytes } else { text.into_bytes() };
-                    if let Some(output) = output && !shown.is_empty() {
+                    let bytes = if is_raw { bytes } else { text.into_bytes() };
+                    if let Some(output) = output && !bytes.is_empty() {
                         match found {
-                            None => pending = Some(shown),
-                            Some(_) => output.leave(shown),
+                            None => pending = Some(bytes),
+                            Some(_) => output.leave(bytes),
                         }
                     }
                     if let Some(line) = found {
@@ -286,23 +286,23 @@ fn too_late(timeout: Duration, lines: &Lines) -> Error {
         Kind::Timeout,
         format!(
             "the console did not say it within {}{}",
-            shown(timeout),
+            seconds(timeout),
             last_words(lines)
         ),
     )
     .hint("`--timeout DURATION` waits longer, as 10m; emulation is ten times slower than KVM")
 }
 
-fn too_early(lasted: Duration, lines: &Lines, said: &str) -> Error {
-    let said = match said {
+fn too_early(lasted: Duration, lines: &Lines, qemu: &str) -> Error {
+    let qemu = match qemu {
         "" => String::new(),
-        said => format!("\nQEMU said: {said}"),
+        text => format!("\nQEMU said: {text}"),
     };
     Error::new(
         Kind::Ended,
         format!(
-            "the machine ended after {}, before the console said it{}{said}",
-            shown(lasted),
+            "the machine ended after {}, before the console said it{}{qemu}",
+            seconds(lasted),
             last_words(lines)
         ),
     )
@@ -318,7 +318,7 @@ fn last_words(lines: &Lines) -> String {
 }
 
 /// A duration for people: `8.4 s`, `300 s`.
-pub fn shown(duration: Duration) -> String {
+pub fn seconds(duration: Duration) -> String {
     if duration.subsec_millis() == 0 {
         format!("{} s", duration.as_secs())
     } else {

@@ -24,11 +24,11 @@ struct Info {
 pub async fn keep(
     image: &Image,
     file: &Utf8Path,
-    shown: &Utf8Path,
+    display_path: &Utf8Path,
     interrupt: &Interrupt,
 ) -> Result<bool, Error> {
     if file.symlink_metadata().is_err() {
-        create(image, file, shown, interrupt).await?;
+        create(image, file, display_path, interrupt).await?;
         return Ok(false);
     }
     // Not locked: QEMU says itself if another machine is at it.
@@ -48,7 +48,7 @@ pub async fn keep(
         reason => Err(Error::new(
             Kind::Usage,
             format!(
-                "{shown} is there, and is {}",
+                "{display_path} is there, and is {}",
                 match reason {
                     Some(Err(reason)) => reason,
                     _ => "no overlay of an image".to_owned(),
@@ -74,7 +74,7 @@ fn of(info: &Info, image: &Image) -> Result<(), String> {
 async fn create(
     image: &Image,
     file: &Utf8Path,
-    shown: &Utf8Path,
+    display_path: &Utf8Path,
     interrupt: &Interrupt,
 ) -> Result<(), Error> {
     let arguments = [
@@ -92,7 +92,7 @@ async fn create(
         Ok(_) => Ok(()),
         Err(NixError::Failed { stderr, .. }) => Err(Error::new(
             Kind::Output,
-            format!("cannot make the overlay {shown}: {stderr}"),
+            format!("cannot make the overlay {display_path}: {stderr}"),
         )
         .hint("`--keep FILE` names a file in a folder that you may write to")),
         Err(error) => Err(no_qemu_img(error)),

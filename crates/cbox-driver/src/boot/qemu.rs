@@ -247,14 +247,14 @@ mod tests {
         }
     }
 
-    fn shown(machine: &Machine) -> String {
+    fn command_line(machine: &Machine) -> String {
         machine.arguments().join(" ")
     }
 
     #[test]
     fn an_iso_is_a_cd_in_a_machine_without_a_window() {
         assert_eq!(
-            shown(&machine()),
+            command_line(&machine()),
             "-machine q35 -accel tcg -cpu max -smp 2 -m 4096 \
              -drive if=none,id=image,media=cdrom,readonly=on,format=raw,file=/nix/store/x/a,,b.iso \
              -device ide-cd,drive=image,bootindex=0 \
@@ -279,14 +279,14 @@ mod tests {
             },
             ..machine()
         };
-        let shown = shown(&machine);
+        let line = command_line(&machine);
         for words in [
             "-machine virt -accel tcg -cpu cortex-a72 ",
             " -drive if=pflash,unit=0,format=raw,readonly=on,file=/f/CODE.fd ",
             " -drive if=pflash,unit=1,format=raw,snapshot=on,file=/f/VARS.fd ",
             " -device virtio-scsi-pci -device scsi-cd,drive=image,bootindex=0 ",
         ] {
-            assert!(shown.contains(words), "{words} in {shown}");
+            assert!(line.contains(words), "{words} in {line}");
         }
     }
 
@@ -300,23 +300,23 @@ mod tests {
                 attached,
                 ..machine()
             };
-            let shown = shown(&throwaway);
+            let line = command_line(&throwaway);
             assert!(
-                shown.contains("id=image,snapshot=on,format=raw,file=/nix/store/x/a,,b.iso"),
-                "{shown}"
+                line.contains("id=image,snapshot=on,format=raw,file=/nix/store/x/a,,b.iso"),
+                "{line}"
             );
-            assert!(shown.contains(device), "{shown}");
+            assert!(line.contains(device), "{line}");
             let kept = Machine {
                 attached,
                 keep: Some("/home/me/state".into()),
                 ..machine()
             };
-            let shown = kept.arguments().join(" ");
+            let line = kept.arguments().join(" ");
             assert!(
-                shown.contains("id=image,format=qcow2,file=/home/me/state -device"),
-                "{shown}"
+                line.contains("id=image,format=qcow2,file=/home/me/state -device"),
+                "{line}"
             );
-            assert!(!shown.contains("/nix/store"), "{shown}");
+            assert!(!line.contains("/nix/store"), "{line}");
         }
     }
 
@@ -328,24 +328,24 @@ mod tests {
             ..machine()
         };
         assert!(
-            shown(&told).contains(
+            command_line(&told).contains(
                 " -smbios type=11,value=io.systemd.boot.kernel-cmdline-extra=console=ttyS0,,115200n8\
                  ,value=io.systemd.stub.kernel-cmdline-extra=console=ttyS0,,115200n8 "
             ),
             "{}",
-            shown(&told)
+            command_line(&told)
         );
         let worked = Machine {
             keyboard: Some("/tmp/a,b/keyboard".into()),
             ..machine()
         };
         assert!(
-            shown(&worked).contains(
+            command_line(&worked).contains(
                 " -chardev pipe,id=keyboard,path=/tmp/a,,b/keyboard \
                  -mon chardev=keyboard,mode=control "
             ),
             "{}",
-            shown(&worked)
+            command_line(&worked)
         );
     }
 
@@ -359,7 +359,7 @@ mod tests {
             extra: vec!["-snapshot".to_owned()],
             ..machine()
         };
-        let text = shown(&window);
+        let text = command_line(&window);
         assert!(text.contains("-accel kvm -cpu host"), "{text}");
         assert!(
             text.contains(
@@ -372,7 +372,7 @@ mod tests {
             arch: Arch::Aarch64,
             ..window
         };
-        let text = shown(&arm);
+        let text = command_line(&arm);
         assert!(
             text.contains("-device usb-kbd,bus=desk.0 -device virtio-gpu-pci"),
             "{text}"

@@ -19,7 +19,7 @@ use crate::{
     },
     subject::{
         Subject,
-        find::{self, Found, Meant, Versions, derivation_file},
+        find::{self, Conditions, Resolved, Versions, derivation_file},
     },
 };
 
@@ -83,20 +83,20 @@ pub async fn derivations(
     let session = evaluator.session;
     let versions = Versions::of(session, tracked_only);
     let forced = Forced::default();
-    let meant = Meant {
+    let conditions = Conditions {
         forced: &forced,
         with_local: false,
         tracked_only,
     };
     let (one, other) = tokio::try_join!(
-        versions.find(evaluator, &old.subject, &old.word, meant),
-        versions.find(evaluator, &new.subject, &new.word, meant)
+        versions.find(evaluator, &old.subject, &old.word, conditions),
+        versions.find(evaluator, &new.subject, &new.word, conditions)
     )?;
     // A derivation, or what gives one.
     let mut known = Vec::new();
     for found in [one, other] {
         known.push(match found {
-            Found::Derivation(path) => {
+            Resolved::Derivation(path) => {
                 let (store, inside) =
                     derivation_file(session.environment, &session.options, &path)?;
                 let place = |store: &Store| (store.root().to_owned(), store.dir.clone());
@@ -105,15 +105,15 @@ pub async fn derivations(
                 }
                 Ok(inside)
             }
-            Found::Output(path) => Ok(of_output(evaluator, &path).await?),
-            Found::Target(asked) => {
-                if !asked.snapshot.local.is_empty() {
+            Resolved::Output(path) => Ok(of_output(evaluator, &path).await?),
+            Resolved::Target(unevaluated) => {
+                if !unevaluated.snapshot.local.is_empty() {
                     session.reporter.note(&format!(
                         "{}: with local settings (`--tracked` leaves them out)",
-                        asked.label
+                        unevaluated.label
                     ));
                 }
-                Err(asked.item())
+                Err(unevaluated.item())
             }
         });
     }
@@ -155,17 +155,18 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<DrvPath
     {
         return Ok(manifest.drv);
     }
-    let shown = evaluator.session.environment.shown(path);
+    let display_path = evaluator.session.environment.display_path(path);
     let other = "name a .drv file, a target or a link that cbox made";
-    let inside = find::inside(&evaluator.nix.store, &target)
-        .ok_or_else(|| Error::new(Kind::Usage, format!("{shown} is in no store")).hint(other))?;
+    let inside = find::inside(&evaluator.nix.store, &target).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("{display_path} is in no store")).hint(other)
+    })?;
     let deriver = evaluator.nix.deriver(inside).await?;
     deriver
         .and_then(|deriver| DrvPath::try_from(deriver).ok())
         .ok_or_else(|| {
             Error::new(
                 Kind::Usage,
-                format!("nobody knows of which derivation {shown} is the output"),
+                format!("nobody knows of which derivation {display_path} is the output"),
             )
             .hint(other)
         })

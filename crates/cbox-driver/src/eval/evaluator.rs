@@ -69,18 +69,18 @@ impl<'a> Evaluator<'a> {
 impl<'s> Session<'s> {
     /// Asks Nix what it is, and locks the replaced inputs.
     pub async fn evaluator(&self, arguments: &NixArguments) -> Result<Evaluator<'_>, Error> {
-        let asked = &self.options;
+        let wanted = &self.options;
         let mut pass_through = PassThrough::sort(&arguments.others)
             .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
-        if asked.show_trace && !pass_through.wants_trace() {
+        if wanted.show_trace && !pass_through.wants_trace() {
             pass_through.everywhere.push(SHOW_TRACE.to_owned());
         }
         let config = self.project.config();
         let may_change = pass_through.may_change_evaluation;
         let import_from_derivation = config.evaluation.import_from_derivation;
         let options = Options {
-            store: asked.store.as_ref().map(|store| self.store_uri(store)),
-            offline: asked.offline,
+            store: wanted.store.as_ref().map(|store| self.store_uri(store)),
+            offline: wanted.offline,
             builders: arguments.builders.clone(),
             override_inputs: vec![],
             pass_through,
@@ -89,7 +89,7 @@ impl<'s> Session<'s> {
         let store_dir = self.environment.nix_store_dir.as_deref();
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
         let mut all_locked = true;
-        let lock = match asked.override_inputs.as_slice() {
+        let lock = match wanted.override_inputs.as_slice() {
             [] => Lock::parse(None),
             _ => Lock::parse(
                 std::fs::read(self.project.folder.join("flake.lock"))
@@ -97,7 +97,7 @@ impl<'s> Session<'s> {
                     .as_deref(),
             ),
         };
-        for (name, reference) in &asked.override_inputs {
+        for (name, reference) in &wanted.override_inputs {
             // Before anything is fetched for an input that there is not. (That the lock file
             // is none is said with its way out, once it is staged.)
             if let Ok(lock) = &lock {

@@ -103,14 +103,14 @@ pub fn annotate(session: &Session<'_>, audit: &Audit) {
 /// A finding with its place, in one line.
 pub fn described(session: &Session<'_>, path: &Path, found: &Found) -> String {
     let whole = session.project.top.as_std_path().join(path);
-    let shown = match Utf8PathBuf::from_path_buf(whole) {
-        Ok(whole) => session.environment.shown(&whole).into_string(),
+    let display_path = match Utf8PathBuf::from_path_buf(whole) {
+        Ok(whole) => session.environment.display_path(&whole).into_string(),
         Err(_) => path.display().to_string(),
     };
     let line = found
         .line
         .map_or_else(String::new, |line| format!(":{line}"));
-    format!("{shown}{line}: {}", told(found))
+    format!("{display_path}{line}: {}", told(found))
 }
 
 /// What was found, and under which name it is allowed.

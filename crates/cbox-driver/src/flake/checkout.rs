@@ -76,7 +76,7 @@ impl Checkout {
     /// `path` of this version as the user would name it.
     pub fn shown(&self, environment: &Environment, path: &Utf8Path) -> String {
         match &self.commit {
-            None => environment.shown(path).into_string(),
+            None => environment.display_path(path).into_string(),
             Some(commit) => {
                 let inside = path.strip_prefix(&self.project.top).unwrap_or(path);
                 format!("{}{inside}", commit.prefix)

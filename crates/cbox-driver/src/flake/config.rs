@@ -204,14 +204,14 @@ impl Config {
     pub fn parse(text: &str, file: &Utf8Path) -> Result<Self, Error> {
         let config: Self = toml::from_str(text).map_err(|error| {
             let found = error.span().map(|span| position(text, span.start));
-            let shown =
+            let position =
                 found.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
             let place = found.map(|(line, _)| Place {
                 file: file.to_owned(),
                 line,
             });
             let message = error.message().trim().replace('\n', ", ");
-            Error::new(Kind::Config, format!("{file}{shown}: {message}"))
+            Error::new(Kind::Config, format!("{file}{position}: {message}"))
                 .at(place)
                 .hint("docs/reference.md of cbox lists what can stand in cbox.toml")
         })?;

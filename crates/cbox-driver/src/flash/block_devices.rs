@@ -113,7 +113,7 @@ nonsense
 1 2 x:y / / rw - ext4 /dev/sda1 rw
 ";
         let mounts = mounts(text);
-        let shown: Vec<_> = mounts
+        let points: Vec<_> = mounts
             .iter()
             .map(|mount| {
                 (
@@ -125,7 +125,7 @@ nonsense
             })
             .collect();
         assert_eq!(
-            shown,
+            points,
             [
                 ((8, 2), "/", "ext4", "/dev/sda2"),
                 ((0, 45), "/home", "btrfs", "/dev/mapper/luks-1"),

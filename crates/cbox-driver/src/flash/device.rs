@@ -28,15 +28,17 @@ pub struct Device {
 impl Device {
     /// Opens the drive with this number, which people know as `shown`, for nobody else: what is mounted, swapped to or part
     /// of something cannot be opened so, nor can that be done to it as long as it is open.
-    pub fn open(path: &Utf8Path, shown: &Utf8Path, number: Number) -> Result<Self, Error> {
-        let device = Self::with(path, shown, OFlags::EXCL)?;
+    pub fn open(path: &Utf8Path, display_path: &Utf8Path, number: Number) -> Result<Self, Error> {
+        let device = Self::with(path, display_path, OFlags::EXCL)?;
         let metadata = device.file.metadata();
-        let opened = metadata.map_err(|error| not_opened(shown, error))?.rdev();
+        let opened = metadata
+            .map_err(|error| not_opened(display_path, error))?
+            .rdev();
         // A drive that was plugged in meanwhile may have the name of the one that was shown.
         if (major(opened), minor(opened)) != number {
             return Err(Error::new(
                 Kind::Environment,
-                format!("{shown} has become another drive meanwhile"),
+                format!("{display_path} has become another drive meanwhile"),
             )
             .hint("look at it again: `cbox flash --dry-run` shows what is on it"));
         }
@@ -44,19 +46,19 @@ impl Device {
     }
 
     /// Opens a file that is to be written to as a drive of its size.
-    pub fn open_file(path: &Utf8Path, shown: &Utf8Path) -> Result<Self, Error> {
-        Self::with(path, shown, OFlags::empty())
+    pub fn open_file(path: &Utf8Path, display_path: &Utf8Path) -> Result<Self, Error> {
+        Self::with(path, display_path, OFlags::empty())
     }
 
-    fn with(path: &Utf8Path, shown: &Utf8Path, flags: OFlags) -> Result<Self, Error> {
+    fn with(path: &Utf8Path, display_path: &Utf8Path, flags: OFlags) -> Result<Self, Error> {
         let opened = open(
             path.as_std_path(),
             OFlags::RDWR | OFlags::CLOEXEC | flags,
             Mode::empty(),
         );
-        let mut file = File::from(opened.map_err(|error| not_opened(shown, error.into()))?);
+        let mut file = File::from(opened.map_err(|error| not_opened(display_path, error.into()))?);
         let size = file.seek(SeekFrom::End(0));
-        let size = size.map_err(|error| not_opened(shown, error))?;
+        let size = size.map_err(|error| not_opened(display_path, error))?;
         Ok(Self { file, size })
     }
 }

@@ -181,7 +181,7 @@ impl Drive {
             return Err(refused(format!(
                 "{path} is in use: {} belongs to {}",
                 part.name,
-                holder.shown()
+                holder.description()
             ))
             .hint(holder.way_out()));
         }
@@ -235,7 +235,7 @@ impl Part {
 
     fn row(&self) -> [String; 5] {
         let Content { filesystem, label } = &self.content;
-        let uses: Vec<String> = self.uses.iter().map(Use::shown).collect();
+        let uses: Vec<String> = self.uses.iter().map(Use::description).collect();
         [
             self.name.clone(),
             size(self.size),
@@ -254,7 +254,7 @@ impl Use {
         }
     }
 
-    fn shown(&self) -> String {
+    fn description(&self) -> String {
         let how = match &self.how {
             How::Mounted(point) => format!("mounted at {point}"),
             How::Swap => "swap".to_owned(),
@@ -281,7 +281,7 @@ impl Holder {
         }
     }
 
-    fn shown(&self) -> String {
+    fn description(&self) -> String {
         let what = match &self.kind {
             HolderKind::Crypt(_) => "the encrypted volume",
             HolderKind::Lvm(_) => "the logical volume",

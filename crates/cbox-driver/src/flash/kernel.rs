@@ -21,7 +21,7 @@ const SECTOR: u64 = 512;
 
 /// What a number of a block device stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum BlockDevice {
     /// A drive as a whole.
     Whole(Box<Drive>),
     /// A partition, with the name of its drive.
@@ -52,12 +52,12 @@ impl Kernel {
     }
 
     /// The device of this number; `None` for one that the kernel does not know.
-    pub(super) fn device(&self, number: Number) -> Option<Found> {
+    pub(super) fn device(&self, number: Number) -> Option<BlockDevice> {
         let name = self.numbered(number)?;
         let folder = self.folder(&name)?;
         if folder.join("partition").exists() {
             let drive = folder.parent()?.file_name()?.to_str()?;
-            return Some(Found::Partition(drive.to_owned()));
+            return Some(BlockDevice::Partition(drive.to_owned()));
         }
         let whole = self.part(&name)?;
         let mut partitions: Vec<Part> = names(&folder)
@@ -68,16 +68,16 @@ impl Kernel {
         partitions.sort_by(|one, other| {
             (one.name.len(), &one.name).cmp(&(other.name.len(), &other.name))
         });
-        let says = |path: &str| said(&folder.join(path));
-        Some(Found::Whole(Box::new(Drive {
+        let attribute = |path: &str| read_attribute(&folder.join(path));
+        Some(BlockDevice::Whole(Box::new(Drive {
             size: whole.size,
-            vendor: says("device/vendor"),
+            vendor: attribute("device/vendor"),
             // Cards have a name, and loop devices a file.
-            model: says("device/model")
-                .or_else(|| says("device/name"))
-                .or_else(|| says("loop/backing_file")),
+            model: attribute("device/model")
+                .or_else(|| attribute("device/name"))
+                .or_else(|| attribute("loop/backing_file")),
             transport: transport(&name, &folder),
-            is_read_only: says("ro").as_deref() == Some("1"),
+            is_read_only: attribute("ro").as_deref() == Some("1"),
             whole,
             partitions,
             name,
@@ -88,7 +88,8 @@ impl Kernel {
         let folder = self.folder(name)?;
         let mut uses = vec![];
         self.find_uses(name, &folder, &[], &mut uses);
-        let number = said(&folder.join("dev")).and_then(|text| block_devices::number(&text));
+        let number =
+            read_attribute(&folder.join("dev")).and_then(|text| block_devices::number(&text));
         let content = number.map(|number| self.content(number));
         Some(Part {
             name: name.to_owned(),
@@ -191,7 +192,7 @@ impl Kernel {
 
 /// What made a device of others.
 fn holder_kind(name: &str, folder: &Path) -> HolderKind {
-    let Some(mapped) = said(&folder.join("dm/name")) else {
+    let Some(mapped) = read_attribute(&folder.join("dm/name")) else {
         return match name {
             name if name.starts_with("md") => HolderKind::Raid,
             name if name.starts_with("loop") => HolderKind::Loop,
@@ -199,7 +200,7 @@ fn holder_kind(name: &str, folder: &Path) -> HolderKind {
         };
     };
     // What is before the first hyphen says who made it (dmsetup(8), "uuid").
-    let uuid = said(&folder.join("dm/uuid")).unwrap_or_default();
+    let uuid = read_attribute(&folder.join("dm/uuid")).unwrap_or_default();
     match uuid.split('-').next() {
         Some("CRYPT") => HolderKind::Crypt(mapped),
         Some("LVM") => HolderKind::Lvm(mapped),
@@ -245,12 +246,13 @@ fn file_name(path: &Path) -> Option<String> {
 
 /// The size of a device in bytes.
 fn size(folder: &Path) -> u64 {
-    let sectors: Option<u64> = said(&folder.join("size")).and_then(|text| text.parse().ok());
+    let sectors: Option<u64> =
+        read_attribute(&folder.join("size")).and_then(|text| text.parse().ok());
     sectors.unwrap_or(0).saturating_mul(SECTOR)
 }
 
 /// What a file of sysfs says, without the blanks that devices fill it with.
-fn said(file: &Path) -> Option<String> {
+fn read_attribute(file: &Path) -> Option<String> {
     let text = printable(fs::read_to_string(file).ok()?.trim());
     (!text.is_empty()).then_some(text)
 }

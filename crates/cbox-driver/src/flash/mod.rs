@@ -25,7 +25,7 @@ use rustix::fs::{major, minor};
 use self::{
     copy::{Cause, Failure, State},
     device::Device,
-    kernel::{Found, Kernel},
+    kernel::{BlockDevice, Kernel},
 };
 use crate::{
     error::{Error, Kind},
@@ -44,7 +44,7 @@ pub use self::drive::Drive;
 #[derive(Debug)]
 pub struct Place {
     /// Its path as the user has it.
-    pub shown: Utf8PathBuf,
+    pub display_path: Utf8PathBuf,
     /// The path, as the system has it.
     pub path: Utf8PathBuf,
     /// What the kernel says of it.
@@ -74,7 +74,7 @@ impl Place {
     /// by mistake, or a drive that is none any more, has to be told from it.
     pub fn find(
         path: Utf8PathBuf,
-        shown: &Utf8Path,
+        display_path: &Utf8Path,
         is_file: bool,
         built: &Built,
     ) -> Result<Self, Error> {
@@ -84,28 +84,28 @@ impl Place {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(match is_file {
-                    true => wrong(format!("there is no file {shown}"))
-                        .hint(format!("`truncate --size 8G {shown}` makes one")),
-                    false => wrong(format!("there is no drive {shown}")).hint(DRIVES),
+                    true => wrong(format!("there is no file {display_path}"))
+                        .hint(format!("`truncate --size 8G {display_path}` makes one")),
+                    false => wrong(format!("there is no drive {display_path}")).hint(DRIVES),
                 });
             }
-            Err(error) => return Err(Error::file(Kind::Usage, "look at", shown, &error)),
+            Err(error) => return Err(Error::file(Kind::Usage, "look at", display_path, &error)),
         };
         let kind = metadata.file_type();
         let place = |drive, number| Self {
-            shown: shown.to_owned(),
+            display_path: display_path.to_owned(),
             path: path.clone(),
             drive,
             number,
         };
         let place = match (kind.is_block_device(), kind.is_file()) {
             (true, _) if is_file => {
-                return Err(wrong(format!("{shown} is a drive, and no file"))
+                return Err(wrong(format!("{display_path} is a drive, and no file"))
                     .hint("leave `--file` out, if the drive is meant"));
             }
             (true, _) => {
                 let number = (major(metadata.rdev()), minor(metadata.rdev()));
-                let drive = whole(&kernel, number, shown)?;
+                let drive = whole(&kernel, number, display_path)?;
                 place(drive, Some(number))
             }
             (_, true) if is_file => {
@@ -113,28 +113,28 @@ impl Place {
                 if image.is_some_and(|image| {
                     (image.dev(), image.ino()) == (metadata.dev(), metadata.ino())
                 }) {
-                    return Err(wrong(format!("{shown} is the image itself")));
+                    return Err(wrong(format!("{display_path} is the image itself")));
                 }
-                let name = shown.file_name().unwrap_or(shown.as_str());
+                let name = display_path.file_name().unwrap_or(display_path.as_str());
                 place(Drive::of_file(name, metadata.len()), None)
             }
             (_, true) => {
-                return Err(wrong(format!("{shown} is a file, and no drive"))
+                return Err(wrong(format!("{display_path} is a file, and no drive"))
                     .hint("`--file` writes to it as to a drive of its size"));
             }
             (_, false) => {
-                return Err(wrong(format!("{shown} is no drive")).hint(DRIVES));
+                return Err(wrong(format!("{display_path} is no drive")).hint(DRIVES));
             }
         };
-        place.drive.check(shown, built.artifact.size)?;
+        place.drive.check(display_path, built.artifact.size)?;
         Ok(place)
     }
 
     /// Opens it for nobody else.
     pub fn open(&self) -> Result<Device, Error> {
         match self.number {
-            Some(number) => Device::open(&self.path, &self.shown, number),
-            None => Device::open_file(&self.path, &self.shown),
+            Some(number) => Device::open(&self.path, &self.display_path, number),
+            None => Device::open_file(&self.path, &self.display_path),
         }
     }
 
@@ -203,7 +203,7 @@ impl Place {
 
     /// Why a copy has ended early, and what is on the drive now.
     fn failed(&self, failure: Failure, signal: Option<Signal>, length: u64) -> Error {
-        let path = &self.shown;
+        let path = &self.display_path;
         let state = match failure.state {
             State::Untouched => format!("nothing was written to {path}"),
             State::Partly(done) => format!(
@@ -257,19 +257,19 @@ impl Place {
 }
 
 /// The drive with this number.
-fn whole(kernel: &Kernel, number: Number, shown: &Utf8Path) -> Result<Drive, Error> {
+fn whole(kernel: &Kernel, number: Number, display_path: &Utf8Path) -> Result<Drive, Error> {
     match kernel.device(number) {
-        Some(Found::Whole(drive)) => Ok(*drive),
-        Some(Found::Partition(drive)) => Err(Error::new(
+        Some(BlockDevice::Whole(drive)) => Ok(*drive),
+        Some(BlockDevice::Partition(drive)) => Err(Error::new(
             Kind::Usage,
-            format!("{shown} is a partition, and an image is a whole drive"),
+            format!("{display_path} is a partition, and an image is a whole drive"),
         )
         .hint(format!(
             "its drive is /dev/{drive}, and all that is on it goes"
         ))),
         None => Err(Error::new(
             Kind::Environment,
-            format!("the kernel says nothing of {shown} below /sys"),
+            format!("the kernel says nothing of {display_path} below /sys"),
         )
         .hint("outside of a container it does")),
     }

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::{
     drive::Drive,
-    kernel::{Found, Kernel},
+    kernel::{BlockDevice, Kernel},
 };
 use crate::{
     error::{Error, Kind},
@@ -121,7 +121,7 @@ impl Fake {
 
     fn drive(&self, number: Number) -> Drive {
         match self.kernel().device(number) {
-            Some(Found::Whole(drive)) => *drive,
+            Some(BlockDevice::Whole(drive)) => *drive,
             other => panic!("{other:?}"),
         }
     }
@@ -158,7 +158,7 @@ fn a_drive_says_what_it_is_and_what_is_on_it() {
     assert_eq!(empty.rows(), ["  no partitions"]);
     assert_eq!(fake.kernel().device((9, 9)), None);
     let partition = fake.kernel().device((8, 26));
-    assert_eq!(partition, Some(Found::Partition("sdb".to_owned())));
+    assert_eq!(partition, Some(BlockDevice::Partition("sdb".to_owned())));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn system_of(name: &str) -> Option<(&str, System)> {
 
 /// What evaluation found of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct EvaluatedEntry {
     /// Its entry of `nixosConfigurations`.
     pub entry: Entry,
     /// The system it is for and what it can be built as, or in one line why that is not
@@ -128,7 +128,7 @@ impl Starter {
     /// `folders` are the names of the folders in `hosts/` that have a `default.nix`.
     /// `commands` are words that the command line takes for something else than a kind.
     #[must_use]
-    pub fn new(found: Vec<Found>, folders: &[String], commands: &[&str]) -> Self {
+    pub fn new(found: Vec<EvaluatedEntry>, folders: &[String], commands: &[&str]) -> Self {
         let mut hosts: Vec<Host> = found.into_iter().map(host).collect();
         let mut taken: BTreeSet<String> = hosts
             .iter()
@@ -160,8 +160,8 @@ impl Starter {
 }
 
 /// What becomes of one host, its images not yet named.
-fn host(found: Found) -> Host {
-    let Found { entry, answer } = found;
+fn host(found: EvaluatedEntry) -> Host {
+    let EvaluatedEntry { entry, answer } = found;
     let uses = answer.and_then(|(system, images)| {
         word(&entry.name).map_err(|error| error.to_string())?;
         uses(&entry, system, &images).ok_or_else(|| {

@@ -26,12 +26,12 @@ pub struct Entry {
     /// The link, or what lies in its place.
     pub path: Utf8PathBuf,
     /// What it is.
-    pub found: Found,
+    pub kind: EntryKind,
 }
 
 /// What an entry is.
 #[derive(Debug)]
-pub enum Found {
+pub enum EntryKind {
     /// A link that cbox made, with its record.
     Made(Box<Manifest>),
     /// A record whose link somebody has removed.
@@ -76,29 +76,29 @@ impl Entry {
     }
 
     /// Its path as the user would write it, without what a terminal would take for a command.
-    pub fn shown_path(&self, environment: &Environment) -> String {
-        let path = environment.shown(&self.path);
+    pub fn display_path(&self, environment: &Environment) -> String {
+        let path = environment.display_path(&self.path);
         harmless(path.as_str(), usize::MAX)
     }
 
     /// Its name without what a terminal would take for a command.
-    pub fn shown(&self) -> String {
+    pub fn display_name(&self) -> String {
         harmless(&self.name, usize::MAX)
     }
 
     /// Its manifest, if cbox made it.
     pub fn manifest(&self) -> Option<&Manifest> {
-        match &self.found {
-            Found::Made(manifest) | Found::Unlinked(manifest) => Some(manifest),
-            Found::Other { .. } => None,
+        match &self.kind {
+            EntryKind::Made(manifest) | EntryKind::Unlinked(manifest) => Some(manifest),
+            EntryKind::Other { .. } => None,
         }
     }
 
     /// Why it does not count as made by cbox, if so.
     pub fn why_other(&self) -> Option<&Other> {
-        match &self.found {
-            Found::Other { why, .. } => Some(why),
-            Found::Made(_) | Found::Unlinked(_) => None,
+        match &self.kind {
+            EntryKind::Other { why, .. } => Some(why),
+            EntryKind::Made(_) | EntryKind::Unlinked(_) => None,
         }
     }
 
@@ -109,10 +109,10 @@ impl Entry {
 
     /// The store path that the link points to.
     pub fn store_path(&self) -> Option<&str> {
-        match &self.found {
-            Found::Made(manifest) => Some(&manifest.out),
-            Found::Unlinked(_) => None,
-            Found::Other { store_path, .. } => store_path.as_deref(),
+        match &self.kind {
+            EntryKind::Made(manifest) => Some(&manifest.out),
+            EntryKind::Unlinked(_) => None,
+            EntryKind::Other { store_path, .. } => store_path.as_deref(),
         }
     }
 
@@ -168,7 +168,7 @@ pub fn read(folder: &Utf8Path, store_dir: &str, with_others: bool) -> Result<Vec
             let link = name.strip_suffix(extension)?;
             Some((link, *names.get(link)?))
         };
-        let found = if *is_link {
+        let kind = if *is_link {
             of_a_link(&path, name, store_dir)
         } else if [MANIFEST, CHECKSUM]
             .into_iter()
@@ -181,11 +181,11 @@ pub fn read(folder: &Utf8Path, store_dir: &str, with_others: bool) -> Result<Vec
             entries.push(Entry {
                 path: folder.join(link),
                 name: link.to_owned(),
-                found: Found::Unlinked(Box::new(manifest)),
+                kind: EntryKind::Unlinked(Box::new(manifest)),
             });
             continue;
         } else {
-            Found::Other {
+            EntryKind::Other {
                 why: Other::File,
                 store_path: None,
             }
@@ -193,22 +193,22 @@ pub fn read(folder: &Utf8Path, store_dir: &str, with_others: bool) -> Result<Vec
         entries.push(Entry {
             name: name.clone(),
             path,
-            found,
+            kind,
         });
     }
     // The checksum of a record without a link is that record's.
     let checksums: Vec<Utf8PathBuf> = entries.iter().flat_map(Entry::records).collect();
     entries.retain(|entry| {
         let is_plain = matches!(
-            &entry.found,
-            Found::Other {
+            &entry.kind,
+            EntryKind::Other {
                 why: Other::File,
                 store_path: None
             }
         );
         let is_stray = matches!(
-            &entry.found,
-            Found::Other {
+            &entry.kind,
+            EntryKind::Other {
                 store_path: None,
                 ..
             }
@@ -219,7 +219,7 @@ pub fn read(folder: &Utf8Path, store_dir: &str, with_others: bool) -> Result<Vec
     Ok(entries)
 }
 
-fn of_a_link(path: &Utf8Path, name: &str, store_dir: &str) -> Found {
+fn of_a_link(path: &Utf8Path, name: &str, store_dir: &str) -> EntryKind {
     let target = path.read_link_utf8().map(Utf8PathBuf::into_string);
     let target = target.unwrap_or_default();
     let store_path = StorePath::from_absolute_path(&target, store_dir).ok();
@@ -230,12 +230,12 @@ fn of_a_link(path: &Utf8Path, name: &str, store_dir: &str) -> Found {
         Some(Ok(manifest)) => {
             if store_path.is_some() && manifest.out.as_str() == target && is_called(&manifest, name)
             {
-                return Found::Made(Box::new(manifest));
+                return EntryKind::Made(Box::new(manifest));
             }
             Other::Changed
         }
     };
-    Found::Other {
+    EntryKind::Other {
         why,
         store_path: store_path.map(|path| path.to_string()),
     }

@@ -94,10 +94,12 @@ pub fn find(
         .read_link_utf8()
         .is_ok_and(|target| target == manifest.out.as_str());
     if !is_current || !path.is_file() {
-        let shown = environment.shown(&link);
+        let display_path = environment.display_path(&link);
         return Err(rebuild(
             name,
-            format!("the image that {shown} points to is gone, or is not the one of its record"),
+            format!(
+                "the image that {display_path} points to is gone, or is not the one of its record"
+            ),
         ));
     }
     Ok(Built {
@@ -142,7 +144,7 @@ fn read_manifest(link: &Utf8Path) -> Option<Manifest> {
 }
 
 fn not_built(environment: &Environment, project: &Project, name: &TargetName) -> Error {
-    let link = environment.shown(&project.out_dir.join(name.slug()));
+    let link = environment.display_path(&project.out_dir.join(name.slug()));
     rebuild(name, format!("{name} is not built yet: there is no {link}"))
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use self::{
-    entries::{Entry, Found, Other, read},
+    entries::{Entry, EntryKind, Other, read},
     removal::{Freed, Removal, Wanted},
     store_query::StoreQuery,
 };
@@ -84,7 +84,7 @@ pub fn check_names(
 
 fn not_there(session: &Session<'_>, entries: &[Entry], name: &TargetName) -> Error {
     let link = session.project.out_dir.join(name.slug());
-    let link = session.environment.shown(&link);
+    let link = session.environment.display_path(&link);
     if session.project.slugs().contains(&name.slug()) {
         let command = match name {
             TargetName::Host { name } => format!("build {HOSTS}/{name}"),

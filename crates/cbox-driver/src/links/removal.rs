@@ -5,7 +5,7 @@ use std::{fs, io, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::closure::PathInfos;
 
-use super::{Entry, Found, Other, Runs, StoreQuery, check_names};
+use super::{Entry, EntryKind, Other, Runs, StoreQuery, check_names};
 use crate::{
     error::{Error, Kind},
     flake::session::Session,
@@ -76,9 +76,9 @@ impl Removal {
                 plan.kept.push(entry);
                 continue;
             }
-            match (&entry.found, before) {
-                (Found::Other { why, .. }, _) if !names.is_empty() => {
-                    let link = session.environment.shown(&entry.path);
+            match (&entry.kind, before) {
+                (EntryKind::Other { why, .. }, _) if !names.is_empty() => {
+                    let link = session.environment.display_path(&entry.path);
                     return Err(
                         Error::new(Kind::Output, format!("{link} is not removed: {why}"))
                             .hint(match why {
@@ -89,8 +89,8 @@ impl Removal {
                             }),
                     );
                 }
-                (Found::Other { .. }, _) => plan.others.push(entry),
-                (Found::Made(manifest) | Found::Unlinked(manifest), Some(before))
+                (EntryKind::Other { .. }, _) => plan.others.push(entry),
+                (EntryKind::Made(manifest) | EntryKind::Unlinked(manifest), Some(before))
                     if manifest.linked_at > before =>
                 {
                     plan.kept.push(entry);
@@ -161,7 +161,7 @@ impl Removal {
 fn remove(entry: &Entry) -> Result<(), Error> {
     // Read before the link goes: it tells whose they are.
     let records = entry.records();
-    if matches!(entry.found, Found::Made(_)) {
+    if matches!(entry.kind, EntryKind::Made(_)) {
         remove_file(&entry.path)?;
     }
     records.iter().try_for_each(|record| remove_file(record))

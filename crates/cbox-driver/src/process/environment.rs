@@ -122,7 +122,7 @@ impl Environment {
 
     /// `path` as the user would write it: relative to the working directory where it is
     /// below it or a few steps up, otherwise as it is.
-    pub fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
+    pub fn display_path(&self, path: &Utf8Path) -> Utf8PathBuf {
         for (steps, above) in self.folder.ancestors().take(4).enumerate() {
             if let Ok(inside) = path.strip_prefix(above)
                 && (steps == 0 || above.parent().is_some())
@@ -144,14 +144,18 @@ mod tests {
             folder: "/home/me/box/hosts".into(),
             ..Environment::unknown()
         };
-        for (path, shown) in [
+        for (path, expected) in [
             ("/home/me/box/hosts/a", "a"),
             ("/home/me/box/out/x", "../out/x"),
             ("/home/me/box", "../"),
             ("/home/me/box/hosts", ""),
             ("/nix/store/a", "/nix/store/a"),
         ] {
-            assert_eq!(environment.shown(path.into()).as_str(), shown, "{path}");
+            assert_eq!(
+                environment.display_path(path.into()).as_str(),
+                expected,
+                "{path}"
+            );
         }
     }
 }

@@ -97,15 +97,15 @@ fn change(old: Option<&Package>, new: Option<&Package>) -> Option<Change> {
         (Some(old), Some(new)) if new.size < old.size => Fate::Shrank,
         _ => return None,
     };
-    let shown = new.or(old)?;
+    let package = new.or(old)?;
     Some(Change {
-        name: shown.name.clone(),
+        name: package.name.clone(),
         fate,
         old: size(old),
         new: size(new),
         old_versions: versions(old),
         new_versions: versions(new),
-        way: shown.way.clone(),
+        way: package.way.clone(),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::{
     process::options::{Forced, Limits},
     subject::{
         Subject,
-        find::{self, Asked, Found, Meant, Versions},
+        find::{self, Conditions, Resolved, UnevaluatedTarget, Versions},
         target,
     },
     target_name::TargetName,
@@ -98,7 +98,7 @@ pub async fn find(
         let version = versions.get(Some(revision)).await;
         version.map_err(|error| meant_a_target(&session.project, question.against, error))?;
     }
-    let meant = Meant {
+    let conditions = Conditions {
         forced: question.forced,
         with_local: question.with_local,
         tracked_only: false,
@@ -118,20 +118,22 @@ pub async fn find(
     ];
     for (subject, text) in words.into_iter().flatten() {
         let label = label(subject, text);
-        let one = versions.find(evaluator, subject, &label, meant).await?;
+        let one = versions
+            .find(evaluator, subject, &label, conditions)
+            .await?;
         found.push(match one {
-            Found::Target(mut asked) => {
-                if asked.target.artifact.is_some() {
-                    asked.target.request.wants.push(Want::Toplevel);
+            Resolved::Target(mut unevaluated) => {
+                if unevaluated.target.artifact.is_some() {
+                    unevaluated.target.request.wants.push(Want::Toplevel);
                 }
-                Found::Target(asked)
+                Resolved::Target(unevaluated)
             }
             other => other,
         });
     }
     let targets = found.iter().filter_map(|found| match found {
-        Found::Target(asked) => Some(asked.item()),
-        Found::Derivation(_) | Found::Output(_) => None,
+        Resolved::Target(unevaluated) => Some(unevaluated.item()),
+        Resolved::Derivation(_) | Resolved::Output(_) => None,
     });
     let items: Vec<Item> = targets.collect();
     let mut answers = schedule::derivations(evaluator, &question.limits, &items)
@@ -140,9 +142,11 @@ pub async fn find(
     let mut measurable = Vec::new();
     for found in found {
         measurable.push(match found {
-            Found::Derivation(path) | Found::Output(path) => of_output(evaluator, &path).await?,
-            Found::Target(asked) => match answers.next() {
-                Some(answer) => of_target(evaluator, question, *asked, answer?).await?,
+            Resolved::Derivation(path) | Resolved::Output(path) => {
+                of_output(evaluator, &path).await?
+            }
+            Resolved::Target(unevaluated) => match answers.next() {
+                Some(answer) => of_target(evaluator, question, *unevaluated, answer?).await?,
                 None => return Err(Error::new(Kind::Evaluation, "no answer came")),
             },
         });
@@ -239,7 +243,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
     let inside = find::inside(store, &target).ok_or_else(|| {
         Error::new(
             Kind::Usage,
-            format!("{} is in no store", environment.shown(path)),
+            format!("{} is in no store", environment.display_path(path)),
         )
         .hint("name a target, a link in out/ or a store path")
     })?;
@@ -252,7 +256,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
         );
     }
     Ok(Measurable {
-        name: environment.shown(path).into_string(),
+        name: environment.display_path(path).into_string(),
         system: None,
         root,
         counted: Counted::Path,
@@ -265,11 +269,11 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
 async fn of_target(
     evaluator: &Evaluator<'_>,
     question: Question<'_>,
-    asked: Asked<'_>,
+    unevaluated: UnevaluatedTarget<'_>,
     (evaluated, own): (Evaluated, DerivationInfo),
 ) -> Result<Measurable, Error> {
     let nix = &evaluator.nix;
-    let is_image = asked.target.artifact.is_some();
+    let is_image = unevaluated.target.artifact.is_some();
     let own_is_there = is_there(nix, &own.out).await?;
     let counted = evaluated.toplevel.as_ref().unwrap_or(&own);
     if !is_there(nix, &counted.out).await? {
@@ -278,24 +282,24 @@ async fn of_target(
         return Err(not_built(
             session,
             question,
-            &asked,
+            &unevaluated,
             counted,
             is_image_there,
         ));
     }
-    let image = match (&asked.target.artifact, own_is_there) {
+    let image = match (&unevaluated.target.artifact, own_is_there) {
         (Some(pattern), true) => image_file(nix, &own, pattern, &evaluated)?,
         _ => None,
     };
     Ok(Measurable {
-        budget: budget(&asked),
+        budget: budget(&unevaluated),
         counted: match is_image && evaluated.toplevel.is_none() {
             true => Counted::Output,
             false => Counted::System,
         },
         root: counted.out.to_string(),
         system: Some(evaluated.system),
-        name: asked.label,
+        name: unevaluated.label,
         image,
     })
 }
@@ -324,10 +328,10 @@ fn image_file(
     }))
 }
 
-fn budget(asked: &Asked<'_>) -> Budget {
-    match &asked.target.name {
+fn budget(unevaluated: &UnevaluatedTarget<'_>) -> Budget {
+    match &unevaluated.target.name {
         TargetName::Image { kind, format, .. } => {
-            let found = target::find(&asked.version.checkout.project, kind, format);
+            let found = target::find(&unevaluated.version.checkout.project, kind, format);
             found.map_or_else(|_| Budget::default(), |config| config.budget.clone())
         }
         TargetName::Host { .. } => Budget::default(),
@@ -338,25 +342,29 @@ fn budget(asked: &Asked<'_>) -> Budget {
 fn not_built(
     session: &Session<'_>,
     question: Question<'_>,
-    asked: &Asked<'_>,
+    unevaluated: &UnevaluatedTarget<'_>,
     missing: &DerivationInfo,
     is_image_there: bool,
 ) -> Error {
     let forced = question.forced;
     let plain = forced.set.is_empty() && !forced.stamp && !question.with_local;
-    let as_usual = plain && session.options.flake.is_none() && !asked.version.checkout.is_commit();
+    let as_usual =
+        plain && session.options.flake.is_none() && !unevaluated.version.checkout.is_commit();
     let store = match &session.options.store {
         Some(store) => format!(" --store {store}"),
         None => String::new(),
     };
     // An image that is there is not built again, and so neither is what it was made of.
-    let command = match &asked.target.name {
+    let command = match &unevaluated.target.name {
         name if as_usual && !is_image_there => format!("cbox build{store} {name}"),
         _ => format!("nix build --no-link{store} '{}'", missing.installable()),
     };
     let what = match is_image_there {
-        true => format!("the system in {} is not in the store any more", asked.label),
-        false => format!("{} is not built as it stands now", asked.label),
+        true => format!(
+            "the system in {} is not in the store any more",
+            unevaluated.label
+        ),
+        false => format!("{} is not built as it stands now", unevaluated.label),
     };
     Error::new(Kind::Artifact, what).hint(format!("`{command}` builds it"))
 }

@@ -24,7 +24,7 @@ use crate::{
 
 /// How targets are meant.
 #[derive(Debug, Clone, Copy)]
-pub struct Meant<'m> {
+pub struct Conditions<'m> {
     /// What is forced on them.
     pub forced: &'m Forced,
     /// Whether the local settings of image hosts count; those of install hosts do.
@@ -35,18 +35,18 @@ pub struct Meant<'m> {
 
 /// What a word names.
 #[derive(Debug)]
-pub enum Found<'a> {
+pub enum Resolved<'a> {
     /// A `.drv` file.
     Derivation(Utf8PathBuf),
     /// A link into the store, or a path in it.
     Output(Utf8PathBuf),
     /// A target, which is not evaluated yet.
-    Target(Box<Asked<'a>>),
+    Target(Box<UnevaluatedTarget<'a>>),
 }
 
 /// A target that is to be evaluated.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct UnevaluatedTarget<'a> {
     /// Its name for people.
     pub label: String,
     /// The target.
@@ -57,7 +57,7 @@ pub struct Asked<'a> {
     pub version: Rc<Version<'a>>,
 }
 
-impl Asked<'_> {
+impl UnevaluatedTarget<'_> {
     /// What is to be evaluated.
     pub fn item(&self) -> Item {
         Item {
@@ -116,22 +116,22 @@ impl<'a> Versions<'a> {
         evaluator: &Evaluator<'_>,
         subject: &Subject,
         word: &str,
-        meant: Meant<'_>,
-    ) -> Result<Found<'a>, Error> {
+        conditions: Conditions<'_>,
+    ) -> Result<Resolved<'a>, Error> {
         let (revision, name) = match subject {
-            Subject::Derivation(path) => return Ok(Found::Derivation(path.clone())),
-            Subject::Output(path) => return Ok(Found::Output(path.clone())),
+            Subject::Derivation(path) => return Ok(Resolved::Derivation(path.clone())),
+            Subject::Output(path) => return Ok(Resolved::Output(path.clone())),
             Subject::Target { revision, name } => (revision.as_deref(), name),
         };
         let version = self.get(revision).await?;
         let project = &version.checkout.project;
         let native = &evaluator.nix.settings.system;
-        let target = target::resolve(project, name, meant.forced, native, &version)?;
+        let target = target::resolve(project, name, conditions.forced, native, &version)?;
         // Local settings are of this machine, and so of no commit.
         let host = Some(target.request.host.as_str());
-        let host = host.filter(|_| !meant.tracked_only && revision.is_none());
-        let (snapshot, _) = version.snapshot_for(host, meant.with_local).await?;
-        Ok(Found::Target(Box::new(Asked {
+        let host = host.filter(|_| !conditions.tracked_only && revision.is_none());
+        let (snapshot, _) = version.snapshot_for(host, conditions.with_local).await?;
+        Ok(Resolved::Target(Box::new(UnevaluatedTarget {
             label: word.to_owned(),
             target,
             snapshot,
@@ -171,14 +171,14 @@ pub fn derivation_file(
             Kind::Usage,
             format!(
                 "{} is in no store, so what it needs cannot be found",
-                environment.shown(path)
+                environment.display_path(path)
             ),
         )
         .hint("name the file in the store")),
         Err(error) => Err(Error::file(
             Kind::Usage,
             "open",
-            environment.shown(path),
+            environment.display_path(path),
             &error,
         )),
     }
@@ -194,7 +194,7 @@ pub fn target_of(environment: &Environment, path: &Utf8Path) -> Result<Utf8PathB
             ErrorKind::NotFound => "`cbox status` shows the links, `cbox list` the targets",
             _ => "",
         };
-        Error::file(Kind::Usage, "open", environment.shown(path), &error).hint(hint)
+        Error::file(Kind::Usage, "open", environment.display_path(path), &error).hint(hint)
     })
 }
 

@@ -317,9 +317,9 @@ mod tests {
             ("a/b/c/d", &["`a/b/c/d` is not a target"]),
             ("HEAD:vm raw", &["`HEAD:vm` cannot be a part of a target"]),
         ] {
-            let said = named("'box'", line).unwrap_err();
+            let message = named("'box'", line).unwrap_err();
             for word in words {
-                assert!(said.contains(word), "{line}: {said}");
+                assert!(message.contains(word), "{line}: {message}");
             }
         }
     }
@@ -330,9 +330,9 @@ mod tests {
             ("'vm', 'raw'", "vm raw"),
             ("'aarch64-linux'", "vm raw aarch64-linux"),
         ] {
-            let said = named(hosts, line).unwrap_err();
-            assert!(said.contains("names a target too"), "{said}");
-            assert!(said.contains("with slashes"), "{said}");
+            let message = named(hosts, line).unwrap_err();
+            assert!(message.contains("names a target too"), "{message}");
+            assert!(message.contains("with slashes"), "{message}");
         }
     }
 

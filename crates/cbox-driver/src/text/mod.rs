@@ -111,7 +111,7 @@ pub fn harmless(text: &str, most: usize) -> String {
         match character {
             '\t' => line.push_str("  "),
             obeyed if is_obeyed(obeyed) => line.extend(obeyed.escape_default()),
-            shown => line.push(shown),
+            other => line.push(other),
         }
     }
     line

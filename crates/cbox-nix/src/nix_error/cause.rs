@@ -243,8 +243,8 @@ fn from_nixpkgs(text: &str, file: &str, staged: &str) -> Option<Cause> {
     }
     let asserts = ["/lib/asserts.nix", "/activation/top-level.nix"];
     let of_module = asserts.iter().any(|known| file.ends_with(known));
-    let said = text.strip_prefix("Failed assertions:")?;
-    let first = said.lines().find_map(|line| line.strip_prefix("- "))?;
+    let list = text.strip_prefix("Failed assertions:")?;
+    let first = list.lines().find_map(|line| line.strip_prefix("- "))?;
     of_module.then(|| Cause::FailedAssertions {
         first: first.to_owned(),
     })

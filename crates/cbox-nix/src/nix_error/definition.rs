@@ -74,17 +74,17 @@ pub(super) fn mention(text: &str, name: &str) -> Option<(usize, usize)> {
 /// The lines around a place in the form that Nix gives them.
 pub(super) fn excerpt(text: &str, line: usize, column: usize) -> Vec<String> {
     let width = (line + 1).to_string().len();
-    let mut shown = Vec::new();
+    let mut lines = Vec::new();
     let first = line.saturating_sub(2);
     for (number, code) in text.lines().enumerate().skip(first).take(line + 1 - first) {
         let number = number + 1;
-        shown.push(format!("{number:>width$}| {code}").trim_end().to_owned());
+        lines.push(format!("{number:>width$}| {code}").trim_end().to_owned());
         if number == line {
             let caret = " ".repeat(column.saturating_sub(1));
-            shown.push(format!("{:width$}| {caret}^", ""));
+            lines.push(format!("{:width$}| {caret}^", ""));
         }
     }
-    shown
+    lines
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_death_for_memory_is_known() {
-        for (signal, stderr, shown) in [
+        for (signal, stderr, cause) in [
             (Some(9), "", ""),
             (Some(6), "", ""),
             (Some(11), "evaluating", ""),
@@ -70,7 +70,7 @@ mod tests {
             ),
         ] {
             let died = died_of_memory(signal, stderr);
-            assert_eq!(died.as_deref(), Some(shown), "{signal:?} {stderr}");
+            assert_eq!(died.as_deref(), Some(cause), "{signal:?} {stderr}");
         }
     }
 

@@ -145,10 +145,10 @@ impl<'a> At<'a> {
         let number = code.len();
         let indent = |line: &&str| line.len() - line.trim_start().len();
         let least = code.iter().map(indent).min().unwrap_or(0);
-        let shown = code
+        let excerpt = code
             .iter()
             .map(|line| line.get(least..).unwrap_or("").trim_end());
-        self.excerpt = shown.collect();
+        self.excerpt = excerpt.collect();
         // A line number without code behind it is the end of the file.
         while self.excerpt.last().is_some_and(|line| {
             let bare = line.trim_end_matches('|');

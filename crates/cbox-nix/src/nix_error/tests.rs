@@ -68,10 +68,10 @@ fn own_places_come_from_the_inside_out() {
          calling c\n         at /nix/store/11111111111111111111111111111111-source/z.nix:9:9:\n\n       \
          error: cannot do it\n",
     );
-    let shown: Vec<String> = fault.places.iter().map(Place::to_string).collect();
+    let places: Vec<String> = fault.places.iter().map(Place::to_string).collect();
     let own = |file: &str| format!("{STAGED}/{file}");
     assert_eq!(
-        shown,
+        places,
         [
             own("lib/a b.nix:1:2"),
             own("hosts/box"),

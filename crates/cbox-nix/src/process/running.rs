@@ -70,7 +70,7 @@ pub enum ChildEvent {
 pub struct Running {
     child: Child,
     /// The command as a shell would take it.
-    shown: String,
+    command: String,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     /// The last of what it wrote to standard error.
@@ -91,7 +91,7 @@ impl Command {
         tracing::debug!("{}", self.to_shell());
         let mut child = self.spawn(terminal.as_ref())?;
         Ok(Running {
-            shown: self.to_shell(),
+            command: self.to_shell(),
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             aside: vec![],
@@ -175,7 +175,7 @@ impl Running {
     #[must_use]
     pub fn failure(&self, status: ExitStatus) -> Option<NixError> {
         (!status.success()).then(|| NixError::Failed {
-            command: self.shown.clone(),
+            command: self.command.clone(),
             status: ended(status),
             signal: ended_by(status),
             stderr: self.aside(),

@@ -72,10 +72,10 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     if view.is_json() {
         tell(written);
     }
-    let shown = &judged.file.shown;
+    let display_path = &judged.file.shown;
     view.note(&match written {
-        true => format!("wrote {shown}: commit it with the change"),
-        false => format!("{shown} says so already"),
+        true => format!("wrote {display_path}: commit it with the change"),
+        false => format!("{display_path} says so already"),
     });
     Ok(())
 }

@@ -377,13 +377,13 @@ async fn keep(
     args: &BootArgs,
     built: &Built,
 ) -> Result<Option<Utf8PathBuf>, Error> {
-    let Some(shown) = &args.keep else {
+    let Some(display_path) = &args.keep else {
         return Ok(None);
     };
-    let file = session.environment.absolute(shown);
-    let was_there = overlay::keep(&built.image, &file, shown, session.interrupt).await?;
+    let file = session.environment.absolute(display_path);
+    let was_there = overlay::keep(&built.image, &file, display_path, session.interrupt).await?;
     context.view.note(&format!(
-        "{} {shown}; shut the machine down from inside, since Ctrl-C is as a power cut to it",
+        "{} {display_path}; shut the machine down from inside, since Ctrl-C is as a power cut to it",
         if was_there {
             "going on with"
         } else {
@@ -454,7 +454,7 @@ fn announce(
     };
     view.note(&format!(
         "booting {} as {}{how}, {by}, {memory} MiB of memory, {}",
-        session.environment.shown(&built.link),
+        session.environment.display_path(&built.link),
         machine.attached,
         count(machine.cpus, "processor"),
     ));
@@ -485,7 +485,7 @@ fn tell(
     boot: &boot::Boot,
 ) {
     let view = context.view;
-    let lasted = boot::shown(boot.lasted);
+    let lasted = boot::seconds(boot.lasted);
     let line = match &boot.outcome {
         Outcome::Line(line) => {
             // The console has shown it, unless that was not wanted.

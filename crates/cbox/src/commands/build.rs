@@ -93,12 +93,12 @@ async fn snapshots(
     with_local: bool,
 ) -> Result<Vec<Arc<Snapshot>>, Error> {
     let mut snapshots: Vec<Arc<Snapshot>> = Vec::new();
-    let mut said: Vec<&str> = Vec::new();
+    let mut named: Vec<&str> = Vec::new();
     for target in targets {
         let host = target.request.host.as_str();
         let (snapshot, set_aside) = sources.snapshot_for(Some(host), with_local).await?;
-        if !said.contains(&host) {
-            said.push(host);
+        if !named.contains(&host) {
+            named.push(host);
             if !snapshot.local.is_empty() {
                 context
                     .view

@@ -195,7 +195,7 @@ impl Outcome<'_> {
             }
         }
         for entry in &plan.others {
-            let link = entry.shown_path(session.environment);
+            let link = entry.display_path(session.environment);
             view.note(&format!("left alone: {link}: {}", why(entry)));
         }
         if plan.is_busy {

@@ -63,7 +63,10 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
     if let Some(erase) = &args.erase
         && *erase != drive.name
     {
-        let message = format!("`--erase {erase}` is not the name of {}", place.shown);
+        let message = format!(
+            "`--erase {erase}` is not the name of {}",
+            place.display_path
+        );
         return Err(Error::new(Kind::Usage, message).hint(format!("its name is {}", drive.name)));
     }
     if args.dry_run {
@@ -84,7 +87,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
     }
     view.plain(&format!(
         "{name} is on {}: {} written and compared",
-        place.shown,
+        place.display_path,
         size(built.artifact.size)
     ));
     context.document("flash", || result(&name, &built, &place, Some(lasted)));
@@ -162,7 +165,7 @@ async fn confirm(
     if !context.terminal.interactive {
         let message = format!(
             "all that is on {} would be erased, and there is no terminal to ask whether it may be",
-            place.shown
+            place.display_path
         );
         return Err(Error::new(Kind::Usage, message).hint(format!(
             "`--dry-run` shows what is on it, and `--erase {}` says that it may be",
@@ -189,7 +192,7 @@ async fn confirm(
         Kind::Usage,
         format!(
             "that is not {}: nothing was written to {}",
-            drive.name, place.shown
+            drive.name, place.display_path
         ),
     ))
 }

@@ -17,7 +17,7 @@ use cbox_driver::{
         session::Session,
         version::Version,
     },
-    init::starter::{Entry, Found, Host, Starter, Uses, entries},
+    init::starter::{Entry, EvaluatedEntry, Host, Starter, Uses, entries},
     process::options::NixArguments,
     text::text_file,
 };
@@ -101,8 +101,8 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
 }
 
 fn in_the_way(session: &Session<'_>, file: &Utf8Path) -> Error {
-    let shown = session.environment.shown(file);
-    Error::new(Kind::Config, format!("{shown} is there already"))
+    let display_path = session.environment.display_path(file);
+    Error::new(Kind::Config, format!("{display_path} is there already"))
         .hint("move it away first; `cbox init --print` shows what would be written")
 }
 
@@ -113,7 +113,7 @@ async fn find(
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
     limits: &cbox_driver::process::options::Limits,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<EvaluatedEntry>, Error> {
     let session = evaluator.session;
     let snapshot = sources.plain().await?;
     let ready = snapshot.ready(evaluator).await;
@@ -126,7 +126,7 @@ async fn find(
     .unwrap_or_default();
     if names.is_empty() {
         let flake = session.project.folder.join("flake.nix");
-        let flake = session.environment.shown(&flake);
+        let flake = session.environment.display_path(&flake);
         return Err(Error::new(
             Kind::Config,
             format!("{flake} has no hosts in nixosConfigurations"),
@@ -171,7 +171,7 @@ fn can_be_locked(error: Error, session: &Session<'_>, sources: &Version<'_>) -> 
     error.hint("run `git add flake.nix`, then `nix flake lock`: Nix sees only what git tracks")
 }
 
-fn look_at(view: &View, entry: Entry, answer: Result<Evaluated, Error>) -> Found {
+fn look_at(view: &View, entry: Entry, answer: Result<Evaluated, Error>) -> EvaluatedEntry {
     let answer = match answer {
         Ok(evaluated) => Ok((evaluated.system, evaluated.images.unwrap_or_default())),
         Err(error) => {
@@ -179,16 +179,16 @@ fn look_at(view: &View, entry: Entry, answer: Result<Evaluated, Error>) -> Found
             Err(reason(&error))
         }
     };
-    Found { entry, answer }
+    EvaluatedEntry { entry, answer }
 }
 
 /// `error` in one line that is not too long: what Nix says, if it is Nix's.
 fn reason(error: &Error) -> String {
-    let said = error.message.lines().next().unwrap_or_default();
+    let reason = error.message.lines().next().unwrap_or_default();
     // The line begins with the name of the host, which stands beside the reason anyway.
-    let said = said.find(FAILS).map_or(said, |place| &said[place..]);
-    let mut short: String = said.chars().take(LONGEST_REASON).collect();
-    if short.len() < said.len() {
+    let reason = reason.find(FAILS).map_or(reason, |place| &reason[place..]);
+    let mut short: String = reason.chars().take(LONGEST_REASON).collect();
+    if short.len() < reason.len() {
         short.push('…');
     }
     short
@@ -206,7 +206,7 @@ async fn write(
         _ => Error::file(
             Kind::Output,
             "write",
-            session.environment.shown(file),
+            session.environment.display_path(file),
             &error,
         ),
     })?;
@@ -238,9 +238,9 @@ fn ignore(context: &Context<'_>, session: &Session<'_>) -> bool {
     }
     .and_then(|text| text_file::replace(&path, &with_line(&text, &format!("/{OUT}/"))));
     if let Err(error) = &added {
-        let shown = session.environment.shown(&path);
+        let display_path = session.environment.display_path(&path);
         context.view.warn(&format!(
-            "cannot add `/{OUT}/`, where the images go, to {shown}: {error}"
+            "cannot add `/{OUT}/`, where the images go, to {display_path}: {error}"
         ));
     }
     added.is_ok()
@@ -294,10 +294,10 @@ fn tell(context: &Context<'_>, session: &Session<'_>, starter: &Starter, written
     let (view, folder) = (context.view, &session.project.folder);
     view.note(&format!(
         "wrote {}",
-        session.environment.shown(&folder.join(config::FILE))
+        session.environment.display_path(&folder.join(config::FILE))
     ));
     if written.gitignore {
-        let path = session.environment.shown(&folder.join(GITIGNORE));
+        let path = session.environment.display_path(&folder.join(GITIGNORE));
         view.note(&format!("added /{OUT}/, where the images go, to {path}"));
     }
     if starter.left_out().next().is_some() {

@@ -104,7 +104,8 @@ pub(super) fn built(
     failures: &[Error],
 ) {
     let view = context.view;
-    let shown = |path: &camino::Utf8Path| session.environment.shown(path).into_string();
+    let display_path =
+        |path: &camino::Utf8Path| session.environment.display_path(path).into_string();
     let items = built
         .iter()
         .map(|done| json!({ "link": done.link, "manifest": done.manifest }));
@@ -118,7 +119,7 @@ pub(super) fn built(
         let place = done
             .link
             .as_deref()
-            .map_or_else(|| manifest.out.to_string(), shown);
+            .map_or_else(|| manifest.out.to_string(), display_path);
         match &manifest.artifact {
             Some(artifact) => {
                 view.note(&format!(

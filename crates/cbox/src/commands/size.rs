@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::{
     commands::context::Context,
-    formats::{page, size as shown},
+    formats::{page, size as text},
     options::{LimitOptions, NixOptions, complete, parse_setting},
 };
 
@@ -189,13 +189,13 @@ fn show(
     });
     let most = args.most();
     let lines = match (comparison, why) {
-        (_, Some(why)) => shown::why(measured, why, most),
+        (_, Some(why)) => text::why(measured, why, most),
         (Some(comparison), None) => [
-            shown::heading(measured),
-            shown::changes(measured, comparison, most),
+            text::heading(measured),
+            text::changes(measured, comparison, most),
         ]
         .concat(),
-        (None, None) => [shown::heading(measured), shown::packages(measured, most)].concat(),
+        (None, None) => [text::heading(measured), text::packages(measured, most)].concat(),
     };
     context.lines(lines);
 }

@@ -10,7 +10,7 @@ use cbox_driver::{
     error::Error,
     flake::{session::Session, snapshot::Snapshot, version::Version},
     links::{
-        self, Entry, Found, Other, StoreQuery,
+        self, Entry, EntryKind, Other, StoreQuery,
         manifest::{Manifest, ManifestError},
     },
     subject::words,
@@ -184,16 +184,16 @@ async fn state(
         let is_there = holding.store.holds(path);
         is_there.or_else(|| closures.map(|closures| closures.holds(path))) == Some(false)
     });
-    Ok(match &entry.found {
-        Found::Unlinked(_) => State::Unlinked,
-        Found::Other { why, .. } => match why {
+    Ok(match &entry.kind {
+        EntryKind::Unlinked(_) => State::Unlinked,
+        EntryKind::Other { why, .. } => match why {
             Other::Manifest(ManifestError::Newer(_)) => State::Newer,
             Other::Manifest(ManifestError::Broken(_)) => State::Broken,
             _ if is_gone => State::Dangling,
             Other::File | Other::NoManifest | Other::Changed => State::ByHand,
         },
-        Found::Made(_) if is_gone => State::Dangling,
-        Found::Made(manifest) => match tree.is_of(manifest).await? {
+        EntryKind::Made(_) if is_gone => State::Dangling,
+        EntryKind::Made(manifest) => match tree.is_of(manifest).await? {
             Some(true) => State::Current,
             Some(false) => State::Stale,
             None => State::Built,
@@ -218,7 +218,7 @@ fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Op
         closures.size_of(closures.needed_by(paths))
     });
     if rows.is_empty() {
-        let folder = session.environment.shown(folder);
+        let folder = session.environment.display_path(folder);
         view.note(&format!("nothing is linked in {folder}"));
     } else {
         table(context, rows);
@@ -260,7 +260,7 @@ fn table(context: &Context<'_>, rows: &[Row]) {
         [
             row.entry
                 .target()
-                .map_or_else(|| row.entry.shown(), str::to_owned),
+                .map_or_else(|| row.entry.display_name(), str::to_owned),
             cell(own_size(row).map(size)),
             cell(row.closure.map(size)),
             cell(built),
@@ -285,10 +285,10 @@ fn revision(manifest: &Manifest) -> Option<String> {
 
 /// What there is to be said of an odd entry, and the way out.
 fn sentence(session: &Session<'_>, row: &Row) -> Option<String> {
-    let link = row.entry.shown_path(session.environment);
-    let what = match (&row.entry.found, row.state) {
-        (Found::Other { why, .. }, State::ByHand | State::Newer | State::Broken) => why.to_string(),
-        (Found::Other { why, .. }, State::Dangling) => format!("its store path is gone; {why}"),
+    let link = row.entry.display_path(session.environment);
+    let what = match (&row.entry.kind, row.state) {
+        (EntryKind::Other { why, .. }, State::ByHand | State::Newer | State::Broken) => why.to_string(),
+        (EntryKind::Other { why, .. }, State::Dangling) => format!("its store path is gone; {why}"),
         (_, State::Dangling) => {
             "its store path is gone; build it again, or `cbox clean` it".to_owned()
         }

@@ -25,7 +25,7 @@ const ALIKE: usize = 3;
 
 /// A line of an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct OutputLine {
     pub(crate) depth: usize,
     /// Whether the line was added or removed.
     pub(crate) sign: Sign,
@@ -37,7 +37,7 @@ pub(crate) fn lines(
     explanation: &Explanation,
     places: &[Option<Place>],
     detail: ExplainOptions,
-) -> Vec<Shown> {
+) -> Vec<OutputLine> {
     let full = detail.explain == Explain::Full;
     let mut lines = Vec::new();
     for (number, cause) in explanation.causes.iter().enumerate() {
@@ -61,7 +61,7 @@ pub(crate) fn lines(
 }
 
 /// At most `most` lines, the last of which says how many were cut off.
-pub(super) fn cut(mut lines: Vec<Shown>, most: usize) -> Vec<Shown> {
+pub(super) fn cut(mut lines: Vec<OutputLine>, most: usize) -> Vec<OutputLine> {
     if lines.len() > most {
         let kept = most.saturating_sub(1).max(1);
         let more = lines.len() - kept;
@@ -73,12 +73,12 @@ pub(super) fn cut(mut lines: Vec<Shown>, most: usize) -> Vec<Shown> {
     lines
 }
 
-fn gap(depth: usize, text: &str) -> Shown {
+fn gap(depth: usize, text: &str) -> OutputLine {
     line(depth, Sign::Gap, &format!("… {text}"))
 }
 
-fn line(depth: usize, sign: Sign, text: &str) -> Shown {
-    Shown {
+fn line(depth: usize, sign: Sign, text: &str) -> OutputLine {
+    OutputLine {
         depth,
         sign,
         text: harmless(text, WIDEST),
@@ -147,7 +147,7 @@ pub(super) fn cause_lines(
     place: Option<&Place>,
     same_output: bool,
     full: bool,
-) -> Vec<Shown> {
+) -> Vec<OutputLine> {
     let mut heading = heading(cause, same_output);
     if let Some(place) = place {
         heading.push_str(&format!(", from {place}"));
@@ -180,7 +180,7 @@ fn way(steps: &[String]) -> String {
     format!("{} → … → {}", first.join(" → "), last.join(" → "))
 }
 
-fn difference_lines(difference: &Difference, full: bool, lines: &mut Vec<Shown>) {
+fn difference_lines(difference: &Difference, full: bool, lines: &mut Vec<OutputLine>) {
     let field = &difference.field;
     match &difference.change {
         Change::Added { value } => value_lines(field, Sign::Added, value, full, lines),
@@ -210,7 +210,7 @@ fn or_empty(text: &str) -> &str {
 }
 
 /// A value that came or went, of which the first lines will do.
-fn value_lines(field: &str, sign: Sign, value: &str, full: bool, lines: &mut Vec<Shown>) {
+fn value_lines(field: &str, sign: Sign, value: &str, full: bool, lines: &mut Vec<OutputLine>) {
     const FIRST: usize = 3;
     let parts: Vec<&str> = value.lines().collect();
     let first = parts.first().copied().unwrap_or_default();
@@ -219,7 +219,7 @@ fn value_lines(field: &str, sign: Sign, value: &str, full: bool, lines: &mut Vec
         _ => format!("{field} = {}", or_empty(first)),
     };
     lines.push(line(1, sign, &text));
-    let shown = if full {
+    let kept = if full {
         parts.len()
     } else {
         parts.len().min(FIRST)
@@ -227,12 +227,12 @@ fn value_lines(field: &str, sign: Sign, value: &str, full: bool, lines: &mut Vec
     lines.extend(
         parts
             .iter()
-            .take(shown)
+            .take(kept)
             .skip(1)
             .map(|part| line(2, sign, part)),
     );
-    if shown < parts.len() {
-        lines.push(gap(2, &count(parts.len() - shown, "more line")));
+    if kept < parts.len() {
+        lines.push(gap(2, &count(parts.len() - kept, "more line")));
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
             same_output: false,
         };
         let lines = lines(&explanation, &[], ExplainOptions { explain, max_lines });
-        let shown = |line: &Shown| {
+        let rendered = |line: &OutputLine| {
             format!(
                 "{}{}{}",
                 "  ".repeat(line.depth),
@@ -284,7 +284,7 @@ mod tests {
                 line.text
             )
         };
-        lines.iter().map(shown).collect()
+        lines.iter().map(rendered).collect()
     }
 
     fn difference(field: &str, change: Change) -> Difference {
@@ -333,9 +333,9 @@ mod tests {
         });
         cause.alike = vec!["coder-2.25.0.tar.gz".into()];
         cause.way = vec!["coder-2.25.0".into()];
-        let shown = text(vec![cause], Explain::Causes, 40);
-        assert_eq!(shown[0], " coder 2.24.1 → 2.25.0: 3,824 rebuilt");
-        assert_eq!(shown.len(), 2);
+        let rendered = text(vec![cause], Explain::Causes, 40);
+        assert_eq!(rendered[0], " coder 2.24.1 → 2.25.0: 3,824 rebuilt");
+        assert_eq!(rendered.len(), 2);
     }
 
     #[test]
@@ -370,10 +370,10 @@ mod tests {
         let causes: Vec<Cause> = (0..50)
             .map(|number| cause(&format!("c{number}"), many.clone()))
             .collect();
-        let shown = text(causes.clone(), Explain::Causes, 40);
-        assert_eq!(shown.len(), 40, "{shown:#?}");
-        assert!(shown[11].contains("more lines"), "{}", shown[11]);
-        assert!(shown[38].contains("more causes"), "{}", shown[38]);
+        let rendered = text(causes.clone(), Explain::Causes, 40);
+        assert_eq!(rendered.len(), 40, "{rendered:#?}");
+        assert!(rendered[11].contains("more lines"), "{}", rendered[11]);
+        assert!(rendered[38].contains("more causes"), "{}", rendered[38]);
         assert_eq!(text(causes.clone(), Explain::Causes, 1).len(), 2);
         assert!(text(causes, Explain::Full, 40).len() > 7000);
     }

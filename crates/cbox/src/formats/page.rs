@@ -20,11 +20,15 @@ const SCRIPT: &str = include_str!("page/page.js");
 
 /// Writes the page to `file`, which the user calls `shown`. A page that is there stays
 /// until the new one is whole.
-pub(crate) fn write(file: &Utf8Path, shown: &Utf8Path, measured: &Measured) -> Result<(), Error> {
+pub(crate) fn write(
+    file: &Utf8Path,
+    display_path: &Utf8Path,
+    measured: &Measured,
+) -> Result<(), Error> {
     let failed = |reason: &dyn std::fmt::Display| {
         Error::new(
             Kind::Output,
-            format!("cannot write the page {shown}: {reason}"),
+            format!("cannot write the page {display_path}: {reason}"),
         )
     };
     // A rename would put the page in the place of a device.

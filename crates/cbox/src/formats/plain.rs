@@ -6,7 +6,7 @@ use cbox_driver::{
 };
 use drv_causes::{Cause, Explanation, Sign};
 
-use super::explanation::{Shown, cause_lines, cut, lines};
+use super::explanation::{OutputLine, cause_lines, cut, lines};
 use crate::{options::ExplainOptions, view::Paint};
 
 /// The lines of a report.
@@ -22,10 +22,10 @@ pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> V
             ]
         })
         .collect();
-    let mut shown = Vec::new();
+    let mut lines = Vec::new();
     for (host, row) in report.hosts.iter().zip(cbox_driver::text::columns(&rows)) {
         let word = host.status.word();
-        shown.push(row.replacen(word, &paint.verdict(word), 1));
+        lines.push(row.replacen(word, &paint.verdict(word), 1));
         let mut below = Vec::new();
         if let Some(error) = &host.error {
             below.extend(error.lines());
@@ -33,13 +33,13 @@ pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> V
         if let Some(found) = &host.explanation {
             below.extend(explanation(found, &host.places, detail, paint));
         }
-        shown.extend(
+        lines.extend(
             below
                 .into_iter()
                 .map(|line| format!("  {line}").trim_end().to_owned()),
         );
     }
-    shown
+    lines
 }
 
 /// What stands beside a verdict.
@@ -80,8 +80,8 @@ pub(crate) fn cause(cause: &Cause, same_output: bool, most: usize) -> Vec<String
     )
 }
 
-fn text(lines: Vec<Shown>, paint: Paint) -> Vec<String> {
-    let shown = lines.into_iter().map(|line| {
+fn text(lines: Vec<OutputLine>, paint: Paint) -> Vec<String> {
+    let lines = lines.into_iter().map(|line| {
         let (sign, code) = match line.sign {
             Sign::Gap => (" ", None),
             Sign::Added => (line.sign.as_str(), Some("32")),
@@ -98,5 +98,5 @@ fn text(lines: Vec<Shown>, paint: Paint) -> Vec<String> {
         };
         format!("{}{text}", "  ".repeat(line.depth))
     });
-    shown.collect()
+    lines.collect()
 }

@@ -51,8 +51,8 @@ pub(crate) fn packages(measured: &Measured, most: usize) -> Vec<String> {
         ["SIZE", "SHARE", "FREES"],
         "PULLED IN BY",
     )];
-    let (shown, rest) = split(&measured.packages, most);
-    for package in shown {
+    let (listed, rest) = split(&measured.packages, most);
+    for package in listed {
         let figures = [
             &*size(package.size),
             &share(package.size, total),
@@ -85,13 +85,13 @@ pub(crate) fn changes(measured: &Measured, comparison: &Comparison, most: usize)
     if let (Some(old), Some(new)) = images {
         lines.push(format!("image: {}", from_to(old.size, new.size)));
     }
-    let (shown, rest) = split(&comparison.changes, most);
-    if shown.is_empty() && rest.is_empty() {
+    let (listed, rest) = split(&comparison.changes, most);
+    if listed.is_empty() && rest.is_empty() {
         lines.push("no package came, went, grew or shrank".to_owned());
         return lines;
     }
     let mut rows = vec![table_row("PACKAGE", ["CHANGE", "", "SIZE"], "PULLED IN BY")];
-    for change in shown {
+    for change in listed {
         let figures = [
             &*signed(change.old, change.new),
             change.fate.word(),
@@ -129,8 +129,8 @@ pub(crate) fn why(measured: &Measured, why: &Why<'_>, most: usize) -> Vec<String
         lines.push(format!("every way leads through {}", chain(&why.only_way)));
     }
     lines.push(format!("{}:", count(why.ways.len(), "way")));
-    let (shown, rest) = split(&why.ways, most);
-    for way in shown {
+    let (listed, rest) = split(&why.ways, most);
+    for way in listed {
         let name = way
             .path
             .split_once('-')

@@ -147,8 +147,8 @@ fn evaluating(evaluations: &Evaluations, now: Duration) -> Vec<Row> {
         expected: *all as u64,
     };
     let mut rows = vec![Row::new(Look::Head, head).with_bar(counts)];
-    let shown = running.iter().map(|one| parts("", one));
-    below(&mut rows, shown, "evaluation");
+    let evaluations = running.iter().map(|one| parts("", one));
+    below(&mut rows, evaluations, "evaluation");
     rows
 }
 
@@ -297,7 +297,7 @@ mod tests {
     }
 
     /// What a terminal of this size shows, less the spinner.
-    fn shown(under_way: &UnderWay, now: Duration, columns: u16, height: u16) -> Vec<String> {
+    fn drawn(under_way: &UnderWay, now: Duration, columns: u16, height: u16) -> Vec<String> {
         let terminal = InMemoryTerm::new(height, columns);
         let mut bars = Bars::new(Box::new(terminal.clone()), Paint::NONE);
         // Twice, since what is there is drawn over.
@@ -325,7 +325,7 @@ mod tests {
             evaluations.begin(name, None, seconds(24));
         }
         let lines = |evaluations: &Evaluations, now| {
-            shown(&of_evaluations(evaluations.clone()), now, 80, 24)
+            drawn(&of_evaluations(evaluations.clone()), now, 80, 24)
         };
         assert_eq!(
             lines(&evaluations, seconds(25)),
@@ -350,7 +350,7 @@ mod tests {
         for stream in recorded!("lines") {
             let (builds, _) = read(stream, |line| line.contains(r#""fields":["last"]"#));
             let since = builds.running().next().unwrap().since;
-            let lines = shown(&of_builds(builds), since + seconds(75), 80, 24);
+            let lines = drawn(&of_builds(builds), since + seconds(75), 80, 24);
             assert!(lines[0].starts_with("building 0/1 · 1 min "), "{lines:?}");
             assert_eq!(lines[1], "  lines · 1 min 15 s · buildPhase");
             assert!(lines[2].starts_with("  │ ") && lines[2].ends_with("new"));
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn everything_at_once_is_shown_in_a_few_lines() {
         assert_eq!(
-            shown(&of_builds(busy()), seconds(100), 80, 24),
+            drawn(&of_builds(busy()), seconds(100), 80, 24),
             [
                 "building 3/14 [==>       ] 1 failed · 7 at once · 1 min 40 s",
                 "  fetching [>         ] 3.2 MB of 120.0 MB · 12/40 paths",
@@ -452,7 +452,7 @@ mod tests {
         }
         let under_way = of_builds(builds);
         assert_eq!(
-            shown(&under_way, seconds(9), 80, 24),
+            drawn(&under_way, seconds(9), 80, 24),
             [
                 "building 0/3 [          ] 3 at once · 9 s",
                 "  appliance/iso: image · 9 s",
@@ -461,7 +461,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            shown(&under_way, seconds(9), 20, 24)[1..],
+            drawn(&under_way, seconds(9), 20, 24)[1..],
             [
                 "  appliance/iso: i…",
                 "  appliance/raw: i…",
@@ -486,7 +486,7 @@ mod tests {
             copies: vec![copy()],
             ..UnderWay::default()
         };
-        let lines = shown(&under_way, seconds(100), 80, 24);
+        let lines = drawn(&under_way, seconds(100), 80, 24);
         assert_eq!(lines[0], "evaluating a · 10 s");
         assert!(lines[1].starts_with("  writing to sdb ["), "{lines:?}");
         assert_eq!(lines[2..], ["  staging 12 files · 2 s"]);
@@ -506,11 +506,11 @@ mod tests {
             (20, "writing to sdb"),
         ] {
             let copies = of_copies(vec![copy()]);
-            assert_eq!(shown(&copies, seconds(100), columns, 24), [line]);
+            assert_eq!(drawn(&copies, seconds(100), columns, 24), [line]);
         }
         let begun = Copying::begin("writing to sdb", None, 0, seconds(0));
         assert_eq!(
-            shown(&of_copies(vec![begun]), seconds(0), 80, 24),
+            drawn(&of_copies(vec![begun]), seconds(0), 80, 24),
             ["writing to sdb · 0 % · 0 B of 0 B"]
         );
     }
@@ -543,7 +543,7 @@ mod tests {
         for task in &tasks {
             for columns in 1..100 {
                 for height in [1, 2, 3, 24] {
-                    let lines = shown(task, seconds(100), columns, height);
+                    let lines = drawn(task, seconds(100), columns, height);
                     assert!(lines.len() <= usize::from(height).saturating_sub(1).max(1));
                     let widest = lines.iter().map(|line| line.width()).max();
                     assert!(
@@ -554,7 +554,7 @@ mod tests {
             }
         }
         assert_eq!(
-            shown(&tasks[3], seconds(100), 20, 24)[..4],
+            drawn(&tasks[3], seconds(100), 20, 24)[..4],
             [
                 "building 3/14",
                 "  fetching",

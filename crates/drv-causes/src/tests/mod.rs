@@ -12,7 +12,7 @@ use nix_formats::nixbase32;
 use store::{Path, Store, digest, made, source};
 
 /// `name×rebuilds: field …` for each cause.
-fn shown(explanation: &Explanation) -> Vec<String> {
+fn readable(explanation: &Explanation) -> Vec<String> {
     let causes = explanation.causes.iter().map(|cause| {
         let fields: Vec<&str> = cause
             .differences
@@ -52,7 +52,7 @@ fn in_a_diamond_the_leaf_is_the_cause_and_counted_once() {
         store.put(&made("root").using("a", &left).using("b", &right))
     };
     let explanation = store.explain(&build("1"), &build("2"));
-    assert_eq!(shown(&explanation), ["leaf×4: x"]);
+    assert_eq!(readable(&explanation), ["leaf×4: x"]);
     assert_eq!((explanation.rebuilt, explanation.cascade), (4, 3));
     assert_eq!(explanation.causes[0].way, ["left", "leaf"]);
     assert_eq!(
@@ -74,7 +74,7 @@ fn a_cause_behind_another_is_found_and_ranked_by_what_it_rebuilds() {
         store.put(&made("root").using("h", &high))
     };
     let explanation = store.explain(&build("1", "1"), &build("2", "2"));
-    assert_eq!(shown(&explanation), ["deep×4: x", "high×2: y"]);
+    assert_eq!(readable(&explanation), ["deep×4: x", "high×2: y"]);
     assert_eq!(explanation.cascade, 2);
 }
 
@@ -86,7 +86,7 @@ fn a_renamed_input_is_one_cause_where_it_is_used() {
         store.put(&made("root").using("tool", &leaf))
     };
     let explanation = store.explain(&build("first"), &build("second"));
-    assert_eq!(shown(&explanation), ["second×2: name"]);
+    assert_eq!(readable(&explanation), ["second×2: name"]);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_has_little_in_common_came_and_went() {
         store.put(&made("root").using("tool", &leaf))
     };
     let explanation = store.explain(&build("first"), &build("second"));
-    assert_eq!(shown(&explanation), ["root×1: tool"]);
+    assert_eq!(readable(&explanation), ["root×1: tool"]);
     assert_eq!(explanation.rebuilt, 1);
 }
 
@@ -110,7 +110,7 @@ fn one_package_at_two_versions_pairs_by_version_first() {
         store.put(&made("root").using("a", &new).using("b", &old))
     };
     let explanation = store.explain(&build("ssl-3.3", "0"), &build("ssl-3.4", "1"));
-    assert_eq!(shown(&explanation), ["ssl-1.1×2: flag", "ssl-3.4×2:"]);
+    assert_eq!(readable(&explanation), ["ssl-1.1×2: flag", "ssl-3.4×2:"]);
     let bump = explanation.causes[1].bump.clone().unwrap();
     assert_eq!((bump.before.as_str(), bump.after.as_str()), ("3.3", "3.4"));
 }
@@ -156,7 +156,7 @@ fn inputs_that_come_and_go_are_differences_of_their_user() {
     let old = store.put(&made("root").using("a", &kept).output_of("out", &gone));
     let new = store.put(&made("root").using("a", &kept));
     let removed = store.explain(&old, &new);
-    assert_eq!(shown(&removed), ["root×1: input"]);
+    assert_eq!(readable(&removed), ["root×1: input"]);
     assert_eq!(
         removed.causes[0].differences[0].change,
         Change::Removed {
@@ -183,13 +183,13 @@ fn another_address_of_the_same_file_rebuilds_nothing() {
     let moved = store.explain(&build("http://a", "1"), &build("http://b", "1"));
     assert!(moved.same_output);
     assert_eq!(
-        shown(&moved),
+        readable(&moved),
         ["file.tar.gz×3: url"],
         "it is what differs, if asked"
     );
     let both = store.explain(&build("http://a", "1"), &build("http://b", "2"));
     assert!(!both.same_output);
-    assert_eq!(shown(&both), ["tool×2: flag"]);
+    assert_eq!(readable(&both), ["tool×2: flag"]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn another_file_is_a_cause_with_its_hash() {
         store.put(&made("root").using("src", &file))
     };
     let explanation = store.explain(&build("http://a", "aa"), &build("http://b", "bb"));
-    assert_eq!(shown(&explanation), ["file×2: outputHash url"]);
+    assert_eq!(readable(&explanation), ["file×2: outputHash url"]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_version_bump_is_one_cause_with_all_that_it_brings() {
         store.put(&made("root").using("tool", &tool))
     };
     let explanation = store.explain(&build("2.24.1", "aa"), &build("2.25.0", "bb"));
-    assert_eq!(shown(&explanation), ["coder-2.25.0×4:"]);
+    assert_eq!(readable(&explanation), ["coder-2.25.0×4:"]);
     let bump = explanation.causes[0].bump.clone().unwrap();
     assert_eq!(
         (
@@ -247,7 +247,7 @@ fn what_a_bump_brings_beyond_the_version_is_told() {
         store.put(&made("root").using("tool", &tool))
     };
     let explanation = store.explain(&build("1.0", "-a"), &build("1.1", "-b"));
-    assert_eq!(shown(&explanation), ["coder-1.1×2: flags"]);
+    assert_eq!(readable(&explanation), ["coder-1.1×2: flags"]);
 }
 
 #[test]
@@ -261,10 +261,10 @@ fn structured_attributes_are_compared_as_json() {
     let old = r#"{"a":["LEAF/bin",1],"b":{"c":"x"}}"#;
     let spaced = r#"{"b":{"c":"x"}, "a":["LEAF/bin", 1]}"#;
     let explanation = store.explain(&build(old, "1"), &build(spaced, "2"));
-    assert_eq!(shown(&explanation), ["leaf×2: x"]);
+    assert_eq!(readable(&explanation), ["leaf×2: x"]);
     let deeper = old.replace("\"x\"", "\"y\"").replace(",1]", ",2]");
     let explanation = store.explain(&build(old, "1"), &build(&deeper, "1"));
-    assert_eq!(shown(&explanation), ["root×1: a b.c"]);
+    assert_eq!(readable(&explanation), ["root×1: a b.c"]);
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn several_outputs_pair_by_their_names() {
         )
     };
     let same = store.explain(&build("1", ["out", "dev"]), &build("2", ["out", "dev"]));
-    assert_eq!(shown(&same), ["leaf×2: x"]);
+    assert_eq!(readable(&same), ["leaf×2: x"]);
     let swapped = store.explain(&build("1", ["out", "dev"]), &build("2", ["dev", "out"]));
-    assert_eq!(shown(&swapped), ["leaf×2: x", "root×1: one other"]);
+    assert_eq!(readable(&swapped), ["leaf×2: x", "root×1: one other"]);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn other_outputs_of_the_same_input_are_a_difference_of_the_user() {
     let old = store.put(&made("root").output_of("out", &leaf));
     let new = store.put(&made("root").output_of("out", &leaf).output_of("dev", &leaf));
     let explanation = store.explain(&old, &new);
-    assert_eq!(shown(&explanation), ["root×1: outputs of leaf"]);
+    assert_eq!(readable(&explanation), ["root×1: outputs of leaf"]);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn content_addressed_outputs_stand_as_placeholders() {
         )
     };
     let explanation = store.explain(&build("1"), &build("2"));
-    assert_eq!(shown(&explanation), ["leaf×2: x"]);
+    assert_eq!(readable(&explanation), ["leaf×2: x"]);
     assert!(
         !explanation.same_output,
         "no path tells it before the build"
@@ -350,7 +350,7 @@ fn paths_without_context_and_paths_of_derivations_count_as_their_pairs() {
         store.put(&made("root").using("middle", &middle).with("text", &text))
     };
     let explanation = store.explain(&build("1"), &build("2"));
-    assert_eq!(shown(&explanation), ["leaf×3: x"]);
+    assert_eq!(readable(&explanation), ["leaf×3: x"]);
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_path_that_nothing_pairs_is_a_difference() {
     let store = Store::default();
     let build = |content: &str| store.put(&made("root").with("text", &source("stray", content)));
     let explanation = store.explain(&build("1"), &build("2"));
-    assert_eq!(shown(&explanation), ["root×1: text"]);
+    assert_eq!(readable(&explanation), ["root×1: text"]);
     let Change::Changed { before, after } = &explanation.causes[0].differences[0].change else {
         panic!("{explanation:?}")
     };
@@ -378,7 +378,7 @@ fn a_source_is_a_cause_of_its_own_whoever_uses_it() {
         store.put(&made("root").using("one", &one).using("other", &other))
     };
     let explanation = store.explain(&build("1"), &build("2"));
-    assert_eq!(shown(&explanation), ["motd×3:"]);
+    assert_eq!(readable(&explanation), ["motd×3:"]);
     assert!(explanation.causes[0].is_source);
     assert_eq!(explanation.causes[0].way, ["one", "motd"]);
     assert_eq!((explanation.rebuilt, explanation.cascade), (3, 3));
@@ -399,7 +399,7 @@ fn the_same_change_in_many_places_is_one_cause() {
         store.put(&root.system(system))
     };
     let explanation = store.explain(&build("x86_64-linux"), &build("aarch64-linux"));
-    assert_eq!(shown(&explanation), ["root×4: system"]);
+    assert_eq!(readable(&explanation), ["root×4: system"]);
     assert_eq!(explanation.causes[0].alike.len(), 3);
 }
 
@@ -421,7 +421,7 @@ fn lines_of_a_unit_are_shown_with_their_paths_paired() {
     };
     let explanation = store.explain(&build("1", ""), &build("2", "A=1\n"));
     assert_eq!(
-        shown(&explanation),
+        readable(&explanation),
         ["bash-5.3×3: flag", "a.service×2: text"]
     );
     let Change::Text { lines } = &explanation.causes[1].differences[0].change else {

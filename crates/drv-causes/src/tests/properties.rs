@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    shown,
+    readable,
     store::{Path, Store, made},
 };
 
@@ -75,7 +75,7 @@ proptest! {
         if old.drv == new.drv {
             prop_assert!(explanation.causes.is_empty(), "nothing uses it");
         } else {
-            prop_assert_eq!(explanation.causes.len(), 1, "{:?}", shown(&explanation));
+            prop_assert_eq!(explanation.causes.len(), 1, "{:?}", readable(&explanation));
             let cause = &explanation.causes[0];
             prop_assert_eq!(&cause.name, &format!("n{layer}-{position}x"));
             prop_assert_eq!(cause.differences.len(), 1);

@@ -113,9 +113,9 @@ pub(crate) fn in_users_terms(
         _ => None,
     };
     let mut error = Error::from(error).at(place);
-    let shown = |path: &Utf8Path| {
-        let shown = checkout.shown(environment, path);
-        shown.trim_end_matches('/').to_owned()
+    let display_path = |path: &Utf8Path| {
+        let display_path = checkout.shown(environment, path);
+        display_path.trim_end_matches('/').to_owned()
     };
     let (store, root) = (staged.path.as_str(), store_root.as_str());
     // What is below the user's own folder is named from there.
@@ -131,9 +131,14 @@ pub(crate) fn in_users_terms(
             &error.message,
             root,
             &flake,
-            &shown(&checkout.project.folder),
+            &display_path(&checkout.project.folder),
         );
     }
-    error.message = to_user_positions(&error.message, root, store, &shown(&checkout.project.top));
+    error.message = to_user_positions(
+        &error.message,
+        root,
+        store,
+        &display_path(&checkout.project.top),
+    );
     error
 }

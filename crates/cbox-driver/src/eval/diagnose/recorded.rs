@@ -65,8 +65,8 @@ fn recordings(case: &Path) -> Vec<(String, String)> {
 
 /// The error that cbox makes of a recording.
 fn error_of(recording: &str, sets: bool) -> NixError {
-    let (call, said) = recording.split_once('\n').unwrap();
-    let plain = without_escapes(said);
+    let (call, stderr) = recording.split_once('\n').unwrap();
+    let plain = without_escapes(stderr);
     let start = match plain.starts_with("error:") {
         true => 0,
         false => plain.rfind("\nerror:").map_or(0, |before| before + 1),
@@ -77,7 +77,7 @@ fn error_of(recording: &str, sets: bool) -> NixError {
         "$ nix flake metadata --no-update-lock-file" => NixError::Flake {
             fault: Box::new(fault),
         },
-        "$ nix build" => failed_build(said),
+        "$ nix build" => failed_build(stderr),
         _ => NixError::Failed {
             command: call.trim_start_matches("$ ").to_owned(),
             status: "failed with exit code 1".to_owned(),
@@ -99,9 +99,9 @@ fn request(sets: bool) -> Request {
     }
 }
 
-fn failed_build(said: &str) -> NixError {
+fn failed_build(stderr: &str) -> NixError {
     let (mut reader, mut causes) = (Reader::default(), Causes::default());
-    for line in said.lines() {
+    for line in stderr.lines() {
         if let Some(event) = reader.line(line.as_bytes()) {
             causes.look(&event);
         }
@@ -110,7 +110,7 @@ fn failed_build(said: &str) -> NixError {
 }
 
 /// What the user reads who stands at the top of the tree in `folder`.
-fn shown(folder: &Path, recording: &str, sets: bool) -> String {
+fn rendered(folder: &Path, recording: &str, sets: bool) -> String {
     let folder = camino::Utf8PathBuf::from_path_buf(folder.to_owned()).unwrap();
     let environment = Environment {
         folder: folder.clone(),
@@ -161,7 +161,7 @@ fn told(case: &Path) -> String {
     let sets = case.ends_with("nixos-no-such-option-set");
     let mut versions: Vec<(String, String)> = Vec::new();
     for (version, recording) in recordings(case) {
-        let text = shown(&folder, &recording, sets);
+        let text = rendered(&folder, &recording, sets);
         match versions.last_mut() {
             // Releases that come to the same are told once.
             Some((known, same)) if *same == text => known.push_str(&format!(", {version}")),

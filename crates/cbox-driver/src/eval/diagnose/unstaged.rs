@@ -23,12 +23,12 @@ pub async fn why(
 ) -> Option<Unstaged> {
     let path = PathBuf::from(normal(file));
     let top = tree.top.as_path();
-    let shown = |path: &Path| {
+    let display_path = |path: &Path| {
         let path = Utf8Path::from_path(path)?;
         let whole = origin.project.top.join(path);
         Some(origin.shown(session.environment, &whole))
     };
-    *file = shown(&path)?;
+    *file = display_path(&path)?;
     if tree.contains(&path) {
         // A symlink that leads to what is not there.
         return None;
@@ -50,7 +50,7 @@ pub async fn why(
             false => Unstaged::Nowhere {
                 near: near(tree, &path)
                     .iter()
-                    .filter_map(|path| shown(path))
+                    .filter_map(|path| display_path(path))
                     .collect(),
             },
         });
@@ -64,7 +64,7 @@ pub async fn why(
             .filter(|path| *path != Path::new(""))
     };
     if let Some(link) = above().find(|path| top.join(path).is_symlink()) {
-        let link = shown(link)?;
+        let link = display_path(link)?;
         return Some(Unstaged::BehindSymlink { link });
     }
     let has_repository = |path: &&Path| top.join(path).join(".git").symlink_metadata().is_ok();
@@ -72,7 +72,7 @@ pub async fn why(
         .chain(above())
         .find(has_repository)
     {
-        let folder = shown(folder)?;
+        let folder = display_path(folder)?;
         return Some(Unstaged::OtherRepository { folder });
     }
     // Of a folder nothing is staged; one file in it stands for all.

@@ -9,15 +9,15 @@ fn entry(name: &str) -> Entry {
     }
 }
 
-fn found(name: &str, images: Images) -> Found {
-    Found {
+fn found(name: &str, images: Images) -> EvaluatedEntry {
+    EvaluatedEntry {
         entry: entry(name),
         answer: Ok(("x86_64-linux".parse().unwrap(), images)),
     }
 }
 
-fn broken(name: &str) -> Found {
-    Found {
+fn broken(name: &str) -> EvaluatedEntry {
+    EvaluatedEntry {
         entry: entry(name),
         answer: Err("attribute 'x' missing".to_owned()),
     }
@@ -147,7 +147,7 @@ fn two_images_of_one_host_have_two_formats() {
 #[test]
 fn machines_are_listed_unless_folders_tell_them() {
     let folders = ["a", "b", "_live"].map(str::to_owned);
-    let by_folder = |hosts: Vec<Found>| Starter::new(hosts, &folders, &[]).by_folder;
+    let by_folder = |hosts: Vec<EvaluatedEntry>| Starter::new(hosts, &folders, &[]).by_folder;
     let both = || vec![found("a", machine()), found("b", machine())];
     assert!(by_folder(both()));
     assert!(by_folder([both(), vec![found("_live", iso())]].concat()));
