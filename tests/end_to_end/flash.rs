@@ -13,7 +13,7 @@ use crate::{
     bad_words::one_error,
     support::{
         call::{Call, Running, find_program},
-        nix::say_left_out,
+        nix::{native, say_left_out},
         place::Place,
         wait_until,
     },
@@ -201,6 +201,12 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
         one_error(&run);
         run.says(words);
     }
+    // The system that was asked for is asked for in the hint too.
+    let [asked, hint] = ["qcow2", "raw"].map(|format| format!("appliance/{format}/{}", native()));
+    let run = bench.place.cbox(&["flash", &asked, file, "--file"]);
+    run.run()
+        .code(11)
+        .says(&[&format!("build and flash {hint};")]);
     assert!(is_old(&drive) && is_old(&small));
     let name = bench.place.manifest("appliance-iso")["artifact"]["path"].clone();
     let image = bench

@@ -118,6 +118,26 @@ fn words_that_name_no_target_are_answered_with_the_nearest_ones() {
                 2,
                 &["`aplliance`", "did you mean `appliance`?"],
             ),
+            (
+                &["size", "aplliance", "iso"],
+                2,
+                &["`aplliance`", "did you mean `appliance`?"],
+            ),
+            (
+                &["diff", "aplliance", "iso", "mini-arm64"],
+                2,
+                &["`aplliance`", "did you mean `appliance`?"],
+            ),
+            (
+                &["size", "appliance", "iso", "mini-arm46"],
+                2,
+                &["no host `mini-arm46`", "did you mean `mini-arm64`?"],
+            ),
+            (
+                &["mini-arm64"],
+                2,
+                &["`cbox build mini-arm64` builds the target"],
+            ),
             (&["boot", "iso"], 2, &["did you mean `appliance/iso`?"]),
             (
                 &["build", "mini-arm46"],

@@ -46,7 +46,33 @@ pub fn target(project: &Project, words: &[String]) -> Result<TargetName, Error> 
 /// # Errors
 /// As [`subjects`], and when they are another number of subjects.
 pub fn subject(project: &Project, words: &[String]) -> Result<String, Error> {
-    one(subjects(Some(project), words)?)
+    let subjects = subjects(Some(project), words)?;
+    check_number(Some(project), &subjects, 1)?;
+    one(subjects)
+}
+
+/// Looks for a slip among `subjects`, where they are not as many as are taken: one in the kind
+/// of an image has made two of it.
+///
+/// # Errors
+/// When there is one.
+pub fn check_number(
+    project: Option<&Project>,
+    subjects: &[String],
+    taken: usize,
+) -> Result<(), Error> {
+    let Some(known) = project.filter(|_| subjects.len() != taken).map(Known::of) else {
+        return Ok(());
+    };
+    let is_slip = |subject: &String| {
+        !subject.contains(['/', ':', '.'])
+            && !known.may_be_host(subject)
+            && !nearest(subject, known.first_words()).is_empty()
+    };
+    match subjects.iter().find(|subject| is_slip(subject)) {
+        Some(slip) => Err(known.no_target(slip, None)),
+        None => Ok(()),
+    }
 }
 
 fn one<T: ToString>(mut names: Vec<T>) -> Result<T, Error> {
@@ -153,7 +179,14 @@ impl<'p> Known<'p> {
                     false => Ok(Some((format!("{word}/{}", image.format), 1))),
                 }
             }
-            (_, Some(system)) => Ok(Some((format!("{word}/{}/{system}", image.format), 2))),
+            // A slip in the name of a host can look like a system.
+            (Some(text), Some(system))
+                if image.systems().contains(&system)
+                    || nearest(text, self.hosts.iter().map(String::as_str)).is_empty()
+                    || !nearest(text, System::usual_names()).is_empty() =>
+            {
+                Ok(Some((format!("{word}/{}/{system}", image.format), 2)))
+            }
             _ => Ok(Some((format!("{word}/{}", image.format), 1))),
         }
     }
@@ -164,6 +197,12 @@ impl<'p> Known<'p> {
 
     fn is_host(&self, word: &str) -> bool {
         self.hosts.iter().any(|host| host == word)
+    }
+
+    /// The words that a target can begin with.
+    fn first_words(&self) -> impl Iterator<Item = &str> {
+        let kinds = self.targets.iter().map(|target| target.kind.as_str());
+        self.hosts.iter().map(String::as_str).chain(kinds)
     }
 
     /// Whether a target can begin with `word`.
@@ -186,9 +225,7 @@ impl<'p> Known<'p> {
         let with_format = self.targets.iter().filter(|target| target.format == word);
         let images: Vec<String> = with_format.map(TargetConfig::target).collect();
         let images: Vec<&str> = images.iter().map(String::as_str).collect();
-        let kinds = self.targets.iter().map(|target| target.kind.as_str());
-        let hosts = self.hosts.iter().map(String::as_str);
-        let mut known: Vec<&str> = hosts.chain(kinds).collect();
+        let mut known: Vec<&str> = self.first_words().collect();
         known.sort_unstable();
         known.dedup();
         let hint = match (systems.is_empty(), images.as_slice()) {

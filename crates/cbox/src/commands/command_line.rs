@@ -282,9 +282,10 @@ fn unknown_word(
     }
     known.sort_unstable();
     known.dedup();
+    let is_host = project.is_ok_and(|project| project.hosts().iter().any(|host| host == word));
     let hint = match word.parse::<TargetName>() {
-        Ok(target) => format!("`cbox build {target}` builds the target of that name"),
-        Err(_) => suggestion(word, &known),
+        Err(_) if !is_host => suggestion(word, &known),
+        _ => format!("`cbox build {word}` builds the target of that name"),
     };
     let message = format!("`{word}` is neither a command nor a kind of target");
     Error::new(Kind::Usage, message).hint(hint).into()

@@ -49,7 +49,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
         environment, view, ..
     } = *context;
     let options = context.options.run_options();
-    let names = words::subjects(context.project.as_ref().ok(), &args.sides)?;
+    let project = context.project.as_ref().ok();
+    let names = words::subjects(project, &args.sides)?;
+    words::check_number(project, &names, 2)?;
     let [old_name, new_name] = names.as_slice() else {
         return Err(not_two(&names));
     };

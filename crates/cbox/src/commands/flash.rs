@@ -124,7 +124,7 @@ fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Resu
     if image.format == "raw" {
         return Ok(());
     }
-    let TargetName::Image { kind, .. } = name else {
+    let TargetName::Image { kind, system, .. } = name else {
         return Ok(());
     };
     let convert = format!(
@@ -134,7 +134,14 @@ fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Resu
     let targets = session.project.config().targets;
     let mut targets = targets.iter().filter(|target| target.kind == *kind);
     let hint = match targets.find(|target| target.format == "raw") {
-        Some(raw) => format!("build and flash {}; or {convert}", raw.target()),
+        Some(raw) => {
+            let raw = TargetName::Image {
+                kind: raw.kind.clone(),
+                format: raw.format.clone(),
+                system: system.clone(),
+            };
+            format!("build and flash {raw}; or {convert}")
+        }
         None => convert,
     };
     Err(Error::new(
