@@ -252,13 +252,13 @@ fn a_broken_cbox_toml_is_an_error_for_those_who_need_it() {
         (
             "[[target]]\nkind = \"list\"\nformat = \"iso\"\nhost = \"x\"\nattribute = \"a\"\n",
             &[
-                "the kind `list` is a command of cbox",
-                "call the kind otherwise",
+                "cbox.toml:2:8: the kind `list` has the name of a command",
+                "rename the kind",
             ],
         ),
         (
             "[[target]]\nkind = \"help\"\nformat = \"iso\"\nhost = \"x\"\nattribute = \"a\"\n",
-            &["the kind `help` is a command of cbox"],
+            &["the kind `help` has the name of a command"],
         ),
     ] {
         place.write("cbox.toml", config);

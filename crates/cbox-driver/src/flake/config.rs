@@ -5,6 +5,7 @@ use cbox_nix::overrides::{OptionPath, Overrides};
 use cbox_source::audit_rules::Finding;
 use nix_formats::system::System;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use toml::de::{DeTable, DeValue};
 
 use crate::{
     error::{Error, Kind, Place},
@@ -203,58 +204,65 @@ impl Config {
     /// Reads `text`, the content of `file`.
     pub fn parse(text: &str, file: &Utf8Path) -> Result<Self, Error> {
         let config: Self = toml::from_str(text).map_err(|error| {
-            let found = error.span().map(|span| position(text, span.start));
-            let position =
-                found.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
-            let place = found.map(|(line, _)| Place {
-                file: file.to_owned(),
-                line,
-            });
             let message = error.message().trim().replace('\n', ", ");
-            Error::new(Kind::Config, format!("{file}{position}: {message}"))
-                .at(place)
+            let message = unknown_field(&message).unwrap_or(message);
+            let start = error.span().map(|span| span.start);
+            wrong(file, start.map(|start| position(text, start)), &message)
                 .hint("docs/reference.md of cbox lists what can stand in cbox.toml")
         })?;
-        config
-            .check()
-            .map_err(|message| Error::new(Kind::Config, format!("{file}: {message}")))?;
+        config.check().map_err(|(path, message)| {
+            wrong(file, Some(position(text, offset(text, &path))), &message)
+        })?;
         Ok(config)
     }
 
-    /// What the types alone do not say.
-    fn check(&self) -> Result<(), String> {
-        self.source.allow.iter().try_for_each(AllowConfig::check)?;
-        let mut hosts = std::collections::BTreeSet::new();
-        for host in self.hosts.iter().flatten() {
-            word(host).map_err(|error| format!("hosts: {error}"))?;
-            if !hosts.insert(host) {
-                return Err(format!("hosts: `{host}` is there twice"));
+    /// What the types alone do not say: a mistake with its place, as [`offset`] takes it.
+    fn check(&self) -> Result<(), (String, String)> {
+        for (number, allow) in self.source.allow.iter().enumerate() {
+            let (key, message) = match allow.check() {
+                Ok(()) => continue,
+                Err(wrong) => wrong,
+            };
+            return Err((format!("source.allow.{number}.{key}"), message));
+        }
+        let mut known = std::collections::BTreeSet::new();
+        for (number, host) in self.hosts.iter().flatten().enumerate() {
+            let wrong = |message: String| (format!("hosts.{number}"), format!("hosts: {message}"));
+            word(host).map_err(|error| wrong(error.to_string()))?;
+            if !known.insert(host) {
+                return Err(wrong(format!("`{host}` is listed twice")));
             }
         }
         let mut slugs = std::collections::BTreeMap::new();
-        for target in &self.targets {
+        for (number, target) in self.targets.iter().enumerate() {
             let name = target.target();
-            for part in [&target.kind, &target.format, &target.host] {
-                word(part).map_err(|error| format!("target {name}: {error}"))?;
+            let at = |key: &str| format!("target.{number}.{key}");
+            let wrong = |key: &str, message: String| (at(key), format!("target {name}: {message}"));
+            for (key, part) in [
+                ("kind", &target.kind),
+                ("format", &target.format),
+                ("host", &target.host),
+            ] {
+                word(part).map_err(|error| wrong(key, error.to_string()))?;
             }
             if target.kind == HOSTS {
-                return Err(format!(
-                    "target {name}: the kind `{HOSTS}` is taken by the install hosts"
-                ));
+                let message = format!("the kind `{HOSTS}` is reserved for the install hosts");
+                return Err(wrong("kind", message));
             }
             if target.system.is_some() && (target.systems.is_some() || target.cross) {
-                return Err(format!(
-                    "target {name}: with `system` the host keeps its own, so `systems` and `cross` mean nothing"
-                ));
+                let message = "a target with `system` keeps its own system, so it cannot have \
+                               `systems` or `cross`";
+                return Err(wrong("system", message.to_owned()));
             }
             let systems = target.systems();
             if systems.is_empty() {
-                return Err(format!("target {name}: `systems` is empty"));
+                return Err(wrong("systems", "`systems` is empty".to_owned()));
             }
             if let Some(artifact) = &target.artifact {
-                check_artifact(artifact).map_err(|reason| format!("target {name}: {reason}"))?;
+                check_artifact(artifact).map_err(|reason| wrong("artifact", reason))?;
             }
-            target.overrides().map_err(|error| error.message)?;
+            collect(&target.overrides, &[], &mut Overrides::default())
+                .map_err(|message| wrong("overrides", message))?;
             for system in std::iter::once(None).chain(systems.iter().map(Some)) {
                 let full = TargetName::Image {
                     kind: target.kind.clone(),
@@ -263,13 +271,13 @@ impl Config {
                 };
                 match slugs.insert(full.slug(), full.to_string()) {
                     Some(other) if other == full.to_string() => {
-                        return Err(format!("target {name} is there twice"));
+                        return Err((at("format"), format!("target {name} is defined twice")));
                     }
                     Some(other) => {
-                        return Err(format!(
-                            "targets {other} and {full} would share the link out/{}",
-                            full.slug()
-                        ));
+                        let slug = full.slug();
+                        let message =
+                            format!("targets {other} and {full} would share the link out/{slug}");
+                        return Err((at("format"), message));
                     }
                     None => {}
                 }
@@ -279,38 +287,73 @@ impl Config {
     }
 }
 
+/// The error for a mistake in `file`, at a line and a column.
+fn wrong(file: &Utf8Path, position: Option<(usize, usize)>, message: &str) -> Error {
+    let place = position.map(|(line, _)| Place {
+        file: file.to_owned(),
+        line,
+    });
+    let position = position.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+    Error::new(Kind::Config, format!("{file}{position}: {message}")).at(place)
+}
+
+/// serde's message for a field that does not exist, with the fields that may have been meant.
+fn unknown_field(message: &str) -> Option<String> {
+    let fields = message.strip_prefix("unknown field ")?;
+    let fields: Vec<&str> = fields.split('`').skip(1).step_by(2).collect();
+    let (field, known) = fields.split_first()?;
+    Some(format!(
+        "unknown field `{field}`: {}",
+        suggestion(field, known)
+    ))
+}
+
 impl AllowConfig {
-    fn check(&self) -> Result<(), String> {
+    /// Its mistake, behind the key that has it.
+    fn check(&self) -> Result<(), (&'static str, String)> {
         let Self { path, finding, why } = self;
         if why.trim().is_empty() {
-            return Err(format!(
-                "{finding} is allowed in `{path}`, and `why` is empty"
-            ));
+            let message = format!("{finding} is allowed in `{path}`, but `why` is empty");
+            return Err(("why", message));
         }
         if *finding == Finding::DiskImage {
-            return Err(format!(
-                "a disk image (`{path}`) cannot be allowed: no tree with one is staged"
-            ));
+            let message =
+                format!("a disk image (`{path}`) cannot be allowed: no tree with one is staged");
+            return Err(("finding", message));
         }
         Ok(())
     }
 }
 
-/// The line of the `cbox.toml` in `folder` on which `pattern` stands under `exclude`.
-pub fn line_of_exclude(folder: &Utf8Path, pattern: &str) -> Option<usize> {
-    #[derive(Deserialize)]
-    struct Lines {
-        source: Source,
-    }
-    #[derive(Deserialize)]
-    struct Source {
-        exclude: Vec<toml::Spanned<String>>,
-    }
+/// The error for a mistake in the `cbox.toml` in `folder`, at the value at `path`; see [`offset`].
+pub(super) fn wrong_at(folder: &Utf8Path, path: &str, message: &str) -> Error {
+    wrong(&folder.join(FILE), position_of(folder, path), message)
+}
+
+/// The line and the column of the `cbox.toml` in `folder` at which the value at `path` stands;
+/// see [`offset`].
+pub fn position_of(folder: &Utf8Path, path: &str) -> Option<(usize, usize)> {
     let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
-    let lines: Lines = toml::from_str(&text).ok()?;
-    let mut patterns = lines.source.exclude.iter();
-    let found = patterns.find(|found| found.get_ref() == pattern)?;
-    Some(position(&text, found.span().start).0)
+    Some(position(&text, offset(&text, path)))
+}
+
+/// Where in `text` the value at `path` stands, `target.0.kind` say, or the nearest above that
+/// is there.
+fn offset(text: &str, path: &str) -> usize {
+    let Ok(table) = DeTable::parse(text) else {
+        return 0;
+    };
+    let (mut value, mut start) = (&DeValue::Table(table.into_inner()), 0);
+    for key in path.split('.') {
+        let inner = match value {
+            DeValue::Table(table) => table.get(key),
+            DeValue::Array(array) => key.parse().ok().and_then(|place: usize| array.get(place)),
+            _ => None,
+        };
+        let Some(inner) = inner else { break };
+        (value, start) = (inner.get_ref(), inner.span().start);
+    }
+    start
 }
 
 /// Whether `pattern` can name a file of an output.
@@ -416,7 +459,8 @@ mod tests {
     fn mistakes_are_shown_with_their_place() {
         let unknown = parse(&format!("{ISO}artefact = \"x\"\n")).unwrap_err();
         assert!(
-            unknown.starts_with("cbox.toml:7:1: unknown field `artefact`"),
+            unknown
+                .starts_with("cbox.toml:7:1: unknown field `artefact`: did you mean `artifact`?"),
             "{unknown}"
         );
         let kind = parse("[source]\nexclude = \"x\"\n").unwrap_err();
@@ -473,21 +517,28 @@ mod tests {
     #[test]
     fn targets_that_cannot_be_are_refused() {
         let with = |from: &str, to: &str| parse(&ISO.replace(from, to)).unwrap_err();
-        assert!(parse(&format!("{ISO}{ISO}")).unwrap_err().contains("twice"));
-        assert!(with("\"appliance\"", "\"hosts\"").contains("taken"));
+        let twins = parse(&format!("{ISO}{ISO}")).unwrap_err();
+        assert_eq!(
+            twins,
+            "cbox.toml:9:10: target appliance/iso is defined twice"
+        );
+        assert!(
+            with("\"appliance\"", "\"hosts\"")
+                .starts_with("cbox.toml:2:8: target hosts/iso: the kind `hosts` is reserved")
+        );
         assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
         assert!(with("iso/*.iso", "../x").contains("artifact"));
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
         assert!(with("iso/*.iso", "a[").contains("artifact"));
         assert!(with("iso/*.iso", "a{b/c,d}").contains("artifact"));
         let both = format!("{ISO}system = \"x86_64-linux\"\nsystems = [\"x86_64-linux\"]\n");
-        assert!(parse(&both).unwrap_err().contains("keeps its own"));
+        assert!(parse(&both).unwrap_err().contains("keeps its own system"));
         let cross = format!("{ISO}system = \"x86_64-linux\"\ncross = true\n");
-        assert!(parse(&cross).unwrap_err().contains("keeps its own"));
+        assert!(parse(&cross).unwrap_err().contains("keeps its own system"));
         assert!(
             parse("hosts = [\"a b\"]")
                 .unwrap_err()
-                .starts_with("cbox.toml: hosts: `a b`")
+                .starts_with("cbox.toml:1:10: hosts: `a b`")
         );
         assert!(
             parse("hosts = [\"a\", \"a\"]")

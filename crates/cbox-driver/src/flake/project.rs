@@ -140,6 +140,11 @@ impl Project {
         })
     }
 
+    /// The error for a mistake in the configuration, at the value `path`: `target.0.kind`.
+    pub fn wrong_config(&self, path: &str, message: &str) -> Error {
+        below(config::wrong_at(&self.folder, path, message), &self.top)
+    }
+
     /// The rules for its files.
     pub fn rules(&self) -> Result<Rules, Error> {
         let source = self.config().source;

@@ -7,10 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
     Environment, Error, Kind,
     error::TABLE,
-    flake::{
-        config::{self, TargetConfig},
-        project::Project,
-    },
+    flake::{config::TargetConfig, project::Project},
     target_name::TargetName,
     text::nearest::{nearest, suggestion},
 };
@@ -83,21 +80,15 @@ pub(crate) fn find_project(
 ) -> Result<Project, Error> {
     let project = Project::find(environment, flake)?;
     let mut targets = targets(Some(&project)).iter();
-    let taken = targets.find(|target| is_command(&target.kind));
-    match taken {
-        None => Ok(project),
-        Some(target) => Err(Error::new(
-            Kind::Config,
-            format!(
-                "{}: the kind `{}` is a command of cbox",
-                config::FILE,
-                target.kind
-            ),
-        )
-        .hint(
-            "call the kind otherwise: `cbox <kind> <format>` could not be told from the command",
-        )),
-    }
+    let Some(number) = targets.position(|target| is_command(&target.kind)) else {
+        return Ok(project);
+    };
+    let kind = &project.config().targets[number].kind;
+    let message = format!("the kind `{kind}` has the name of a command of cbox");
+    let hint = "rename the kind: `cbox <kind> <format>` would be taken for the command";
+    Err(project
+        .wrong_config(&format!("target.{number}.kind"), &message)
+        .hint(hint))
 }
 
 /// Whether `word` stands for a command, and so for no kind of image.

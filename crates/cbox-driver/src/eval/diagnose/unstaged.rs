@@ -91,7 +91,12 @@ pub async fn why(
     }
     match origin.project.rules().ok()?.why_left_out(&path) {
         Some(LeftOut::Excluded(pattern)) => {
-            let line = config::line_of_exclude(&origin.project.folder, &pattern);
+            let project = &origin.project;
+            let mut patterns = project.config().source.exclude.into_iter();
+            let number = patterns.position(|other| other == pattern);
+            let at =
+                |number| config::position_of(&project.folder, &format!("source.exclude.{number}"));
+            let line = number.and_then(at).map(|(line, _)| line);
             return Some(Unstaged::Excluded { pattern, line });
         }
         Some(LeftOut::Local(pattern)) => return Some(Unstaged::Local { pattern }),
