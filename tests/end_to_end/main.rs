@@ -12,6 +12,7 @@
     reason = "a test may panic, starts processes, and reads its own environment"
 )]
 
+mod asked_for;
 mod bad_flakes;
 mod bad_lock;
 mod bad_words;

@@ -12,7 +12,7 @@ use std::{
 use cbox_nix::{
     NixError,
     expression::{Request, Want},
-    overrides::{OptionPath, OverrideError, Overrides},
+    overrides::{OptionPath, OverrideError},
 };
 use cbox_source::compare::differing;
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub async fn find(
             request: Request {
                 host: host.clone(),
                 wants: vec![Want::Text(option.clone())],
-                overrides: Overrides::default(),
+                ..Request::default()
             },
             name: host,
         });

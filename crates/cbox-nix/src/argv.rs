@@ -145,7 +145,13 @@ impl Options {
     /// `nix build`, with its events on standard error.
     #[must_use]
     pub fn build(&self, installables: &[String], link: Option<&Path>) -> Vec<OsString> {
-        let mut arguments = self.call(&["build", "--log-format", "internal-json", "--keep-going"]);
+        let mut arguments = self.call(&[
+            "build",
+            "--json",
+            "--log-format",
+            "internal-json",
+            "--keep-going",
+        ]);
         self.push_build_options(&mut arguments);
         match link {
             Some(link) => arguments.extend(["--out-link".into(), link.into()]),
@@ -221,7 +227,7 @@ mod tests {
         assert_eq!(
             command_line(&options.build(&["/nix/store/a.drv^out".into()], None)),
             format!(
-                "{FEATURES} build --log-format internal-json --keep-going --no-link /nix/store/a.drv^out"
+                "{FEATURES} build --json --log-format internal-json --keep-going --no-link /nix/store/a.drv^out"
             )
         );
         assert_eq!(

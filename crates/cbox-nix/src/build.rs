@@ -1,7 +1,9 @@
 //! Building: the plan, the build itself, and links that keep its result.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
+use nix_formats::store_path::OutPath;
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
@@ -59,6 +61,7 @@ pub async fn plan(nix: &Nix, installables: &[String]) -> Result<Plan, NixError> 
 
 /// Builds `installables`. With a `link`, all results are kept from the garbage collector
 /// by links of that name, but only if every build succeeds; see [`link`] for the others.
+/// Gives the path of each output, by its installable.
 ///
 /// # Errors
 /// [`NixError::Build`] when a build fails; the others have been tried all the same.
@@ -67,7 +70,7 @@ pub async fn build(
     installables: &[String],
     link: Option<&Path>,
     mut on_event: impl FnMut(Event),
-) -> Result<(), NixError> {
+) -> Result<BTreeMap<String, OutPath>, NixError> {
     let mut reader = Reader::default();
     let mut causes = Causes::default();
     let command = nix.command(nix.options.build(installables, link));
@@ -80,7 +83,10 @@ pub async fn build(
         })
         .await;
     match ended {
-        Ok(_) => Ok(()),
+        Ok(output) => parse_outputs(&output.stdout).map_err(|reason| NixError::Answer {
+            command: "nix build --json".to_owned(),
+            reason,
+        }),
         Err(NixError::Failed {
             command,
             status,
@@ -101,6 +107,23 @@ pub async fn build(
         }
         Err(error) => Err(error),
     }
+}
+
+/// The outputs in the answer of `nix build --json`.
+fn parse_outputs(answer: &[u8]) -> Result<BTreeMap<String, OutPath>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Built {
+        drv_path: String,
+        outputs: BTreeMap<String, OutPath>,
+    }
+    let all: Vec<Built> = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let of = |built: Built| {
+        let drv = built.drv_path;
+        let outputs = built.outputs.into_iter();
+        outputs.map(move |(name, path)| (format!("{drv}^{name}"), path))
+    };
+    Ok(all.into_iter().flat_map(of).collect())
 }
 
 /// What stands between `nix log` and a derivation: nothing, or the store that was named and a

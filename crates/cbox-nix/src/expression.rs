@@ -23,9 +23,12 @@ const EVALUATE: &str = r#"
     (set: name: set.${name} or (throw "cbox-no-attribute: ${builtins.concatStringsSep "." path}"))
     host.config path;
   built = at request.attribute;
+  # A content-addressed or impure output has no path before it is built, but a placeholder.
+  isStorePath = path:
+    builtins.substring 0 (builtins.stringLength builtins.storeDir) path == builtins.storeDir;
   describe = derivation: {
     drv = derivation.drvPath;
-    out = derivation.outPath;
+    out = if isStorePath derivation.outPath then derivation.outPath else null;
     output = derivation.outputName or "out";
     builder = derivation.system;
   };
@@ -74,6 +77,10 @@ pub struct Request {
     pub wants: Vec<Want>,
     /// The values to force.
     pub overrides: Overrides,
+    /// The system that was asked for. A host that brings its own packages follows no override
+    /// of `nixpkgs.hostPlatform`, so the answer has to be compared with it.
+    #[serde(skip)]
+    pub system: Option<System>,
 }
 
 /// Something to know of a host. Options are paths below `config`.
@@ -202,8 +209,8 @@ pub struct DiskoImages {
 pub struct DerivationInfo {
     /// The path of the `.drv` file.
     pub drv: DrvPath,
-    /// The path of the chosen output.
-    pub out: OutPath,
+    /// The path of the chosen output; `None` where only a build can tell it.
+    pub out: Option<OutPath>,
     /// The name of the chosen output, `out` nearly always.
     pub output: String,
     /// The system on which it is built.
@@ -231,6 +238,7 @@ mod tests {
             host: "_appliance_iso".into(),
             wants: vec![Want::Derivation("system.build.isoImage".parse().unwrap())],
             overrides,
+            system: None,
         };
         let expression = request.expression().unwrap();
         let literal = expression

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use nix_formats::{
-    closure::PathInfos, nar::NarHash, nix_text::without_escapes, store_path::StorePath,
+    closure::PathInfos,
+    nar::NarHash,
+    nix_text::without_escapes,
+    store_path::{OutPath, StorePath},
     system::System,
 };
 use serde::Deserialize;
@@ -12,6 +15,7 @@ use crate::{
     Interrupt, NixError,
     argv::Options,
     builders::{self, Builder},
+    expression::DerivationInfo,
     lock_file::Change,
     nix_error::LockMessage,
     process::{Command, Output},
@@ -151,6 +155,33 @@ impl Nix {
             Err(NixError::Failed { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The path of an output in the store; `None` where it is not there, or where it is one
+    /// that only a build can tell and no build did.
+    ///
+    /// # Errors
+    /// When Nix cannot be started, or a signal comes.
+    pub async fn output_path(
+        &self,
+        derivation: &DerivationInfo,
+    ) -> Result<Option<OutPath>, NixError> {
+        let there = match &derivation.out {
+            Some(out) => match self.store.holds(out) {
+                Some(there) => there,
+                None => self.is_valid(&[out]).await?,
+            },
+            None => {
+                let installable = derivation.installable();
+                let answer = self.run(self.options.path_info(&[&installable])).await;
+                return match answer {
+                    Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).trim().parse().ok()),
+                    Err(NixError::Failed { .. }) => Ok(None),
+                    Err(error) => Err(error),
+                };
+            }
+        };
+        Ok(derivation.out.clone().filter(|_| there))
     }
 
     /// The path of the derivation whose output `path` is, if Nix knows it.

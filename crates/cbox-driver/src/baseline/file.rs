@@ -151,7 +151,7 @@ mod tests {
             Entry {
                 system: "x86_64-linux".parse().unwrap(),
                 drv_path: format!("/nix/store/{digest}-x.drv").try_into().unwrap(),
-                out_path: format!("/nix/store/{digest}-x").try_into().unwrap(),
+                out_path: format!("/nix/store/{digest}-x").try_into().ok(),
                 flake_lock: None,
                 revision: Some(digit.to_string().repeat(40)),
             }

@@ -49,8 +49,8 @@ pub struct Entry {
     pub system: System,
     /// The store path of its derivation.
     pub drv_path: DrvPath,
-    /// The store path of its output.
-    pub out_path: OutPath,
+    /// The store path of its output; `None` where only a build can tell it.
+    pub out_path: Option<OutPath>,
     /// The hash of `flake.lock` (see [`lock_hash`]); `None` where there was none.
     pub flake_lock: Option<String>,
     /// The commit at which it was accepted, with `-dirty` behind it where the tree had
@@ -165,7 +165,7 @@ impl Entry {
         fields.check_names()?;
         let system = fields.text("system")?;
         let drv_path = fields.text("drvPath")?;
-        let out_path = fields.text("outPath")?;
+        let out_path = fields.text_or_null("outPath")?;
         let flake_lock = fields.text_or_null("flakeLock")?;
         let revision = fields.text_or_null("revision")?;
         fields.check_empty()?;
@@ -181,10 +181,11 @@ impl Entry {
                 return Err(BaselineError::DrvPath { host, text });
             }
         };
-        let out_path = match out_path.parse::<OutPath>() {
-            Ok(out_path) if is_store_path(&out_path) => out_path,
-            _ => {
-                let (host, text) = owned(&out_path);
+        let out_path = match out_path.as_deref().map(str::parse::<OutPath>) {
+            None => None,
+            Some(Ok(out_path)) if is_store_path(&out_path) => Some(out_path),
+            Some(_) => {
+                let (host, text) = owned(&out_path.unwrap_or_default());
                 return Err(BaselineError::OutPath { host, text });
             }
         };
@@ -212,7 +213,10 @@ impl Entry {
         let fields = [
             ("system", Value::from(self.system.as_str())),
             ("drvPath", Value::from(self.drv_path.as_str())),
-            ("outPath", Value::from(self.out_path.as_str())),
+            (
+                "outPath",
+                Value::from(self.out_path.as_ref().map(OutPath::as_str)),
+            ),
             ("flakeLock", Value::from(self.flake_lock.as_deref())),
             ("revision", Value::from(self.revision.as_deref())),
         ];
@@ -450,7 +454,7 @@ mod tests {
                 drv_path: format!("/nix/store/{drv}-{drv_name}.drv")
                     .try_into()
                     .unwrap(),
-                out_path: format!("/nix/store/{out}-{out_name}").try_into().unwrap(),
+                out_path: format!("/nix/store/{out}-{out_name}").try_into().ok(),
                 flake_lock: lock.map(|bytes| lock_hash(&bytes)),
                 revision: commit.map(|(commit, dirty)| recorded_revision(&commit, dirty)),
             },

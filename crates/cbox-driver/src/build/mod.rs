@@ -12,7 +12,7 @@ pub mod preflight;
 pub mod silence;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     future::pending,
     path::PathBuf,
@@ -28,6 +28,7 @@ use cbox_nix::{
     expression::{DerivationInfo, Evaluated},
     store::Store,
 };
+use nix_formats::store_path::OutPath;
 use tokio::sync::Notify;
 
 use crate::{
@@ -81,12 +82,20 @@ pub async fn build_and_link(
     out_dir: Option<&OutDir>,
     jobs: &[Job<'_>],
 ) -> Vec<Result<Built, Error>> {
-    let failure = build_all(evaluator, out_dir, jobs).await.err();
+    let outcome = build_all(evaluator, out_dir, jobs).await;
     let mut answers = Vec::new();
     for job in jobs {
-        answers.push(match &failure {
-            Some(Failure::Stop(error)) => Err(error.clone()),
-            failure => finish(evaluator, sources, out_dir, job, failure.as_ref()).await,
+        let out = match &outcome {
+            Ok(outputs) => match outputs.get(&job.derivation.installable()) {
+                Some(out) => Ok(out.clone()),
+                None => Err(not_told(job)),
+            },
+            Err(Failure::Builds(error)) => held(evaluator, out_dir, job, error).await,
+            Err(Failure::Stop(error)) => Err(error.clone()),
+        };
+        answers.push(match out {
+            Ok(out) => finish(evaluator, sources, out_dir, job, out).await,
+            Err(error) => Err(error),
         });
     }
     answers
@@ -104,7 +113,7 @@ async fn build_all(
     evaluator: &Evaluator<'_>,
     out_dir: Option<&OutDir>,
     jobs: &[Job<'_>],
-) -> Result<(), Failure> {
+) -> Result<BTreeMap<String, OutPath>, Failure> {
     let reporter = evaluator.session.reporter;
     let installables: Vec<String> = jobs
         .iter()
@@ -139,7 +148,7 @@ async fn build_all(
     };
     reporter.report(Event::BuildsEnded);
     match built {
-        Ok(()) => Ok(()),
+        Ok(outputs) => Ok(outputs),
         Err(NixError::Build(mut failure)) => {
             name_dependents(evaluator, wanted, &mut failure);
             Err(Failure::Builds(of_build(
@@ -189,39 +198,54 @@ fn name_dependents(evaluator: &Evaluator<'_>, wanted: Vec<Wanted>, failure: &mut
     }
 }
 
+/// The output of a job, held by a root of its own, although other builds failed with `error`:
+/// then Nix makes no root at all. Between the build and this a garbage collection could take
+/// it; then the link cannot be made, and the next run builds it again.
+async fn held(
+    evaluator: &Evaluator<'_>,
+    out_dir: Option<&OutDir>,
+    job: &Job<'_>,
+    error: &Error,
+) -> Result<OutPath, Error> {
+    let nix = &evaluator.nix;
+    let Some(out) = nix.output_path(&job.derivation).await? else {
+        return Err(error.clone());
+    };
+    if let Some(out_dir) = out_dir {
+        let root = out_dir.root(&job.target.name.slug());
+        if cbox_nix::build::link(nix, &out, &root).await.is_err() {
+            return Err(error.clone());
+        }
+    }
+    Ok(out)
+}
+
+fn not_told(job: &Job<'_>) -> Error {
+    let installable = job.derivation.installable();
+    let message = format!(
+        "Nix built {} and does not say where {installable} is",
+        job.target.name
+    );
+    Error::new(Kind::Environment, message)
+}
+
 /// Checks, hashes, links and records one output.
 async fn finish(
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
     out_dir: Option<&OutDir>,
     job: &Job<'_>,
-    failure: Option<&Failure>,
+    out: OutPath,
 ) -> Result<Built, Error> {
-    let nix = &evaluator.nix;
-    let out = job.derivation.out.as_str();
-    // With a failure among several builds Nix makes no root at all, so each output that
-    // is there gets one of its own. Between the build and this a garbage collection could
-    // take it; then the link cannot be made, and the next run builds it again.
-    if let Some(Failure::Builds(error)) = failure {
-        let root = out_dir.map(|out_dir| out_dir.root(&job.target.name.slug()));
-        let there = match &root {
-            _ if nix.store.holds(out) == Some(false) => false,
-            Some(root) => cbox_nix::build::link(nix, out, root).await.is_ok(),
-            None => nix.is_valid(&[out]).await?,
-        };
-        if !there {
-            return Err(error.clone());
-        }
-    }
-    let output = nix.store.physical(out);
+    let output = evaluator.nix.store.physical(&out);
     let artifact = match (&job.artifact, output) {
         (Some(pattern), Some(output)) => {
-            Some(check(evaluator, out_dir, job, pattern, output).await?)
+            Some(check(evaluator, out_dir, job, pattern, &out, output).await?)
         }
         // The store is on another machine: its files cannot be looked at from here.
         _ => None,
     };
-    let manifest = manifest(evaluator, sources, job, artifact);
+    let manifest = manifest(evaluator, sources, job, out, artifact);
     let link = match out_dir {
         Some(out_dir) => {
             let name = &job.target.name;
@@ -238,13 +262,14 @@ async fn check(
     out_dir: Option<&OutDir>,
     job: &Job<'_>,
     pattern: &str,
+    out: &OutPath,
     output: PathBuf,
 ) -> Result<Artifact, Error> {
     let name = job.evaluated.text.as_deref();
     let (path, bytes) = artifact::find(&output, pattern, name)?;
     let known = out_dir
         .and_then(|out_dir| out_dir.manifest(&job.target.name)?.ok())
-        .filter(|manifest| manifest.out == job.derivation.out)
+        .filter(|manifest| manifest.out == *out)
         .and_then(|manifest| manifest.artifact)
         .filter(|artifact| artifact.path == path && artifact.size == bytes);
     if let Some(known) = known {
@@ -271,6 +296,7 @@ fn manifest(
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
     job: &Job<'_>,
+    out: OutPath,
     artifact: Option<Artifact>,
 ) -> Manifest {
     let request = &job.target.request;
@@ -282,7 +308,7 @@ fn manifest(
         host_name: job.evaluated.host_name.clone(),
         system: job.evaluated.system.clone(),
         drv: job.derivation.drv.clone(),
-        out: job.derivation.out.clone(),
+        out,
         output: job.derivation.output.clone(),
         artifact,
         overrides: overrides

@@ -22,7 +22,8 @@ const ROOM: u64 = 1 << 30;
 /// Refuses a build that cannot succeed here, unless there is nothing to build.
 pub async fn check(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), Error> {
     let nix = &evaluator.nix;
-    if nix.store.holds(&job.derivation.out) == Some(true) {
+    let out = job.derivation.out.as_ref();
+    if out.is_some_and(|out| nix.store.holds(out) == Some(true)) {
         return Ok(());
     }
     let wrong_system = !nix.can_build(&job.derivation.builder);

@@ -1,10 +1,11 @@
 //! Evaluations: [`evaluation`] makes one, through the evaluation cache; [`schedule`] makes
 //! several at once, as [`memory_budget`] allows; [`durations`] says how long the last one like
-//! it took.
+//! it took. [`platform`] compares what an answer is for with what was asked for.
 
 pub mod diagnose;
 pub mod durations;
 pub mod evaluation;
 pub mod evaluator;
 pub mod memory_budget;
+pub mod platform;
 pub mod schedule;

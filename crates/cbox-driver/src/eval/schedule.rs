@@ -20,6 +20,7 @@ use crate::{
         evaluation::{Failure, derivation_of},
         evaluator::Evaluator,
         memory_budget::{Given, LEAST_NEED, Share, share},
+        platform,
     },
     flake::{session::Session, snapshot::Snapshot},
     process::{machine, options::Limits},
@@ -97,6 +98,13 @@ pub async fn each(
     items: &[Item],
     mut tell: impl FnMut(usize, Result<Evaluated, Error>),
 ) -> Result<(), Error> {
+    let mut tell = |place: usize, answer: Result<Evaluated, Error>| {
+        let request = &items[place].request;
+        tell(
+            place,
+            answer.and_then(|answer| platform::check(request, answer)),
+        );
+    };
     let mut questions: Vec<Question<'_>> = Vec::new();
     for (place, item) in items.iter().enumerate() {
         match evaluator.key(&item.snapshot, &item.request) {

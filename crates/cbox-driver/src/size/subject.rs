@@ -6,7 +6,7 @@ use cbox_nix::{
     expression::{DerivationInfo, Evaluated, Want},
     nix::Nix,
 };
-use nix_formats::system::System;
+use nix_formats::{store_path::OutPath, system::System};
 
 use crate::{
     error::{Error, Kind},
@@ -274,10 +274,10 @@ async fn of_target(
 ) -> Result<Measurable, Error> {
     let nix = &evaluator.nix;
     let is_image = unevaluated.target.artifact.is_some();
-    let own_is_there = is_there(nix, &own.out).await?;
+    let own_out = nix.output_path(&own).await?;
     let counted = evaluated.toplevel.as_ref().unwrap_or(&own);
-    if !is_there(nix, &counted.out).await? {
-        let is_image_there = own_is_there && counted.out != own.out;
+    let Some(root) = nix.output_path(counted).await? else {
+        let is_image_there = own_out.is_some() && counted.drv != own.drv;
         let session = evaluator.session;
         return Err(not_built(
             session,
@@ -286,9 +286,9 @@ async fn of_target(
             counted,
             is_image_there,
         ));
-    }
-    let image = match (&unevaluated.target.artifact, own_is_there) {
-        (Some(pattern), true) => image_file(nix, &own, pattern, &evaluated)?,
+    };
+    let image = match (&unevaluated.target.artifact, own_out) {
+        (Some(pattern), Some(out)) => image_file(nix, &out, pattern, &evaluated)?,
         _ => None,
     };
     Ok(Measurable {
@@ -297,33 +297,26 @@ async fn of_target(
             true => Counted::Output,
             false => Counted::System,
         },
-        root: counted.out.to_string(),
+        root: root.to_string(),
         system: Some(evaluated.system),
         name: unevaluated.label,
         image,
     })
 }
 
-async fn is_there(nix: &Nix, path: &str) -> Result<bool, Error> {
-    match nix.store.holds(path) {
-        Some(there) => Ok(there),
-        None => Ok(nix.is_valid(&[path]).await?),
-    }
-}
-
 fn image_file(
     nix: &Nix,
-    own: &DerivationInfo,
+    out: &OutPath,
     pattern: &str,
     evaluated: &Evaluated,
 ) -> Result<Option<ImageFile>, Error> {
     // In a store on another machine no file can be looked at.
-    let Some(output) = nix.store.physical(&own.out) else {
+    let Some(output) = nix.store.physical(out) else {
         return Ok(None);
     };
     let (path, size) = artifact::find(&output, pattern, evaluated.text.as_deref())?;
     Ok(Some(ImageFile {
-        path: format!("{}/{path}", own.out),
+        path: format!("{out}/{path}"),
         size,
     }))
 }

@@ -55,6 +55,9 @@ impl Subject {
             return Err(Error::new(Kind::Usage, "an empty word names nothing")
                 .hint("`cbox list` shows the targets, `cbox hosts` the hosts"));
         }
+        // A derivation with an output of it, as `nix build` and `nix-store` write it, is compared
+        // like the derivation.
+        let text = without_output(text);
         let path = environment.absolute(Utf8Path::new(text));
         // Without the `.` of `./result`.
         let path: Utf8PathBuf = path.components().collect();
@@ -86,6 +89,15 @@ impl Subject {
     }
 }
 
+/// `text` without what stands behind the name of a derivation: `x.drv^out`, `x.drv!out`.
+fn without_output(text: &str) -> &str {
+    let output = text.rfind(['^', '!']);
+    let derivation = output.map(|output| &text[..output]);
+    derivation
+        .filter(|derivation| derivation.ends_with(EXTENSION))
+        .unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +127,12 @@ mod tests {
             subject("/nix/store/x-y.drv").unwrap(),
             Subject::Derivation(_)
         ));
+        for output in ["^out", "!out", "^*", "^dev,out", ""] {
+            let text = format!("/nix/store/x-y.drv{output}");
+            let derivation = Subject::Derivation("/nix/store/x-y.drv".into());
+            assert_eq!(subject(&text).unwrap(), derivation, "{text}");
+        }
+        assert_eq!(subject("v1^:box").unwrap(), target(Some("v1^"), "box"));
         assert!(matches!(
             subject("./out/appliance-iso").unwrap(),
             Subject::Output(_)

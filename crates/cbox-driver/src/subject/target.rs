@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::{
     error::{Error, Kind},
+    eval::platform::{HOST_PLATFORM, platform},
     flake::{
         config::{TargetConfig, check_artifact},
         project::Project,
@@ -122,6 +123,10 @@ pub fn resolve(
         request
             .overrides
             .force(setting.path.clone(), setting.value.clone());
+        // A host is for the system that it says itself, unless it is told another one.
+        if request.system.is_none() && setting.path.to_string() == HOST_PLATFORM {
+            request.system = platform(&setting.value);
+        }
     }
     request.overrides.check().map_err(NixError::from)?;
     Ok(Target {
@@ -172,7 +177,7 @@ fn image_request(
     check_system(config, wanted)?;
     let mut overrides = config.overrides()?;
     if config.system.is_none() {
-        overrides.force(option("nixpkgs.hostPlatform")?, json!(wanted));
+        overrides.force(option(HOST_PLATFORM)?, json!(wanted));
     }
     if config.cross && wanted != native {
         overrides.force(option("nixpkgs.buildPlatform")?, json!(native));
@@ -186,6 +191,7 @@ fn image_request(
         host: config.host.clone(),
         wants,
         overrides,
+        system: Some(wanted.clone()),
     })
 }
 

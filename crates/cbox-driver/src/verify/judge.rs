@@ -473,13 +473,13 @@ impl<'a> Work<'_, 'a> {
         let before = self.before(host, at_base);
         let measure = before.as_ref().map(|before| Built {
             drv: &before.derivation.drv_path,
-            out: &before.derivation.out_path,
+            out: before.derivation.out_path.as_deref(),
         });
         let status = Status::of(
             measure,
             Some(Built {
                 drv: &now.drv,
-                out: &now.out,
+                out: now.out.as_deref(),
             }),
         );
         let mut report = HostReport::new(host, status);

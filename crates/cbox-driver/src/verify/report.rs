@@ -67,7 +67,7 @@ pub struct Derivation {
     /// The path of the derivation.
     pub drv_path: DrvPath,
     /// The path of its output.
-    pub out_path: OutPath,
+    pub out_path: Option<OutPath>,
 }
 
 /// A derivation of earlier.

@@ -25,8 +25,8 @@ pub enum Status {
 pub struct Built<'a> {
     /// The path of the `.drv` file.
     pub drv: &'a str,
-    /// The path of the output.
-    pub out: &'a str,
+    /// The path of the output, where it is known before the build.
+    pub out: Option<&'a str>,
 }
 
 impl Status {
@@ -35,7 +35,9 @@ impl Status {
     pub fn of(before: Option<Built<'_>>, now: Option<Built<'_>>) -> Self {
         match (before, now) {
             (Some(before), Some(now)) if before.drv == now.drv => Self::Unchanged,
-            (Some(before), Some(now)) if before.out == now.out => Self::Equivalent,
+            (Some(before), Some(now)) if before.out.is_some() && before.out == now.out => {
+                Self::Equivalent
+            }
             (Some(_), Some(_)) => Self::Changed,
             (None, _) => Self::Added,
             (Some(_), None) => Self::Removed,
@@ -73,7 +75,10 @@ mod tests {
 
     #[test]
     fn a_host_is_measured_by_derivation_and_then_by_output() {
-        let built = |drv, out| Some(Built { drv, out });
+        let built = |drv, out| {
+            let out = Some(out);
+            Some(Built { drv, out })
+        };
         for (before, now, status, passes, passes_strictly) in [
             (
                 built("a.drv", "a"),

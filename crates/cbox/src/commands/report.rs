@@ -50,7 +50,12 @@ pub(super) async fn plan(
                 host_line(&job.target.request.host, job.evaluated.host_name.as_deref()),
             ],
             ["  derivation".to_owned(), info.drv.to_string()],
-            ["  output".to_owned(), info.out.to_string()],
+            [
+                "  output".to_owned(),
+                info.out
+                    .as_ref()
+                    .map_or("known once it is built".to_owned(), ToString::to_string),
+            ],
         ];
         if let Some(artifact) = job
             .evaluated
