@@ -116,3 +116,40 @@ fn an_output_that_only_a_build_can_tell_is_linked() {
         }
     }
 }
+
+#[test]
+fn what_only_git_could_answer_is_said_once() {
+    let place = Place::flake(&tiny::flake(&[("box", "import ./box.nix inputs.self")]));
+    let host = |expression: &str| {
+        let toplevel = format!(
+            r#"derivation {{ name = "box"; system = "{}"; builder = "/bin/sh"; args = [ "-c" "echo ${{{expression}}} >$out" ]; }}"#,
+            native()
+        );
+        place.write("box.nix", format!("self:\n{toplevel}"));
+        place.commit("a host");
+    };
+    let attribute = ".#nixosConfigurations.box.config.system.build.toplevel.drvPath";
+    for (expression, is_other) in [
+        ("self.rev or \"none\"", true),
+        ("toString self.lastModified", true),
+        ("self.lastModifiedDate", true),
+        ("toString (self.revCount or 0)", true),
+        ("self.narHash", false),
+        ("toString ./.", false),
+    ] {
+        host(expression);
+        let run = place.cbox(&["build", "box", "--drv"]).run().ok();
+        let plain = place.nix(&["eval", "--raw", attribute]).run().ok();
+        assert_eq!(
+            run.text() != plain.text(),
+            is_other,
+            "{expression}: {run:?}"
+        );
+        assert_eq!(
+            run.stderr.matches("box.nix:2").count(),
+            usize::from(is_other),
+            "{run:?}"
+        );
+        assert_eq!(run.stderr.contains("--stamp"), is_other, "{run:?}");
+    }
+}

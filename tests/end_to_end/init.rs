@@ -482,3 +482,48 @@ fn an_interrupted_search_leaves_nothing() {
     assert_eq!(place.names(""), [".git", "flake.nix", "lib.nix"]);
     assert_eq!(processes::with_word(&word), Vec::<String>::new());
 }
+
+#[test]
+fn a_host_whose_name_can_be_no_target_is_left_out_and_said() {
+    for name in [
+        "a b",
+        "user@box",
+        "b\u{fc}ro",
+        "-x",
+        "a/b",
+        "a\\nb",
+        "a\\\"b",
+        "a\\${b}",
+    ] {
+        let text = format!(
+            r#"{{ outputs = _: let inherit (import ./lib.nix) machine; in {{
+                nixosConfigurations."{name}" = machine "top" "SYSTEM";
+                nixosConfigurations.good = machine "good" "SYSTEM";
+            }}; }}"#
+        );
+        let place = flake(&[("flake.nix", &text)]);
+        let run = place.cbox(&["init", "--print"]).run().ok();
+        assert!(run.text().contains("good"), "{run:?}");
+        assert!(
+            run.text().contains("cannot be a part of a target"),
+            "{run:?}"
+        );
+        // A name that is none does not keep the flake from being used.
+        place.cbox(&["init"]).run().ok();
+        place.drv(&["build", "good"]);
+    }
+}
+
+#[test]
+fn a_host_that_needs_quotes_is_built() {
+    for name in ["mysystem.example.com", "if", "a+b"] {
+        let text = format!(
+            r#"{{ outputs = _: let inherit (import ./lib.nix) machine; in {{
+                nixosConfigurations."{name}" = machine "top" "SYSTEM";
+            }}; }}"#
+        );
+        let place = flake(&[("flake.nix", &text)]);
+        place.cbox(&["init"]).run().ok();
+        place.drv(&["build", name]);
+    }
+}

@@ -137,7 +137,7 @@ impl Options {
         }
         // Behind whatever is passed on, so that nothing there can undo it.
         arguments.extend(["--option", "pure-eval", "true"].map(OsString::from));
-        arguments.push(format!("{reference}#{attribute}").into());
+        arguments.push(format!("{reference}#{}", fragment(attribute)).into());
         arguments.extend(["--apply", expression].map(OsString::from));
         arguments
     }
@@ -197,6 +197,13 @@ pub fn staged_reference(store_path: &str, dir: &str, nar_hash: &str) -> String {
     }
     reference.push_str(&format!("narHash={}", query_value(nar_hash)));
     reference
+}
+
+/// An attribute path as it stands behind the `#` of a flake reference, where Nix takes ASCII
+/// alone and undoes `%`.
+fn fragment(attribute: &str) -> String {
+    let quoted: Vec<String> = attribute.split('"').map(query_value).collect();
+    quoted.join("\"")
 }
 
 #[cfg(test)]
@@ -273,6 +280,19 @@ mod tests {
             "{build}"
         );
         assert!(!build.contains("override-input"), "{build}");
+    }
+
+    #[test]
+    fn names_reach_nix_whatever_they_hold() {
+        let eval = |attribute: &str| {
+            let arguments = Options::default().eval("r", attribute, "x");
+            arguments[arguments.len() - 3].to_str().unwrap().to_owned()
+        };
+        assert_eq!(eval(".a.\"b-c.d\""), "r#.a.\"b-c.d\"");
+        assert_eq!(
+            eval(".a.\"b\u{fc} ${c}\n\""),
+            "r#.a.\"b%C3%BC%20%24%7Bc%7D%0A\""
+        );
     }
 
     #[test]

@@ -57,7 +57,9 @@ impl Evaluator<'_> {
         heap: Option<u64>,
         what: &str,
     ) -> Result<Evaluated, Failure> {
-        let mut evaluated = self.ask(snapshot, request, heap, what).await?;
+        let ask = self.ask(snapshot, request, heap, what);
+        let (evaluated, ()) = tokio::join!(ask, self.say_self(snapshot));
+        let mut evaluated = evaluated?;
         // Nothing roots a derivation yet, so a garbage collection can take it at once.
         if !self.is_still_there(&evaluated).await.map_err(Error::from)? {
             snapshot.add(self.session, &self.nix).await?;

@@ -1,5 +1,7 @@
 //! Nix with the arguments of a run, and the evaluation cache.
 
+use std::{convert::Infallible, sync::Arc};
+
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
@@ -10,12 +12,15 @@ use cbox_nix::{
     pass_through::{PassThrough, SHOW_TRACE},
 };
 use nix_formats::flake_lock::Lock;
+use tokio::sync::OnceCell;
 
 use crate::{
     error::{Error, Kind},
-    eval::diagnose::of_fetch,
+    eval::{diagnose::of_fetch, self_attributes::first},
     flake::project::Project,
     flake::session::Session,
+    flake::snapshot::Snapshot,
+    process::blocking::blocking,
     process::options::NixArguments,
 };
 
@@ -28,6 +33,8 @@ pub struct Evaluator<'a> {
     pub nix: Nix,
     /// Whether the command line lets an evaluation give the same again.
     repeatable: bool,
+    /// Set once it was said what the flake asks of git.
+    said_self: Arc<OnceCell<()>>,
     /// The evaluation cache; `None` where this evaluation must not be kept.
     pub cache: Option<EvaluationCache>,
 }
@@ -42,9 +49,32 @@ impl<'a> Evaluator<'a> {
             session,
             nix: self.nix.under(session.interrupt),
             repeatable: self.repeatable,
+            said_self: Arc::clone(&self.said_self),
             cache: None,
         };
         evaluator.under(&session.project)
+    }
+
+    /// Says once where the flake reads what only git could answer, since plain Nix then gives
+    /// another derivation on a clean commit.
+    pub async fn say_self(&self, snapshot: &Snapshot) {
+        if snapshot.checkout.is_commit() {
+            return;
+        }
+        let say = || async {
+            let tree = snapshot.tree.clone();
+            let Ok(Some(read)) = blocking(move || Ok::<_, Infallible>(first(&tree))).await else {
+                return;
+            };
+            let file = snapshot.checkout.project.top.join(&read.file);
+            let file = snapshot.checkout.shown(self.session.environment, &file);
+            self.session.reporter.note(&format!(
+                "{file}:{} reads {}, which the staged source does not have: plain Nix gives another \
+                 derivation on a clean commit, and `--stamp` is the way to pass the commit on",
+                read.line, read.what
+            ));
+        };
+        self.said_self.get_or_init(say).await;
     }
 
     /// This evaluator, which neither remembers nor looks at what is remembered.
@@ -138,6 +168,7 @@ impl<'s> Session<'s> {
             session: self,
             nix,
             repeatable,
+            said_self: Arc::default(),
             cache: None,
         };
         Ok(evaluator.under(&self.project))

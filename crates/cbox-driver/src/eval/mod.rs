@@ -1,6 +1,7 @@
 //! Evaluations: [`evaluation`] makes one, through the evaluation cache; [`schedule`] makes
 //! several at once, as [`memory_budget`] allows; [`durations`] says how long the last one like
-//! it took. [`platform`] compares what an answer is for with what was asked for.
+//! it took. [`platform`] compares what an answer is for with what was asked for, and
+//! [`self_attributes`] finds what only git could answer.
 
 pub mod diagnose;
 pub mod durations;
@@ -9,3 +10,4 @@ pub mod evaluator;
 pub mod memory_budget;
 pub mod platform;
 pub mod schedule;
+pub mod self_attributes;

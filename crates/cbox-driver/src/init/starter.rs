@@ -163,7 +163,6 @@ impl Starter {
 fn host(found: EvaluatedEntry) -> Host {
     let EvaluatedEntry { entry, answer } = found;
     let uses = answer.and_then(|(system, images)| {
-        word(&entry.name).map_err(|error| error.to_string())?;
         uses(&entry, system, &images).ok_or_else(|| {
             "it has neither system.build.toplevel nor an image that cbox knows".to_owned()
         })

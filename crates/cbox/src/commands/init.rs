@@ -19,6 +19,7 @@ use cbox_driver::{
     },
     init::starter::{Entry, EvaluatedEntry, Host, Starter, Uses, entries},
     process::options::NixArguments,
+    target_name::word,
     text::text_file,
 };
 use cbox_nix::{
@@ -143,18 +144,27 @@ async fn find(
         },
         name: host.name.clone(),
     };
-    let items: Vec<Item> = hosts.iter().map(item).collect();
+    // What can be no target need not be evaluated.
+    let nameable = hosts.iter().filter(|host| word(&host.name).is_ok());
+    let items: Vec<Item> = nameable.map(item).collect();
     let answers = schedule::evaluate(evaluator, limits, &items).await?;
-    if answers.iter().all(Result::is_err) {
+    if !answers.is_empty() && answers.iter().all(Result::is_err) {
         let mut failures: Vec<Error> = answers.into_iter().filter_map(Result::err).collect();
         failures.dedup();
         report::first_of(view, failures)?;
         return Ok(vec![]);
     }
-    let found = hosts.into_iter().zip(answers);
-    Ok(found
-        .map(|(entry, answer)| look_at(view, entry, answer))
-        .collect())
+    let mut answers = answers.into_iter();
+    let evaluated = hosts
+        .into_iter()
+        .filter_map(|entry| match word(&entry.name) {
+            Ok(_) => Some(look_at(view, entry, answers.next()?)),
+            Err(error) => Some(EvaluatedEntry {
+                entry,
+                answer: Err(error.to_string()),
+            }),
+        });
+    Ok(evaluated.collect())
 }
 
 /// `error`, with a way out that works: `nix flake lock` sees no flake that git does not track.

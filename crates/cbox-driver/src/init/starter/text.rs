@@ -6,6 +6,7 @@ use cbox_nix::overrides::OptionPath;
 use serde_json::Value;
 
 use super::{Host, Image, Starter, Uses};
+use crate::text::harmless;
 
 const HEAD: &str = "\
 # The hosts and images of this flake that cbox builds and watches over. Nix never reads this
@@ -105,7 +106,11 @@ fn host_line(host: &Host) -> Option<String> {
     let name = quoted(&host.name);
     match &host.uses {
         Ok(uses) => uses.is_machine.then(|| format!("  {name},\n")),
-        Err(why) => Some(format!("  # {name},  # {why}\n")),
+        // What keeps a host out may be its name, and then that is no text for a line.
+        Err(why) => {
+            let line = harmless(&format!("{name},  # {why}"), usize::MAX);
+            Some(format!("  # {line}\n"))
+        }
     }
 }
 
