@@ -373,3 +373,17 @@ fn nothing_built_is_nothing_to_show() {
     place.write("out", "a file\n");
     fails(&place, &["status"], 10, &["cannot list", "/out"]);
 }
+
+#[test]
+fn what_was_forced_on_a_build_keeps_it_from_being_current() {
+    let place = Place::minibox();
+    for option in [&["--set", "networking.hostName=other"][..], &["--stamp"]] {
+        place.ask(&[&["appliance", "iso"], option].concat());
+        assert_eq!(state(&place), "forced", "{option:?}");
+    }
+    place.write("notes.txt", "a note\n");
+    assert_eq!(state(&place), "stale");
+    fs::remove_file(place.path("notes.txt")).unwrap();
+    place.ask(&["appliance", "iso"]);
+    assert_eq!(state(&place), "current");
+}

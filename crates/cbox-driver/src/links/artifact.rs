@@ -13,6 +13,28 @@ use crate::{
     progress::follow::Watch,
 };
 
+/// Refuses what is no image whatever it is called: an empty file, or a link to what is not in
+/// the store and will be another file tomorrow.
+fn check_content(output: &Path, path: &Utf8Path, size: u64) -> Result<(), Error> {
+    let wrong = |what: String| Error::new(Kind::Artifact, format!("the build gave {path}, {what}"));
+    if size == 0 {
+        return Err(wrong("which is empty".to_owned())
+            .hint("`nix log` of the derivation shows how it was made"));
+    }
+    let store = output.parent().and_then(|store| store.canonicalize().ok());
+    let file = output.join(path).canonicalize().ok();
+    match (store, file) {
+        (Some(store), Some(file)) if !file.starts_with(&store) => {
+            let file = file.display();
+            Err(
+                wrong(format!("which is a link to {file}, outside the store"))
+                    .hint("let the derivation copy the file into its output"),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How much is hashed between two looks at whether to stop.
 const CHUNK: usize = 1 << 20;
 
@@ -53,6 +75,7 @@ pub fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8Pat
                     )
                 })?
                 .len();
+            check_content(output, path, size)?;
             Ok((path.clone(), size))
         }
         [] => Err(wrong(format!(
@@ -195,6 +218,24 @@ mod tests {
             find("iso/a.iso", Some("b.iso")).unwrap_err().kind,
             Kind::Artifact
         );
+    }
+
+    #[test]
+    fn what_is_empty_or_lies_outside_the_store_is_no_image() {
+        let outside = output(&["a.iso"]);
+        let store = output(&["one/iso/own.iso", "two/other.iso"]);
+        let at = |path: &str| store.path().join(path);
+        fs::write(at("one/iso/empty.iso"), "").unwrap();
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
+        link(&outside.path().join("a.iso"), "one/iso/outside.iso");
+        link(&at("two/other.iso"), "one/iso/inside.iso");
+        let find = |name: &str| find(&at("one"), &format!("iso/{name}.iso"), None);
+        assert!(find("own").is_ok() && find("inside").is_ok());
+        for (name, words) in [("empty", "empty"), ("outside", "outside the store")] {
+            let error = find(name).unwrap_err();
+            assert_eq!(error.kind, Kind::Artifact);
+            assert!(error.message.contains(words), "{error:?}");
+        }
     }
 
     #[test]

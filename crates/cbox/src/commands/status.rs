@@ -13,7 +13,8 @@ use cbox_driver::{
         self, Entry, EntryKind, Other, StoreQuery,
         manifest::{Manifest, ManifestError},
     },
-    subject::words,
+    process::options::Forced,
+    subject::{target::resolve, words},
     text::{age, count, size, utc},
 };
 use nix_formats::closure::PathInfos;
@@ -47,6 +48,8 @@ enum State {
     Current,
     /// The tree is another one now.
     Stale,
+    /// It was built from the tree as it is, with settings or inputs of that one command.
+    Forced,
     /// The tree cannot be compared.
     Built,
     /// Its store path is gone.
@@ -67,6 +70,7 @@ impl State {
         match self {
             Self::Current => "current",
             Self::Stale => "stale",
+            Self::Forced => "forced",
             Self::Built => "built",
             Self::Dangling => "dangling",
             Self::Unlinked => "unlinked",
@@ -158,7 +162,32 @@ impl<'a> Tree<'a> {
         let hash = self.hashes.get(&key).and_then(Option::as_ref);
         Ok(hash.map(|hash| *hash == manifest.source.nar_hash))
     }
+
+    /// Whether what `manifest` records was built with other settings than its target has by
+    /// itself (`--set`, `--stamp`), or with other inputs than the flake locks.
+    fn is_forced(&self, manifest: &Manifest) -> bool {
+        let (Some(sources), Ok(name)) = (&self.sources, manifest.target.parse()) else {
+            return false;
+        };
+        let native = &manifest.system;
+        let plain = Forced::default();
+        let Ok(target) = resolve(&self.session.project, &name, &plain, native, sources) else {
+            return false;
+        };
+        let own = target.request.overrides.iter();
+        let own: BTreeMap<_, _> = own.collect();
+        let recorded = manifest.overrides.iter();
+        let recorded: BTreeMap<_, _> = recorded
+            .map(|forced| (&forced.option, &forced.value))
+            // Which machine compiled it changes no setting of the user's.
+            .filter(|(option, _)| option.to_string() != BUILD_PLATFORM)
+            .collect();
+        recorded != own || !manifest.source.overridden_inputs.is_empty()
+    }
 }
+
+/// What a build forces where it is not cross-compiled, whoever asks for it.
+const BUILD_PLATFORM: &str = "nixpkgs.buildPlatform";
 
 /// The tree or its hash; or a word on why it is not to be had, unless a signal came.
 fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>, Error> {
@@ -194,6 +223,7 @@ async fn state(
         },
         EntryKind::Made(_) if is_gone => State::Dangling,
         EntryKind::Made(manifest) => match tree.is_of(manifest).await? {
+            Some(true) if tree.is_forced(manifest) => State::Forced,
             Some(true) => State::Current,
             Some(false) => State::Stale,
             None => State::Built,
