@@ -51,7 +51,7 @@ fn something_has_to_be_named() {
     assert_eq!(run.stderr.lines().count(), 2, "{run}");
     for (args, words) in [
         (&["clean", "--dry-run"][..], "not said what"),
-        (&["clean", "--older-than", "7"], "7d"),
+        (&["clean", "--older-than", "7 d"], "7d"),
         (&["clean", "--older-than", "soon"], "7d"),
         (&["clean", "--all", "hosts/a"], "--all"),
         (&["clean", "--all", "--older-than", "1d"], "--all"),
@@ -129,6 +129,9 @@ fn what_is_old_goes_and_what_is_young_stays() {
         "{printed}"
     );
     assert_eq!(place.names("out"), BOTH[2..]);
+    // Without a unit it is seconds, as for `--timeout`.
+    let run = place.cbox(&["clean", "--older-than", "3600"]).run().ok();
+    run.says(&["nothing to remove"]);
     assert!(logs() && place.path("out/.log/notes.txt").exists());
     let run = place.cbox(&["clean", "--older-than", "1d"]).run().ok();
     assert_eq!(run.stdout, "", "{run}");

@@ -87,7 +87,7 @@ fn what_gives_no_matrix_is_an_error() {
         (&["appliance/is"][..], 2, "did you mean `iso`?"),
         (&["hosts/mini"], 2, "there is no host `mini`"),
         (&["appliance/iso/riscv64-linux"], 11, "cannot be built for"),
-        (&["--runner", "x86_64"], 2, "aarch64=ubuntu-24.04-arm"),
+        (&["--runner", "x86_64"], 2, "aarch64=arm-runner"),
         (&["--runner", "arch64=x"], 2, "`arch64` is not a system"),
         (&["--runner", "appliance/oso=x"], 2, "no format `oso`"),
         (

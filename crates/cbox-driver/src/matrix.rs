@@ -30,7 +30,7 @@ impl FromStr for Runner {
                 what: what.to_owned(),
                 label: label.to_owned(),
             }),
-            _ => Err("it is a system or a target, `=` and the label: aarch64=ubuntu-24.04-arm"),
+            _ => Err("expected a system or a target, `=` and a label: aarch64=arm-runner"),
         }
     }
 }

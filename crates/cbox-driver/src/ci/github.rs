@@ -102,6 +102,13 @@ impl CiSystem for GitHub {
         lines
     }
 
+    fn matrix_examples(&self) -> [&'static str; 2] {
+        [
+            "cbox matrix appliance/iso --runner x86_64=ubuntu-latest --runner aarch64=ubuntu-24.04-arm",
+            r#"echo "matrix=$(cbox matrix)" >>"$GITHUB_OUTPUT""#,
+        ]
+    }
+
     fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error> {
         match jobs.len() {
             0 => Err(

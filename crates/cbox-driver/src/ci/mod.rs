@@ -105,6 +105,9 @@ pub trait CiSystem: Debug + Sync {
     /// # Errors
     /// When it takes no such document: there are no jobs, or too many.
     fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error>;
+
+    /// Command lines for help: with runners of its own, and how a job passes the document on.
+    fn matrix_examples(&self) -> [&'static str; 2];
 }
 
 impl PartialEq for dyn CiSystem {

@@ -1,11 +1,12 @@
-//! Durations as people type them: `90s`, `5m`, `1h`, `7d`, `2w`.
+//! Durations as people type them: `90`, `90s`, `5m`, `12h`, `7d`, `2w`.
 
 use std::time::Duration;
 
 /// What is said of a text that is no duration.
-const FORM: &str = "it is a whole number with its unit: 90s, 5m, 1h, 7d, 2w";
+const FORM: &str = "expected a whole number with a unit: 90s, 5m, 12h, 7d or 2w; without a unit \
+                    it is seconds";
 
-/// Reads a whole number with its unit: `s`, `m`, `h`, `d` or `w`.
+/// Reads a whole number with its unit: `s`, `m`, `h`, `d` or `w`. A number alone is seconds.
 ///
 /// # Errors
 /// When it has another form, or has more seconds than the clock can count.
@@ -13,7 +14,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let factor: u64 = match unit {
-        "s" => 1,
+        "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
         "d" => 24 * 3600,
@@ -30,7 +31,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let seconds = seconds.filter(|seconds| *seconds <= most);
     seconds
         .map(Duration::from_secs)
-        .ok_or("it is more than a hundred years")
+        .ok_or("expected at most a hundred years")
 }
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod tests {
     #[test]
     fn durations_have_a_unit() {
         for (text, seconds) in [
+            ("90", 90),
             ("90s", 90),
             ("5m", 300),
             ("1h", 3600),
@@ -51,7 +53,6 @@ mod tests {
         }
         for bad in [
             "",
-            "7",
             "d",
             "-1d",
             "+1d",

@@ -79,7 +79,8 @@ pub(crate) struct BootArgs {
     /// Stop and succeed when a line of the serial console matches; no window is opened
     #[arg(long, value_name = "REGEX", value_parser = parse_regex, help_heading = "Boot test")]
     until: Option<Regex>,
-    /// How long to wait for it: 90, 90s, 5m, 1h [default: 5m]
+    /// How long to wait for it: 90s, 5m, 12h, 7d or 2w; without a unit it is seconds
+    /// [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, requires = "until", help_heading = "Boot test")]
     timeout: Option<Duration>,
     #[command(flatten)]
@@ -103,12 +104,10 @@ fn parse_regex(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// A duration in which something can boot. A number alone is seconds.
+/// A duration in which something can boot.
 fn parse_timeout(text: &str) -> Result<Duration, &'static str> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let unit = if digits { "s" } else { "" };
-    match parse_duration(&format!("{text}{unit}"))? {
-        Duration::ZERO => Err("nothing boots in no time: it is 1s or more"),
+    match parse_duration(text)? {
+        Duration::ZERO => Err("expected 1s or more: nothing boots in no time"),
         time => Ok(time),
     }
 }
@@ -534,7 +533,7 @@ mod tests {
         for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300)] {
             assert_eq!(parse_timeout(text), Ok(Duration::from_secs(seconds)));
         }
-        for bad in ["", "0", "0m", "m", "-1", "5 m"] {
+        for bad in ["", "0", "0m", "m", "-1", "5 m", "5x"] {
             assert!(parse_timeout(bad).is_err(), "{bad}");
         }
     }

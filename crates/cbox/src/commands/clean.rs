@@ -40,7 +40,8 @@ pub(crate) struct CleanArgs {
     /// The targets whose links go
     #[arg(value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
-    /// Remove what was built longer ago: 12h, 7d, 2w. With targets: of those alone
+    /// Remove what was built longer ago than this: 90s, 5m, 12h, 7d or 2w; without a unit it is
+    /// seconds. With targets, only those of them
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     older_than: Option<Duration>,
     /// Remove all links, and the logs

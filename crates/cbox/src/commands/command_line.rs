@@ -8,11 +8,12 @@ use cbox_driver::{
     Environment, Error, Kind,
     error::TABLE,
     flake::{config::TargetConfig, project::Project},
+    subject::words::which_format,
     target_name::TargetName,
     text::nearest::{nearest, suggestion},
 };
 use clap::{
-    Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -129,15 +130,21 @@ pub(crate) fn command(project: Option<&Project>) -> clap::Command {
     with_repeated(with_section(command, "Kinds of image in cbox.toml", &rows))
 }
 
-/// `command` whose commands take the options that add up.
+/// The commands that never ask Nix, and take none of its options.
+const WITHOUT_NIX: [&str; 4] = ["list", "matrix", "completions", "man"];
+
+/// `command` whose commands take the options that each has for itself.
 fn with_repeated(command: clap::Command) -> clap::Command {
-    let options = RepeatedOptions::augment_args(clap::Command::new("options"));
-    let options: Vec<clap::Arg> = options.get_arguments().cloned().collect();
-    with_each(command, &options)
+    command.mut_subcommands(|command| {
+        let with_nix = !WITHOUT_NIX.contains(&command.get_name());
+        with_args(command, &RepeatedOptions::clap_args(with_nix))
+    })
 }
 
-fn with_each(command: clap::Command, options: &[clap::Arg]) -> clap::Command {
-    command.mut_subcommands(|command| with_each(command.args(options), options))
+/// `command`, and the commands below it, with `args`.
+fn with_args(command: clap::Command, args: &[clap::Arg]) -> clap::Command {
+    let command = command.args(args);
+    command.mut_subcommands(|command| with_args(command, args))
 }
 
 /// `command` with rows under a heading of their own, before its options.
@@ -215,6 +222,14 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
         Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
             return Err(unknown_word(project, words, error));
         }
+        Err(error) if lacks(&error, image::FORMAT) => {
+            let words = words.iter().filter_map(|word| word.to_str());
+            let is_kind = |word: &&str| targets(project.ok()).iter().any(|it| it.kind == *word);
+            return Err(match (project, words.clone().skip(1).find(is_kind)) {
+                (Ok(project), Some(kind)) => which_format(project, kind, "cbox ").into(),
+                _ => error.into(),
+            });
+        }
         matches => matches?,
     };
     let mut cli = match matches.subcommand() {
@@ -226,7 +241,7 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
     };
     let mut level = &matches;
     while let Some((_, behind)) = level.subcommand() {
-        cli.options.add(RepeatedOptions::from_arg_matches(behind)?);
+        cli.options.add(RepeatedOptions::behind(behind)?);
         level = behind;
     }
     match level.try_get_one::<Format>("format") {
@@ -235,6 +250,13 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
         _ => {}
     }
     Ok(cli)
+}
+
+/// Whether the argument `name` is what clap misses.
+fn lacks(error: &clap::Error, name: &str) -> bool {
+    let missing = error.get(ContextKind::InvalidArg);
+    error.kind() == ErrorKind::MissingRequiredArgument
+        && matches!(missing, Some(ContextValue::Strings(all)) if all[0] == format!("<{name}>"))
 }
 
 /// The error for a first word that is neither a command nor a kind. It is a slip in the name
@@ -334,10 +356,7 @@ mod tests {
         let Command::Image(kind, image) = cli.command else {
             panic!("{cli:?}")
         };
-        assert_eq!(
-            (&*kind, image.format.as_deref()),
-            ("appliance", Some("iso"))
-        );
+        assert_eq!((&*kind, &*image.format), ("appliance", "iso"));
         assert!(image.build.drv);
         assert_eq!(image.build.nix_arguments().others, ["-L"]);
     }
@@ -345,7 +364,7 @@ mod tests {
     #[test]
     fn options_count_on_either_side() {
         let (_folder, project) = flake();
-        for command in ["list", "appliance iso", "source hash"] {
+        for command in ["hosts", "appliance iso", "source hash"] {
             let line = format!(
                 "cbox --flake a -v --override-input n r {command} --json -v --override-input m s"
             );
@@ -355,6 +374,14 @@ mod tests {
             assert!(options.json && run.flake.unwrap() == "a");
             let inputs = [("n", "r"), ("m", "s")].map(|(n, r)| (n.to_owned(), r.to_owned()));
             assert_eq!(run.override_inputs, inputs, "{command}");
+            let line = format!("cbox --offline --store a {command} --show-trace --store b");
+            let run = parse(Ok(&project), &words(&line)).unwrap().options;
+            let run = run.run_options();
+            assert!(run.offline && run.show_trace && run.store.unwrap() == "b");
+        }
+        for command in WITHOUT_NIX {
+            let line = format!("cbox {command} --offline");
+            assert!(parse(Ok(&project), &words(&line)).is_err(), "{command}");
         }
     }
 }

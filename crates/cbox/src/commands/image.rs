@@ -1,11 +1,6 @@
 //! `cbox <kind> <format> [system]`: builds one image of `cbox.toml`.
 
-use cbox_driver::{
-    Error,
-    flake::config::TargetConfig,
-    subject::{target, words},
-    target_name::TargetName,
-};
+use cbox_driver::{Error, flake::config::TargetConfig, subject::target, target_name::TargetName};
 use clap::Args as _;
 use nix_formats::system::System;
 
@@ -22,12 +17,15 @@ Examples:
   cbox appliance iso --set networking.hostName=demo
   cbox appliance iso -- --max-jobs 4";
 
+/// What the format is called in usage and errors.
+pub(crate) const FORMAT: &str = "FORMAT";
+
 /// What stands behind a kind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImageArgs {
     /// The format, as cbox.toml has it: `iso`
-    #[arg(add = complete::rest_of_image())]
-    pub(crate) format: Option<String>,
+    #[arg(value_name = FORMAT, add = complete::rest_of_image())]
+    pub(crate) format: String,
     /// The system: `x86_64-linux`, or short `x86_64`, `amd64`, `aarch64`, `arm64`
     /// [default: this machine's]
     #[arg(add = complete::rest_of_image())]
@@ -57,10 +55,7 @@ pub(crate) fn command(kind: &str, targets: &[&TargetConfig]) -> clap::Command {
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, kind: &str, args: &ImageArgs) -> Result<(), Error> {
     let session = &context.open(args.build.out_dir.as_deref())?;
-    let Some(format) = &args.format else {
-        return Err(words::which_format(&session.project, kind, "cbox "));
-    };
-    let name = TargetName::image(kind, format, args.system.as_deref())
+    let name = TargetName::image(kind, &args.format, args.system.as_deref())
         .map_err(|error| target::no_target(&error, ""))?;
     build::build(context, session, &args.build, &[name]).await
 }

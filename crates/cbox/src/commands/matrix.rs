@@ -8,16 +8,17 @@ use cbox_driver::{
 
 use crate::{commands::context::Context, options::complete};
 
-const EXAMPLES: &str = "\
-Examples:
-  cbox matrix
-  cbox matrix appliance/iso --runner x86_64=ubuntu-latest --runner aarch64=ubuntu-24.04-arm
-  echo \"matrix=$(cbox matrix)\" >>\"$GITHUB_OUTPUT\"
-";
+fn examples() -> String {
+    let with_system = ci::SYSTEMS
+        .iter()
+        .flat_map(|system| system.matrix_examples());
+    let lines = with_system.map(|line| format!("\n  {line}"));
+    format!("Examples:\n  cbox matrix{}", lines.collect::<String>())
+}
 
-/// Print the targets as a GitHub Actions matrix
+/// Print the targets as a matrix for a CI system
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples())]
 pub(crate) struct MatrixArgs {
     /// What to build [default: every image for every system]
     #[arg(value_name = "TARGET", add = complete::targets())]

@@ -12,7 +12,7 @@ use cbox_driver::{
     process::options::{Forced, Limits, NixArguments, Options},
 };
 use cbox_nix::overrides::Setting;
-use clap::{Args, ValueEnum, ValueHint, builder::PossibleValue};
+use clap::{ArgMatches, Args, FromArgMatches as _, ValueEnum, ValueHint, builder::PossibleValue};
 
 /// Where the options of every command stand in help: behind the command's own.
 const SHARED: usize = 500;
@@ -31,45 +31,78 @@ pub(crate) struct GlobalOptions {
     /// Show results and errors only
     #[arg(display_order = SHARED, short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Use another store, as Nix names it
-    #[arg(display_order = SHARED, long, global = true, value_name = "URI", help_heading = "Nix")]
-    store: Option<String>,
-    /// Fetch nothing
-    #[arg(display_order = SHARED, long, global = true, help_heading = "Nix")]
-    offline: bool,
-    /// Show Nix's whole trace with the errors of an evaluation
-    #[arg(display_order = SHARED, long, global = true, help_heading = "Nix")]
-    show_trace: bool,
 }
 
-/// Those of them that add up. Clap lets the last place of a global option count alone, so
-/// these belong to each command, and [`GlobalOptions::add`] adds them.
+/// Options that belong to each command by itself, and count before it too; [`GlobalOptions::add`]
+/// puts the two together. Clap lets the last place of a global option count alone, and shows it
+/// for every command.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RepeatedOptions {
     /// Show the logs of builds and the warnings of evaluations; twice: every command that is run
     #[arg(display_order = SHARED, short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    nix: NixRunOptions,
+}
+
+/// Those of them that only commands with a use for Nix have.
+#[derive(Debug, Clone, Default, Args)]
+struct NixRunOptions {
     /// Replace an input of the flake, for this run
     #[arg(display_order = SHARED, long, num_args = 2, value_names = ["NAME", "REF"], action = clap::ArgAction::Append, help_heading = "Nix")]
     override_input: Vec<String>,
+    /// Use another store, as Nix names it
+    #[arg(display_order = SHARED, long, value_name = "URI", help_heading = "Nix")]
+    store: Option<String>,
+    /// Fetch nothing
+    #[arg(display_order = SHARED, long, help_heading = "Nix")]
+    offline: bool,
+    /// Show Nix's whole trace with the errors of an evaluation
+    #[arg(display_order = SHARED, long, help_heading = "Nix")]
+    show_trace: bool,
+}
+
+impl RepeatedOptions {
+    /// Those behind a command, which may have none of Nix.
+    pub(crate) fn behind(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let nix = match matches.try_contains_id("offline") {
+            Ok(_) => NixRunOptions::from_arg_matches(matches)?,
+            Err(_) => NixRunOptions::default(),
+        };
+        Ok(Self {
+            verbose: matches.get_count("verbose"),
+            nix,
+        })
+    }
+
+    /// Its options as clap has them, those of Nix left out unless they are wanted.
+    pub(crate) fn clap_args(with_nix: bool) -> Vec<clap::Arg> {
+        let all = Self::augment_args(clap::Command::new("options"));
+        let is_wanted = |arg: &&clap::Arg| with_nix || arg.get_help_heading().is_none();
+        all.get_arguments().filter(is_wanted).cloned().collect()
+    }
 }
 
 impl GlobalOptions {
     /// Adds what stands behind a command to what stands before it.
     pub(crate) fn add(&mut self, behind: RepeatedOptions) {
-        let all = &mut self.repeated;
+        let (all, nix) = (&mut self.repeated, behind.nix);
         all.verbose = all.verbose.saturating_add(behind.verbose);
-        all.override_input.extend(behind.override_input);
+        all.nix.override_input.extend(nix.override_input);
+        all.nix.store = nix.store.or(all.nix.store.take());
+        all.nix.offline |= nix.offline;
+        all.nix.show_trace |= nix.show_trace;
     }
 
     /// What a run is asked for.
     pub(crate) fn run_options(&self) -> Options {
-        let inputs = self.repeated.override_input.chunks_exact(2);
+        let nix = &self.repeated.nix;
+        let inputs = nix.override_input.chunks_exact(2);
         Options {
             flake: self.flake.clone(),
-            store: self.store.clone(),
-            offline: self.offline,
-            show_trace: self.show_trace,
+            store: nix.store.clone(),
+            offline: nix.offline,
+            show_trace: nix.show_trace,
             override_inputs: inputs
                 .map(|pair| (pair[0].clone(), pair[1].clone()))
                 .collect(),

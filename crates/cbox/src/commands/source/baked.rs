@@ -17,8 +17,8 @@ use crate::{
 /// Show what of the staged tree is baked into images
 ///
 /// The flake itself decides that: the option that holds the baked source is evaluated,
-/// and what it leads to is compared with the staged tree. `baked` under [source] in
-/// cbox.toml names that option.
+/// and what it leads to is compared with the staged tree. `source.baked` in cbox.toml names
+/// that option.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cbox source baked\n  cbox source baked _appliance_iso --files"
