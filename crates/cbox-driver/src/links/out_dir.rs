@@ -17,6 +17,57 @@ use crate::{
     text::text_file::{Prepared, TEMPORARY},
 };
 
+/// Checks that nothing in `folder` is in the way of the links of `names` and of their records,
+/// before time is spent on them. Nix replaces links into its store, `store_dir`, and no others.
+///
+/// # Errors
+/// When something is, or a newer cbox made a link.
+pub fn check(folder: &Utf8Path, names: &[TargetName], store_dir: &str) -> Result<(), Error> {
+    let refused = |message: String| {
+        Err(Error::new(Kind::Output, message)
+            .hint("move it away, or name another folder with `--out-dir DIR`"))
+    };
+    if folder.symlink_metadata().is_ok() && !folder.is_dir() {
+        return refused(format!("{folder} is not a folder, but the links go there"));
+    }
+    for name in names {
+        let link = folder.join(name.slug());
+        match (link.symlink_metadata(), link.read_link_utf8()) {
+            (Ok(_), Ok(target)) if !target.starts_with(store_dir) => {
+                return refused(format!(
+                    "{link} is in the way: it is a link to {target}, so cbox did not make it"
+                ));
+            }
+            (Ok(_), Err(_)) => {
+                return refused(format!(
+                    "{link} is in the way: it is not a link, so cbox did not make it"
+                ));
+            }
+            _ => {}
+        }
+        let records = ["json", "sha256"].map(|extension| record(folder, name, extension));
+        if let Some(record) = records.iter().find(|record| record.is_dir()) {
+            return refused(format!("{record} is in the way: it is a folder"));
+        }
+        if let Some(Err(error @ ManifestError::Newer(_))) = manifest(folder, name) {
+            return Err(
+                Error::new(Kind::Output, format!("{link} is not replaced: {error}"))
+                    .hint("build with the newer cbox, or name another folder with `--out-dir DIR`"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn record(folder: &Utf8Path, name: &TargetName, extension: &str) -> Utf8PathBuf {
+    folder.join(format!("{}.{extension}", name.slug()))
+}
+
+fn manifest(folder: &Utf8Path, name: &TargetName) -> Option<Result<Manifest, ManifestError>> {
+    let text = std::fs::read(record(folder, name, "json")).ok()?;
+    Some(Manifest::parse(&text))
+}
+
 /// The folder of the links, known to be writable.
 #[derive(Debug)]
 pub struct OutDir {
@@ -28,24 +79,15 @@ pub struct OutDir {
 }
 
 impl OutDir {
-    /// Makes the folder if need be, and checks what would keep a link from being made
-    /// before time is spent on a build.
+    /// Makes the folder if need be.
     ///
     /// # Errors
-    /// When it cannot be written to, or something that cbox did not make is where the link of
-    /// one of the `names` goes.
-    pub fn open(folder: &Utf8Path, names: &[&TargetName]) -> Result<Self, Error> {
+    /// When it cannot be written to.
+    pub fn open(folder: &Utf8Path) -> Result<Self, Error> {
         let unwritable = |error: &std::io::Error| {
             Error::file(Kind::Output, "write to", folder, error)
                 .hint("`--out-dir DIR` puts the links elsewhere, `--no-link` makes none")
         };
-        if folder.symlink_metadata().is_ok() && !folder.is_dir() {
-            return Err(Error::new(
-                Kind::Output,
-                format!("{folder} is no folder, and the links go there"),
-            )
-            .hint("move it away, or name another folder with `--out-dir DIR`"));
-        }
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
         // With the lock, so that nobody takes the new folder for one of a killed run.
         let turn = lock(folder.as_std_path()).map_err(|error| unwritable(&error))?;
@@ -59,32 +101,11 @@ impl OutDir {
             .map_err(|error| unwritable(&error))?;
         let alive = lock(roots.path()).map_err(|error| unwritable(&error))?;
         drop(turn);
-        let out_dir = Self {
+        Ok(Self {
             folder: folder.to_owned(),
             roots,
             _alive: alive,
-        };
-        for name in names {
-            let link = out_dir.link(name);
-            if link
-                .symlink_metadata()
-                .is_ok_and(|there| !there.is_symlink())
-            {
-                return Err(Error::new(
-                    Kind::Output,
-                    format!("{link} is in the way: it is no link, so cbox did not make it"),
-                )
-                .hint("move it away, or name another folder with `--out-dir DIR`"));
-            }
-            if let Some(Err(error @ ManifestError::Newer(_))) = out_dir.manifest(name) {
-                return Err(
-                    Error::new(Kind::Output, format!("{link} is not replaced: {error}")).hint(
-                        "build with the newer cbox, or name another folder with `--out-dir DIR`",
-                    ),
-                );
-            }
-        }
-        Ok(out_dir)
+        })
     }
 
     /// The folder.
@@ -97,18 +118,9 @@ impl OutDir {
         self.roots.path().join(name)
     }
 
-    fn link(&self, name: &TargetName) -> Utf8PathBuf {
-        self.folder.join(name.slug())
-    }
-
-    fn record(&self, name: &TargetName, extension: &str) -> Utf8PathBuf {
-        self.folder.join(format!("{}.{extension}", name.slug()))
-    }
-
     /// The manifest, if one is there.
     pub fn manifest(&self, name: &TargetName) -> Option<Result<Manifest, ManifestError>> {
-        let text = std::fs::read(self.record(name, "json")).ok()?;
-        Some(Manifest::parse(&text))
+        manifest(&self.folder, name)
     }
 
     /// Makes the link and writes its records.
@@ -124,11 +136,11 @@ impl OutDir {
         name: &TargetName,
         manifest: &Manifest,
     ) -> Result<Utf8PathBuf, Error> {
-        let link = self.link(name);
+        let link = self.folder.join(name.slug());
         let unlinked = |error| Error::file(Kind::Output, "write", &self.folder, &error);
         let _turn = lock(self.folder.as_std_path()).map_err(unlinked)?;
         let prepare = |extension: &str, text: &str| {
-            let file = self.record(name, extension);
+            let file = record(&self.folder, name, extension);
             let roots = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);
             let prepared = Prepared::in_folder(roots, text);
             let prepared = prepared.map_err(|error| unwritten(&file, &error))?;

@@ -10,7 +10,7 @@ use cbox_driver::{
         schedule::{self, Item},
     },
     flake::{audit, session::Session, snapshot::Snapshot, version::Version},
-    links::out_dir::OutDir,
+    links::out_dir::{self, OutDir},
     process::options::Limits,
     subject::{
         target::{self, Target},
@@ -62,6 +62,9 @@ pub(super) async fn build(
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
+    if !flags.drv && !flags.dry_run && !flags.no_link {
+        out_dir::check(&session.project.out_dir, names, &evaluator.nix.store.dir)?;
+    }
     let native = &evaluator.nix.settings.system;
     let targets = names
         .iter()
@@ -145,10 +148,7 @@ async fn build_jobs(
     let session = evaluator.session;
     let out_dir = match flags.no_link {
         true => None,
-        false => {
-            let names: Vec<&TargetName> = possible.iter().map(|job| &job.target.name).collect();
-            Some(OutDir::open(&session.project.out_dir, &names)?)
-        }
+        false => Some(OutDir::open(&session.project.out_dir)?),
     };
     let mut built = Vec::new();
     for answer in build_and_link(evaluator, sources, out_dir.as_ref(), &possible).await {
