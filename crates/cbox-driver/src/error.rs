@@ -14,6 +14,8 @@ use std::{fmt, io, sync::Arc};
 use cbox_nix::NixError;
 use cbox_source::SourceError;
 
+use crate::text::nearest::quoted;
+
 /// An error as the user sees it.
 ///
 /// Two are equal if they look the same.
@@ -120,6 +122,56 @@ impl Error {
         )
     }
 
+    /// The host that does not evaluate, and the message without its name: other hosts can have
+    /// the same.
+    #[must_use]
+    pub fn of_host(&self) -> Option<(&str, &str)> {
+        let Some(NixError::Evaluation { host, .. }) = self.nix() else {
+            return None;
+        };
+        let rest = self.message.strip_prefix(&format!("host `{host}` "))?;
+        Some((host, rest))
+    }
+
+    /// The lines below the name of the host, which they do not name again.
+    #[must_use]
+    pub fn lines_below_host(&self) -> Vec<String> {
+        match self.of_host() {
+            Some((_, rest)) => Self {
+                message: rest.to_owned(),
+                ..self.clone()
+            }
+            .lines(),
+            None => self.lines(),
+        }
+    }
+
+    /// Makes one of the errors that hosts have in common: it names them all.
+    #[must_use]
+    pub fn merged(errors: Vec<Self>) -> Vec<Self> {
+        let mut groups: Vec<(Self, Vec<String>)> = Vec::new();
+        for error in errors {
+            let host = error.of_host().map(|(host, _)| host.to_owned());
+            let lines = error.lines_below_host();
+            let is_same = |(other, _): &&mut (Self, _)| {
+                other.kind == error.kind && other.lines_below_host() == lines
+            };
+            match groups.iter_mut().find(is_same) {
+                Some((_, hosts)) => hosts.extend(host),
+                None => groups.push((error, host.into_iter().collect())),
+            }
+        }
+        let merge = |(mut error, hosts): (Self, Vec<String>)| {
+            let fault = error.of_host().filter(|_| hosts.len() > 1);
+            if let Some(fault) = fault.and_then(|(_, rest)| rest.strip_prefix("does not ")) {
+                let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+                error.message = format!("hosts {} do not {fault}", quoted(&hosts, "and"));
+            }
+            error
+        };
+        groups.into_iter().map(merge).collect()
+    }
+
     /// Whether a signal is what happened.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
@@ -171,5 +223,42 @@ impl Error {
         error: &std::io::Error,
     ) -> Self {
         Self::new(kind, format!("cannot {action} {path}: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cbox_nix::nix_error::Fault;
+
+    #[test]
+    fn what_hosts_have_in_common_is_one_error() {
+        let fails = |host: &str, why: &str| {
+            let fault = Box::new(Fault::of(
+                &format!("error: {why}"),
+                "",
+                "/nix/store/x-source",
+            ));
+            let host = host.to_owned();
+            Error::from(NixError::Evaluation { host, fault })
+        };
+        let other = Error::new(Kind::Build, "a build failed");
+        let errors = vec![
+            fails("a", "gone"),
+            other.clone(),
+            fails("b", "late"),
+            fails("c", "gone"),
+            other,
+        ];
+        let merged = Error::merged(errors);
+        let messages: Vec<&str> = merged.iter().map(|error| &*error.message).collect();
+        assert_eq!(
+            messages,
+            [
+                "hosts `a` and `c` do not evaluate: gone",
+                "a build failed",
+                "host `b` does not evaluate: late"
+            ]
+        );
     }
 }

@@ -36,7 +36,7 @@ pub fn suggestion(word: &str, known: &[&str]) -> String {
 }
 
 /// `a`, `b` and `c`.
-fn quoted(words: &[&str], conjunction: &str) -> String {
+pub(crate) fn quoted(words: &[&str], conjunction: &str) -> String {
     match words {
         [] => String::new(),
         [only] => format!("`{only}`"),

@@ -25,7 +25,7 @@ use cbox_driver::{
 use cbox_nix::{
     NixError,
     eval::host_names,
-    expression::{Evaluated, Request, Want},
+    expression::{Request, Want},
 };
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ use crate::{
 
 /// Find the hosts and images of a flake, and write a cbox.toml for them
 ///
-/// Each host is looked at, nothing is built. One that does not evaluate becomes a comment.
+/// Each host is evaluated, but nothing is built. One that does not evaluate becomes a comment.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cbox init\n  cbox init --print")]
 pub(crate) struct InitArgs {
@@ -51,9 +51,6 @@ pub(crate) struct InitArgs {
 
 /// The file that says what git does not track.
 const GITIGNORE: &str = ".gitignore";
-
-/// What a message of an evaluation says behind the name of the host.
-const FAILS: &str = "does not evaluate: ";
 
 /// How much of an error stands in the file, in characters.
 const LONGEST_REASON: usize = 200;
@@ -103,7 +100,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
 
 fn in_the_way(session: &Session<'_>, file: &Utf8Path) -> Error {
     let display_path = session.environment.display_path(file);
-    Error::new(Kind::Config, format!("{display_path} is there already"))
+    Error::new(Kind::Config, format!("{display_path} already exists"))
         .hint("move it away first; `cbox init --print` shows what would be written")
 }
 
@@ -132,7 +129,7 @@ async fn find(
             Kind::Config,
             format!("{flake} has no hosts in nixosConfigurations"),
         )
-        .hint("cbox builds NixOS hosts, and that output of a flake is where they are"));
+        .hint("cbox builds the NixOS hosts in that output of a flake"));
     }
     let hosts = entries(names);
     let item = |host: &Entry| Item {
@@ -154,16 +151,20 @@ async fn find(
         report::first_of(view, failures)?;
         return Ok(vec![]);
     }
+    let failures = answers.iter().filter_map(|answer| answer.as_ref().err());
+    let failures = Error::merged(failures.cloned().collect());
+    failures.iter().for_each(|error| view.warn(&error.message));
     let mut answers = answers.into_iter();
-    let evaluated = hosts
-        .into_iter()
-        .filter_map(|entry| match word(&entry.name) {
-            Ok(_) => Some(look_at(view, entry, answers.next()?)),
-            Err(error) => Some(EvaluatedEntry {
-                entry,
-                answer: Err(error.to_string()),
-            }),
-        });
+    let evaluated = hosts.into_iter().filter_map(|entry| {
+        let answer = match word(&entry.name) {
+            Ok(_) => match answers.next()? {
+                Ok(evaluated) => Ok((evaluated.system, evaluated.images.unwrap_or_default())),
+                Err(error) => Err(reason(&error)),
+            },
+            Err(error) => Err(error.to_string()),
+        };
+        Some(EvaluatedEntry { entry, answer })
+    });
     Ok(evaluated.collect())
 }
 
@@ -181,22 +182,11 @@ fn can_be_locked(error: Error, session: &Session<'_>, sources: &Version<'_>) -> 
     error.hint("run `git add flake.nix`, then `nix flake lock`: Nix sees only what git tracks")
 }
 
-fn look_at(view: &View, entry: Entry, answer: Result<Evaluated, Error>) -> EvaluatedEntry {
-    let answer = match answer {
-        Ok(evaluated) => Ok((evaluated.system, evaluated.images.unwrap_or_default())),
-        Err(error) => {
-            view.warn(&error.message);
-            Err(reason(&error))
-        }
-    };
-    EvaluatedEntry { entry, answer }
-}
-
 /// `error` in one line that is not too long: what Nix says, if it is Nix's.
 fn reason(error: &Error) -> String {
-    let reason = error.message.lines().next().unwrap_or_default();
-    // The line begins with the name of the host, which stands beside the reason anyway.
-    let reason = reason.find(FAILS).map_or(reason, |place| &reason[place..]);
+    // The name of the host stands beside the reason anyway.
+    let reason = error.of_host().map_or(&*error.message, |(_, rest)| rest);
+    let reason = reason.lines().next().unwrap_or_default();
     let mut short: String = reason.chars().take(LONGEST_REASON).collect();
     if short.len() < reason.len() {
         short.push('…');
@@ -311,10 +301,12 @@ fn tell(context: &Context<'_>, session: &Session<'_>, starter: &Starter, written
         view.note(&format!("added /{OUT}/, where the images go, to {path}"));
     }
     if starter.left_out().next().is_some() {
-        view.note("what is left out stands there as a comment, with the reason");
+        view.note("what was left out is there as a comment, with the reason");
     }
     if starter.used().any(|(_, uses)| !uses.stock.is_empty()) {
-        view.note("nixpkgs can make images of every host: a comment at the end of it shows how");
+        view.note(
+            "nixpkgs can make images of every host: a comment at the end of the file shows how",
+        );
     }
     let mut next = Vec::new();
     if *folder != session.environment.folder {
@@ -343,15 +335,20 @@ fn tell(context: &Context<'_>, session: &Session<'_>, starter: &Starter, written
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cbox_nix::nix_error::Fault;
 
     #[test]
     fn an_error_becomes_one_short_line() {
-        let evaluation = |message: &str| reason(&Error::new(Kind::Evaluation, message));
+        let evaluation = |message: &str| {
+            let fault = Box::new(Fault::of(&format!("error: {message}"), "", "/source"));
+            let host = "a".to_owned();
+            reason(&Error::from(NixError::Evaluation { host, fault }))
+        };
         assert_eq!(
-            evaluation("host `a` does not evaluate: attribute 'x' missing\n  at flake.nix:1:2"),
+            evaluation("attribute 'x' missing\n  at flake.nix:1:2"),
             "does not evaluate: attribute 'x' missing"
         );
-        let long = evaluation(&format!("host `a` does not evaluate: {}", "ä".repeat(300)));
+        let long = evaluation(&"ä".repeat(300));
         assert_eq!(long.chars().count(), LONGEST_REASON + 1);
         assert!(long.ends_with('…'));
         let memory = Error::new(Kind::Environment, "there is too little memory");

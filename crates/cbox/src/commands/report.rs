@@ -91,11 +91,14 @@ pub(super) async fn plan(
         &plan.fetch,
     );
     list(
-        format!("{} that cannot be had:", count(plan.unknown.len(), "path")),
+        format!(
+            "{} that cannot be obtained:",
+            count(plan.unknown.len(), "path")
+        ),
         &plan.unknown,
     );
     if plan.is_empty() && !jobs.is_empty() {
-        context.lines(["nothing to build or fetch: everything is there"]);
+        context.lines(["nothing to build or fetch: everything is in the store"]);
     }
     Ok(())
 }
@@ -160,9 +163,10 @@ fn missing(view: &View, names: &[TargetName], built: &[Built]) {
     }
 }
 
-/// Shows all failures but the first, which becomes the run's own.
+/// Shows all failures but the first, which becomes the run's own. What several hosts have in
+/// common is shown once.
 pub(super) fn first_of(view: &View, failures: Vec<Error>) -> Result<(), Error> {
-    let mut failures = failures.into_iter();
+    let mut failures = Error::merged(failures).into_iter();
     let Some(first) = failures.next() else {
         return Ok(());
     };

@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::{
     commands::context::Context,
-    formats::plain,
+    formats::plain::{self, Repetitions},
     options::{ExplainOptions, LimitOptions, NixOptions, complete},
     view::View,
 };
@@ -99,7 +99,7 @@ impl Watching<'_, '_> {
                 Some(paths) => paths,
                 None => {
                     saved = None;
-                    view.report(Event::Waiting("waiting for a save (Ctrl-C ends)"));
+                    view.report(Event::Waiting("waiting for a save (Ctrl-C to stop)"));
                     tokio::select! {
                         paths = self.watcher.first() => paths,
                         signal = self.signal.wait() => return Err(NixError::Interrupted(signal).into()),
@@ -151,7 +151,7 @@ impl Watching<'_, '_> {
             detail: self.args.show,
             heading,
             told: vec![],
-            last: None,
+            repetitions: Repetitions::default(),
         };
         let started = Instant::now();
         let limits = self.args.limits.into();
@@ -209,8 +209,7 @@ struct Verdicts<'v> {
     /// The files that were saved, until they have been named.
     heading: Option<String>,
     told: Vec<Value>,
-    /// The target whose explanation was shown last, and its lines.
-    last: Option<(String, Vec<String>)>,
+    repetitions: Repetitions,
 }
 
 impl Verdicts<'_> {
@@ -227,19 +226,11 @@ impl Verdicts<'_> {
         let below = match &verdict.outcome {
             Outcome::New | Outcome::Unchanged | Outcome::Removed => vec![],
             Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail, paint),
-            Outcome::Changed(Err(error)) | Outcome::Failed(error) => error.lines(),
+            Outcome::Changed(Err(error)) | Outcome::Failed(error) => error.lines_below_host(),
         };
-        match &self.last {
-            // Images of one host change for one reason.
-            Some((other, lines)) if *lines == below && !below.is_empty() => {
-                self.view.plain(&format!("  as {other}"));
-            }
-            _ => {
-                below
-                    .iter()
-                    .for_each(|line| self.view.plain(format!("  {line}").trim_end()));
-                self.last = Some((verdict.target, below));
-            }
+        // Images of one host change for one reason.
+        for line in self.repetitions.lines(target, below) {
+            self.view.plain(format!("  {line}").trim_end());
         }
     }
 
@@ -267,7 +258,7 @@ fn heading(saved: &BTreeSet<PathBuf>, sources: &Version<'_>, before: &BTreeSet<P
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
     match (names.is_empty(), more) {
-        (true, _) => "the tree is another one".to_owned(),
+        (true, _) => "the tree changed".to_owned(),
         (false, 0) => names.join(", "),
         (false, more) => format!("{} and {more} more", names.join(", ")),
     }

@@ -23,12 +23,13 @@ pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> V
         })
         .collect();
     let mut lines = Vec::new();
+    let mut errors = Repetitions::default();
     for (host, row) in report.hosts.iter().zip(cbox_driver::text::columns(&rows)) {
         let word = host.status.word();
         lines.push(row.replacen(word, &paint.verdict(word), 1));
         let mut below = Vec::new();
         if let Some(error) = &host.error {
-            below.extend(error.lines());
+            below.extend(errors.lines(&host.host, error.lines_below_host()));
         }
         if let Some(found) = &host.explanation {
             below.extend(explanation(found, &host.places, detail, paint));
@@ -40,6 +41,23 @@ pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> V
         );
     }
     lines
+}
+
+/// Shows what is said of several once.
+#[derive(Debug, Default)]
+pub(crate) struct Repetitions(Vec<(String, Vec<String>)>);
+
+impl Repetitions {
+    /// `lines`, which are said of `name`, or whom they were said of before.
+    pub(crate) fn lines(&mut self, name: &str, lines: Vec<String>) -> Vec<String> {
+        match self.0.iter().find(|(_, known)| *known == lines) {
+            Some((other, _)) if !lines.is_empty() => vec![format!("as {other}")],
+            _ => {
+                self.0.push((name.to_owned(), lines.clone()));
+                lines
+            }
+        }
+    }
 }
 
 /// What stands beside a verdict.
@@ -54,7 +72,7 @@ pub(crate) fn about(host: &HostReport) -> String {
         parts.push(format!("against {}", before.what));
     }
     if host.stale {
-        parts.push("the baseline was stale already: accept anew on the main branch".to_owned());
+        parts.push("the baseline was stale already: accept again on the main branch".to_owned());
     }
     if let Some(reason) = &host.unexplained {
         parts.push(format!("not explained: {reason}"));
