@@ -331,7 +331,7 @@ fn ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "ended well".to_owned(),
         (Some(code), _) => format!("failed with exit code {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended in an unknown way".to_owned(),
     }
 }
@@ -347,7 +347,8 @@ fn ended_by(status: ExitStatus) -> Option<i32> {
 }
 
 /// `word` as a shell takes it.
-fn shell_word(word: &OsStr) -> String {
+#[must_use]
+pub fn shell_word(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,^".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
@@ -395,7 +396,7 @@ mod tests {
         );
         let killed = run(sh("kill -9 $$").run(&Interrupt::never())).unwrap_err();
         assert!(
-            killed.to_string().contains("was ended by signal 9"),
+            killed.to_string().contains("was killed by signal 9"),
             "{killed}"
         );
         for (script, wanted) in [

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use cbox_driver::{Environment, Error, Kind, flake::project::Project, report::document};
+use cbox_driver::{Environment, Error, Kind, flake::project::Project};
 use cbox_nix::Interrupt;
 use clap::error::ErrorKind;
 
@@ -39,7 +39,7 @@ pub(crate) fn main() -> ExitCode {
         Ok((environment, terminal))
     });
     match (read, cli) {
-        (Ok((environment, terminal)), Ok(cli)) => run(&environment, &terminal, &project, &cli),
+        (Ok((environment, terminal)), Ok(cli)) => run(&environment, &terminal, &project, cli),
         (Ok((_, terminal)), Err(refusal)) => refuse(&terminal, &refusal),
         (Err(_), Err(refusal)) => refuse(&Terminal::unknown(), &refusal),
         // Without an environment there is no view yet: a plain one serves.
@@ -52,7 +52,7 @@ fn run(
     environment: &Environment,
     terminal: &Terminal,
     project: &Result<Project, Error>,
-    cli: &Cli,
+    cli: Cli,
 ) -> ExitCode {
     let options = &cli.options;
     let loudness = match (options.quiet, options.repeated.verbose) {
@@ -64,7 +64,7 @@ fn run(
     if options.repeated.verbose > 1 {
         trace(terminal);
     }
-    let view = View::new(terminal, loudness, options.json);
+    let view = View::new(terminal, loudness, options.json).repeating(cli.repeated);
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -72,7 +72,7 @@ fn run(
         .and_then(|runtime| {
             let work = async {
                 let interrupt = Interrupt::listen().map_err(|error| {
-                    let message = format!("cannot take over signals: {error}");
+                    let message = format!("cannot handle signals: {error}");
                     Error::new(Kind::Environment, message)
                 })?;
                 let context = Context {
@@ -96,7 +96,7 @@ fn run(
 
 /// Shows an error and gives its exit code.
 fn fail(view: &View, error: &Error) -> ExitCode {
-    view.json_error(&document("error", error.to_json()));
+    view.json_error(error);
     view.error(error);
     ExitCode::from(error.kind.code())
 }
@@ -123,12 +123,12 @@ fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
             fail(&view, &Error::new(Kind::Usage, message))
         }
         Refusal::Clap(error) => {
-            let _gone = error.print();
+            view.usage_error(error);
             ExitCode::from(Kind::Usage.code())
         }
         Refusal::Cbox(error) => fail(&view, error),
         Refusal::TwoForms => {
-            let message = "`--json` and `--format` ask for two forms";
+            let message = "`--json` and `--format` ask for different forms";
             let plain = View::new(terminal, Loudness::Normal, false);
             fail(&plain, &Error::new(Kind::Usage, message))
         }

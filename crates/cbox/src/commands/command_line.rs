@@ -23,6 +23,7 @@ use crate::{
         image::{self, ImageArgs},
     },
     options::{Format, GlobalOptions, RepeatedOptions},
+    view::hint::Repeated,
 };
 
 const EXAMPLES: &str = "\
@@ -31,19 +32,19 @@ Examples:
   cbox appliance qcow2 aarch64        build another architecture's disk image
   cbox appliance raw --dry-run        show what would be built and fetched
   cbox build appliance iso box        build several targets in one run: an image and a host
-  cbox init                           write a cbox.toml for the flake that is here
+  cbox init                           write a cbox.toml for the flake here
   cbox list                           show what there is to build
   cbox boot appliance iso             boot what was built
   cbox flash appliance iso /dev/sdb   write it to a drive
-  cbox verify-hosts                   check that no install host changes unseen
+  cbox verify-hosts                   check that no install host changes unnoticed
 ";
 
 const ENVIRONMENT: &str = "\
 Environment:
   CBOX_FIRMWARE_DIR  where `cbox boot` finds UEFI firmware
-  CBOX_HEARTBEAT     after how many silent seconds a line says what still runs, where no
+  CBOX_HEARTBEAT     seconds of silence after which a line says what still runs, where no
                      terminal shows it [default: 30; 0: never]
-  NO_COLOR           no colours, if it is set
+  NO_COLOR           turns colours off, whatever its value
 ";
 
 /// Builds, checks and records images of NixOS hosts.
@@ -61,6 +62,9 @@ pub(crate) struct Cli {
     pub(crate) options: GlobalOptions,
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// What the commands in hints repeat.
+    #[arg(skip)]
+    pub(crate) repeated: Repeated,
 }
 
 fn long_after_help() -> String {
@@ -129,6 +133,9 @@ pub(crate) fn command(project: Option<&Project>) -> clap::Command {
     }
     with_repeated(with_section(command, "Kinds of image in cbox.toml", &rows))
 }
+
+/// The option of the folder of the links, as clap knows it.
+const OUT_DIR: &str = "out_dir";
 
 /// The commands that never ask Nix, and take none of its options.
 const WITHOUT_NIX: [&str; 4] = ["list", "matrix", "completions", "man"];
@@ -236,6 +243,7 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
         Some((kind, image)) if !is_command(kind) => Cli {
             options: GlobalOptions::from_arg_matches(&matches)?,
             command: Command::Image(kind.to_owned(), ImageArgs::from_arg_matches(image)?),
+            repeated: Repeated::default(),
         },
         _ => Cli::from_arg_matches(&matches)?,
     };
@@ -243,6 +251,18 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
     while let Some((_, behind)) = level.subcommand() {
         cli.options.add(RepeatedOptions::behind(behind)?);
         level = behind;
+    }
+    cli.repeated.flake = cli.options.flake.as_ref().map(ToString::to_string);
+    if let Ok(Some(out_dir)) = level.try_get_one::<Utf8PathBuf>(OUT_DIR) {
+        cli.repeated.out_dir = Some(out_dir.to_string());
+        let takes = |command: &&clap::Command| {
+            let mut args = command.get_arguments();
+            args.any(|arg| arg.get_id() == OUT_DIR)
+        };
+        let commands = command(project.ok());
+        let commands = commands.get_subcommands().filter(takes);
+        let names = commands.map(|command| command.get_name().to_owned());
+        cli.repeated.with_out_dir = names.collect();
     }
     match level.try_get_one::<Format>("format") {
         Ok(Some(Format::Json)) => cli.options.json = true,

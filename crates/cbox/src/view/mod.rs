@@ -5,6 +5,7 @@
 //! ([`words`]), in a CI system in groups.
 
 mod bars;
+pub(crate) mod hint;
 pub(crate) mod prompt;
 #[cfg(test)]
 mod recorded;
@@ -30,6 +31,7 @@ use cbox_driver::{
         Event, Reporter,
         builds::{Build, Summary},
     },
+    report::document,
     text::harmless_lines,
 };
 
@@ -37,6 +39,9 @@ use self::stderr::{Shared, Stderr};
 use crate::view::terminal::Terminal;
 
 pub(crate) use self::text::Paint;
+
+/// How wide text is at most, as clap has it for help.
+const WIDEST: usize = 100;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +62,10 @@ pub(crate) struct View {
     loudness: Loudness,
     paint: Paint,
     results: Paint,
+    wraps: bool,
     json: bool,
+    /// The options that the commands in hints repeat.
+    repeated: hint::Repeated,
     /// The CI system that reads along.
     ci: Option<&'static dyn CiSystem>,
     shared: Arc<Shared>,
@@ -77,12 +85,20 @@ impl View {
             results: Paint {
                 wanted: terminal.colours_results,
             },
+            wraps: terminal.wraps,
             json,
+            repeated: hint::Repeated::default(),
             ci: terminal.ci,
             shared: Shared::new(terminal, loudness),
             lost: Mutex::default(),
             told: AtomicBool::new(false),
         }
+    }
+
+    /// The commands in its hints have these options of the run too.
+    pub(crate) fn repeating(mut self, repeated: hint::Repeated) -> Self {
+        self.repeated = repeated;
+        self
     }
 
     /// Asks a question, whatever else is to be said: the answer is typed behind it.
@@ -122,11 +138,11 @@ impl View {
 
     /// Says something that the user should know even when all goes well.
     pub(crate) fn warn(&self, text: &str) {
-        let word = self.paint.warning();
+        let line = self.message(&self.paint.warning(), text);
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("warning: {text}"));
-            stderr.say(&format!("{word}{}", harmless_lines(text)));
+            stderr.say(&line);
         });
     }
 
@@ -206,9 +222,13 @@ impl View {
     }
 
     /// Prints an error as JSON, unless the result, which names it, is out.
-    pub(crate) fn json_error(&self, value: &serde_json::Value) {
+    pub(crate) fn json_error(&self, error: &Error) {
         if !self.told.load(Ordering::Relaxed) {
-            self.json(value);
+            let mut error = error.clone();
+            error.hint = error
+                .hint
+                .map(|hint| self.repeated.in_commands_of(&hint).into_owned());
+            self.json(&document("error", error.to_json()));
         }
     }
 
@@ -219,14 +239,13 @@ impl View {
             Kind::Interrupted(_) => String::new(),
             _ => self.paint.paint("error:", "31;1") + " ",
         };
+        let hint = self.paint.paint("hint:", "36;1") + " ";
+        let hint = error.hint.iter().map(|text| self.message(&hint, text));
+        let lines = std::iter::once(self.message(&word, &error.message)).chain(hint);
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("error: {}", error.message));
-            stderr.say(&format!("{word}{}", harmless_lines(&error.message)));
-            if let Some(hint) = &error.hint {
-                let word = self.paint.paint("hint:", "36;1");
-                stderr.say(&format!("{word} {}", harmless_lines(hint)));
-            }
+            lines.for_each(|line| stderr.say(&line));
         });
         self.annotate(error);
     }
@@ -243,8 +262,33 @@ impl View {
         self.shared.close();
     }
 
+    /// Shows what clap says of the command line.
+    pub(crate) fn usage_error(&self, error: &clap::Error) {
+        let text = match self.paint.wanted {
+            true => error.render().ansi().to_string(),
+            false => error.render().to_string(),
+        };
+        let text = self.wrapped(text.trim_end(), 0);
+        self.shared.with(|stderr| stderr.say(&text));
+    }
+
     fn say(&self, text: &str) {
-        self.shared.with(|stderr| stderr.say(&harmless_lines(text)));
+        let text = self.message("", text);
+        self.shared.with(|stderr| stderr.say(&text));
+    }
+
+    /// `text` behind the `word` that says what it is, as the terminal shows it.
+    fn message(&self, word: &str, text: &str) -> String {
+        let text = self.repeated.in_commands_of(text);
+        let text = self.wrapped(&harmless_lines(&text), text::columns(word));
+        format!("{word}{text}")
+    }
+
+    fn wrapped(&self, text: &str, taken: usize) -> String {
+        match self.wraps {
+            true => text::wrap(text, usize::from(screen::window().0).min(WIDEST), taken),
+            false => text.to_owned(),
+        }
     }
 }
 

@@ -154,7 +154,7 @@ impl TermLike for Lines {
 }
 
 /// The columns and rows of the window that standard error is.
-fn window() -> (u16, u16) {
+pub(super) fn window() -> (u16, u16) {
     let size = tcgetwinsize(std::io::stderr()).ok();
     // Some terminals do not know, and say 0.
     let known = |number: u16, usual: u16| match number {

@@ -18,6 +18,8 @@ pub(crate) struct Terminal {
     pub(crate) heartbeat: Option<Duration>,
     /// Whether standard error is a terminal that wants colour.
     pub(crate) colour: bool,
+    /// Whether standard error is a terminal, so that text is wrapped.
+    pub(crate) wraps: bool,
     /// Whether standard output is one.
     pub(crate) colours_results: bool,
     /// The CI system that reads along.
@@ -68,6 +70,7 @@ impl Terminal {
                 None => Some(HEARTBEAT),
             },
             colour: terminal && wants_colour,
+            wraps: terminal,
             colours_results: stdout.is_terminal() && wants_colour,
             ci,
         })
@@ -80,6 +83,7 @@ impl Terminal {
             display: Display::Lines,
             heartbeat: Some(HEARTBEAT),
             colour: false,
+            wraps: false,
             colours_results: false,
             ci: None,
         }
@@ -93,9 +97,9 @@ fn heartbeat(text: &str) -> Result<Option<Duration>, Error> {
         Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
         Err(_) => Err(Error::new(
             Kind::Usage,
-            format!("CBOX_HEARTBEAT is `{text}`, which is no number of seconds"),
+            format!("CBOX_HEARTBEAT is `{text}`, which is not a number of seconds"),
         )
-        .hint("give it a whole number, such as 30, or 0 for no sign of life")),
+        .hint("set it to a whole number, such as 30, or to 0 to turn it off")),
     }
 }
 

@@ -32,6 +32,49 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     fitted
 }
 
+/// `text` with a line feed in place of a blank wherever a line would be wider than `width`;
+/// the first line has `taken` columns less. What stands between backquotes is not broken, since
+/// it is copied, and nor are lines that begin with a blank, which are lists and excerpts.
+pub(super) fn wrap(text: &str, width: usize, taken: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    let (mut begun, mut used) = (taken, taken);
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            wrapped.push('\n');
+            (begun, used) = (0, 0);
+        }
+        if line.starts_with([' ', '\t']) {
+            wrapped.push_str(line);
+            continue;
+        }
+        let mut is_code = false;
+        let pieces = line.split_inclusive(|one| {
+            is_code ^= one == '`';
+            one == ' ' && !is_code
+        });
+        for piece in pieces {
+            let columns = columns(piece.trim_end());
+            if used > begun && used + columns > width {
+                wrapped.truncate(wrapped.trim_end_matches(' ').len());
+                wrapped.push_str("\n  ");
+                (begun, used) = (2, 2);
+            }
+            wrapped.push_str(piece);
+            used += columns + (piece.len() - piece.trim_end().len());
+        }
+    }
+    wrapped
+}
+
+/// The columns of a text, in which what sets colours has none.
+pub(super) fn columns(text: &str) -> usize {
+    let mut parts = text.split("\u{1b}[");
+    let width = |text: &str| text.chars().filter_map(|one| one.width()).sum::<usize>();
+    let first = parts.next().map_or(0, width);
+    let rest = parts.filter_map(|part| Some(width(part.split_once('m')?.1)));
+    first + rest.sum::<usize>()
+}
+
 /// As many of `parts` as fit into one line of `width` columns, the first in any case.
 pub(super) fn fit_parts(parts: &[String], width: usize) -> String {
     let mut line = String::new();
@@ -103,6 +146,32 @@ mod tests {
             ("abc", 0, ""),
         ] {
             assert_eq!(fit(text, width), fitted, "{text} in {width}");
+        }
+    }
+
+    #[test]
+    fn messages_are_wrapped_at_words() {
+        for (text, taken, wrapped) in [
+            ("one two three", 0, "one two\n  three"),
+            ("one two three", 7, "one\n  two\n  three"),
+            (
+                "an `indivisible word` here",
+                0,
+                "an\n  `indivisible word`\n  here",
+            ),
+            (
+                "one two three\n  left as it is",
+                0,
+                "one two\n  three\n  left as it is",
+            ),
+            (
+                "\u{1b}[31mone\u{1b}[0m two",
+                0,
+                "\u{1b}[31mone\u{1b}[0m two",
+            ),
+            ("a  b\n\nc", 0, "a  b\n\nc"),
+        ] {
+            assert_eq!(wrap(text, 9, taken), wrapped, "{text}");
         }
     }
 

@@ -49,27 +49,27 @@ fn silence(build: &Build, silence: &Silence, now: Duration) -> String {
     let long = running_for(now, build.heard);
     let machine = match &silence.kvm {
         Some(reason) => {
-            format!(", and KVM does not work on this machine: {reason}. It may wait for ever")
+            format!(", and KVM does not work on this machine: {reason}. It may wait forever")
         }
         None => String::new(),
     };
     let log = &silence.log;
     let look = match (&silence.kvm, &build.machine) {
         (Some(_), _) => format!(
-            "see what it said with `{log}` and its machine with `pgrep -af qemu-system`; \
-             Ctrl-C ends it, and `cbox doctor` has the way out"
+            "see its output with `{log}` and its machine with `pgrep -af qemu-system`; \
+             Ctrl-C stops it, and `cbox doctor` shows how to mend that"
         ),
         (None, Some(machine)) => {
             format!(
-                "see what it said with `{log}`, and its machine on {machine} with `pgrep -af qemu-system`"
+                "see its output with `{log}`, and its machine on {machine} with `pgrep -af qemu-system`"
             )
         }
         (None, None) => {
-            format!("see what it said with `{log}`, and its machine with `pgrep -af qemu-system`")
+            format!("see its output with `{log}`, and its machine with `pgrep -af qemu-system`")
         }
     };
     format!(
-        "{} has said nothing for {long}; it runs in a virtual machine{machine}\n  {look}",
+        "{} has printed nothing for {long}; it runs in a virtual machine{machine}\n  {look}",
         place(build)
     )
 }
@@ -180,15 +180,15 @@ mod tests {
         };
         assert_eq!(
             told(None, Some("it has no /dev/kvm")),
-            "image has said nothing for 1 min 30 s; it runs in a virtual machine, and KVM does \
-             not work on this machine: it has no /dev/kvm. It may wait for ever\n  \
-             see what it said with `nix log /nix/store/hash-image.drv` and its machine with \
-             `pgrep -af qemu-system`; Ctrl-C ends it, and `cbox doctor` has the way out"
+            "image has printed nothing for 1 min 30 s; it runs in a virtual machine, and KVM does \
+             not work on this machine: it has no /dev/kvm. It may wait forever\n  \
+             see its output with `nix log /nix/store/hash-image.drv` and its machine with \
+             `pgrep -af qemu-system`; Ctrl-C stops it, and `cbox doctor` shows how to mend that"
         );
         assert_eq!(
             told(Some("ssh://far"), None),
-            "image on ssh://far has said nothing for 1 min 30 s; it runs in a virtual machine\n  \
-             see what it said with `nix log /nix/store/hash-image.drv`, and its machine on \
+            "image on ssh://far has printed nothing for 1 min 30 s; it runs in a virtual machine\n  \
+             see its output with `nix log /nix/store/hash-image.drv`, and its machine on \
              ssh://far with `pgrep -af qemu-system`"
         );
     }
