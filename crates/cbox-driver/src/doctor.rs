@@ -12,7 +12,7 @@ use nix_formats::system::System;
 use serde::Serialize;
 
 use crate::{
-    boot::{arch::Arch, firmware::Places, kvm},
+    boot::{arch::Arch, firmware::Places, kvm, window},
     error::Error,
     flake::{config::TargetConfig, project::Project},
     process::{
@@ -145,7 +145,7 @@ async fn nix(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
         true => Finding::good(
             "store",
             match nix.store.uri.as_str() {
-                "auto" => format!("{}, of this machine", nix.store.dir),
+                "auto" => format!("{}, on this machine", nix.store.dir),
                 uri => uri.to_owned(),
             },
         ),
@@ -208,14 +208,14 @@ fn building(nix: &Nix, system: &System, builder: Option<&str>) -> Finding {
         .iter()
         .any(|extra| extra == system.as_str())
     {
-        return Finding::good(&what, "this machine, by extra-platforms");
+        return Finding::good(&what, "this machine (extra-platforms)");
     }
     match builder {
         Some(uri) => Finding::good(&what, uri),
         None => Finding::warning(
             &what,
-            "no machine",
-            "name a builder (`builders` in nix.conf, or `--builders`), or emulate it: boot.binfmt.emulatedSystems on NixOS, \
+            "no builder",
+            "configure a builder (`builders` in nix.conf, or `--builders`), or emulate the architecture: boot.binfmt.emulatedSystems on NixOS, \
              qemu-user-static elsewhere, and `extra-platforms` in nix.conf",
         ),
     }
@@ -268,19 +268,23 @@ async fn boots(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
         let (accelerator, slow) = kvm::accelerator(arch, patient.interrupt).await?;
         let by = match &slow {
             None => accelerator.name().to_owned(),
-            Some(reason) => format!("by emulation: {reason}"),
+            Some(reason) => format!("emulated: {reason}"),
+        };
+        let by = match window::missing(environment, &program, patient.interrupt).await? {
+            None => format!("{by}; in a window"),
+            Some(reason) => format!("{by}; on the serial console: {reason}"),
         };
         findings.push(match (places.find(arch), &slow) {
             (None, _) => Finding::warning(
                 &what,
-                "there is no UEFI firmware for it",
-                "install it (Debian: ovmf, qemu-efi-aarch64), or name its folder with CBOX_FIRMWARE_DIR",
+                "no UEFI firmware was found",
+                "install it (Debian: ovmf, qemu-efi-aarch64), or set CBOX_FIRMWARE_DIR to its folder",
             ),
             (Some(_), Some(_)) if arch.name() == std::env::consts::ARCH => Finding::warning(
                 &what,
                 by,
                 "load kvm_intel or kvm_amd, enable virtualisation in the firmware (nested, in a virtual machine), \
-                 and join the group `kvm`; emulation is slow, and images that a virtual machine puts together cannot be built",
+                 and join the group `kvm`; emulation is slow, and images that are assembled in a virtual machine cannot be built",
             ),
             (Some(_), _) => Finding::good(&what, by),
         });
@@ -315,12 +319,12 @@ fn space(patient: Patient<'_>) -> Vec<Finding> {
         (
             "space in the store",
             Utf8PathBuf::from(store),
-            "`nix store gc` frees what nothing keeps; `cbox status` shows what cbox keeps",
+            "`nix store gc` frees what nothing needs; `cbox status` shows what cbox keeps",
         ),
         (
             "space for temporary files",
             patient.environment.temporary.clone(),
-            "free some, or let TMPDIR name a larger place",
+            "free some space, or set TMPDIR to a folder with more",
         ),
     ];
     let finding = |(what, path, way_out): (&str, Utf8PathBuf, &str)| {
@@ -343,11 +347,11 @@ fn existing(path: &Utf8Path) -> &Utf8Path {
 fn memory() -> Finding {
     const WHAT: &str = "memory";
     match available_memory() {
-        None => Finding::good(WHAT, "nothing says how much is free"),
+        None => Finding::good(WHAT, "unknown"),
         Some(free) if free < GOOD_MEMORY => Finding::warning(
             WHAT,
             format!("{} free", size(free)),
-            "the evaluation of a NixOS host takes 1.5 GB and more: add swap, or end other programs",
+            "evaluating a NixOS host takes 1.5 GB or more: add swap, or close other programs",
         ),
         Some(free) => Finding::good(WHAT, format!("{} free", size(free))),
     }

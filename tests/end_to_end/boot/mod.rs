@@ -51,7 +51,10 @@ impl Bench {
     fn qemu(&self, script: &str) {
         let arguments = self.place.beside("arguments");
         let script = format!(
-            "case \" $* \" in *' -nodefaults '*) exit 1 ;; esac\n\
+            "case \" $* \" in\n\
+             *' -nodefaults '*) exit 1 ;;\n\
+             *' -display help '*) printf '%s\\n' none \"${{TEST_DISPLAY:-gtk}}\"; exit ;;\n\
+             esac\n\
              printf '%s\\n' \"$@\" >'{}'\n{script}",
             arguments.display()
         );
@@ -166,7 +169,7 @@ fn a_window_is_opened_where_there_is_a_display() {
     assert_eq!(shown.stdout, "", "{shown}");
     assert!(bench.told().contains("usb-tablet"));
     assert!(!bench.told().contains("-display none"));
-    shown.says(&["a note", "the machine has ended after"]);
+    shown.says(&["a note", "the machine ended after"]);
     for options in [&["--headless"][..], &["--until", "nobody"]] {
         let hidden = bench.boot(options).env("DISPLAY", ":7").run().ok();
         assert_eq!(hidden.text(), "to nobody");
@@ -174,7 +177,17 @@ fn a_window_is_opened_where_there_is_a_display() {
     }
     let without = bench.boot(&[]).run().ok();
     assert_eq!(without.text(), "to nobody");
-    without.says(&["there is no display here"]);
+    without.says(&["there is no display here: this is the serial console"]);
+    let blind = bench
+        .boot(&[])
+        .env("DISPLAY", ":7")
+        .env("TEST_DISPLAY", "curses");
+    let blind = blind.run().ok();
+    assert_eq!(blind.text(), "to nobody");
+    blind.says(&[
+        "this QEMU cannot open a window",
+        "this is the serial console",
+    ]);
 }
 
 #[test]
@@ -184,7 +197,10 @@ fn the_line_is_the_result() {
     );
     let run = bench.boot(&["--until", "is (up|there)"]).run().ok();
     assert_eq!(run.stdout, "one\ntw\u{fffd}o\nit is up\n");
-    let run = run.says(&["emulated, which is slow", "appliance/iso is there after"]);
+    let run = run.says(&[
+        "emulated, which is slow",
+        "appliance/iso printed this line after",
+    ]);
     assert_eq!(run.stderr.matches("emulated").count(), 1, "{run}");
     let quiet = bench.boot(&["--until", "is (up|there)", "-q"]).run().ok();
     assert_eq!((quiet.text(), &*quiet.stderr), ("it is up", ""));
@@ -224,7 +240,7 @@ fn what_does_not_come_has_its_exit_codes() {
     let late = late.run().code(13);
     assert_eq!(late.stdout, "");
     late.says(&[
-        "did not say it within 1 s; its last lines:\n  20\n",
+        "no console line matched within 1 s; the last lines:\n  20\n",
         "\n  30\n  half\n",
     ]);
     bench.is_clean();
@@ -236,11 +252,14 @@ fn what_does_not_come_has_its_exit_codes() {
     let early = bench.boot(&["--until", "never"]).run().code(12);
     early.says(&[
         "the machine ended after",
-        "its last lines:\n  so far\n",
+        "the last lines:\n  so far\n",
         "on a whim",
     ]);
     bench.qemu("echo 'no such option' >&2; exit 1");
     let wrong = bench.boot(&["--until", "never", "--", "-x"]).run().code(5);
-    wrong.says(&["-x` failed with exit code 1:\nno such option"]);
+    wrong.says(&[
+        "error: QEMU failed with exit code 1: no such option\n",
+        "hint: check the arguments after `--`",
+    ]);
     bench.is_clean();
 }

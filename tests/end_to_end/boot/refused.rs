@@ -32,7 +32,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
             "hosts/mini-arm64",
             &[],
             2,
-            &["is the system of a machine, and no image"],
+            &["is the system of a host, not an image"],
         ),
         ("appliance/is", &[], 2, &["has no format `is`", "iso"]),
         ("iso", &[], 2, &["is not a target"]),
@@ -40,7 +40,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
             iso,
             &["--until", "a(b"],
             2,
-            &["it is no regular expression: unclosed group"],
+            &["not a regular expression: unclosed group"],
         ),
         (
             iso,
@@ -49,10 +49,15 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
             &["nothing boots in no time"],
         ),
         (iso, &["--timeout", "5"], 2, &["--until"]),
-        (iso, &["--cpus", "0"], 2, &["whole number from 1"]),
+        (iso, &["--cpus", "0"], 2, &["whole number, at least 1"]),
         (iso, &["--memory", "much"], 2, &["--memory"]),
         (iso, &["--forward", "80"], 2, &["8080:80"]),
-        (iso, &["--forward", &forward], 5, &["is taken", "--forward"]),
+        (
+            iso,
+            &["--forward", &forward],
+            5,
+            &["is in use", "--forward"],
+        ),
         (
             iso,
             &["--forward", "8081:1", "--forward", "8081:2"],
@@ -88,7 +93,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
             "appliance/raw",
             &["--as", "cd"],
             2,
-            &["only an ISO 9660 image is a CD"],
+            &["only an ISO 9660 image can be a CD"],
         ),
     ] {
         let run = bench.of(target, options).run().code(code).says(words);
@@ -105,7 +110,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
     if find_program("qemu-img").is_some() {
         let note = ["--as", "usb", "--keep", "note"];
         let note = bench.boot(&note).run().code(2);
-        note.says(&["note is there, and is no overlay of an image"]);
+        note.says(&["note is there, and is not an overlay of an image"]);
         assert_eq!(bench.place.read("note"), "x");
         let nowhere = ["--as", "usb", "--keep", "../no/such/state"];
         let nowhere = bench.boot(&nowhere).run().code(10);

@@ -35,7 +35,7 @@ fn a_serial_entry_is_chosen_by_keys() {
     assert_eq!(run.json()["boot"]["console"], "menu");
     run.says(&[
         "chosen by keys in the menu of its boot loader: Options > Speaks",
-        "chose in its menu: Options > Speaks",
+        "chose in its boot menu: Options > Speaks",
     ]);
     bench.is_clean();
     // One that takes no keys, or ends: what is known is said.

@@ -45,6 +45,6 @@ impl FromStr for Forward {
                     guest: port(guest)?,
                 })
             })
-            .ok_or("it is two ports from 1 to 65535, this machine's first: 8080:80")
+            .ok_or("expected two ports from 1 to 65535, this machine's first: 8080:80")
     }
 }

@@ -93,20 +93,20 @@ async fn go(way: &Way, hands: &mut impl Hands, heard: &Heard) -> io::Result<Chos
             _ => match listening(hands, heard).await? {
                 Some(picture) => picture,
                 None if heard.kernel.get() => return Ok(Chosen::Needless),
-                None => return Ok(Chosen::No("there was no menu that took keys".to_owned())),
+                None => return Ok(Chosen::No("no menu reacted to keys".to_owned())),
             },
         };
         for _ in 0..*down {
             hands.press(Key::Down)?;
             picture = match changed(hands, picture).await? {
                 Some(picture) => picture,
-                None => return Ok(Chosen::No(format!("it did not go down to `{title}`"))),
+                None => return Ok(Chosen::No(format!("the selection did not reach `{title}`"))),
             };
         }
         if index + 1 < way.0.len() {
             hands.press(Key::Enter)?;
             if changed(hands, picture).await?.is_none() {
-                return Ok(Chosen::No(format!("it did not open `{title}`")));
+                return Ok(Chosen::No(format!("it could not open `{title}`")));
             }
         }
     }
@@ -121,7 +121,9 @@ async fn go(way: &Way, hands: &mut impl Hands, heard: &Heard) -> io::Result<Chos
             sleep(PAUSE).await;
         }
     }
-    Ok(Chosen::No("the console said nothing after it".to_owned()))
+    Ok(Chosen::No(
+        "the console stayed silent afterwards".to_owned(),
+    ))
 }
 
 /// Waits for a menu that listens, and leaves it at its first entry.
@@ -372,7 +374,7 @@ mod tests {
         );
         assert_eq!(
             chosen,
-            Chosen::No("it did not go down to `entry 3`".to_owned())
+            Chosen::No("the selection did not reach `entry 3`".to_owned())
         );
         assert!(opened.is_empty());
     }

@@ -336,13 +336,12 @@ pub fn from_file(path: &Utf8Path, display_path: &Utf8Path, arch: Arch) -> Result
             Error::new(
                 Kind::Environment,
                 format!(
-                    "{display_path} is no UEFI firmware for {}: {reason}",
+                    "{display_path} is not UEFI firmware for {}: {reason}",
                     arch.name()
                 ),
             )
             .hint(
-                "leave `--firmware` out and cbox looks for it, or name the file that QEMU \
-                 takes as flash memory: OVMF_CODE_4M.fd, AAVMF_CODE.fd",
+                "leave out `--firmware` to let cbox find one, or name the file that QEMU uses as flash memory: OVMF_CODE_4M.fd, AAVMF_CODE.fd",
             )
         })?;
         "raw"
@@ -376,7 +375,7 @@ pub fn from_file(path: &Utf8Path, display_path: &Utf8Path, arch: Arch) -> Result
 fn check(content: &[u8], arch: Arch) -> Result<(), String> {
     let size = content.len();
     if size == 0 || !size.is_multiple_of(4096) {
-        return Err(format!("its {size} bytes are not whole blocks of 4096"));
+        return Err(format!("its {size} bytes are not a multiple of 4096"));
     }
     let largest = match arch {
         Arch::X86_64 => LARGEST_X86,
@@ -390,7 +389,7 @@ fn check(content: &[u8], arch: Arch) -> Result<(), String> {
         .skip(5)
         .any(|block| block.starts_with(b"_FVH"));
     if !has_volume {
-        return Err("there is no firmware volume in it".to_owned());
+        return Err("it contains no firmware volume".to_owned());
     }
     let starts = match arch {
         Arch::X86_64 => {
@@ -402,7 +401,7 @@ fn check(content: &[u8], arch: Arch) -> Result<(), String> {
     if starts {
         Ok(())
     } else {
-        Err("it has no code where the processor starts".to_owned())
+        Err("it has no code at the address where the processor starts".to_owned())
     }
 }
 

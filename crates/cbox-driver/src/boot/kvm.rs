@@ -133,21 +133,21 @@ pub async fn accelerator(
 ) -> Result<(Accelerator, Option<String>), Error> {
     let emulated = |reason: &str| Ok((Accelerator::Tcg, Some(reason.to_owned())));
     if arch.name() != std::env::consts::ARCH {
-        return emulated("this machine is of another architecture");
+        return emulated("this machine has another architecture");
     }
     if let Err(error) = File::options().read(true).write(true).open("/dev/kvm") {
         return emulated(match error.kind() {
             io::ErrorKind::NotFound => "this machine has no /dev/kvm",
             io::ErrorKind::PermissionDenied => {
-                "you may not use /dev/kvm; members of its group may, mostly `kvm`"
+                "you may not use /dev/kvm: join its group, usually `kvm`"
             }
-            _ => "/dev/kvm does not open",
+            _ => "/dev/kvm cannot be opened",
         });
     }
     if gets_there(arch, Accelerator::Kvm, interrupt).await? {
         Ok((Accelerator::Kvm, None))
     } else {
-        emulated("/dev/kvm opens, but runs no kernel")
+        emulated("/dev/kvm can be opened, but cannot run a virtual machine")
     }
 }
 
@@ -172,10 +172,12 @@ pub async fn verdict(interrupt: &Interrupt) -> Verdict {
     match opened.map_err(|error| error.kind()) {
         Err(io::ErrorKind::NotFound) => Verdict::Broken("it has no /dev/kvm".to_owned()),
         Err(io::ErrorKind::PermissionDenied) => Verdict::Unknown,
-        Err(_) => Verdict::Broken("/dev/kvm does not open".to_owned()),
+        Err(_) => Verdict::Broken("/dev/kvm cannot be opened".to_owned()),
         Ok(_) => match gets_there(arch, Accelerator::Kvm, interrupt).await {
             Ok(true) => Verdict::Works,
-            Ok(false) => Verdict::Broken("/dev/kvm opens, but runs no kernel".to_owned()),
+            Ok(false) => Verdict::Broken(
+                "/dev/kvm can be opened, but cannot run a virtual machine".to_owned(),
+            ),
             Err(_) => Verdict::Unknown,
         },
     }
@@ -195,7 +197,7 @@ async fn gets_there(
     };
     let folder = write().map_err(|error| {
         Error::file(Kind::Environment, "write", "a temporary file", &error)
-            .hint("TMPDIR names the folder that takes them")
+            .hint("set TMPDIR to a folder that can hold them")
     })?;
     let arguments = arguments(arch, accelerator, &folder.path().join("probe"));
     let mut running = Command::new(arch.program(), arguments).start(None)?;

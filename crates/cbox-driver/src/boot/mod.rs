@@ -6,6 +6,7 @@ pub mod arch;
 mod attached;
 mod chooser;
 mod console;
+mod failure;
 pub mod firmware;
 mod iso9660;
 pub mod keyboard;
@@ -15,6 +16,7 @@ mod output;
 pub mod overlay;
 pub mod qemu;
 pub mod serial;
+pub mod window;
 
 use std::{convert::Infallible, process::ExitStatus, time::Duration};
 
@@ -65,6 +67,8 @@ pub struct Watch {
     pub output: Option<ConsoleOutput>,
     /// The entry that is chosen in its menu, and what with.
     pub menu: Option<(Way, Keyboard)>,
+    /// Whether QEMU was given arguments of the user's.
+    pub has_extra: bool,
 }
 
 /// What there is to be told of a boot besides its console.
@@ -76,6 +80,8 @@ pub enum Aside<'a> {
     Chose(&'a Way),
     /// It was not, for this reason.
     DidNotChoose(&'a Way, &'a str),
+    /// The screen was cleared, and what was said before is gone.
+    Cleared,
 }
 
 /// How a boot ended.
@@ -122,6 +128,7 @@ pub async fn run(
         terminal,
         mut output,
         menu,
+        has_extra,
     } = watch;
     let is_raw = terminal.is_some();
     let begun = Instant::now();
@@ -163,7 +170,7 @@ pub async fn run(
         End::Signal(signal) => return Err(NixError::Interrupted(signal).into()),
         End::Timeout(timeout) => return Err(too_late(timeout, &lines)),
         End::Exited(_) => match failure {
-            Some(failure) => return Err(Error::from(failure)),
+            Some(failure) => return Err(failure::explain(failure, has_extra)),
             None if until.is_some() => return Err(too_early(lasted, &lines, &aside)),
             None => Outcome::Ended,
         },
@@ -200,6 +207,8 @@ async fn follow(
     (aside, heard): (&impl Fn(Aside<'_>), &Heard),
 ) -> std::io::Result<End> {
     let (mut cleaner, mut quirks) = (Cleaner::new(), Cleaner::new());
+    // A boot loader clears the screen again and again, and the system behind it does not.
+    let mut is_cleared = false;
     // What was read and is not passed on yet. While there is some nothing is read, so that
     // a reader who is slow slows the machine and fills no memory.
     let mut pending: Option<Vec<u8>> = None;
@@ -227,6 +236,12 @@ async fn follow(
                     let text = cleaner.clean(&bytes);
                     if text.lines().any(is_of_kernel) {
                         heard.kernel.set(true);
+                    }
+                    if is_raw && clears(&bytes) {
+                        is_cleared = true;
+                    } else if is_cleared && text.lines().any(is_of_system) {
+                        is_cleared = false;
+                        aside(Aside::Cleared);
                     }
                     if !text.trim().is_empty() {
                         heard.times.update(|times| times.wrapping_add(1));
@@ -271,6 +286,18 @@ async fn follow(
     }
 }
 
+/// Whether the system that was booted says this, and no boot loader.
+fn is_of_system(line: &str) -> bool {
+    is_of_kernel(line) || line.starts_with("[  OK  ]") || line.contains("login:")
+}
+
+/// Whether `bytes` clear a screen: `ED` or a reset (ECMA-48, 8.3.39; `RIS`, 8.3.105).
+fn clears(bytes: &[u8]) -> bool {
+    const CLEAR: [&[u8]; 4] = [b"\x1b[2J", b"\x1b[J", b"\x1b[0J", b"\x1bc"];
+    let has = |mark: &[u8]| bytes.windows(mark.len()).any(|part| part == mark);
+    CLEAR.iter().any(|mark| has(mark))
+}
+
 async fn pass_on(
     output: Option<&ConsoleOutput>,
     pending: &mut Option<Vec<u8>>,
@@ -285,12 +312,12 @@ fn too_late(timeout: Duration, lines: &Lines) -> Error {
     Error::new(
         Kind::Timeout,
         format!(
-            "the console did not say it within {}{}",
+            "no console line matched within {}{}",
             seconds(timeout),
             last_words(lines)
         ),
     )
-    .hint("`--timeout DURATION` waits longer, as 10m; emulation is ten times slower than KVM")
+    .hint("use a longer `--timeout`, such as 10m; emulation is about ten times slower than KVM")
 }
 
 fn too_early(lasted: Duration, lines: &Lines, qemu: &str) -> Error {
@@ -301,20 +328,20 @@ fn too_early(lasted: Duration, lines: &Lines, qemu: &str) -> Error {
     Error::new(
         Kind::Ended,
         format!(
-            "the machine ended after {}, before the console said it{}{qemu}",
+            "the machine ended after {}, before a console line matched{}{qemu}",
             seconds(lasted),
             last_words(lines)
         ),
     )
-    .hint("with `--until` a restart counts as an end; `-- -action reboot=reset` lets it restart")
+    .hint("with `--until`, a restart counts as the end; `-- -action reboot=reset` allows it")
 }
 
 fn last_words(lines: &Lines) -> String {
     let last = lines.last();
     if last.is_empty() {
-        return "; it said nothing".to_owned();
+        return "; it printed nothing".to_owned();
     }
-    format!("; its last lines:\n  {}", last.join("\n  "))
+    format!("; the last lines:\n  {}", last.join("\n  "))
 }
 
 /// A duration for people: `8.4 s`, `300 s`.

@@ -48,14 +48,14 @@ pub async fn keep(
         reason => Err(Error::new(
             Kind::Usage,
             format!(
-                "{display_path} is there, and is {}",
+                "{display_path} exists, and is {}",
                 match reason {
                     Some(Err(reason)) => reason,
-                    _ => "no overlay of an image".to_owned(),
+                    _ => "not an overlay of an image".to_owned(),
                 }
             ),
         )
-        .hint("name a file that is not there yet, or remove this one if its state can go")),
+        .hint("name a new file, or remove this one if its state is no longer needed")),
     }
 }
 
@@ -64,10 +64,10 @@ fn of(info: &Info, image: &Image) -> Result<(), String> {
     match (&*info.format, &info.backing_filename) {
         ("qcow2", Some(backing)) if *backing == image.path => Ok(()),
         ("qcow2", Some(backing)) => Err(format!(
-            "an overlay of another image: of {backing}, and not of {}",
+            "an overlay of another image: of {backing}, not of {}",
             image.path
         )),
-        _ => Err("no overlay of an image".to_owned()),
+        _ => Err("not an overlay of an image".to_owned()),
     }
 }
 
@@ -94,7 +94,7 @@ async fn create(
             Kind::Output,
             format!("cannot make the overlay {display_path}: {stderr}"),
         )
-        .hint("`--keep FILE` names a file in a folder that you may write to")),
+        .hint("choose a file in a folder that you can write to")),
         Err(error) => Err(no_qemu_img(error)),
     }
 }
@@ -103,7 +103,7 @@ fn no_qemu_img(error: NixError) -> Error {
     let missing = matches!(&error, NixError::NotFound(_));
     let error = Error::from(error);
     if missing {
-        error.hint("`--keep` needs it; it comes with QEMU (Debian's package is qemu-utils)")
+        error.hint("`--keep` needs it; it comes with QEMU (Debian: qemu-utils)")
     } else {
         error
     }

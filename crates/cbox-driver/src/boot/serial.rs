@@ -66,14 +66,16 @@ impl Serial {
                         Menu::Speaks => Self::Own,
                         Menu::Way(way) => Self::Menu(way),
                         Menu::Silent => {
-                            Self::Nowhere(format!("no entry of its menu, {path}, has one"))
+                            Self::Nowhere(format!("no entry of its boot menu ({path}) has one"))
                         }
                     };
                 }
-                Err(error) => return Self::Nowhere(format!("its menu cannot be read: {error}")),
+                Err(error) => {
+                    return Self::Nowhere(format!("its boot menu cannot be read: {error}"));
+                }
             }
         }
-        Self::Nowhere("it has no menu that cbox knows".to_owned())
+        Self::Nowhere("it has no boot menu that cbox knows".to_owned())
     }
 
     /// Its name in JSON.

@@ -12,6 +12,7 @@ use cbox_driver::{
         kvm, overlay,
         qemu::{Accelerator, Machine, Screen},
         serial::Serial,
+        window,
     },
     error::{Error, Kind},
     eval::memory_budget::parse_size,
@@ -40,24 +41,23 @@ Examples:
   cbox boot appliance/qcow2 --until 'login: $' --timeout 5m  a boot test
 ";
 
-/// Boot the image that was built for a target, in QEMU
+/// Boot a built image in QEMU
 ///
-/// The image is never written to: what the machine writes goes to an overlay that is
-/// thrown away, or kept with `--keep`. KVM is used where it starts a machine, and
-/// emulation elsewhere.
+/// The image is never written to: what the machine writes goes to an overlay that is thrown away,
+/// or kept with `--keep`. KVM is used where it works, and emulation elsewhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BootArgs {
     /// What to boot: `<kind> <format> [system]`, or with slashes
     #[arg(required = true, value_name = "TARGET", add = complete::image())]
     target: Vec<String>,
-    /// What the image is to the machine [default: cd for an ISO, disk for the others]
+    /// How the image is attached to the machine [default: cd for an ISO, disk for the others]
     #[arg(long = "as", value_name = "WHAT", value_enum)]
     attached: Option<AsArg>,
-    /// Keep what the machine writes in this overlay, and go on with it the next time
+    /// Keep what the machine writes in this overlay, and continue with it the next time
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     keep: Option<Utf8PathBuf>,
-    /// The memory of the machine, as 4G or 1500M [default: 4G, less where less is free]
+    /// The memory of the machine, such as 4G or 1500M [default: 4G, or less if less is free]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     memory: Option<u64>,
     /// The processors of the machine [default: as many as there are, at most 4]
@@ -66,14 +66,13 @@ pub(crate) struct BootArgs {
     /// Forward a port of this machine to one of the booted machine; can be given more than once
     #[arg(long, value_name = "HOST:GUEST")]
     forward: Vec<Forward>,
-    /// Open no window: the serial console is on standard output, and in a terminal it
-    /// reads from there
+    /// Open no window: use the serial console, on standard output and in a terminal interactively
     #[arg(long)]
     headless: bool,
     /// The UEFI firmware [default: what this machine has]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "bios")]
     firmware: Option<Utf8PathBuf>,
-    /// Boot by BIOS instead of UEFI; x86_64 only
+    /// Boot with BIOS instead of UEFI (x86_64 only)
     #[arg(long)]
     bios: bool,
     /// Stop and succeed when a line of the serial console matches; no window is opened
@@ -91,7 +90,8 @@ pub(crate) struct BootArgs {
 }
 
 fn parse_cpus(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "it is a whole number from 1 on")
+    text.parse()
+        .map_err(|_| "expected a whole number, at least 1")
 }
 
 /// A regular expression, or why it is none in one line.
@@ -100,7 +100,7 @@ fn parse_regex(text: &str) -> Result<Regex, String> {
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default();
         let reason = last.trim_start_matches("error: ");
-        format!("it is no regular expression: {reason}")
+        format!("not a regular expression: {reason}")
     })
 }
 
@@ -147,6 +147,9 @@ const RESERVE: u64 = 512 * MIB;
 /// What a machine has at the least, whatever is free.
 const LEAST: u64 = 512 * MIB;
 
+/// How a machine ends that has the terminal for itself.
+const HOW_IT_ENDS: &str = "Ctrl-C ends the machine";
+
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Error> {
     let session = &context.open(args.links.out_dir.as_deref())?;
@@ -161,9 +164,19 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
     check_ports(&args.forward)?;
     let (accelerator, slow) = kvm::accelerator(arch, session.interrupt).await?;
     let keep = keep(context, session, args, &built).await?;
-    let screen = match &args.until {
-        None if !args.headless && session.environment.has_display => Screen::Window,
-        _ => Screen::Serial,
+    let wants_window = args.until.is_none() && !args.headless;
+    let (screen, no_window) = match wants_window {
+        true => match window::missing(
+            session.environment,
+            program.as_std_path(),
+            session.interrupt,
+        )
+        .await?
+        {
+            None => (Screen::Window, None),
+            reason => (Screen::Serial, reason),
+        },
+        false => (Screen::Serial, None),
     };
     let memory = memory(args.memory, available_memory());
     let is_bios = matches!(firmware, Firmware::Bios);
@@ -171,7 +184,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
     let keyboard = matches!(serial, Some(Serial::Menu(_))).then(Keyboard::new);
     let keyboard = keyboard.transpose().map_err(|error| {
         Error::file(Kind::Environment, "make", "a named pipe", &error)
-            .hint("TMPDIR names the folder that takes it")
+            .hint("set TMPDIR to a folder that can hold it")
     })?;
     let machine = Machine {
         arch,
@@ -191,7 +204,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
         once: args.until.is_some(),
         extra: args.qemu_args.clone(),
     };
-    announce(context, session, args, &built, &machine, slow);
+    announce(context, session, args, &built, &machine, (slow, no_window));
     if let Some(serial) = &serial {
         announce_console(context, serial);
     }
@@ -203,9 +216,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
     let view = context.view;
     let aside = |aside: Aside<'_>| match aside {
         Aside::Qemu(line) => view.note(line),
-        Aside::Chose(way) => view.note(&format!("chose in its menu: {way}")),
+        // The machine may have left a line without an end.
+        Aside::Cleared => view.note(&format!("\n{HOW_IT_ENDS}")),
+        Aside::Chose(way) => view.note(&format!("chose in its boot menu: {way}")),
         Aside::DidNotChoose(way, reason) => view.warn(&format!(
-            "its menu could not be worked: {reason}; its console speaks with `{way}` only"
+            "could not choose in its boot menu: {reason}; the serial console needs `{way}`"
         )),
     };
     let boot = boot::run(&command, watch, session.interrupt, aside).await?;
@@ -220,14 +235,13 @@ fn announce_console(context: &Context<'_>, serial: &Serial) {
     match serial {
         Serial::Own => {}
         Serial::Tables => view.note(
-            "its serial console: systemd-boot is asked for it, by the tables of the firmware \
-             (other loaders need it in the image)",
+            "serial console: requested from systemd-boot through the firmware's tables (other boot loaders need it in the image)",
         ),
         Serial::Menu(way) => view.note(&format!(
-            "its serial console: chosen by keys in the menu of its boot loader: {way}"
+            "serial console: chosen by keys in its boot menu: {way}"
         )),
         Serial::Nowhere(reason) => {
-            view.warn(&format!("its serial console may say nothing: {reason}"))
+            view.warn(&format!("its serial console may stay silent: {reason}"))
         }
     }
 }
@@ -261,7 +275,7 @@ fn emulator(
                 ),
             )
             .hint(format!(
-                "install QEMU (Debian's package is {package}, nixpkgs' is qemu), or put it on the PATH"
+                "install QEMU (Debian: {package}, nixpkgs: qemu), or put it on the PATH"
             ))
         })
 }
@@ -277,9 +291,9 @@ fn attached(args: &BootArgs, built: &Built) -> Result<Attached, Error> {
     if attached == Attached::Cd && !built.image.is_iso {
         return Err(Error::new(
             Kind::Usage,
-            "only an ISO 9660 image is a CD, and this is a disk image",
+            "only an ISO 9660 image can be a CD, but this is a disk image",
         )
-        .hint("`--as disk` or `--as usb`"));
+        .hint("use `--as disk` or `--as usb`"));
     }
     if attached == Attached::Cd && args.keep.is_some() {
         return Err(Error::new(
@@ -309,7 +323,7 @@ fn firmware(
                     arch.name()
                 ),
             )
-            .hint("leave `--bios` out")),
+            .hint("leave out `--bios`")),
         };
     }
     if let Some(file) = &args.firmware {
@@ -324,7 +338,7 @@ fn firmware(
     places.find(arch).ok_or_else(|| {
         let package = arch.firmware_package();
         let bios = match arch.has_bios() {
-            true => ", or boot by `--bios`",
+            true => ", or boot with `--bios`",
             false => "",
         };
         Error::new(
@@ -332,8 +346,7 @@ fn firmware(
             format!("there is no UEFI firmware for {} here", arch.name()),
         )
         .hint(format!(
-            "install it (Debian's package is {package}), name it with `--firmware FILE` or its \
-             folder with CBOX_FIRMWARE_DIR{bios}"
+            "install it (Debian: {package}), name it with `--firmware FILE`, or set CBOX_FIRMWARE_DIR to its folder{bios}"
         ))
     })
 }
@@ -344,7 +357,7 @@ fn check_ports(forwards: &[Forward]) -> Result<(), Error> {
         if forwards[..index].iter().any(|other| other.host == *host) {
             return Err(Error::new(
                 Kind::Usage,
-                format!("the port {host} is forwarded twice"),
+                format!("port {host} is forwarded twice"),
             ));
         }
         let Err(error) = TcpListener::bind(("127.0.0.1", *host)) else {
@@ -353,16 +366,16 @@ fn check_ports(forwards: &[Forward]) -> Result<(), Error> {
         return Err(match error.kind() {
             io::ErrorKind::AddrInUse => Error::new(
                 Kind::Environment,
-                format!("the port {host} of this machine is taken"),
+                format!("port {host} of this machine is in use"),
             )
             .hint(format!(
-                "name another one: `--forward HOST:GUEST`; `ss -ltnp 'sport = :{host}'` shows who has it"
+                "choose another one: `--forward HOST:GUEST`; `ss -ltnp 'sport = :{host}'` shows what uses it"
             )),
             io::ErrorKind::PermissionDenied => Error::new(
                 Kind::Environment,
-                format!("you may not open the port {host} of this machine"),
+                format!("you may not open port {host} of this machine"),
             )
-            .hint("name one from 1024 on: `--forward HOST:GUEST`"),
+            .hint("choose one from 1024 up: `--forward HOST:GUEST`"),
             _ => Error::file(Kind::Environment, "open the port", host, &error),
         });
     }
@@ -382,11 +395,11 @@ async fn keep(
     let file = session.environment.absolute(display_path);
     let was_there = overlay::keep(&built.image, &file, display_path, session.interrupt).await?;
     context.view.note(&format!(
-        "{} {display_path}; shut the machine down from inside, since Ctrl-C is as a power cut to it",
+        "{} {display_path}; shut the machine down from inside, since Ctrl-C is like a power cut to it",
         if was_there {
-            "going on with"
+            "continuing with"
         } else {
-            "what it writes goes to"
+            "keeping what it writes in"
         }
     ));
     Ok(Some(file))
@@ -415,7 +428,7 @@ fn watch(context: &Context<'_>, args: &BootArgs, screen: Screen) -> Result<Watch
         _ => None,
     };
     if terminal.is_some() {
-        view.note("Ctrl-C ends the machine");
+        view.note(HOW_IT_ENDS);
     }
     let is_shown = screen == Screen::Serial && !(view.is_quiet() && until.is_some());
     let open = || match view.is_json() {
@@ -428,6 +441,7 @@ fn watch(context: &Context<'_>, args: &BootArgs, screen: Screen) -> Result<Watch
         until,
         terminal,
         menu: None,
+        has_extra: !args.qemu_args.is_empty(),
         output: output
             .map_err(|error| Error::file(Kind::Environment, "start", "a thread", &error))?,
     })
@@ -440,7 +454,7 @@ fn announce(
     args: &BootArgs,
     built: &Built,
     machine: &Machine,
-    slow: Option<String>,
+    (slow, no_window): (Option<String>, Option<&str>),
 ) {
     let by = match machine.firmware.code() {
         None => "BIOS".to_owned(),
@@ -465,12 +479,12 @@ fn announce(
         && wanted > free
     {
         view.warn(&format!(
-            "{memory} MiB is more than the {} MiB that are free here",
+            "{memory} MiB is more than the {} MiB that is free here",
             free / MIB
         ));
     }
-    if machine.screen == Screen::Serial && !args.headless && args.until.is_none() {
-        view.note("there is no display here: this is the serial console");
+    if let Some(reason) = no_window {
+        view.note(&format!("{reason}: this is the serial console"));
     }
 }
 
@@ -491,11 +505,11 @@ fn tell(
             if view.is_quiet() {
                 view.plain(line);
             }
-            view.note(&format!("{name} is there after {lasted}: {line}"));
+            view.note(&format!("{name} printed this line after {lasted}: {line}"));
             Some(line)
         }
         Outcome::Ended => {
-            view.note(&format!("the machine has ended after {lasted}"));
+            view.note(&format!("the machine ended after {lasted}"));
             None
         }
         Outcome::Unread => None,
@@ -541,7 +555,7 @@ mod tests {
     #[test]
     fn a_bad_regex_is_one_line() {
         let error = parse_regex("a(b").unwrap_err();
-        assert_eq!(error, "it is no regular expression: unclosed group");
+        assert_eq!(error, "not a regular expression: unclosed group");
         assert!(parse_regex("login: $").is_ok());
     }
 

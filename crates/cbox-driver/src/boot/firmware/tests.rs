@@ -195,7 +195,7 @@ fn a_named_file_is_looked_at() {
     ] {
         let error = at("file", &content, arch).unwrap_err();
         assert_eq!(error.kind, Kind::Environment);
-        assert!(error.message.starts_with("shown is no UEFI"), "{error:?}");
+        assert!(error.message.starts_with("shown is not UEFI"), "{error:?}");
         assert!(error.message.contains(reason), "{error:?}");
     }
     let missing = from_file(&base.join("gone"), "gone".into(), Arch::X86_64).unwrap_err();
