@@ -182,7 +182,7 @@ fn a_failed_build_shows_its_last_lines_and_where_the_rest_is() {
 fn an_out_that_is_a_file_is_named() {
     let place = Place::flake(&tiny::scripts(&[("box", "echo >$out")]));
     place.write("out", "in the way");
-    fails(&place, &BUILD, 10, &["/out is no folder", "--out-dir"]);
+    fails(&place, &BUILD, 10, &["/out is not a folder", "--out-dir"]);
     assert_eq!(place.read("out"), "in the way");
 }
 

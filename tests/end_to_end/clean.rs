@@ -46,11 +46,11 @@ fn something_has_to_be_named() {
         &place,
         &["clean"],
         2,
-        &["not said what", "--older-than 7d", "--all"],
+        &["nothing to remove is named", "--older-than 7d", "--all"],
     );
     assert_eq!(run.stderr.lines().count(), 2, "{run}");
     for (args, words) in [
-        (&["clean", "--dry-run"][..], "not said what"),
+        (&["clean", "--dry-run"][..], "nothing to remove is named"),
         (&["clean", "--older-than", "7 d"], "7d"),
         (&["clean", "--older-than", "soon"], "7d"),
         (&["clean", "--all", "hosts/a"], "--all"),
@@ -222,7 +222,7 @@ fn all_is_all_that_cbox_made_and_nothing_else() {
         "left alone: out/hosts-plain: there is no manifest",
         "left alone: out/hosts-newer: a newer cbox",
         "left alone: out/hosts-changed: it does not point",
-        "left alone: out/hosts-outside: its manifest cannot be read: it is no file",
+        "left alone: out/hosts-outside: its manifest cannot be read: it is not a file",
     ]);
 }
 
@@ -289,7 +289,7 @@ fn what_a_live_run_needs_stays() {
     let held = File::open(&alive).unwrap();
     held.lock().unwrap();
     let run = place.cbox(&["clean", "--all"]).run().ok();
-    run.says(&["left alone: the logs, since another cbox"]);
+    run.says(&["left alone: the logs, because another cbox"]);
     assert_eq!(place.names("out"), [".cbox-alive"]);
     assert_ne!(place.names("out/.log"), [""; 0]);
     drop(held);

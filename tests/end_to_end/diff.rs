@@ -236,14 +236,14 @@ fn what_names_nothing_says_what_could_be_meant() {
         (
             "_appliance_iso",
             2,
-            &["is no machine", "build appliance/iso"],
+            &["is not a machine", "build appliance/iso"],
         ),
         (
             ":x",
             2,
-            &["`:x` is no REV:host", "a commit stands before the colon"],
+            &["`:x` is not REV:host", "write a commit, a colon"],
         ),
-        ("x:", 2, &["`x:` is no REV:host"]),
+        ("x:", 2, &["`x:` is not REV:host"]),
         ("nope:mini-arm64", 2, &["there is no commit `nope`"]),
         ("", 2, &["an empty word names nothing"]),
         ("a/b/c/d", 2, &["`a/b/c/d` is not a target"]),
@@ -266,13 +266,13 @@ fn what_names_nothing_says_what_could_be_meant() {
         (
             "./hosts/mini-arm64",
             2,
-            &["hosts/mini-arm64 is in no store", "a target or a link"],
+            &["hosts/mini-arm64 is not in a store", "a target or a link"],
         ),
         ("./none.drv", 2, &["cannot open none.drv: No such file"]),
         (
             &elsewhere,
             2,
-            &["elsewhere.drv is in no store, so what it needs cannot be found"],
+            &["elsewhere.drv is not in a store, so its dependencies cannot be found"],
         ),
         (
             gone,
@@ -349,7 +349,7 @@ fn forms_and_detail_are_those_of_verify_hosts() {
     ");
     diff(&place, sides, &["--json", "--format", "plain"])
         .code(2)
-        .says(&["ask for two forms"]);
+        .says(&["ask for different forms"]);
 
     let lines = |more: &[&str]| diff(&place, sides, more).ok().lines().len();
     assert_eq!(lines(&["--explain", "none"]), 1);

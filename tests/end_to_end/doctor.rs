@@ -56,7 +56,7 @@ fn each_finding_is_a_line_with_the_way_out_below() {
     good     store                      /nix/store, of this machine
     good     builds for x86_64-linux    this machine
     warning  builds for aarch64-linux   no machine
-             name a builder (`builders` in nix.conf, or `--builders`), or emulate it: boot.binfmt.emulatedSystems on NixOS, qemu-user-static elsewhere, and `extra-platforms` in nix.conf
+             configure a builder (`builders` in nix.conf, or `--builders`), or emulate the architecture: boot.binfmt.emulatedSystems on NixOS, qemu-user-static elsewhere, and `extra-platforms` in nix.conf
     good     git                        <version>
     warning  boots x86_64               `qemu-system-x86_64` is not on the PATH
              install QEMU (Debian: qemu-system-x86, qemu-system-arm; nixpkgs: qemu)
@@ -80,7 +80,7 @@ fn without_nix_it_ends_with_the_code_of_the_environment() {
         nix["wayOut"].as_str().unwrap().contains("install Nix"),
         "{ended}"
     );
-    ended.says(&["not as it should be: nix"]);
+    ended.says(&["not ready for cbox: nix"]);
 }
 
 #[test]

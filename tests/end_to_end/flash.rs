@@ -72,7 +72,7 @@ fn an_image_is_written_and_compared() {
     );
     assert_eq!(run.text(), done);
     run.says(&[
-        "disk.img: 67.1 MB, file\n  what is in a file is not looked at\n",
+        "disk.img: 67.1 MB, file\n  the contents of a file are not examined\n",
         "All of it goes, for appliance/iso (22.7 MB).",
         "writing to disk.img (22.7 MB)\nwrote 22.7 MB in ",
         "comparing disk.img (22.7 MB)\ncompared 22.7 MB in ",
@@ -113,7 +113,7 @@ fn a_dry_run_writes_nothing() {
         run.lines(),
         [
             "disk.img: 67.1 MB, file",
-            "  what is in a file is not looked at",
+            "  the contents of a file are not examined",
             "All of it goes, for appliance/iso (22.7 MB)."
         ]
     );
@@ -138,12 +138,16 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
         (
             &[iso, file],
             2,
-            &["is a file, and no drive", "hint: `--file`"],
+            &["is a file, not a drive", "hint: `--file`"],
         ),
         (
             &[iso, file, "--file"],
             2,
-            &["no terminal to ask", "`--dry-run`", "`--erase disk.img`"],
+            &[
+                "no terminal on which to confirm",
+                "`--dry-run`",
+                "`--erase disk.img`",
+            ],
         ),
         (
             &[iso, file, "--file", "--erase", "sdb"],
@@ -153,18 +157,18 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
         (
             &[iso, small.to_str().unwrap(), "--file", "--dry-run"],
             5,
-            &["too small: it has 22.7 MB (22728703 bytes), and the image is 22.7 MB (22728704"],
+            &["too small: it has 22.7 MB (22728703 bytes), but the image has 22.7 MB (22728704"],
         ),
-        (&[iso, "/dev/null"], 2, &["/dev/null is no drive"]),
+        (&[iso, "/dev/null"], 2, &["/dev/null is not a drive"]),
         (
             &[iso, folder.to_str().unwrap(), "--file"],
             2,
-            &["is no drive"],
+            &["is not a drive"],
         ),
         (
             &[iso, "/dev/nothing-here", "--dry-run"],
             2,
-            &["there is no drive /dev/nothing-here"],
+            &["there is not a drive /dev/nothing-here"],
         ),
         (
             &[iso, "nothing-here", "--file"],
@@ -192,7 +196,7 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
         (
             &["hosts/mini-arm64", file],
             2,
-            &["hosts/mini-arm64 is the system of a machine, and no image"],
+            &["hosts/mini-arm64 is the system of a host, not an image"],
         ),
     ];
     for (args, code, words) in rows {
@@ -231,7 +235,7 @@ fn another_image_than_was_built_is_found_out() {
     run.says(&[
         "is not the one that was built",
         sha256.as_str().unwrap(),
-        "does not boot",
+        "cannot boot now",
     ]);
     let written = fs::read(&drive).unwrap();
     assert!(written[..4 * MIB].iter().all(|byte| *byte == 0));
@@ -258,7 +262,7 @@ fn a_drive_that_is_full_in_the_middle_says_where() {
     run.says(&[
         "cannot write the bytes from ",
         "File too large (os error 27); 0 B of 22.7 MB are written to ",
-        "which does not boot and has lost what was on it",
+        "which cannot boot now and has lost its contents",
         "hint: make room",
     ]);
 }
@@ -277,7 +281,7 @@ fn stops(running: Running, drive: &Path, signal: Signal, code: i32) {
     running.signal(signal);
     let run = running.wait().code(code);
     assert_eq!(run.stdout, "", "{run}");
-    run.says(&["stopped by", "which does not boot", "hint: run it again"]);
+    run.says(&["stopped by", "which cannot boot now", "hint: run it again"]);
     let mut beginning = vec![1; 4 * MIB];
     let file = File::open(drive).unwrap();
     file.read_exact_at(&mut beginning, 0).unwrap();
@@ -460,12 +464,12 @@ fn a_drive_that_is_in_use_is_refused() {
         run.says(words);
     };
     let file = bench.flash(&device.device, &["--file"]).run().code(2);
-    file.says(&["is a drive, and no file", "leave `--file` out"]);
+    file.says(&["is a drive, not a file", "leave `--file` out"]);
     {
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::EXCL;
         let mode = rustix::fs::Mode::empty();
         let _taken = rustix::fs::open(&device.device, flags, mode).unwrap();
-        refused(5, &["another program has it for itself", "fuser"]);
+        refused(5, &["another program has opened it exclusively", "fuser"]);
     }
     {
         let _undo = with(

@@ -116,7 +116,7 @@ fn hosts_in_one_file_are_listed() {
       9|   };
     wrote cbox.toml
     added /out/, where the images go, to .gitignore
-    what is left out stands there as a comment, with the reason
+    what was left out is there as a comment, with the reason
     next:
       cbox list
       cbox cd iso --dry-run
@@ -150,7 +150,7 @@ fn hosts_in_one_file_are_listed() {
         .cbox(&["build", "hosts/cd"])
         .run()
         .code(2)
-        .says(&["is no machine", "build cd/iso"]);
+        .says(&["is not a machine", "build cd/iso"]);
     let wrong = place.cbox(&["build", "hosts/laptp"]).run().code(2);
     wrong.says(&["there is no host `laptp` in cbox.toml", "laptop"]);
     accept_and_verify(&place);

@@ -95,7 +95,7 @@ fn long_silence_is_broken_by_a_sign_of_life() {
     let wrong = place.cbox(&BUILD).env("CBOX_HEARTBEAT", "soon");
     let wrong = wrong.run().code(2);
     wrong.says(&[
-        "CBOX_HEARTBEAT is `soon`, which is no number of seconds",
+        "CBOX_HEARTBEAT is `soon`, which is not a number of seconds",
         "hint:",
     ]);
     place
@@ -133,19 +133,25 @@ fn a_machine_that_says_nothing_is_told_of_with_what_is_known() {
         build(11, "other"),
         counts(0, 3, 2, 0),
     ]);
-    wait_until("it is told", || running.said().contains("has said nothing"));
+    wait_until("it is told", || {
+        running.said().contains("has printed nothing")
+    });
     wait_until("there is a sign", || {
         running.said().contains("still building")
     });
     scripted.end(0);
     let run = running.wait().ok().says(&[
-        "warning: image has said nothing for ",
+        "warning: image has printed nothing for ",
         "; it runs in a virtual machine, and KVM does not work on this machine: ",
         &format!("`nix log {drv}`"),
         "`pgrep -af qemu-system`",
         "no output for ",
     ]);
-    assert_eq!(run.stderr.matches("has said nothing").count(), 1, "{run}");
+    assert_eq!(
+        run.stderr.matches("has printed nothing").count(),
+        1,
+        "{run}"
+    );
     let probed = fs::read_to_string(&probes).unwrap_or_default();
     assert!(probed.lines().count() <= 1, "{probed}");
     assert!(!run.stderr.contains("other has said"), "{run}");
@@ -166,7 +172,7 @@ fn nothing_is_probed_for_a_build_that_speaks() {
     }
     scripted.end(0);
     let run = running.wait().ok();
-    assert!(!run.stderr.contains("said nothing"), "{run}");
+    assert!(!run.stderr.contains("printed nothing"), "{run}");
     assert!(!probes.exists(), "{run}");
 }
 
@@ -422,7 +428,7 @@ fn a_failed_build_is_told_with_the_end_and_the_place_of_its_log() {
         "failed with exit code 3; the last 25 lines of its log:",
         "  needed by: hosts/one, hosts/two\n",
         "  needed by: hosts/silent\n",
-        "without a word in its log",
+        "with an empty log",
         "built 1 derivation, 2 failed, in ",
     ]);
     let command = run.stderr.lines().find_map(|line| {

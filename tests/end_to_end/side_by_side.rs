@@ -216,7 +216,7 @@ fn one_that_is_killed_always_is_an_error_of_its_own() {
     assert_eq!(judged(&run), ["one", "three"]);
     assert_eq!(logged(&place, "died").lines().count(), 2);
     assert_eq!(run.stderr.matches("error:").count(), 1, "{run}");
-    run.says(&["too little memory", "host `two`", "--jobs 1", "swap"]);
+    run.says(&["not enough memory", "host `two`", "--jobs 1", "swap"]);
 
     let run = place.cbox(&["hosts", "--json"]).run().code(5);
     let hosts = run.json()["hosts"].clone();
@@ -279,12 +279,16 @@ fn bad_values_get_one_sentence() {
             );
         }
         for (option, value, sentence) in [
-            ("--jobs", "0", "whole number from 1 on"),
-            ("--jobs", "many", "whole number from 1 on"),
-            ("--max-memory", "4", "a whole number and a unit"),
-            ("--max-memory", "lots", "a whole number and a unit"),
-            ("--max-memory", "0G", "no memory at all"),
-            ("--max-memory", "99999999T", "more than any machine"),
+            ("--jobs", "0", "whole number, at least 1"),
+            ("--jobs", "many", "whole number, at least 1"),
+            ("--max-memory", "4", "a whole number with a unit"),
+            ("--max-memory", "lots", "a whole number with a unit"),
+            ("--max-memory", "0G", "more than 0"),
+            (
+                "--max-memory",
+                "99999999T",
+                "an amount that a machine can have",
+            ),
         ] {
             let run = place.cbox(command).args([option, value]).run().code(2);
             run.says(&[sentence, option]);

@@ -50,7 +50,7 @@ fn a_finding_has_its_place_and_never_its_value() {
     insta::assert_snapshot!(run.stderr, @r#"
     4 files, 81 B: 2 findings, 0 allowed
     error: 2 findings in the staged tree must not be baked into an image
-    hint: take it out of the tree, and change what was secret and is in a commit; what is there on purpose cbox.toml allows: [[source.allow]] path = "/.bash_history" finding = "shell-history" why = "…"
+    hint: remove it from the tree, and replace every secret that was ever committed; what is there on purpose can be allowed in cbox.toml: [[source.allow]] path = "/.bash_history" finding = "shell-history" why = "…"
     "#);
     assert!(!run.to_string().contains(&token[4..]), "{run}");
     let run = place.cbox(&AUDIT).folder(place.path("sub")).run().code(6);

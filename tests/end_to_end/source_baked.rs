@@ -97,7 +97,7 @@ fn the_option_can_be_named() {
     named("built")
         .code(11)
         .says(&["has to be built: /nix/store/"]);
-    named("nothing").code(3).says(&["is no path in the store"]);
+    named("nothing").code(3).says(&["is not a store path"]);
     named("baekd")
         .code(3)
         .says(&["host `_image` has no `system.build.toplevel.baekd`"]);

@@ -243,10 +243,10 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     out/folder: cbox did not make it
     out/hosts-broken: its manifest cannot be read: EOF while parsing an object at line 1 column 1
     out/hosts-changed: its store path is gone; it does not point to what its manifest names: it was changed by hand
-    out/hosts-gone: its store path is gone; build it again, or `cbox clean` it
+    out/hosts-gone: its store path is gone; build it again, or remove it with `cbox clean`
     out/hosts-newer: a newer cbox wrote its manifest (schema 999, and this one knows 1)
     out/hosts-plain: there is no manifest beside it, so cbox did not make it
-    out/hosts-unlinked: the link is gone and its records are left; `cbox clean` them
+    out/hosts-unlinked: the link is gone and its records are left; `cbox clean` removes them
     out/loop: there is no manifest beside it, so cbox did not make it
     out/notes.txt: cbox did not make it
     ");
@@ -308,7 +308,7 @@ fn without_nix_what_can_be_seen_is_shown() {
         .run()
         .ok();
     let run = run.says(&[
-        "warning: the store does not say",
+        "warning: cannot find out what the links need",
         "`nix` is not on the PATH",
     ]);
     let link = run.json()["links"][0].clone();
@@ -323,8 +323,8 @@ fn a_store_that_does_not_answer_leaves_things_unknown() {
     let run = place.cbox(&store).run().ok();
     assert!(run.stdout.contains("  current"), "{run}");
     run.says(&[
-        "the store does not say",
-        "which links are roots cannot be seen",
+        "cannot find out what the links need",
+        "cannot see from here which links are roots",
     ]);
 }
 
@@ -335,7 +335,7 @@ fn a_tree_that_cannot_be_staged_leaves_links_uncompared() {
     image.extend(b"\x01CD001\x01");
     place.write("disk", image);
     let run = place.cbox(&["status", "--json"]).run().ok();
-    let run = run.says(&["whether links are current cannot be told"]);
+    let run = run.says(&["cannot tell whether links are current"]);
     assert_eq!(run.json()["links"][0]["state"], "built", "{run}");
 }
 

@@ -147,7 +147,7 @@ fn words_that_name_no_target_are_answered_with_the_nearest_ones() {
             (
                 &["build", "_appliance_iso"],
                 2,
-                &["is no machine", "build appliance/iso"],
+                &["is not a machine", "build appliance/iso"],
             ),
             (
                 &["build", "appliance", "iso", "arm65"],
@@ -177,7 +177,7 @@ fn words_that_name_no_target_are_answered_with_the_nearest_ones() {
             (
                 &["diff", "mini-arm64", "appliance", "iso", "v1"],
                 2,
-                &["two sides are compared"],
+                &["expected two sides"],
             ),
             (
                 &["flash", "appliance"],
@@ -187,7 +187,7 @@ fn words_that_name_no_target_are_answered_with_the_nearest_ones() {
             (
                 &["flash", "appliance", "iso"],
                 2,
-                &["not said to which drive", "<DEVICE>"],
+                &["there is no drive named", "<DEVICE>"],
             ),
             (
                 &["flash", "appliance", "isso", "/dev/null"],

@@ -112,7 +112,7 @@ pub async fn find(
         let path = evaluated.text;
         let path = path.filter(|path| path.starts_with(&evaluator.nix.store.dir));
         let path = path.ok_or_else(|| {
-            let message = format!("`{option}` of host `{}` is no path in the store", item.name);
+            let message = format!("`{option}` of host `{}` is not a store path", item.name);
             Error::new(Kind::Config, message).hint(NAME_IT)
         })?;
         if let Some(known) = all.iter_mut().find(|known| known.path == path) {
@@ -140,7 +140,7 @@ fn hosts(session: &Session<'_>, host: Option<&str>) -> Result<Vec<String>, Error
     let hosts = project.hosts().into_iter();
     let hosts: Vec<String> = hosts.filter(|host| project.is_image_host(host)).collect();
     if hosts.is_empty() {
-        let message = "there is no host that exists only to be built into images";
+        let message = "no host exists only to be built into images";
         return Err(Error::new(Kind::Usage, message).hint("name a host"));
     }
     Ok(hosts)
@@ -184,7 +184,7 @@ async fn folders(
             Kind::Unsupported,
             format!("what host `{}` bakes is not a part of the tree, but has to be built: {path}", item.name),
         )
-        .hint("what is built cannot be shown before that: `baked` under [source] in cbox.toml can name the option that holds its source")),
+        .hint("cbox can only show what exists before a build: name the option that holds the source as `baked` under [source] in cbox.toml")),
         _ => Err(Error::new(
             Kind::Unsupported,
             "the store is on another machine, so what is baked cannot be read",

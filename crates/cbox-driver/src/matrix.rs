@@ -56,13 +56,13 @@ pub fn jobs(
     };
     if names.is_empty() {
         return Err(Error::new(Kind::Config, "cbox.toml has no [[target]]")
-            .hint("`cbox init` finds the images of a flake; hosts are taken when they are named"));
+            .hint("`cbox init` finds the images of a flake; a host is included when it is named"));
     }
     let mut jobs = Vec::new();
     for name in &names {
         let runner = runner(runners, name);
         if runner == Some("") {
-            let note = format!("{name} is left out, as `--runner` has none for it");
+            let note = format!("{name} is left out: `--runner` names none for it");
             session.reporter.note(&note);
         } else {
             jobs.push(job(session, name, runner)?);
@@ -117,7 +117,7 @@ fn check_runner(session: &Session<'_>, runner: &Runner) -> Result<(), Error> {
         return match runner.what.parse::<System>() {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::new(Kind::Usage, format!("`--runner`: {error}"))
-                .hint("a runner is for a system, as aarch64-linux, or for a target")),
+                .hint("a runner is for a system, such as aarch64-linux, or for a target")),
         };
     }
     named_targets(session, std::slice::from_ref(&runner.what)).map(drop)

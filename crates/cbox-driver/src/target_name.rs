@@ -18,7 +18,7 @@ pub enum TargetNameError {
     Shape(String),
     /// A part has a character that cannot stand in a file name or an attribute.
     #[error(
-        "`{part}` cannot be a part of a target: letters, digits, `_`, `-`, `.` and `+` can, and the first is a letter, a digit or `_`"
+        "`{part}` cannot be a part of a target's name: use letters, digits, `_`, `-`, `.` and `+`, and begin with a letter, a digit or `_`"
     )]
     Word {
         /// The part.

@@ -230,7 +230,7 @@ fn describe_build(build: &FailedBuild, told: Option<String>, log_options: &str, 
     text.push_str(&happened);
     match tail.as_slice() {
         [] if is_told => {}
-        [] => text.push_str(", without a word in its log"),
+        [] => text.push_str(", with an empty log"),
         tail => {
             let lines = last(tail.len(), "line");
             text.push_str(&format!("; the last {lines} of its log:"));
@@ -286,7 +286,7 @@ mod tests {
             failure.to_string(),
             "the build of /a.drv failed with exit code 3; the last 2 lines of its log:\n  | one\n  \
              | two\n  the whole log: nix log --store /s /a.drv\n  needed by: x, y\n\
-             the build of /b.drv failed, without a word in its log\n  \
+             the build of /b.drv failed, with an empty log\n  \
              the whole log: nix log --store /s /b.drv"
         );
         let other = BuildFailure {

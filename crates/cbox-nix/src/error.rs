@@ -43,7 +43,7 @@ pub enum NixError {
         stderr: String,
     },
     /// A command gave an answer that is not understood.
-    #[error("the answer of `{command}` is not understood: {reason}")]
+    #[error("cannot understand the answer of `{command}`: {reason}")]
     Answer {
         /// The command, as a shell would take it.
         command: String,
@@ -51,7 +51,7 @@ pub enum NixError {
         reason: String,
     },
     /// Nix does not take the options of this run, or its own configuration.
-    #[error("Nix does not take its options: {0}")]
+    #[error("Nix rejects its options: {0}")]
     Options(String),
     /// Nix is too old.
     #[error("`{found}` is too old: cbox needs Nix {least} or newer")]
@@ -88,11 +88,11 @@ pub enum NixError {
         fault: Box<Fault>,
     },
     /// There was too little memory to evaluate a host.
-    #[error("there is too little memory to evaluate host `{host}`: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said `{said}`") })]
+    #[error("there is not enough memory to evaluate host `{host}`: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said `{said}`") })]
     Memory {
         /// The entry of `nixosConfigurations`.
         host: String,
-        /// How Nix ended: `was ended by signal 9`.
+        /// How Nix ended: `was killed by signal 9`.
         status: String,
         /// What it said about it; empty where it could say nothing.
         said: String,
@@ -114,7 +114,7 @@ pub enum NixError {
         attribute: String,
     },
     /// An override names an option that does not exist.
-    #[error("host `{host}` has no option `{set}`{}", if set == option { String::new() } else { format!(": already `{option}` does not exist") })]
+    #[error("host `{host}` has no option `{set}`{}", if set == option { String::new() } else { format!(": `{option}` does not exist") })]
     NoOption {
         /// The entry of `nixosConfigurations`.
         host: String,

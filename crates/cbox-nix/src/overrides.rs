@@ -18,15 +18,15 @@ const FORCE: u32 = 50;
 pub enum OverrideError {
     /// The text is no option path.
     #[error(
-        "`{0}` is not an option: its parts are joined by dots, a part with a dot in it stands in double quotes"
+        "`{0}` is not an option: join its parts with dots, and put a part that contains a dot in double quotes"
     )]
     Path(String),
     /// `--set` has no `=`.
-    #[error("`{0}` sets nothing: it is written `path=value`")]
+    #[error("`{0}` sets nothing: write OPTION=VALUE")]
     NoValue(String),
     /// The value is neither JSON nor a plain word.
     #[error(
-        "the value `{value}` of `{path}` is neither JSON nor a plain word; a text is written '{path}={quoted}'"
+        "the value `{value}` of `{path}` is neither JSON nor a plain word; write a string as '{path}={quoted}'"
     )]
     Value {
         /// The option.
@@ -37,7 +37,7 @@ pub enum OverrideError {
         quoted: String,
     },
     /// One path goes through another.
-    #[error("`{inner}` is a part of `{outer}`, and both are set")]
+    #[error("`{inner}` is part of `{outer}`, and both are set")]
     Nested {
         /// The shorter path.
         outer: String,

@@ -30,7 +30,7 @@ live_boots() {
   check "$which: no unit failed" no_failed_unit
   # (On aarch64 the machine names its serial line to the kernel.)
   [ -n "$system" ] ||
-    check "$which: the console was chosen in its menu" cbox_said '^chose in its menu: Options > Serial console=ttyS0'
+    check "$which: the console was chosen in its menu" cbox_said '^chose in its boot menu: Options > Serial console=ttyS0'
   check "$which: the first boot finishes" eventually "$patience" finished
   check "$which: its source is there" in_box 'test -e /etc/nixos-repo/flake.nix && test -e /etc/nixos-repo/hosts/_appliance_iso'
   check "$which: the console names it" in_box 'grep -q "Source of this image: $(basename "$(realpath /etc/nixos-repo)" | cut -c 1-32)" /etc/issue'

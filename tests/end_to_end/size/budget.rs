@@ -35,7 +35,7 @@ fn a_passed_budget_fails_and_names_the_largest() {
     warned.says(&["warning: appliance/iso is larger than cbox.toml allows: its image has"]);
     let bad = size().run().code(14).says(&[
         "error: appliance/iso is larger than cbox.toml allows: its image has",
-        "more than 1 MiB, and its closure has",
+        "more than 1 MiB, and its closure is",
         "hint: the largest packages: kernel-",
     ]);
     assert!(bad.stdout.contains("PACKAGE"), "{bad}");

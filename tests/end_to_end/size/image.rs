@@ -31,7 +31,7 @@ fn an_image_is_as_large_as_the_system_in_it() {
     // The output of the image refers to nothing.
     let link = place.cbox(&["size", "out/appliance-iso"]).run().ok();
     assert!(link.stdout.contains("in 1 path, 1 package"), "{link}");
-    link.says(&["refers to nothing else; what is inside an image, its target shows"]);
+    link.says(&["refers to nothing else; to see what is in an image, name its target"]);
     place.cbox(&["size", "appliance/is"]).run().code(2).says(&[
         "the kind `appliance` has no format `is`",
         "did you mean `iso`?",

@@ -264,14 +264,14 @@ fn what_there_is_not_is_said_in_a_sentence() {
         (&["out/nothing"], "cannot open out/nothing", "`cbox status`"),
         (
             &["./flake.nix"],
-            "flake.nix is in no store",
+            "flake.nix is not in a store",
             "name a target",
         ),
         (&["/x/y.drv"], "has no size of its own", "name a target"),
         (&[""], "names nothing", "`cbox list`"),
         (
             &["box", "--json", "--html", "-"],
-            "both ask for standard output",
+            "both write to standard output",
             "a file",
         ),
         (

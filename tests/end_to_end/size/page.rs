@@ -239,7 +239,7 @@ fn a_page_that_cannot_be_written_leaves_what_is_there() {
         .cbox(&["size", "box", "--html", "out/pipe"])
         .run()
         .code(10);
-    run.says(&["something else than a file is there", "`--html -`"]);
+    run.says(&["it is not a file", "`--html -`"]);
     assert!(!place.path("out/pipe").is_file());
     assert_eq!(place.names("page"), ["kept.txt"]);
     let names = [place.names("."), place.names("out")].concat();

@@ -125,7 +125,7 @@ fn two_forms_at_once_are_misuse() {
         let run = verify(&place, &["--json", "--format", format])
             .run()
             .code(2);
-        let run = run.says(&["error: `--json` and `--format` ask for two forms"]);
+        let run = run.says(&["error: `--json` and `--format` ask for different forms"]);
         assert_eq!(run.stdout, "");
     }
     verify(&place, &["--format", "xml"]).run().code(2);

@@ -52,7 +52,7 @@ pub async fn check(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), Error
 
 fn other_system(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Error {
     let message = format!(
-        "{} has to be built on {}, and this machine builds for {} only",
+        "{} must be built on {}, but this machine only builds for {}",
         job.target.name, job.derivation.builder, evaluator.nix.settings.system
     );
     let cross = match job.target.name {
@@ -109,7 +109,7 @@ fn without(lacking: &[String], job: &Job<'_>) -> Error {
              in nix.conf, or a builder that has it (`--builders`); `cbox doctor` shows what there is"
         }
         false => {
-            "name it under `system-features` in nix.conf, or use a builder that has it (`--builders`)"
+            "add it to `system-features` in nix.conf, or use a builder that has it (`--builders`)"
         }
     };
     Error::new(
@@ -128,13 +128,13 @@ fn check_space(plan: &Plan, free: Option<u64>, evaluator: &Evaluator<'_>) -> Res
         Some(free) if free < needed => Err(Error::new(
             Kind::Environment,
             format!(
-                "{} has {} free, and the build needs {} at least",
+                "{} has {} free, but the build needs at least {}",
                 Utf8Path::new(&evaluator.nix.store.dir),
                 size(free),
                 size(needed)
             ),
         )
-        .hint("`nix store gc` frees what nothing keeps; `cbox status` shows what cbox keeps")),
+        .hint("`nix store gc` frees what nothing needs; `cbox status` shows what cbox keeps")),
         _ => Ok(()),
     }
 }

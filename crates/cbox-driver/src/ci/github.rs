@@ -113,15 +113,15 @@ impl CiSystem for GitHub {
         match jobs.len() {
             0 => Err(
                 Error::new(Kind::Usage, "`--runner` leaves no target in the matrix")
-                    .hint("GitHub fails on an empty one: name a runner for one of the systems"),
+                    .hint("GitHub rejects an empty matrix: name a runner for one of the systems"),
             ),
             number if number > MOST => {
                 let jobs = count(number, "job");
                 Err(Error::new(
                     Kind::Usage,
-                    format!("{jobs} are more than the {MOST} that GitHub makes of a matrix"),
+                    format!("{jobs} are more than the {MOST} that GitHub allows in a matrix"),
                 )
-                .hint("name some of the targets, and the others in a second matrix"))
+                .hint("split the targets between two matrices"))
             }
             _ => Ok(json!({ "include": jobs }).to_string()),
         }

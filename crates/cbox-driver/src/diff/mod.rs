@@ -49,7 +49,7 @@ impl Named {
 /// needed; `None` where one of the two is something else.
 ///
 /// # Errors
-/// When one is in no store, or they are in different ones.
+/// When one is not in a store, or they are in different ones.
 pub fn of_files(
     environment: &Environment,
     options: &Options,
@@ -143,7 +143,7 @@ fn different_stores(old: &Named, new: &Named) -> Error {
         Kind::Usage,
         format!("{} and {} are in different stores", old.word, new.word),
     )
-    .hint("`nix copy --derivation` brings one to the other")
+    .hint("`nix copy --derivation` copies one to the store of the other")
 }
 
 /// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
@@ -158,7 +158,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<DrvPath
     let display_path = evaluator.session.environment.display_path(path);
     let other = "name a .drv file, a target or a link that cbox made";
     let inside = find::inside(&evaluator.nix.store, &target).ok_or_else(|| {
-        Error::new(Kind::Usage, format!("{display_path} is in no store")).hint(other)
+        Error::new(Kind::Usage, format!("{display_path} is not in a store")).hint(other)
     })?;
     let deriver = evaluator.nix.deriver(inside).await?;
     deriver
@@ -166,7 +166,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<DrvPath
         .ok_or_else(|| {
             Error::new(
                 Kind::Usage,
-                format!("nobody knows of which derivation {display_path} is the output"),
+                format!("the derivation that built {display_path} is unknown"),
             )
             .hint(other)
         })

@@ -46,7 +46,7 @@ macro_rules! kinds {
 kinds! {
     /// A host would build something else than what was accepted, something that must not
     /// matter does, or a path is not staged: the answer to a question is no.
-    Changed = 1, "changed", "a host is not as accepted, the self-test found a leak, or a path is not staged";
+    Changed = 1, "changed", "a host differs from what was accepted, the self-test found a leak, or a path is not staged";
     /// The command line asks for something that there is not.
     Usage = 2, "usage", "an unknown command, target, host, format or option";
     /// `cbox.toml` or `flake.nix` is missing or wrong.
@@ -54,7 +54,7 @@ kinds! {
     /// `flake.lock` does not lock everything.
     Lock = 4, "lock", "flake.lock missing, stale or open, or an override of no input";
     /// Something is missing on this machine.
-    Environment = 5, "environment", "nix, git, QEMU or firmware missing, too old or refusing, or a port or drive that cannot be used";
+    Environment = 5, "environment", "nix, git, QEMU or firmware is missing, too old or fails, or a port or drive cannot be used";
     /// The working tree cannot be staged.
     Source = 6, "source", "the working tree cannot be staged, is not committed, or holds what must not be baked";
     /// The flake does not evaluate.
@@ -62,15 +62,15 @@ kinds! {
     /// A build failed.
     Build = 8, "build", "a build failed";
     /// The build gave another artifact than `cbox.toml` says.
-    Artifact = 9, "artifact", "none or several match the pattern, or it is not built yet";
+    Artifact = 9, "artifact", "no file or several match the pattern, or it is not built yet";
     /// The result cannot be written or linked.
-    Output = 10, "output", "a result cannot be linked, written or removed, or a drive does not hold it";
+    Output = 10, "output", "a result cannot be linked, written or removed, or a drive did not keep it";
     /// The flake or this machine cannot do the system.
-    Unsupported = 11, "system", "the target or this machine cannot do it";
+    Unsupported = 11, "system", "the target or this machine does not support the system";
     /// A booted machine ended before its console said what was waited for.
-    Ended = 12, "boot", "the machine ended before the console said what `--until` waits for";
+    Ended = 12, "boot", "the machine ended before a console line matched `--until`";
     /// A booted machine did not say it in time.
-    Timeout = 13, "timeout", "the console did not say it within `--timeout`";
+    Timeout = 13, "timeout", "no console line matched `--until` within `--timeout`";
     /// An image or its closure is larger than `cbox.toml` allows.
     Budget = 14, "budget", "an image or its closure is larger than cbox.toml allows";
 }

@@ -134,13 +134,13 @@ pub fn share(given: &Given) -> Share {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SizeError {
     /// It is no number with a unit.
-    #[error("a size is a whole number and a unit, as 4G or 1500M")]
+    #[error("expected a whole number with a unit, such as 4G or 1500M")]
     Form,
     /// It is nothing.
-    #[error("with no memory at all nothing can be evaluated")]
+    #[error("expected more than 0")]
     Zero,
     /// It is beyond what a machine can have.
-    #[error("that is more than any machine has")]
+    #[error("expected an amount that a machine can have")]
     TooLarge,
 }
 

@@ -222,11 +222,10 @@ fn too_little_memory(error: &NixError, evaluator: &Evaluator<'_>) -> Error {
     };
     Error::new(
         Kind::Environment,
-        format!("{error}, also when it ran alone"),
+        format!("{error}, even when it ran alone"),
     )
     .hint(format!(
-        "a NixOS host takes {} and more{free}: add memory or swap, or end other programs, and \
-         run cbox with `--jobs 1`{own_heap}",
+        "evaluating a NixOS host takes {} or more{free}: add memory or swap, or close other programs, and run cbox with `--jobs 1`{own_heap}",
         size(LEAST_NEED)
     ))
 }

@@ -38,7 +38,7 @@ pub async fn audit(session: &Session<'_>, sources: &Version<'_>) -> Result<Audit
     let entries = session.project.config().source.allow;
     for entry in audit.unused.iter().map(|entry| &entries[*entry]) {
         session.reporter.warn(&format!(
-            "cbox.toml allows {} in `{}`, where there is none: take that entry out",
+            "cbox.toml allows {} in `{}`, where there is none: remove that entry",
             entry.finding, entry.path
         ));
     }
@@ -80,8 +80,7 @@ pub fn failure(session: &Session<'_>, audit: &Audit) -> Option<Error> {
         return Some(Error::new(Kind::Source, message).hint(NO_DISK_IMAGE));
     }
     Some(Error::new(Kind::Source, message).hint(format!(
-        "take it out of the tree, and change what was secret and is in a commit; what is there on purpose \
-         cbox.toml allows: [[source.allow]] path = \"/{inside}\" finding = \"{}\" why = \"…\"",
+        "remove it from the tree, and replace every secret that was ever committed; what is there on purpose can be allowed in cbox.toml: [[source.allow]] path = \"/{inside}\" finding = \"{}\" why = \"…\"",
         found.finding
     )))
 }

@@ -208,7 +208,7 @@ impl Config {
             let message = unknown_field(&message).unwrap_or(message);
             let start = error.span().map(|span| span.start);
             wrong(file, start.map(|start| position(text, start)), &message)
-                .hint("docs/reference.md of cbox lists what can stand in cbox.toml")
+                .hint("docs/reference.md of cbox lists the settings of cbox.toml")
         })?;
         config.check().map_err(|(path, message)| {
             wrong(file, Some(position(text, offset(text, &path))), &message)
@@ -363,7 +363,7 @@ pub fn check_artifact(pattern: &str) -> Result<(), String> {
         .all(|component| matches!(component, camino::Utf8Component::Normal(_)));
     if pattern.is_empty() || !relative || pattern.contains("**") {
         return Err(format!(
-            "`artifact` is a path below the output, without `..` and `**`, and not `{pattern}`"
+            "`artifact` must be a path below the output without `..` and `**`, not `{pattern}`"
         ));
     }
     // Each part is matched on its own, so each has to be a pattern on its own.
@@ -526,7 +526,7 @@ mod tests {
             with("\"appliance\"", "\"hosts\"")
                 .starts_with("cbox.toml:2:8: target hosts/iso: the kind `hosts` is reserved")
         );
-        assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
+        assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be part"));
         assert!(with("iso/*.iso", "../x").contains("artifact"));
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
         assert!(with("iso/*.iso", "a[").contains("artifact"));

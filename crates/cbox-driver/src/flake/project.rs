@@ -71,7 +71,7 @@ impl Project {
                 Kind::Config,
                 format!("there is no {FLAKE} in {folder}{above}"),
             )
-            .hint("go to the folder of a flake, or name it with `--flake DIR`"));
+            .hint("change to the folder of a flake, or name it with `--flake DIR`"));
         };
         let repository = Repository::around(found.as_std_path());
         let top = match &repository {
@@ -106,7 +106,7 @@ impl Project {
         if !folder.join(FLAKE).is_file() {
             let file = folder.join(FLAKE);
             return Err(Error::new(Kind::Config, format!("there is no {file}"))
-                .hint("the flake was somewhere else at that commit, or was none yet"));
+                .hint("at that commit the flake was elsewhere, or did not exist yet"));
         }
         Ok(Self {
             config: Config::read(&folder).map_err(|error| below(error, top))?,
@@ -136,7 +136,7 @@ impl Project {
                 Kind::Config,
                 format!("there is no {} in {}", config::FILE, self.folder),
             )
-            .hint("the targets of a flake stand there: `cbox init` writes one to start from")
+            .hint("it defines the targets of a flake: `cbox init` writes one to start from")
         })
     }
 

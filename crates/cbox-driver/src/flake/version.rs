@@ -102,9 +102,11 @@ impl<'a> Version<'a> {
             let folder = &session.project.folder;
             return Err(Error::new(
                 Kind::Usage,
-                format!("{folder} is in no git repository, so there is no revision `{revision}`"),
+                format!(
+                    "{folder} is not in a git repository, so there is no revision `{revision}`"
+                ),
             )
-            .hint("without a repository there is the working tree only"));
+            .hint("without a repository there is only the working tree"));
         };
         let commit = repository.resolve(revision, session.interrupt).await?;
         let unwritable = |error: &std::io::Error| {

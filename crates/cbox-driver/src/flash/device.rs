@@ -26,8 +26,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens the drive with this number, which people know as `shown`, for nobody else: what is mounted, swapped to or part
-    /// of something cannot be opened so, nor can that be done to it as long as it is open.
+    /// Opens the drive with this number, which people know as `shown`, for nobody else: what is
+    /// mounted, swapped to or part of something cannot be opened so, nor can that be done to it as
+    /// long as it is open.
     pub fn open(path: &Utf8Path, display_path: &Utf8Path, number: Number) -> Result<Self, Error> {
         let device = Self::with(path, display_path, OFlags::EXCL)?;
         let metadata = device.file.metadata();
@@ -38,7 +39,7 @@ impl Device {
         if (major(opened), minor(opened)) != number {
             return Err(Error::new(
                 Kind::Environment,
-                format!("{display_path} has become another drive meanwhile"),
+                format!("{display_path} is a different drive now"),
             )
             .hint("look at it again: `cbox flash --dry-run` shows what is on it"));
         }
@@ -90,7 +91,7 @@ fn not_opened(path: &Utf8Path, error: io::Error) -> Error {
         Some(Errno::BUSY) => {
             return Error::new(
                 Kind::Environment,
-                format!("{path} is in use: another program has it for itself"),
+                format!("{path} is in use: another program has opened it exclusively"),
             )
             .hint(format!(
                 "end that program first; `sudo fuser --verbose {path}` shows it"
@@ -99,7 +100,7 @@ fn not_opened(path: &Utf8Path, error: io::Error) -> Error {
         Some(Errno::ACCESS | Errno::PERM) => {
             "only root writes to drives: `sudo \"$(command -v cbox)\" flash …`"
         }
-        Some(Errno::NOMEDIUM) => "put a medium in, or name another drive; `lsblk` shows them",
+        Some(Errno::NOMEDIUM) => "insert a medium, or name another drive; `lsblk` shows them",
         Some(Errno::ROFS) => "it is read-only: name another drive",
         _ => "",
     };

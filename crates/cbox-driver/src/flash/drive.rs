@@ -143,7 +143,7 @@ impl Drive {
         let parts = is_used.then_some(whole).into_iter().chain(&self.partitions);
         let rows: Vec<[String; 5]> = parts.map(Part::row).collect();
         if rows.is_empty() && self.transport == Some(FILE) {
-            return vec!["  what is in a file is not looked at".to_owned()];
+            return vec!["  the contents of a file are not examined".to_owned()];
         }
         if rows.is_empty() {
             return vec!["  no partitions".to_owned()];
@@ -196,23 +196,21 @@ impl Drive {
         if let Some((part, _)) = self.uses().find(|(_, one)| one.how == How::Swap) {
             let device = format!("/dev/{}", part.name);
             return Err(
-                refused(format!("{path} is in use: {} is swap space", part.name)).hint(format!(
-                    "take it out of use: `{}`",
-                    shell("swapoff", &[&device])
-                )),
+                refused(format!("{path} is in use: {} is swap space", part.name))
+                    .hint(format!("release it: `{}`", shell("swapoff", &[&device]))),
             );
         }
         if self.size == 0 {
             return Err(refused(format!("there is no medium in {path}"))
-                .hint("put one in, or name another drive; `lsblk` shows them"));
+                .hint("insert one, or name another drive; `lsblk` shows them"));
         }
         if self.is_read_only {
             return Err(refused(format!("{path} is read-only"))
-                .hint("cards have a switch for it; `blockdev --setrw` takes it off elsewhere"));
+                .hint("cards have a switch for this; elsewhere `blockdev --setrw` lifts it"));
         }
         if self.size < bytes {
             return Err(refused(format!(
-                "{path} is too small: it has {} ({} bytes), and the image is {} ({bytes} bytes)",
+                "{path} is too small: it has {} ({} bytes), but the image has {} ({bytes} bytes)",
                 size(self.size),
                 self.size,
                 size(bytes)
@@ -304,9 +302,9 @@ impl Holder {
             HolderKind::Mapped(name) => shell("dmsetup", &["remove", name]),
             HolderKind::Raid => shell("mdadm", &["--stop", &device]),
             HolderKind::Loop => shell("losetup", &["--detach", &device]),
-            HolderKind::Other => return "take that out of use first".to_owned(),
+            HolderKind::Other => return "release that first".to_owned(),
         };
-        format!("take it out of use: unmount what is on it, and `{command}`")
+        format!("release it: unmount what is on it, then `{command}`")
     }
 }
 

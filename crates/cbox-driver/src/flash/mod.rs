@@ -100,8 +100,8 @@ impl Place {
         };
         let place = match (kind.is_block_device(), kind.is_file()) {
             (true, _) if is_file => {
-                return Err(wrong(format!("{display_path} is a drive, and no file"))
-                    .hint("leave `--file` out, if the drive is meant"));
+                return Err(wrong(format!("{display_path} is a drive, not a file"))
+                    .hint("leave out `--file` to write to the drive"));
             }
             (true, _) => {
                 let number = (major(metadata.rdev()), minor(metadata.rdev()));
@@ -119,11 +119,11 @@ impl Place {
                 place(Drive::of_file(name, metadata.len()), None)
             }
             (_, true) => {
-                return Err(wrong(format!("{display_path} is a file, and no drive"))
-                    .hint("`--file` writes to it as to a drive of its size"));
+                return Err(wrong(format!("{display_path} is a file, not a drive"))
+                    .hint("with `--file` it is written like a drive of its size"));
             }
             (_, false) => {
-                return Err(wrong(format!("{display_path} is no drive")).hint(DRIVES));
+                return Err(wrong(format!("{display_path} is not a drive")).hint(DRIVES));
             }
         };
         place.drive.check(display_path, built.artifact.size)?;
@@ -207,11 +207,11 @@ impl Place {
         let state = match failure.state {
             State::Untouched => format!("nothing was written to {path}"),
             State::Partly(done) => format!(
-                "{} of {} are written to {path}, which does not boot and has lost what was on it",
+                "{} of {} were written to {path}, which cannot boot now and has lost its contents",
                 size(done),
                 size(length)
             ),
-            State::Written => format!("{path} is written, and not compared"),
+            State::Written => format!("{path} was written, but not compared"),
         };
         let (kind, message) = match failure.cause {
             Cause::Stopped => {
@@ -227,7 +227,7 @@ impl Place {
             ),
             Cause::Changed(hash) => (
                 Kind::Artifact,
-                format!("the image is not the one that was built, its SHA-256 is {hash}; {state}"),
+                format!("the image is not the one that was built (its SHA-256 is {hash}); {state}"),
             ),
             Cause::Write { from, to, error } => (
                 Kind::Output,
@@ -235,11 +235,11 @@ impl Place {
             ),
             Cause::Read { at, error } => (
                 Kind::Output,
-                format!("cannot read {path} back from the byte {at} on: {error}; {state}"),
+                format!("cannot read {path} back from byte {at} on: {error}; {state}"),
             ),
             Cause::Differs { at } => (
                 Kind::Output,
-                format!("the byte {at} of {path} is another one than was written: do not use it"),
+                format!("byte {at} of {path} differs from what was written: do not use it"),
             ),
         };
         Error::new(kind, message).hint(self.way_on(&kind, failure.state))
@@ -248,8 +248,10 @@ impl Place {
     fn way_on(&self, kind: &Kind, state: State) -> &'static str {
         match (kind, state) {
             (_, State::Untouched) => "",
-            (Kind::Output, _) if self.number.is_none() => "make room for the file, or name another",
-            (Kind::Output, _) => "`dmesg` may say more; try another port, then another drive",
+            (Kind::Output, _) if self.number.is_none() => {
+                "free some space for the file, or name another"
+            }
+            (Kind::Output, _) => "`dmesg` may tell more; try another port, then another drive",
             (Kind::Artifact, _) => "`nix store verify --all` tells whether the store is damaged",
             _ => "run it again",
         }
@@ -262,15 +264,15 @@ fn whole(kernel: &Kernel, number: Number, display_path: &Utf8Path) -> Result<Dri
         Some(BlockDevice::Whole(drive)) => Ok(*drive),
         Some(BlockDevice::Partition(drive)) => Err(Error::new(
             Kind::Usage,
-            format!("{display_path} is a partition, and an image is a whole drive"),
+            format!("{display_path} is a partition, but an image takes a whole drive"),
         )
         .hint(format!(
-            "its drive is /dev/{drive}, and all that is on it goes"
+            "its drive is /dev/{drive}; everything on that would be erased"
         ))),
         None => Err(Error::new(
             Kind::Environment,
-            format!("the kernel says nothing of {display_path} below /sys"),
+            format!("the kernel has no entry for {display_path} in /sys"),
         )
-        .hint("outside of a container it does")),
+        .hint("outside a container it has one")),
     }
 }

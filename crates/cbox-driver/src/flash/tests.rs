@@ -219,9 +219,9 @@ fn what_is_mounted_says_where_and_how_it_is_unmounted() {
 fn swap_and_what_is_part_of_something_is_refused() {
     Fake::machine().swap("/dev/sdb2").refuses_sdb(
         "/dev/sdb is in use: sdb2 is swap space",
-        "take it out of use: `sudo swapoff /dev/sdb2`",
+        "release it: `sudo swapoff /dev/sdb2`",
     );
-    let out = "take it out of use: unmount what is on it, and";
+    let out = "release it: unmount what is on it, then";
     for (holder, mapper, what, command) in [
         (
             "dm-0",
@@ -270,7 +270,7 @@ fn a_drive_that_cannot_take_it_is_refused() {
     let error = drive.check("/dev/sdb".into(), 32 * GB + 1).unwrap_err();
     assert_eq!(
         error.message,
-        "/dev/sdb is too small: it has 32.0 GB (32000000000 bytes), and the image is 32.0 GB \
+        "/dev/sdb is too small: it has 32.0 GB (32000000000 bytes), but the image has 32.0 GB \
          (32000000001 bytes)"
     );
     assert_eq!(drive.check("/dev/sdb".into(), 32 * GB), Ok(()));

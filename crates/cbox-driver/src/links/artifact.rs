@@ -59,11 +59,9 @@ pub fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8Pat
                 && path.file_name() != Some(name)
             {
                 return Err(wrong(format!(
-                    "the build gave {path}, and the host calls it {name}"
+                    "the build produced {path}, but the host calls it {name}"
                 ))
-                .hint(
-                    "`artifact` and `name` of the target in cbox.toml have to mean the same file",
-                ));
+                .hint("`artifact` and `name` of the target in cbox.toml must mean the same file"));
             }
             let size = fs::metadata(output.join(path))
                 .map_err(|error| {
@@ -91,7 +89,7 @@ pub fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8Pat
                 output.display(),
                 names.join(", ")
             ))
-            .hint("make `artifact` of the target in cbox.toml narrower"))
+            .hint("make `artifact` of the target in cbox.toml more specific"))
         }
     }
 }

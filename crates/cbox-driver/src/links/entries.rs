@@ -259,7 +259,7 @@ fn is_called(manifest: &Manifest, name: &str) -> bool {
 fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
     let kind = path.symlink_metadata().ok()?.file_type();
     if !kind.is_file() {
-        return Some(Err(ManifestError::Broken("it is no file".to_owned())));
+        return Some(Err(ManifestError::Broken("it is not a file".to_owned())));
     }
     let text = fs::read(path).map_err(|error| ManifestError::Broken(error.to_string()));
     Some(text.and_then(|text| Manifest::parse(&text)))

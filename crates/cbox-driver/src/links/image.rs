@@ -56,7 +56,7 @@ pub fn find(
     else {
         return Err(Error::new(
             Kind::Usage,
-            format!("{name} is the system of a machine, and no image"),
+            format!("{name} is the system of a host, not an image"),
         )
         .hint("`cbox list` shows the images"));
     };
@@ -97,9 +97,7 @@ pub fn find(
         let display_path = environment.display_path(&link);
         return Err(rebuild(
             name,
-            format!(
-                "the image that {display_path} points to is gone, or is not the one of its record"
-            ),
+            format!("the image that {display_path} points to is gone, or differs from its record"),
         ));
     }
     Ok(Built {
@@ -161,9 +159,9 @@ fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
         .map_err(|error| Error::file(Kind::Artifact, "read", &path, &error))?;
     let known = disk_image::detect(&head);
     let Some((known, format)) = known.and_then(|known| Some((known, known.qemu?))) else {
-        let what = known.map_or("no disk image", |known| known.what);
+        let what = known.map_or("not a disk image", |known| known.what);
         return Err(
-            Error::new(Kind::Unsupported, format!("{path} is {what}: no machine boots from it"))
+            Error::new(Kind::Unsupported, format!("{path} is {what}: it cannot be booted"))
                 .hint("machines boot from ISO 9660 images, disk images with a partition table, and the formats of virtual machines"),
         );
     };
@@ -208,7 +206,7 @@ mod tests {
         let qcow2 = look_at(0, b"QFI\xfb").unwrap();
         assert!(!qcow2.is_iso && qcow2.format == "qcow2");
         assert_eq!(look_at(512, b"EFI PART").unwrap().format, "raw");
-        for (mark, what) in [(b"hsqs", "a squashfs image"), (b"text", "no disk image")] {
+        for (mark, what) in [(b"hsqs", "a squashfs image"), (b"text", "not a disk image")] {
             let error = look_at(0, mark).unwrap_err();
             assert_eq!(error.kind, Kind::Unsupported);
             assert!(error.message.contains(what), "{error:?}");

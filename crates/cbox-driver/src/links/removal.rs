@@ -83,9 +83,9 @@ impl Removal {
                         Error::new(Kind::Output, format!("{link} is not removed: {why}"))
                             .hint(match why {
                                 Other::Manifest(_) => {
-                                    "nothing was removed; the cbox that made it removes it, or build it again first"
+                                    "nothing was removed; use the cbox that made it, or build it again first"
                                 }
-                                _ => "nothing was removed; what you made yourself `rm` removes",
+                                _ => "nothing was removed; use `rm` for what cbox did not make",
                             }),
                     );
                 }

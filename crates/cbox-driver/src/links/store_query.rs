@@ -105,9 +105,9 @@ fn unknown(session: &Session<'_>, error: &Error) -> Result<(), Error> {
         return Err(error.clone());
     }
     let why = error.headline();
-    session.reporter.warn(&format!(
-        "the store does not say what the links need: {why}"
-    ));
+    session
+        .reporter
+        .warn(&format!("cannot find out what the links need: {why}"));
     Ok(())
 }
 

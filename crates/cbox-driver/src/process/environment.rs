@@ -60,7 +60,7 @@ impl Environment {
                     folder.display()
                 ),
             )
-            .hint("Nix cannot name it either: rename it")
+            .hint("rename it: Nix cannot use it either")
         })?;
         let cache = variable("XDG_CACHE_HOME")
             .map(Utf8PathBuf::from)

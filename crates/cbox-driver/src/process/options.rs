@@ -33,7 +33,7 @@ pub struct Limits {
 /// What Nix is told beside what cbox asks.
 #[derive(Debug, Clone, Default)]
 pub struct NixArguments {
-    /// Machines that build, as Nix names them.
+    /// Machines to build on, in the syntax of Nix's `builders`.
     pub builders: Option<String>,
     /// Further arguments, as Nix takes them.
     pub others: Vec<String>,

@@ -69,7 +69,7 @@ impl RunLog {
                 self.event(&head, now);
             }
             Err(error) => {
-                tracing::debug!("no log in {}: {error}", self.folder);
+                tracing::debug!("cannot write a log to {}: {error}", self.folder);
                 self.room_for_events = 0;
             }
         }

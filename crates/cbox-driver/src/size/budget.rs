@@ -60,7 +60,7 @@ fn over(what: &str, found: Option<u64>, allowed: Option<&ByteSize>) -> Option<St
         .checked_sub(allowed.bytes())
         .filter(|more| *more > 0)?;
     Some(format!(
-        "its {what} has {}, {} more than {allowed}",
+        "its {what} is {}, {} more than {allowed}",
         size(found),
         size(more)
     ))
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(over(Some(1 << 20)), None);
         assert_eq!(
             over(Some(3 << 20)).unwrap(),
-            "its image has 3.1 MB, 2.1 MB more than 1 MiB"
+            "its image is 3.1 MB, 2.1 MB more than 1 MiB"
         );
     }
 }

@@ -60,7 +60,7 @@ pub async fn measure(
         let closure = infos.closure(&subject.root).map_err(|error| {
             Error::new(
                 Kind::Environment,
-                format!("the sizes of {} are not to be had: {error}", subject.name),
+                format!("cannot get the sizes of {}: {error}", subject.name),
             )
         })?;
         Ok::<_, Error>(Measured {

@@ -165,7 +165,7 @@ fn wanted(session: &Session<'_>, text: &str) -> Result<Subject, Error> {
         Subject::Derivation(_) => {
             return Err(Error::new(
                 Kind::Usage,
-                format!("{text} says how something is built, and has no size of its own"),
+                format!("{text} describes a build, and has no size of its own"),
             )
             .hint("name a target, a link in out/ or a store path"));
         }
@@ -243,7 +243,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
     let inside = find::inside(store, &target).ok_or_else(|| {
         Error::new(
             Kind::Usage,
-            format!("{} is in no store", environment.display_path(path)),
+            format!("{} is not in a store", environment.display_path(path)),
         )
         .hint("name a target, a link in out/ or a store path")
     })?;
@@ -251,7 +251,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
     let root = format!("{}/{}", store.dir, base.unwrap_or_default());
     if !evaluator.nix.is_valid(&[&root]).await? {
         return Err(
-            Error::new(Kind::Usage, format!("{root} is no valid path of the store"))
+            Error::new(Kind::Usage, format!("{root} is not a valid store path"))
                 .hint("`cbox status` shows what is built"),
         );
     }
@@ -354,10 +354,13 @@ fn not_built(
     };
     let what = match is_image_there {
         true => format!(
-            "the system in {} is not in the store any more",
+            "the system in {} is no longer in the store",
             unevaluated.label
         ),
-        false => format!("{} is not built as it stands now", unevaluated.label),
+        false => format!(
+            "{} has not been built in its current state",
+            unevaluated.label
+        ),
     };
     Error::new(Kind::Artifact, what).hint(format!("`{command}` builds it"))
 }

@@ -143,7 +143,7 @@ impl<'a> Versions<'a> {
 /// The store that a `.drv` file is in, and its path there. Nix is not asked.
 ///
 /// # Errors
-/// When it is in no store, or there is no such file.
+/// When it is not in a store, or there is no such file.
 pub fn derivation_file(
     environment: &Environment,
     options: &Options,
@@ -170,7 +170,7 @@ pub fn derivation_file(
         Ok(_) => Err(Error::new(
             Kind::Usage,
             format!(
-                "{} is in no store, so what it needs cannot be found",
+                "{} is not in a store, so its dependencies cannot be found",
                 environment.display_path(path)
             ),
         )

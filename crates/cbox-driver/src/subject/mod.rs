@@ -74,8 +74,8 @@ impl Subject {
         }
         match text.split_once(':') {
             Some(("", _) | (_, "")) => {
-                Err(Error::new(Kind::Usage, format!("`{text}` is no REV:host"))
-                    .hint("a commit stands before the colon, a host or a target behind it"))
+                Err(Error::new(Kind::Usage, format!("`{text}` is not REV:host"))
+                    .hint("write a commit, a colon, and a host or a target"))
             }
             Some((revision, name)) => Ok(Self::Target {
                 revision: Some(revision.to_owned()),

@@ -227,7 +227,7 @@ fn host_request(project: &Project, host: &str) -> Result<Request, Error> {
         let hint = name.map_or_else(String::new, |name| format!("build {name}"));
         return Err(Error::new(
             Kind::Usage,
-            format!("{host} is no machine: it exists only to be built into an image"),
+            format!("{host} is not a machine: it exists only to be built into an image"),
         )
         .hint(hint));
     }

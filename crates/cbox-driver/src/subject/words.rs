@@ -83,7 +83,7 @@ fn one<T: ToString>(mut names: Vec<T>) -> Result<T, Error> {
             let names: Vec<String> = names.collect();
             let message = match names.as_slice() {
                 [] => "no target is named".to_owned(),
-                names => format!("one target is taken, and here are {}", names.join(" and ")),
+                names => format!("expected one target, but found {}", names.join(" and ")),
             };
             Err(Error::new(Kind::Usage, message).hint("`cbox list` shows the targets"))
         }

@@ -139,7 +139,9 @@ fn failed_build(error: &str) -> Option<(&str, String)> {
             return None;
         }
         let reason = match reason_line(error) {
-            _ if error.contains("hash mismatch") => "gave another hash than it should".to_owned(),
+            _ if error.contains("hash mismatch") => {
+                "produced a different hash than expected".to_owned()
+            }
             Some(reason) => reason.trim_start_matches("builder ").to_owned(),
             None => behind.lines().next().unwrap_or_default().to_owned(),
         };
@@ -181,7 +183,7 @@ mod tests {
             ),
             (
                 "error: hash mismatch in fixed-output derivation '/s/a.drv':\n  specified: sha256-A\n     got:    sha256-B",
-                "gave another hash than it should",
+                "produced a different hash than expected",
             ),
         ] {
             assert_eq!(reason(error), Some(("/s/a.drv", why.to_owned())), "{error}");

@@ -10,34 +10,33 @@ impl Cause {
     pub fn hint(&self) -> String {
         match self {
             Self::NoSuchOption { option } => format!(
-                "look for a slip in `{option}`, for the module that declares it and is not imported, \
-                 or for a rename in the release notes of nixpkgs"
+                "check `{option}` for a typo, for a module that declares it but is not imported, and for a rename in the release notes of nixpkgs"
             ),
             Self::OptionType { option } => {
-                format!("give `{option}` a value of that type in the file that is named")
+                format!("give `{option}` a value of that type in the file named above")
             }
             Self::Conflict { option } => format!(
-                "set `{option}` in one place, or say which one counts: `lib.mkForce` wins, `lib.mkDefault` yields"
+                "set `{option}` in one place, or choose which one wins: `lib.mkForce` overrides, `lib.mkDefault` gives way"
             ),
             Self::ReadOnly { option } => {
-                format!("`{option}` is set by its own module: take the other definition away")
+                format!("`{option}` is set by its own module: remove the other definition")
             }
             Self::NotDefined { option } => format!("set `{option}`, or give the option a default"),
             Self::FailedAssertions { .. } => {
-                "these are demands of the modules on your settings: each line names what to change".to_owned()
+                "the modules make these demands on your settings: each line names what to change".to_owned()
             }
-            Self::Assertion => "make what the `assert` demands true, or take the `assert` away".to_owned(),
+            Self::Assertion => "satisfy the `assert`, or remove it".to_owned(),
             Self::Unfree { package } => format!(
                 "allow it in the configuration: `nixpkgs.config.allowUnfreePredicate = pkg: \
                  builtins.elem (lib.getName pkg) [ \"{}\" ];` (an environment variable reaches no pure evaluation)",
                 PackageName::parse(package).package
             ),
             Self::Insecure { package } => format!(
-                "take another version, or allow this one in the configuration: \
+                "use another version, or allow this one in the configuration: \
                  `nixpkgs.config.permittedInsecurePackages = [ \"{package}\" ];`"
             ),
             Self::Broken { package } => format!(
-                "take `{package}` out, or another version of nixpkgs (`nix flake update`) where it is mended"
+                "remove `{package}`, or use a version of nixpkgs in which it is fixed (`nix flake update`)"
             ),
             Self::NotForSystem { package } => {
                 let name = PackageName::parse(package).package;
@@ -47,7 +46,7 @@ impl Cause {
                 )
             }
             Self::AttributeMissing => {
-                "look for a slip in the name, or for what the release of nixpkgs that is locked calls it".to_owned()
+                "check the name for a typo, and what the locked release of nixpkgs calls it".to_owned()
             }
             Self::NoExtendModules => {
                 "overrides (`--set`, `--stamp`, another system or format) reach a host through the \
@@ -55,10 +54,10 @@ impl Cause {
                     .to_owned()
             }
             Self::UndefinedVariable { name } => format!(
-                "look for a slip in `{name}`, or name it in the arguments of the file: `{{ {name}, ... }}:`"
+                "check `{name}` for a typo, or add it to the arguments of the file: `{{ {name}, ... }}:`"
             ),
             Self::Syntax => {
-                "look just before the place: a `;` or a closing bracket is missing there, or one too many".to_owned()
+                "look just before this place: a `;` or a closing bracket is missing, or there is one too many".to_owned()
             }
             Self::Arguments => {
                 "make the call and the function's arguments agree; `, ...` lets a function take more than it names"
@@ -70,12 +69,11 @@ impl Cause {
                     .to_owned()
             }
             Self::InfiniteRecursion { in_imports: false } => {
-                "something is defined by itself: in modules mostly an option whose value, or whose condition, reads \
-                 that option; `--show-trace` shows the circle"
+                "something is defined in terms of itself: in modules, usually an option whose value or condition reads that option; `--show-trace` shows the cycle"
                     .to_owned()
             }
             Self::MissingFile { file, why: None } => {
-                format!("there is no {file} in the tree that Nix was given")
+                format!("there is no {file} in the tree that Nix sees")
             }
             Self::MissingFile {
                 file,
@@ -83,21 +81,20 @@ impl Cause {
             } => why.hint(file),
             Self::NoFlakeAttribute => "`cbox hosts` shows what there is".to_owned(),
             Self::NoConfigAttribute { .. } => {
-                "`attribute` and `name` of the target in cbox.toml have to name what the host has".to_owned()
+                "`attribute` and `name` of the target in cbox.toml must be options that the host has".to_owned()
             }
             Self::OutsidePath { path } => format!(
-                "the flake may read its own files only, so that it gives the same everywhere: copy {path} into the \
+                "a flake may only read its own files, so that it gives the same result everywhere: copy {path} into the \
                  repository, or set what is in it as an option"
             ),
             Self::Impure { name } => format!(
-                "evaluation does not know what it runs on: take the system from `pkgs.stdenv.hostPlatform` or write \
-                 it down, instead of `builtins.{name}`"
+                "a pure evaluation does not know its machine: take the system from `pkgs.stdenv.hostPlatform`, or write it out, instead of `builtins.{name}`"
             ),
             Self::SearchPath { name } => format!(
-                "take it from an input of the flake instead of NIX_PATH: `inputs.{name}`, handed on by `specialArgs`"
+                "take it from an input of the flake instead of NIX_PATH: `inputs.{name}`, passed on by `specialArgs`"
             ),
             Self::UnlockedFetch => {
-                "make it an input of the flake, which flake.lock pins, or write its hash beside the address".to_owned()
+                "make it an input of the flake, which flake.lock pins, or give its hash next to the address".to_owned()
             }
             Self::Fetch { .. } => {
                 "look at the address and at the network; for a private source, at the credentials (`access-tokens` or \
@@ -110,11 +107,10 @@ impl Cause {
                     .to_owned()
             }
             Self::HashMismatch { specified, got, .. } => format!(
-                "if you trust what came, write {got} in place of {specified}; if nothing should have changed there, find \
-                 out first who changed it"
+                "if you trust the download, replace {specified} with {got}; if it should not have changed, find out first who changed it"
             ),
             Self::MissingFeature { features, .. } if features.split([',', ' ']).any(|feature| feature == "kvm") => {
-                "it runs a virtual machine: switch KVM on (/dev/kvm; on a virtual machine nested virtualisation), or \
+                "it runs a virtual machine: enable KVM (/dev/kvm; on a virtual machine nested virtualisation), or \
                  name a builder that has it with `--builders`; `-- --option system-features 'kvm nixos-test'` claims it \
                  where Nix did not look"
                     .to_owned()
@@ -208,7 +204,9 @@ impl Unstaged {
                 "{file} was deleted, though git still tracks it: `git restore {file}` brings it back"
             ),
             Self::Nowhere { near } => match near.as_slice() {
-                [] => format!("there is no {file} in the tree: write it, or take its name out"),
+                [] => format!(
+                    "there is no {file} in the tree: create it, or remove the reference to it"
+                ),
                 near => format!(
                     "there is no {file} in the tree: did you mean {}?",
                     near.join(" or ")

@@ -26,18 +26,18 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  cbox clean --older-than 2w --dry-run    what would go, and what that would free
+  cbox clean --older-than 2w --dry-run    what would be removed, and what that would free
   cbox clean appliance iso box
   cbox clean --all && nix-collect-garbage";
 
 /// Remove links under out/, with their records and roots
 ///
-/// Only what cbox made is removed. The store paths stay until the garbage collector of
-/// Nix takes them: the last line says how much that would free.
+/// Only what cbox made is removed. The store paths stay until Nix collects garbage: the last line
+/// says how much that would free.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CleanArgs {
-    /// The targets whose links go
+    /// The targets whose links to remove
     #[arg(value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     /// Remove what was built longer ago than this: 90s, 5m, 12h, 7d or 2w; without a unit it is
@@ -66,8 +66,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), Error> {
     let session = &context.open(args.links.out_dir.as_deref())?;
     if args.targets.is_empty() && args.older_than.is_none() && !args.all {
-        return Err(Error::new(Kind::Usage, "it is not said what is to be removed").hint(
-            "name targets (`cbox status` shows them), or an age with `--older-than 7d`, or `--all`",
+        return Err(Error::new(Kind::Usage, "nothing to remove is named").hint(
+            "name targets (`cbox status` shows them), an age (`--older-than 7d`), or `--all`",
         ));
     }
     let names = words::targets(&session.project, &args.targets)?;
@@ -116,7 +116,7 @@ fn check_folder(folder: &Utf8Path) -> Result<(), Error> {
     let real = folder.canonicalize_utf8();
     let hint = real.map_or_else(
         |_| "it points to nothing: remove it".to_owned(),
-        |real| format!("if that is what you mean, name where it points to: `--out-dir {real}`"),
+        |real| format!("to clean the folder that it points to, name that: `--out-dir {real}`"),
     );
     Err(Error::new(
         Kind::Output,
@@ -143,7 +143,9 @@ async fn lock(
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
             Err(std::fs::TryLockError::WouldBlock) => {}
         }
-        view.report(Event::Waiting("waiting for another cbox that makes a link"));
+        view.report(Event::Waiting(
+            "waiting for another cbox that is making a link",
+        ));
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             signal = session.interrupt.wait() => {
@@ -200,7 +202,7 @@ impl Outcome<'_> {
             view.note(&format!("left alone: {link}: {}", why(entry)));
         }
         if plan.is_busy {
-            view.note("left alone: the logs, since another cbox is at work there");
+            view.note("left alone: the logs, because another cbox is using them");
         }
         if plan.is_empty() {
             view.note("there is nothing to remove");

@@ -11,7 +11,7 @@ Examples:
   cbox completions fish >~/.config/fish/completions/cbox.fish
   cbox completions nushell | save ($nu.data-dir)/vendor/autoload/cbox.nu";
 
-/// Print what a shell loads to complete cbox's words
+/// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompletionsArgs {

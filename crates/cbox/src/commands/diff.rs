@@ -26,15 +26,15 @@ Examples:
   cbox diff /nix/store/…-a.drv /nix/store/…-b.drv
 ";
 
-/// Explain why two derivations differ: causes first, what follows from them counted
+/// Explain why two derivations differ: the causes, and how much follows from them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "cbox diff [OPTIONS] <A> <B>")]
 pub(crate) struct DiffArgs {
-    /// What was, and what is: each an image, a host, a .drv file, a link in out/, or one of the
-    /// first two at a commit, `REV:host`
+    /// The old and the new side: each an image, a host, a .drv file, a link in out/, or an image
+    /// or host at a commit, `REV:host`
     #[arg(required = true, value_name = "A> <B", add = complete::targets())]
     sides: Vec<String>,
-    /// Leave local settings out
+    /// Leave out local settings
     #[arg(long)]
     tracked: bool,
     #[command(flatten)]
@@ -112,8 +112,8 @@ fn lines(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) ->
 
 fn not_two(names: &[String]) -> Error {
     let message = match names {
-        [only] => format!("{only} is one side, and what it is compared with is missing"),
-        names => format!("two sides are compared, and here are {}", names.join(", ")),
+        [only] => format!("{only} is one side, but there is nothing to compare it with"),
+        names => format!("expected two sides, but found {}", names.join(", ")),
     };
     Error::new(Kind::Usage, message)
         .hint("`cbox diff A B`; `cbox diff --help` shows what they can be")

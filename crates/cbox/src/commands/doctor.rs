@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::commands::context::Context;
 
-/// Show what this machine lacks, and how to get it
+/// Check what this machine needs for cbox, and how to get it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: cbox doctor")]
 pub(crate) struct DoctorArgs;
@@ -44,7 +44,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
     }
     Err(Error::new(
         Kind::Environment,
-        format!("not as it should be: {}", bad.join(", ")),
+        format!("not ready for cbox: {}", bad.join(", ")),
     ))
 }
 

@@ -23,10 +23,10 @@ Examples:
   cbox flash appliance iso /dev/sdb --dry-run    show what is on it, and whether it may be erased
   sudo \"$(command -v cbox)\" flash appliance iso /dev/sdb
   cbox flash appliance/raw /dev/sdb --erase sdb  ask nothing
-  cbox flash appliance/raw disk.img --file       to a file, as to a drive of its size
+  cbox flash appliance/raw disk.img --file       to a file, like a drive of its size
 ";
 
-/// Write the image that was built for a target to a drive, and compare it
+/// Write a built image to a drive, and verify what was written
 ///
 /// Shows what is on the drive and asks for its name before anything is written. A drive
 /// that is in use is refused. What was written is read back from the drive and compared.
@@ -43,7 +43,7 @@ pub(crate) struct FlashArgs {
     /// Show what would be erased, and stop
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Write to a file that is there, as to a drive of its size
+    /// Write to an existing file, like a drive of its size
     #[arg(long)]
     file: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
     let lasted = place.flash(device, &built, view, session.interrupt).await?;
     if !place.reread(session.interrupt).await && !drive.partitions.is_empty() {
         view.warn(&format!(
-            "the kernel still knows the old partitions of {}: plug it in anew before it is mounted",
+            "the kernel still has the old partitions of {}: reconnect it before mounting it",
             drive.name
         ));
     }
@@ -103,7 +103,7 @@ fn understand<'w>(
     let named = words::target(&session.project, words);
     match (named, words) {
         (Ok(name @ TargetName::Image { .. }), _) => {
-            let message = format!("{name} is to be written, and it is not said to which drive");
+            let message = format!("there is no drive named to write {name} to");
             let hint = format!("`cbox flash {name} <DEVICE>`; `lsblk` shows the drives");
             Err(Error::new(Kind::Usage, message).hint(hint))
         }
@@ -112,7 +112,7 @@ fn understand<'w>(
             Utf8Path::new(device),
         )),
         (named, _) => {
-            let message = format!("{} is to be written, and no drive is named", named?);
+            let message = format!("there is no drive named to write {} to", named?);
             Err(Error::new(Kind::Usage, message).hint("`cbox flash <TARGET> <DEVICE>`"))
         }
     }
@@ -128,7 +128,7 @@ fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Resu
         return Ok(());
     };
     let convert = format!(
-        "`qemu-img convert -O raw {} disk.raw` makes one of it",
+        "`qemu-img convert -O raw {} disk.raw` converts it",
         image.path
     );
     let targets = session.project.config().targets;
@@ -147,7 +147,7 @@ fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Resu
     Err(Error::new(
         Kind::Unsupported,
         format!(
-            "{name} is a {} image for virtual machines, and a drive takes a raw one",
+            "{name} is a {} image for virtual machines, but a drive needs a raw one",
             image.format
         ),
     )
@@ -171,11 +171,11 @@ async fn confirm(
     }
     if !context.terminal.interactive {
         let message = format!(
-            "all that is on {} would be erased, and there is no terminal to ask whether it may be",
+            "everything on {} would be erased, but there is no terminal on which to confirm it",
             place.display_path
         );
         return Err(Error::new(Kind::Usage, message).hint(format!(
-            "`--dry-run` shows what is on it, and `--erase {}` says that it may be",
+            "`--dry-run` shows what is on it, and `--erase {}` confirms it",
             drive.name
         )));
     }
@@ -198,7 +198,7 @@ async fn confirm(
     Err(Error::new(
         Kind::Usage,
         format!(
-            "that is not {}: nothing was written to {}",
+            "the answer was not {}: nothing was written to {}",
             drive.name, place.display_path
         ),
     ))
@@ -209,7 +209,9 @@ fn lines(built: &Built, name: &TargetName, drive: &Drive) -> Vec<String> {
     let bytes = size(built.artifact.size);
     let mut lines = vec![drive.title()];
     lines.extend(drive.rows());
-    lines.push(format!("All of it goes, for {name} ({bytes})."));
+    lines.push(format!(
+        "All of this will be erased to write {name} ({bytes})."
+    ));
     lines
 }
 

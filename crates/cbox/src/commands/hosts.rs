@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{commands::context::Context, options::LimitOptions};
 
-/// List the hosts with kind, system and host name
+/// List the hosts with their kind, system and host name
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: cbox hosts")]
 pub(crate) struct HostsArgs {

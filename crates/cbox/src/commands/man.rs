@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use super::image;
 use crate::commands::{command_line, context::Context};
 
-/// Write the manual pages
+/// Write the man pages
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: cbox man ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {

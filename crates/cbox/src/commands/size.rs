@@ -28,12 +28,12 @@ Examples:
   cbox size appliance iso                       the largest packages, and what pulled them in
   cbox size appliance iso --why python3         every way to a package
   cbox size appliance iso --against HEAD~1      what came, went, grew and shrank
-  cbox size appliance iso --html ../size.html   a map to look around in
+  cbox size appliance iso --html ../size.html   a map to explore
 ";
 
-/// Show what makes an image large, and what pulled that in
+/// Show what makes an image large, and what pulled it in
 ///
-/// An image holds what its system needs, so that is what is looked at: all that
+/// An image holds what its system needs, so that is what is measured: everything that
 /// `system.build.toplevel` of the target's host refers to. Nothing is built.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -53,13 +53,13 @@ pub(crate) struct SizeArgs {
     /// Show all
     #[arg(long)]
     all: bool,
-    /// Write a page with a map of it, which any browser opens; `-` is standard output
+    /// Write a web page with a map of it; `-` is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<Utf8PathBuf>,
     /// Force an option, as for the build
     #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting, help_heading = "Evaluation")]
     set: Vec<Setting>,
-    /// With the commit and the branch in it, as for the build
+    /// With the commit and the branch, as for the build
     #[arg(long, help_heading = "Evaluation")]
     stamp: bool,
     /// With an image host's local settings, as for the build
@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
     if to_stdout && context.options.json {
         return Err(Error::new(
             Kind::Usage,
-            "`--json` and `--html -` both ask for standard output",
+            "`--json` and `--html -` both write to standard output",
         )
         .hint("name a file for the page"));
     }
@@ -119,7 +119,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         Some(_) if to_stdout => view.plain(page::render(&measured)?.trim_end()),
         Some(file) => {
             page::write(&session.environment.absolute(file), file, &measured)?;
-            view.note(&format!("the page is {file}"));
+            view.note(&format!("wrote the page {file}"));
         }
         None => {}
     }
@@ -156,7 +156,7 @@ fn remark(context: &Context<'_>, measured: &Measured) {
              itself refers to"
         )),
         Counted::Path if measured.closure.members().len() == 1 => view.note(&format!(
-            "{name} refers to nothing else; what is inside an image, its target shows"
+            "{name} refers to nothing else; to see what is in an image, name its target"
         )),
         _ if subject.budget.image.is_some() && subject.image.is_none() => view.warn(&format!(
             "the image of {name} is not here, so its budget is not checked"

@@ -196,7 +196,7 @@ fn known<T>(session: &Session<'_>, staged: Result<T, Error>) -> Result<Option<T>
         Err(error) if error.is_interrupted() => Err(error),
         Err(error) => {
             let why = error.headline();
-            let text = format!("whether links are current cannot be told: {why}");
+            let text = format!("cannot tell whether links are current: {why}");
             session.reporter.warn(&text);
             Ok(None)
         }
@@ -261,7 +261,7 @@ fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Op
             .filter_map(|row| sentence(session, row))
             .for_each(|text| view.note(&text));
         if rows.iter().any(|row| row.is_live && row.is_root.is_none()) {
-            view.note("which links are roots cannot be seen from here: the store is on another machine, or its roots are not readable");
+            view.note("cannot see from here which links are roots: the store is on another machine, or its roots are not readable");
         }
     }
     let items: Vec<Value> = rows.iter().map(to_json).collect();
@@ -320,11 +320,11 @@ fn sentence(session: &Session<'_>, row: &Row) -> Option<String> {
         (EntryKind::Other { why, .. }, State::ByHand | State::Newer | State::Broken) => why.to_string(),
         (EntryKind::Other { why, .. }, State::Dangling) => format!("its store path is gone; {why}"),
         (_, State::Dangling) => {
-            "its store path is gone; build it again, or `cbox clean` it".to_owned()
+            "its store path is gone; build it again, or remove it with `cbox clean`".to_owned()
         }
-        (_, State::Unlinked) => "the link is gone and its records are left; `cbox clean` them".to_owned(),
+        (_, State::Unlinked) => "the link is gone and its records are left; `cbox clean` removes them".to_owned(),
         _ if row.is_root == Some(false) => {
-            "it is no root, so the next garbage collection takes what it points to; building it again makes it one".to_owned()
+            "it is not a GC root, so the next garbage collection removes what it points to; building it again makes it one".to_owned()
         }
         _ => return None,
     };

@@ -49,7 +49,7 @@ fn of_host(system: &dyn CiSystem, host: &HostReport, report: &Report) -> Vec<Str
             .unwrap_or_else(|| match host.status {
                 Status::Added => "nothing was accepted for it yet".to_owned(),
                 Status::Removed => "it is in the baseline and no longer in the flake".to_owned(),
-                _ => "it is not as accepted".to_owned(),
+                _ => "it differs from what was accepted".to_owned(),
             });
         return Vec::from_iter(system.annotation(level, None, &title, &message));
     };

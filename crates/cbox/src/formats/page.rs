@@ -34,8 +34,7 @@ pub(crate) fn write(
     // A rename would put the page in the place of a device.
     let is_replaceable = |there: Metadata| there.is_file() || there.is_symlink();
     if !file.symlink_metadata().map_or(true, is_replaceable) {
-        return Err(failed(&"something else than a file is there")
-            .hint("`--html -` writes to standard output"));
+        return Err(failed(&"it is not a file").hint("`--html -` writes to standard output"));
     }
     let text = render(measured)?;
     let folder = file.parent().unwrap_or(Utf8Path::new("/"));

@@ -22,7 +22,7 @@ pub(crate) fn heading(measured: &Measured) -> Vec<String> {
         None => subject.name.clone(),
     };
     let of = |budget: &Option<cbox_driver::text::byte_size::ByteSize>| match budget {
-        Some(budget) => format!(" (may be {budget})"),
+        Some(budget) => format!(" (budget {budget})"),
         None => String::new(),
     };
     let mut rows = Vec::new();
@@ -122,7 +122,7 @@ pub(crate) fn why(measured: &Measured, why: &Why<'_>, most: usize) -> Vec<String
         size(package.freed)
     )];
     if package.way.is_empty() {
-        lines.push("it is what all the others are there for".to_owned());
+        lines.push("all the others are there because of it".to_owned());
         return lines;
     }
     if !why.only_way.is_empty() {

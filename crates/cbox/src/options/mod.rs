@@ -51,10 +51,10 @@ struct NixRunOptions {
     /// Replace an input of the flake, for this run
     #[arg(display_order = SHARED, long, num_args = 2, value_names = ["NAME", "REF"], action = clap::ArgAction::Append, help_heading = "Nix")]
     override_input: Vec<String>,
-    /// Use another store, as Nix names it
+    /// Use another Nix store
     #[arg(display_order = SHARED, long, value_name = "URI", help_heading = "Nix")]
     store: Option<String>,
-    /// Fetch nothing
+    /// Do not use the network
     #[arg(display_order = SHARED, long, help_heading = "Nix")]
     offline: bool,
     /// Show Nix's whole trace with the errors of an evaluation
@@ -124,7 +124,7 @@ pub(crate) struct LimitOptions {
     /// Run N evaluations at once [default: as many as cores and free memory allow]
     #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "Evaluation")]
     jobs: Option<NonZeroUsize>,
-    /// Let all evaluations together take this much memory, as 4G or 1500M [default: what is free]
+    /// Limit the memory of all evaluations together, such as 4G or 1500M [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Evaluation")]
     max_memory: Option<u64>,
 }
@@ -140,7 +140,7 @@ impl From<LimitOptions> for Limits {
 
 fn parse_jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse()
-        .map_err(|_| "it is a whole number from 1 on: how many evaluations go at once")
+        .map_err(|_| "expected a whole number, at least 1")
 }
 
 /// Arguments for Nix, behind `--`.
@@ -170,11 +170,11 @@ pub(crate) struct BuildOptions {
     /// Print the path of the derivation, and stop
     #[arg(long)]
     pub(crate) drv: bool,
-    /// Force an option: the value is JSON or a plain word, a text that looks like
-    /// something else stands in quotes: 'a.b="25.11"'
+    /// Force an option: the value is JSON or a plain word; quote a string that looks like
+    /// something else: 'a.b="25.11"'
     #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting)]
     set: Vec<Setting>,
-    /// Put the commit and the branch into the image
+    /// Record the commit and the branch in the image
     #[arg(long)]
     stamp: bool,
     /// Use an image host's local settings; their values enter the image
@@ -183,12 +183,12 @@ pub(crate) struct BuildOptions {
     /// Where the links go [default: out/ beside flake.nix]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out_dir: Option<Utf8PathBuf>,
-    /// Build, but link and record nothing
+    /// Build, but create no links or records
     #[arg(long)]
     pub(crate) no_link: bool,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
-    /// Machines that build, as Nix names them
+    /// Machines to build on, in the syntax of Nix's `builders`
     #[arg(long, value_name = "BUILDERS", help_heading = "Nix")]
     builders: Option<String>,
     #[command(flatten)]
@@ -224,10 +224,10 @@ pub(crate) fn parse_setting(text: &str) -> Result<Setting, String> {
 pub(crate) enum Explain {
     /// Verdicts only
     None,
-    /// The causes, within `--max-lines`
+    /// The causes, up to `--max-lines`
     #[default]
     Causes,
-    /// All there is to say
+    /// Everything
     Full,
 }
 
@@ -268,7 +268,7 @@ impl ValueEnum for Format {
 fn format_help() -> String {
     let defaults = SYSTEMS.map(|system| format!("{} in {}", system.name(), system.title()));
     let defaults = defaults.join(", ");
-    format!("The form of the result [default: {defaults}, plain elsewhere]")
+    format!("The format of the result [default: {defaults}, plain elsewhere]")
 }
 
 /// How much is explained.
@@ -277,7 +277,7 @@ pub(crate) struct ExplainOptions {
     /// How much to explain
     #[arg(long, value_enum, default_value_t)]
     pub(crate) explain: Explain,
-    /// The most lines for one explanation
+    /// The most lines of one explanation
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) max_lines: usize,
 }
@@ -309,7 +309,7 @@ pub(crate) struct JudgeOptions {
     /// Only install hosts whose names match; can be given more than once
     #[arg(long = "host", value_name = "GLOB", add = complete::install_hosts())]
     pub(crate) hosts: Vec<String>,
-    /// Evaluate everything, also what is remembered
+    /// Evaluate everything, even what is cached
     #[arg(long, help_heading = "Evaluation")]
     pub(crate) no_cache: bool,
     #[command(flatten)]

@@ -32,10 +32,9 @@ impl From<SourceError> for Error {
                 Kind::Source,
                 "remove it, or name it under `exclude` in cbox.toml",
             ),
-            SourceError::Pattern { .. } => (
-                Kind::Config,
-                "it stands in the [source] section of cbox.toml",
-            ),
+            SourceError::Pattern { .. } => {
+                (Kind::Config, "it is in the [source] section of cbox.toml")
+            }
             SourceError::Changed(_) => (
                 Kind::Source,
                 "run cbox again when nothing writes to the tree",
@@ -53,7 +52,7 @@ impl From<NixError> for Error {
         let (kind, hint) = match &error {
             NixError::NotFound(program) if program == "nix" => (
                 Kind::Environment,
-                "install Nix (see the README; on a Debian machine `scripts/setup.sh` makes one ready) and put it on the PATH",
+                "install Nix and put it on the PATH (see the README; on Debian, `scripts/setup.sh` sets it up)",
             ),
             NixError::NotFound(_) => (Kind::Environment, "install it, or put it on the PATH"),
             NixError::TooOld { .. } => (Kind::Environment, "put a newer Nix first on the PATH"),
@@ -100,14 +99,12 @@ impl From<NixError> for Error {
             NixError::Override(_) => (Kind::Usage, ""),
             NixError::Options(_) => (
                 Kind::Usage,
-                "they come from --store, from behind `--`, or from nix.conf",
+                "they come from --store, from the arguments after `--`, or from nix.conf",
             ),
-            NixError::NoOption { .. } => {
-                (Kind::Usage, "it was named by --set, --stamp or cbox.toml")
-            }
+            NixError::NoOption { .. } => (Kind::Usage, "--set, --stamp or cbox.toml names it"),
             NixError::NoAttribute { .. } => (
                 Kind::Config,
-                "`attribute` and `name` of the target in cbox.toml have to name what the host has",
+                "`attribute` and `name` of the target in cbox.toml must be options that the host has",
             ),
             NixError::Revision { .. } => (Kind::Usage, "`git log` shows the commits"),
             NixError::MergeBase { .. } => (
@@ -119,10 +116,10 @@ impl From<NixError> for Error {
                 Kind::Environment,
                 match fault {
                     DerivationFault::Missing => {
-                        "name a host, a target or REV:host in its place, and it is evaluated again"
+                        "name a host, a target or REV:host instead, and it is evaluated again"
                     }
                     DerivationFault::Elsewhere => {
-                        "`nix copy --derivation` brings it into a store on this machine"
+                        "`nix copy --derivation` copies it into a store on this machine"
                     }
                     _ => "",
                 },
@@ -131,7 +128,7 @@ impl From<NixError> for Error {
             NixError::Flake { fault } | NixError::Evaluation { fault, .. } => (
                 Kind::Evaluation,
                 match fault.whole {
-                    None => "`--show-trace` shows the whole way to the error",
+                    None => "`--show-trace` shows the full trace",
                     Some(_) => "",
                 },
             ),
@@ -180,7 +177,7 @@ fn missing_history(error: &NixError) -> Option<String> {
             shallow: true,
         } => Some(format!("{}; {} does", fetch(revision), whole_histories())),
         NixError::MergeBase { shallow: true, .. } => Some(format!(
-            "`git fetch --unshallow` brings the history; {} does",
+            "`git fetch --unshallow` fetches the history; {} does",
             whole_histories()
         )),
         _ => None,
@@ -191,11 +188,11 @@ fn missing_history(error: &NixError) -> Option<String> {
 fn fetch(revision: &str) -> String {
     let is_hash = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if matches!(revision.len(), 40 | 64) && is_hash(revision) {
-        return format!("`git fetch --depth=1 origin {revision}` brings that commit");
+        return format!("`git fetch --depth=1 origin {revision}` fetches that commit");
     }
     // `HEAD~2`, `v1^{commit}`, the beginning of a hash: a server knows names alone.
     if revision == "HEAD" || revision.contains(['~', '^', '@', ':']) || is_hash(revision) {
-        return "`git fetch --unshallow` brings the history".to_owned();
+        return "`git fetch --unshallow` fetches the history".to_owned();
     }
     // A clone of one branch asks for no other unless it is told where to put it.
     let name = revision.strip_prefix("origin/").unwrap_or(revision);
@@ -204,7 +201,7 @@ fn fetch(revision: &str) -> String {
         false => String::new(),
     };
     format!(
-        "`git fetch --depth=1 origin {name}:refs/remotes/origin/{name}` brings that commit{called}"
+        "`git fetch --depth=1 origin {name}:refs/remotes/origin/{name}` fetches that commit{called}"
     )
 }
 
@@ -223,21 +220,21 @@ mod tests {
         assert_eq!(full.hint.unwrap(), "`git log` shows the commits");
         let hash = "0123456789abcdef".repeat(4);
         let branch =
-            "`git fetch --depth=1 origin main:refs/remotes/origin/main` brings that commit";
+            "`git fetch --depth=1 origin main:refs/remotes/origin/main` fetches that commit";
         for (revision, way) in [
             ("origin/main", format!("{branch}; ")),
             ("main", format!("{branch} as `origin/main`; ")),
             (
                 "HEAD~2",
-                "`git fetch --unshallow` brings the history; ".to_owned(),
+                "`git fetch --unshallow` fetches the history; ".to_owned(),
             ),
             (
                 "0123456",
-                "`git fetch --unshallow` brings the history; ".to_owned(),
+                "`git fetch --unshallow` fetches the history; ".to_owned(),
             ),
             (
                 &hash,
-                format!("`git fetch --depth=1 origin {hash}` brings that commit; "),
+                format!("`git fetch --depth=1 origin {hash}` fetches that commit; "),
             ),
         ] {
             let hint = missing(revision, true).hint.unwrap();

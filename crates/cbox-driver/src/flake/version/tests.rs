@@ -274,7 +274,7 @@ fn what_cannot_be_laid_out_says_why() {
     let nowhere = Place::bare("");
     let error = nowhere.refused("HEAD");
     assert_eq!(error.kind, Kind::Usage);
-    assert!(error.message.contains("is in no git repository"));
+    assert!(error.message.contains("is not in a git repository"));
     nowhere.session(async |session| {
         let state = Version::tracked(session).await.unwrap();
         assert_eq!(state.install_hosts(), ["a"]);

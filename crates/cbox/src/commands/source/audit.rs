@@ -23,7 +23,7 @@ use crate::commands::context::Context;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: cbox source audit")]
 pub(super) struct AuditArgs {
-    /// Only what git tracks
+    /// Only files that git tracks
     #[arg(long)]
     tracked: bool,
 }

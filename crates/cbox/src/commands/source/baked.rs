@@ -62,7 +62,7 @@ pub(super) async fn run(
     }
     let option = baked::option(session)?;
     view.note(&format!(
-        "what is left out, the flake's own filter behind `{option}` leaves out"
+        "the flake's own filter behind `{option}` leaves out the rest"
     ));
     Ok(())
 }

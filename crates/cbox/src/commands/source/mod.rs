@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{commands::context::Context, options::complete};
 
-/// Show what is staged, why, what of it is baked into images, and what must not be
+/// Show what is staged and why, what of it is baked into images, and what must not be
 #[derive(Debug, clap::Args)]
 pub(crate) struct SourceArgs {
     #[command(subcommand)]
@@ -46,7 +46,7 @@ struct SourceOptions {
     /// With the local settings of this host
     #[arg(long, value_name = "HOST", add = complete::install_hosts())]
     host: Option<String>,
-    /// Only what git tracks
+    /// Only files that git tracks
     #[arg(long)]
     tracked: bool,
 }

@@ -29,12 +29,12 @@ The exit code is 0 if all of them are staged, and 1 if one is not.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct WhyArgs {
-    /// Files and folders, there or not
+    /// Files and folders, whether they exist or not
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<Utf8PathBuf>,
     #[command(flatten)]
     source: SourceOptions,
-    /// Say too whether they are baked into images; this evaluates the image hosts
+    /// Also say whether they are baked into images; this evaluates the image hosts
     #[arg(long)]
     baked: bool,
     #[command(flatten)]
