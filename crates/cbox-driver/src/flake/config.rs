@@ -526,7 +526,7 @@ mod tests {
             with("\"appliance\"", "\"hosts\"")
                 .starts_with("cbox.toml:2:8: target hosts/iso: the kind `hosts` is reserved")
         );
-        assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be part"));
+        assert!(with("\"appliance\"", "\"a/b\"").contains("cannot be a part"));
         assert!(with("iso/*.iso", "../x").contains("artifact"));
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
         assert!(with("iso/*.iso", "a[").contains("artifact"));

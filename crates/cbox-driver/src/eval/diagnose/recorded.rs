@@ -137,7 +137,9 @@ fn rendered(folder: &Path, recording: &str, sets: bool) -> String {
         place::complete(fault, &tree, STAGED);
     }
     let error = match error {
-        error if recording.starts_with("$ nix flake metadata") => of_fetch("parts", error),
+        error @ NixError::Failed { .. } if recording.starts_with("$ nix flake metadata") => {
+            of_fetch("parts", error)
+        }
         error => in_users_terms(&origin, &environment, error, &staged, "".into()),
     };
     let mut text = format!("error: {}\n", error.lines().join("\n"));
