@@ -161,12 +161,12 @@ fn set_says_what_is_wrong_with_a_setting() {
             (
                 &["appliance", "iso", "--set", "a.b"],
                 2,
-                &["a.b", "path=value"],
+                &["a.b", "OPTION=VALUE"],
             ),
             (
                 &["appliance", "iso", "--set", "a.b="],
                 2,
-                &["a.b=", "path=value"],
+                &["a.b=", "OPTION=VALUE"],
             ),
             (&["appliance", "iso", "--set"], 2, &["--set"]),
             (

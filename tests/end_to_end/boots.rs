@@ -94,7 +94,7 @@ fn an_iso_that_is_silent_by_itself() {
         let booted = place.cbox(&[&boot[..], options].concat()).run().ok();
         // Nothing else of this image reaches the line.
         booted.says(&[
-            "its serial console: chosen by keys in the menu of its boot loader: Options > Speaks",
+            "serial console: chosen by keys in its boot menu: Options > Speaks",
         ]);
         assert_eq!(place.names("../tmp"), [""; 0]);
     }

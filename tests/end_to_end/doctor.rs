@@ -53,9 +53,9 @@ fn each_finding_is_a_line_with_the_way_out_below() {
     let lines = lines.take_while(|line| !line.contains("space in the store"));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
     good     nix                        <version>
-    good     store                      /nix/store, of this machine
+    good     store                      /nix/store, on this machine
     good     builds for x86_64-linux    this machine
-    warning  builds for aarch64-linux   no machine
+    warning  builds for aarch64-linux   no builder
              configure a builder (`builders` in nix.conf, or `--builders`), or emulate the architecture: boot.binfmt.emulatedSystems on NixOS, qemu-user-static elsewhere, and `extra-platforms` in nix.conf
     good     git                        <version>
     warning  boots x86_64               `qemu-system-x86_64` is not on the PATH

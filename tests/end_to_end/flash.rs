@@ -73,7 +73,7 @@ fn an_image_is_written_and_compared() {
     assert_eq!(run.text(), done);
     run.says(&[
         "disk.img: 67.1 MB, file\n  the contents of a file are not examined\n",
-        "All of it goes, for appliance/iso (22.7 MB).",
+        "All of this will be erased to write appliance/iso (22.7 MB).",
         "writing to disk.img (22.7 MB)\nwrote 22.7 MB in ",
         "comparing disk.img (22.7 MB)\ncompared 22.7 MB in ",
     ]);
@@ -114,7 +114,7 @@ fn a_dry_run_writes_nothing() {
         [
             "disk.img: 67.1 MB, file",
             "  the contents of a file are not examined",
-            "All of it goes, for appliance/iso (22.7 MB)."
+            "All of this will be erased to write appliance/iso (22.7 MB)."
         ]
     );
     let options = ["--file", "--dry-run", "--json"];
@@ -261,7 +261,7 @@ fn a_drive_that_is_full_in_the_middle_says_where() {
     one_error(&run);
     run.says(&[
         "cannot write the bytes from ",
-        "File too large (os error 27); 0 B of 22.7 MB are written to ",
+        "File too large (os error 27); 0 B of 22.7 MB were written to ",
         "which cannot boot now and has lost its contents",
         "hint: make room",
     ]);
@@ -570,7 +570,7 @@ fn a_drive_that_fails_in_the_middle_says_where() {
     for word in [
         "cannot write the bytes from 4194304 to 20971520 of /dev/loop",
         "Input/output error",
-        "0 B of 22.7 MB are written",
+        "0 B of 22.7 MB were written",
     ] {
         assert!(message.contains(word), "{message}");
     }

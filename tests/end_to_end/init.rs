@@ -302,7 +302,7 @@ fn nothing_is_written_over() {
     for there in ["# mine\n", "[broken"] {
         place.write("cbox.toml", there);
         let refused = place.cbox(&["init"]).run().code(3);
-        refused.says(&["cbox.toml is there already", "move it away", "--print"]);
+        refused.says(&["cbox.toml already exists", "move it away", "--print"]);
         assert_eq!(place.read("cbox.toml"), there);
         let printed = place.cbox(&["init", "--print"]).run().ok();
         assert!(printed.text().contains("kind = \"cd\""), "{printed}");

@@ -57,7 +57,7 @@ fn an_option_that_nix_does_not_know_is_the_users_mistake() {
         &[(
             &["appliance", "iso", "--", "--wrong"],
             2,
-            &["--wrong", "hint:", "behind `--`"],
+            &["--wrong", "hint:", "arguments after `--`"],
         )],
     );
     assert_eq!(count(&log.take(), " --apply "), 0);

@@ -266,7 +266,7 @@ fn a_link_that_was_moved_is_no_root_and_said_so() {
     );
     let run = place.cbox(&[&["status"], &moved[..]].concat()).run().ok();
     assert!(run.stdout.contains("current, no root"), "{run}");
-    run.says(&["../moved/hosts-box: it is no root"]);
+    run.says(&["../moved/hosts-box: it is not a GC root"]);
     place.ask(&[&["build", "hosts/box"], &moved[..]].concat());
     assert_eq!(links(&place, &moved)[0]["root"], true);
 }

@@ -80,7 +80,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
             iso,
             &["--firmware", "../text"],
             5,
-            &["../text is no UEFI firmware", "12 bytes"],
+            &["../text is not UEFI firmware", "12 bytes"],
         ),
         (iso, &["--firmware", "../zeros"], 5, &["no firmware volume"]),
         (

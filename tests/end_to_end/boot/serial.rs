@@ -34,14 +34,14 @@ fn a_serial_entry_is_chosen_by_keys() {
     let run = bench.boot(&until).run().ok();
     assert_eq!(run.json()["boot"]["console"], "menu");
     run.says(&[
-        "chosen by keys in the menu of its boot loader: Options > Speaks",
+        "chosen by keys in its boot menu: Options > Speaks",
         "chose in its boot menu: Options > Speaks",
     ]);
     bench.is_clean();
     // One that takes no keys, or ends: what is known is said.
     bench.qemu("sleep 3; echo the end");
     let run = bench.boot(&["--until", "the end"]).run().ok();
-    run.says(&["its serial console: chosen"]);
+    run.says(&["serial console: chosen"]);
     bench.is_clean();
     // With a window nothing is pressed.
     bench.qemu("echo up");

@@ -28,7 +28,7 @@ fn a_passed_budget_fails_and_names_the_largest() {
     assert!(!built.stderr.contains("warning"), "{built}");
     let size = || place.cbox(&["size", "appliance/iso"]);
     let good = size().run().ok();
-    assert!(good.stdout.contains("(may be 2 GiB)"), "{good}");
+    assert!(good.stdout.contains("(budget 2 GiB)"), "{good}");
 
     set(&place, "budget = { image = \"1 MiB\", closure = \"2 MB\" }");
     let warned = place.cbox(&["appliance", "iso"]).run().ok();

@@ -63,7 +63,7 @@ fn a_system_that_was_collected_says_what_builds_it() {
     let root = json["size"]["root"].as_str().unwrap().to_owned();
     place.nix(&["store", "delete", &root]).run().ok();
     let run = place.cbox(&["size", "appliance/iso"]).run().code(9);
-    let run = run.says(&["the system in appliance/iso is not in the store any more"]);
+    let run = run.says(&["the system in appliance/iso is no longer in the store"]);
     build_as_said(&place, &run);
     place.cbox(&["size", "appliance/iso"]).run().ok();
 }

@@ -171,7 +171,7 @@ fn what_is_not_built_is_not_built_by_asking() {
     let calls = place.log_nix();
     let run = place.cbox(&["size", "hosts/box"]).run().code(9);
     let run = run.says(&[
-        "error: hosts/box is not built as it stands now",
+        "error: hosts/box has not been built in its current state",
         "`cbox build hosts/box` builds it",
     ]);
     assert_eq!(run.stdout, "");
@@ -241,7 +241,7 @@ fn a_commit_that_is_not_built_says_what_builds_it() {
             .run()
     };
     let run = against().code(9);
-    let run = run.says(&["HEAD:hosts/box is not built as it stands now"]);
+    let run = run.says(&["HEAD:hosts/box has not been built in its current state"]);
     build_as_said(&place, &run);
     against().ok();
 }
