@@ -4,13 +4,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$root/scripts/lib/common.sh"
-PATH=$PATH:$tools/bin
-if ! have jq; then
-  say "left out: no jq here"
-  exit
-fi
-cd "$root"
-say "the package of every crate"
+check_with jq "the package of every crate"
 failed=
 
 # wrong TEXT…: that of a crate, and the others are looked at all the same

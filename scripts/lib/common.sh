@@ -17,6 +17,18 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# check_with TOOL TEXT…: begin a check of the repository, or leave it out where there is no TOOL
+check_with() {
+  PATH=$PATH:$tools/bin
+  if ! have "$1"; then
+    say "left out: no $1 here"
+    exit
+  fi
+  cd "$root"
+  shift
+  say "$*"
+}
+
 # replace FILE: write stdin to FILE in one step, so that nobody sees half of it
 replace() {
   cat >"$1.new.$$"

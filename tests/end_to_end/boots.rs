@@ -93,9 +93,7 @@ fn an_iso_that_is_silent_by_itself() {
         let boot = ["boot", "appliance/iso/x86_64", "--until", "^cbox-ready "];
         let booted = place.cbox(&[&boot[..], options].concat()).run().ok();
         // Nothing else of this image reaches the line.
-        booted.says(&[
-            "serial console: chosen by keys in its boot menu: Options > Speaks",
-        ]);
+        booted.says(&["serial console: chosen by keys in its boot menu: Options > Speaks"]);
         assert_eq!(place.names("../tmp"), [""; 0]);
     }
 }

@@ -138,7 +138,7 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
         (
             &[iso, file],
             2,
-            &["is a file, not a drive", "hint: `--file`"],
+            &["is a file, not a drive", "hint: use `--file`"],
         ),
         (
             &[iso, file, "--file"],
@@ -263,7 +263,7 @@ fn a_drive_that_is_full_in_the_middle_says_where() {
         "cannot write the bytes from ",
         "File too large (os error 27); 0 B of 22.7 MB were written to ",
         "which cannot boot now and has lost its contents",
-        "hint: make room",
+        "hint: free some space",
     ]);
 }
 
@@ -347,10 +347,10 @@ fn in_a_terminal_the_name_of_the_drive_is_asked_for() {
         (
             &b"yes\r"[..],
             2,
-            "that is not disk.img: nothing was written",
+            "the answer was not disk.img: nothing was written",
         ),
-        (b"\r", 2, "that is not disk.img"),
-        (b"\x04", 2, "that is not disk.img"),
+        (b"\r", 2, "the answer was not disk.img"),
+        (b"\x04", 2, "the answer was not disk.img"),
         (b"\x03", 130, "stopped by Ctrl-C: nothing was written to"),
     ] {
         let seen = answered(&bench, &drive, keys, code);
@@ -464,7 +464,7 @@ fn a_drive_that_is_in_use_is_refused() {
         run.says(words);
     };
     let file = bench.flash(&device.device, &["--file"]).run().code(2);
-    file.says(&["is a drive, not a file", "leave `--file` out"]);
+    file.says(&["is a drive, not a file", "leave out `--file`"]);
     {
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::EXCL;
         let mode = rustix::fs::Mode::empty();

@@ -110,7 +110,7 @@ fn what_cannot_be_is_one_sentence_and_a_way_out() {
     if find_program("qemu-img").is_some() {
         let note = ["--as", "usb", "--keep", "note"];
         let note = bench.boot(&note).run().code(2);
-        note.says(&["note is there, and is not an overlay of an image"]);
+        note.says(&["note exists, and is not an overlay of an image"]);
         assert_eq!(bench.place.read("note"), "x");
         let nowhere = ["--as", "usb", "--keep", "../no/such/state"];
         let nowhere = bench.boot(&nowhere).run().code(10);

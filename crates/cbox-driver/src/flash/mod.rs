@@ -120,7 +120,7 @@ impl Place {
             }
             (_, true) => {
                 return Err(wrong(format!("{display_path} is a file, not a drive"))
-                    .hint("with `--file` it is written like a drive of its size"));
+                    .hint("use `--file` to write to it like a drive of its size"));
             }
             (_, false) => {
                 return Err(wrong(format!("{display_path} is not a drive")).hint(DRIVES));
