@@ -301,3 +301,71 @@ fn inner_of(place: &Place) -> String {
         url(place, "other")
     )
 }
+
+#[test]
+fn what_nix_cannot_use_is_told_in_its_own_words_with_a_way_out_that_works() {
+    let place = with_input();
+    lock(&place);
+    let whole = place.read("flake.lock");
+    let missing = whole.replace("\"word\": \"word\"", "\"word\": \"nowhere\"");
+    assert_ne!(whole, missing);
+    let checkout = "git checkout COMMIT -- flake.lock";
+    for (text, words) in [
+        (missing.as_str(), "missing node 'nowhere'"),
+        ("{ \"version\": 7 }", "cannot be used"),
+        (
+            &whole.replace("\"version\": 7", "\"version\": 3"),
+            "version 3",
+        ),
+    ] {
+        place.write("flake.lock", text);
+        fails(&place, &BUILD, 4, &["flake.lock", words, checkout]);
+    }
+    std::fs::remove_file(place.path("flake.lock")).unwrap();
+    std::os::unix::fs::symlink("other.lock", place.path("flake.lock")).unwrap();
+    place.write("other.lock", &whole);
+    fails(
+        &place,
+        &BUILD,
+        4,
+        &["flake.lock", "symlink", "put the file itself there"],
+    );
+}
+
+#[test]
+fn what_is_locked_and_cannot_be_fetched_is_not_called_stale() {
+    let place = with_input();
+    // An input that says itself what its own inputs follow: Nix has to look into it.
+    place.write(
+        "../middle/flake.nix",
+        format!(
+            "{{ inputs.word.url = \"{}\"; inputs.same.follows = \"word\"; outputs = _: {{ }}; }}",
+            url(&place, "input")
+        ),
+    );
+    let archive = place.beside("middle.tar.gz");
+    let pack = ["--create", "--gzip", "--file", archive.to_str().unwrap()];
+    let folder = place.beside("");
+    let tar = place
+        .call("tar")
+        .args(pack)
+        .args(["-C", folder.to_str().unwrap(), "middle"]);
+    tar.run().ok();
+    declare_all(&place, "middle.url = \"file://DIR/middle.tar.gz\";");
+    lock(&place);
+    place.ask(&BUILD);
+    let locked = place.read("flake.lock");
+    std::fs::remove_file(&archive).unwrap();
+    let elsewhere = |args: &[&str]| {
+        // Where nothing was fetched yet.
+        let cache = place.beside("no-cache");
+        let store = place.beside("no-store");
+        place
+            .cbox(&[args, &["--store", store.to_str().unwrap()]].concat())
+            .env("XDG_CACHE_HOME", cache)
+    };
+    let run = elsewhere(&BUILD).run().code(7);
+    let run = run.says(&["without the source of input `middle`", "hint: "]);
+    assert!(!run.stderr.contains("stale"), "{run:?}");
+    assert_eq!(place.read("flake.lock"), locked);
+}

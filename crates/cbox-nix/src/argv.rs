@@ -101,10 +101,15 @@ impl Options {
     /// `nix flake metadata` of a staged flake, which fails where its lock file does not fit.
     /// Overrides must not be among its arguments: with one, Nix only warns.
     #[must_use]
-    pub fn judge_lock(&self, reference: &str) -> Vec<OsString> {
-        // Offline, since there is nothing to fetch for a lock that fits.
-        let words = ["flake", "metadata", "--json", "--no-update-lock-file"];
-        self.call(&[&words[..], &["--offline", reference]].concat())
+    pub fn judge_lock(&self, reference: &str, offline: bool) -> Vec<OsString> {
+        let mut words = vec!["flake", "metadata", "--json", "--no-update-lock-file"];
+        // Most locks are judged by what is here. (Nix still tries to download what is not, once
+        // and without binary caches.)
+        if offline && !self.offline {
+            words.push("--offline");
+        }
+        words.push(reference);
+        self.call(&words)
     }
 
     /// `nix flake metadata` of a staged flake, which says on standard error what it would

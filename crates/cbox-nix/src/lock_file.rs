@@ -4,8 +4,9 @@
 //! Nix mends a lock file that does not fit by fetching whatever is newest, and with
 //! `--no-write-lock-file` or an override it does so with a warning: the same command would give
 //! another image tomorrow. `nix flake metadata --no-update-lock-file` is the one call that
-//! refuses it. Each failure "while updating the lock file" is that verdict, also where Nix
-//! could not download what it wanted to lock.
+//! refuses it. A failure "while updating the lock file" is that verdict, also where Nix could
+//! not download what it wanted to lock; but not where it could not download what *is* locked,
+//! which it needs to judge an input whose own flake says what its inputs follow.
 
 use nix_formats::{flake_lock::Lock, nix_text::without_escapes};
 use thiserror::Error;
@@ -21,10 +22,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LockFault {
     /// There are inputs, and no lock file among the staged files.
-    #[error("flake.nix has inputs{}, and there is no flake.lock{}", named(inputs), if *elsewhere { " among the files that are staged" } else { "" })]
+    #[error("flake.nix has inputs{}, and there is no flake.lock{}", named(inputs, *more), if *elsewhere { " among the files that are staged" } else { "" })]
     Missing {
         /// The inputs that Nix names.
         inputs: Vec<String>,
+        /// Whether there may be others.
+        more: bool,
         /// Whether the file is there and not staged.
         elsewhere: bool,
     },
@@ -34,20 +37,38 @@ pub enum LockFault {
         /// The line of the first marker, from 1.
         line: usize,
     },
-    /// The file is not a lock file.
-    #[error("flake.lock cannot be read: {0}")]
+    /// The file is no lock file, or none that Nix can use.
+    #[error("flake.lock cannot be used: {0}")]
     Syntax(String),
     /// The file has a format that this Nix does not know.
     #[error("flake.lock has version {0}, which this Nix does not read")]
     Version(String),
-    /// An entry has no hash, so its content can change.
-    #[error("flake.lock does not lock input `{0}`: its entry has no narHash")]
-    Unlocked(String),
+    /// An entry has no hash or no revision, so its content can change.
+    #[error("flake.lock does not lock input `{input}`: its entry has no {lacking}")]
+    Unlocked {
+        /// The input, as the lock file calls it.
+        input: String,
+        /// What it lacks: `narHash` or `rev`.
+        lacking: &'static str,
+    },
     /// The file locks something else than `flake.nix` declares.
-    #[error("flake.lock is stale{}", if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) })]
+    #[error("flake.lock is stale{}", listed(changes))]
     Stale {
         /// What differs, as far as Nix says so.
         changes: Vec<String>,
+    },
+    /// Nix asks its registry for an input, since `flake.nix` overrides what it does not address.
+    #[error("Nix asks its registry for input `{0}`, which flake.nix gives no `url`")]
+    Registry(String),
+    /// What is locked cannot be fetched, and Nix has to look into it.
+    #[error(
+        "whether flake.lock fits cannot be told without the source of input `{input}`: {reason}"
+    )]
+    Unavailable {
+        /// The input.
+        input: String,
+        /// Why not, in Nix's words.
+        reason: String,
     },
     /// The replacement of an input leaves its own inputs open.
     #[error("the replacement of input `{name}` does not lock its own input{} {}", if inputs.len() == 1 { "" } else { "s" }, quoted(inputs))]
@@ -61,15 +82,71 @@ pub enum LockFault {
     },
 }
 
+impl LockFault {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Missing { .. } | Self::Stale { .. } => {
+                "run `nix flake lock` (it keeps what fits) and commit flake.lock".to_owned()
+            }
+            Self::Conflict { .. } => {
+                "take one side (`git checkout --ours flake.lock` or `--theirs`; after the merge, \
+                 `git checkout COMMIT -- flake.lock`), then let `nix flake lock` add what it lacks"
+                    .to_owned()
+            }
+            Self::Syntax(reason) if reason.ends_with("is a symlink") => {
+                "Nix takes no flake.lock that is a symlink: put the file itself there".to_owned()
+            }
+            Self::Unlocked { input, lacking: "rev" } => format!(
+                "`nix flake update {input} --allow-dirty-locks` locks it anew (`nix flake lock` refuses \
+                 such a file); then commit flake.lock"
+            ),
+            Self::Syntax(_) | Self::Version(_) | Self::Unlocked { .. } => {
+                "take it from a commit in which it was whole (`git checkout COMMIT -- flake.lock`), or \
+                 remove it and lock the newest inputs; then `nix flake lock`"
+                    .to_owned()
+            }
+            Self::Registry(input) => format!(
+                "give `{input}` a `url` in flake.nix, or put a newer Nix first on the PATH (2.34 takes \
+                 such a lock as it is)"
+            ),
+            Self::Unavailable { .. } => Cause::Fetch { what: None }.hint(),
+            Self::Replacement { reference, .. } => format!(
+                "`nix flake lock {reference}` locks them where that is a folder of yours; otherwise \
+                 name a version that has a flake.lock, or let them follow inputs of this flake \
+                 (`inputs.….follows`)"
+            ),
+        }
+    }
+}
+
 fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
 }
 
-fn named(inputs: &[String]) -> String {
+fn named(inputs: &[String], more: bool) -> String {
     match inputs {
         [] => String::new(),
-        inputs => format!(" ({})", quoted(inputs)),
+        inputs => format!(" ({}{})", quoted(inputs), if more { ", …" } else { "" }),
+    }
+}
+
+/// How many changes are listed.
+const LISTED: usize = 5;
+
+fn listed(changes: &[String]) -> String {
+    let more = match changes.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    match changes {
+        [] => String::new(),
+        changes => {
+            let first = &changes[..changes.len().min(LISTED)];
+            format!(": {}{more}", first.join(", "))
+        }
     }
 }
 
@@ -79,59 +156,87 @@ fn named(inputs: &[String]) -> String {
 /// # Errors
 /// What does not hold, or that Nix cannot read `flake.nix`.
 pub async fn judge(nix: &Nix, staged: &Staged, lock_file: Option<&[u8]>) -> Result<(), NixError> {
-    let command = nix.command(nix.options.judge_lock(&staged.reference()));
-    let stderr = match command.run(nix.interrupt()).await {
-        Ok(_) => return Ok(()),
+    let Some(mut stderr) = refusal(nix, staged, true).await? else {
+        return Ok(());
+    };
+    let mut message = LockMessage::parse(&stderr);
+    // One try without a binary cache is no reason to give up what is locked.
+    if matches!(message, Some(LockMessage::Unavailable { .. })) && !nix.options.offline {
+        match refusal(nix, staged, false).await? {
+            None => return Ok(()),
+            Some(again) => stderr = again,
+        }
+        message = LockMessage::parse(&stderr);
+    }
+    Err(match message {
+        None | Some(LockMessage::Invalid) => NixError::Flake {
+            fault: Box::new(fault(nix, staged, &stderr)),
+        },
+        Some(message) => explain(nix, staged, lock_file, message).await?.into(),
+    })
+}
+
+/// What Nix says against the lock file; `None` where it takes it.
+async fn refusal(nix: &Nix, staged: &Staged, offline: bool) -> Result<Option<String>, NixError> {
+    let command = nix.command(nix.options.judge_lock(&staged.reference(), offline));
+    match command.run(nix.interrupt()).await {
+        Ok(_) => Ok(None),
         // What a signal ended says nothing about the flake.
         Err(NixError::Failed {
             stderr,
             signal: None,
             ..
-        }) => without_escapes(&stderr),
-        Err(error) => return Err(error),
-    };
-    let fault = fault(nix, staged, &stderr);
-    if let Some(Cause::MissingFile { .. }) = fault.cause {
-        return Err(NixError::Flake {
-            fault: Box::new(fault),
-        });
+        }) => Ok(Some(without_escapes(&stderr))),
+        Err(error) => Err(error),
     }
-    let Some(message) = LockMessage::parse(&stderr) else {
-        return Err(NixError::Flake {
-            fault: Box::new(fault),
-        });
-    };
-    Err(match message {
+}
+
+async fn explain(
+    nix: &Nix,
+    staged: &Staged,
+    lock_file: Option<&[u8]>,
+    message: LockMessage,
+) -> Result<LockFault, NixError> {
+    Ok(match message {
         LockMessage::Syntax(reason) => match lock_file.and_then(conflict_line) {
             Some(line) => LockFault::Conflict { line },
             None => LockFault::Syntax(reason),
         },
         LockMessage::Version(version) => LockFault::Version(version),
-        LockMessage::Unlocked(entry) => LockFault::Unlocked(
-            Lock::parse(lock_file)
-                .ok()
-                .and_then(|lock| lock.node_locked_as(&entry))
-                .unwrap_or(entry),
-        ),
-        LockMessage::Invalid => {
-            return Err(NixError::Flake {
-                fault: Box::new(fault),
-            });
+        LockMessage::Unlocked(entry) => {
+            let lacking = match entry.contains("\"narHash\"") {
+                true => "rev",
+                false => "narHash",
+            };
+            let lock = Lock::parse(lock_file).ok();
+            let input = lock.and_then(|lock| lock.node_locked_as(&entry));
+            let input = input.unwrap_or(entry);
+            LockFault::Unlocked { input, lacking }
         }
-        LockMessage::Stale { input } => stale(nix, staged, lock_file.is_some(), input).await?,
-    }
-    .into())
+        LockMessage::Registry { input } => LockFault::Registry(input),
+        LockMessage::Unavailable { input, reason } => LockFault::Unavailable { input, reason },
+        LockMessage::Stale { input } => stale(nix, staged, lock_file, input).await?,
+        LockMessage::Invalid => LockFault::Stale { changes: vec![] },
+    })
 }
 
 /// The fault of a lock that needs changes. `input` is the one at which Nix stopped.
 async fn stale(
     nix: &Nix,
     staged: &Staged,
-    is_there: bool,
+    lock_file: Option<&[u8]>,
     input: Option<String>,
 ) -> Result<LockFault, NixError> {
-    let mut changes = match &input {
-        Some(_) => vec![],
+    let lock = Lock::parse(lock_file);
+    let more = input.is_some();
+    let changes = match input {
+        Some(input) => {
+            let known = lock.is_ok_and(|lock| lock.check_override(&input).is_ok());
+            vec![match known {
+                true => Change::Differs(input),
+                false => Change::Added(input),
+            }]
+        }
         // Nothing kept Nix from making another lock, so it can say how that would differ.
         None => match nix.run(nix.options.propose_lock(&staged.reference())).await {
             Ok(output) => Change::list(&output.stderr),
@@ -139,17 +244,16 @@ async fn stale(
             Err(_) => vec![],
         },
     };
-    changes.extend(input.map(Change::Differs));
-    if is_there {
+    if lock_file.is_some() {
         let changes = changes.iter().map(ToString::to_string).collect();
         return Ok(LockFault::Stale { changes });
     }
-    let top = |change: Change| {
-        let input = change.input();
-        (!input.contains('/')).then(|| input.to_owned())
-    };
+    let inputs = changes.iter().map(|change| change.input());
+    // Those of the inputs' own inputs come with them.
+    let inputs = inputs.filter(|input| !input.contains('/'));
     Ok(LockFault::Missing {
-        inputs: changes.into_iter().filter_map(top).collect(),
+        inputs: inputs.map(str::to_owned).collect(),
+        more,
         elsewhere: false,
     })
 }

@@ -108,6 +108,13 @@ pub enum Cause {
     },
     /// Something is to be fetched without its hash.
     UnlockedFetch,
+    /// What an input follows is not there, or follows it.
+    InputFollows,
+    /// An attribute of an input that this Nix does not know.
+    UnknownInputAttribute {
+        /// The attribute.
+        name: String,
+    },
     /// Something cannot be fetched.
     Fetch {
         /// What, as far as Nix says.
@@ -319,6 +326,14 @@ fn from_nix(message: &Message<'_>, staged: &str) -> Option<Cause> {
             "extendModules" if ours => Cause::NoExtendModules,
             _ => Cause::AttributeMissing,
         });
+    }
+    if text.starts_with("follow cycle detected")
+        || text.contains("' follows a non-existent input '")
+    {
+        return Some(Cause::InputFollows);
+    }
+    if let Some(name) = between("unexpected flake input attribute '", "'") {
+        return Some(Cause::UnknownInputAttribute { name });
     }
     if let Some(name) = between("undefined variable '", "'") {
         return Some(Cause::UndefinedVariable { name });

@@ -93,6 +93,15 @@ impl Cause {
             Self::SearchPath { name } => format!(
                 "take it from an input of the flake instead of NIX_PATH: `inputs.{name}`, passed on by `specialArgs`"
             ),
+            Self::InputFollows => {
+                "correct that input's `follows` in flake.nix: it names another input of this flake".to_owned()
+            }
+            Self::UnknownInputAttribute { name } if name == "submodules" || name == "lfs" => format!(
+                "`inputs.self.{name}` needs Nix 2.27 or newer: put a newer Nix first on the PATH"
+            ),
+            Self::UnknownInputAttribute { name } => {
+                format!("correct `{name}`, or put a newer Nix that knows it first on the PATH")
+            }
             Self::UnlockedFetch => {
                 "make it an input of the flake, which flake.lock pins, or give its hash next to the address".to_owned()
             }

@@ -9,7 +9,7 @@ pub enum LockMessage {
     Syntax(String),
     /// Its version is another one.
     Version(String),
-    /// An entry without a hash: what it is locked as, as JSON.
+    /// An entry that can change: what it is locked as, as JSON.
     Unlocked(String),
     /// `flake.nix` itself declares what cannot be locked.
     Invalid,
@@ -17,6 +17,18 @@ pub enum LockMessage {
     Stale {
         /// The input that Nix was locking when it failed, where it went that far.
         input: Option<String>,
+    },
+    /// Nix asked its registry for an input, which has no address in `flake.nix`.
+    Registry {
+        /// The input.
+        input: String,
+    },
+    /// What is locked could not be fetched, and without it Nix cannot tell.
+    Unavailable {
+        /// The input.
+        input: String,
+        /// Why not, in Nix's words.
+        reason: String,
     },
 }
 
@@ -30,14 +42,14 @@ impl LockMessage {
             let reason = reason.split_once("] ").map_or(reason, |(_, reason)| reason);
             return Some(Self::Syntax(reason.to_owned()));
         }
-        let step = |before: &'static str| {
-            move |step: &super::Step<'_>| {
+        let innermost = |before: &str| {
+            let mut steps = message.steps.iter().rev();
+            steps.find_map(|step| {
                 let rest = step.text.strip_prefix(before)?;
                 Some(rest.strip_suffix('\'').unwrap_or(rest).to_owned())
-            }
+            })
         };
-        let mut steps = message.steps.iter();
-        steps.find_map(step("while updating the lock file of flake '"))?;
+        innermost("while updating the lock file of flake '")?;
         if let Some((_, version)) = text.split_once("' has unsupported version ") {
             return Some(Self::Version(version.to_owned()));
         }
@@ -45,16 +57,31 @@ impl LockMessage {
             let entry = rest.split_once("'.").map_or(rest, |(entry, _)| entry);
             return Some(Self::Unlocked(entry.to_owned()));
         }
+        if text.contains("requires lock file changes") {
+            return Some(Self::Stale { input: None });
+        }
         let of_flake = ["input '", "follow cycle detected"];
         if of_flake.iter().any(|words| text.starts_with(words)) {
             return Some(Self::Invalid);
         }
-        let input = message
-            .steps
-            .iter()
-            .rev()
-            .find_map(step("while updating the flake input '"));
-        Some(Self::Stale { input })
+        let Some(input) = innermost("while updating the flake input '") else {
+            return Some(Self::Syntax(text.to_owned()));
+        };
+        let is_locked =
+            |reference: String| reference.contains("narHash=") || reference.contains("rev=");
+        if innermost("while fetching the input '").is_some_and(is_locked) {
+            let reason = text.to_owned();
+            return Some(Self::Unavailable { input, reason });
+        }
+        let is_below = input.contains('/');
+        // A file of the flake's own that is not there: its own sentence says more.
+        if text.starts_with("path '") && !is_below {
+            return None;
+        }
+        if text.contains("flake-registry") && is_below {
+            return Some(Self::Registry { input });
+        }
+        Some(Self::Stale { input: Some(input) })
     }
 }
 
@@ -83,6 +110,55 @@ mod tests {
             Some(LockMessage::Stale {
                 input: Some("dep/inner".into())
             })
+        );
+        // What is fetched by its hash is locked: that it cannot be had says nothing of the lock.
+        let locked = parse(
+            "       … while updating the flake input 'dep'\n\n       \
+             … while fetching the input 'github:o/r/0123?narHash=sha256-x'\n\n       error: unable to download 'https://x/'\n",
+        );
+        assert_eq!(
+            locked,
+            Some(LockMessage::Unavailable {
+                input: "dep".into(),
+                reason: "unable to download 'https://x/'".into()
+            })
+        );
+        let registry =
+            "error: unable to download 'https://channels.nixos.org/flake-registry.json': no";
+        let asking = |input: &str| {
+            parse(&format!(
+                "       … while updating the flake input '{input}'\n\n       {registry}\n"
+            ))
+        };
+        assert_eq!(
+            asking("a/b"),
+            Some(LockMessage::Registry {
+                input: "a/b".into()
+            })
+        );
+        assert_eq!(
+            asking("a"),
+            Some(LockMessage::Stale {
+                input: Some("a".into())
+            })
+        );
+        let sub = "       error: path '/nix/store/a-source/sub/flake.nix' does not exist\n";
+        let missing = |input: &str| {
+            parse(&format!(
+                "       … while updating the flake input '{input}'\n\n{sub}"
+            ))
+        };
+        assert_eq!(missing("sub"), None);
+        assert_eq!(
+            missing("a/sub"),
+            Some(LockMessage::Stale {
+                input: Some("a/sub".into())
+            })
+        );
+        let broken = "lock file references missing node 'x'";
+        assert_eq!(
+            parse(&format!("       error: {broken}\n")),
+            Some(LockMessage::Syntax(broken.into()))
         );
         let version = parse(
             "       error: lock file '/nix/store/a-source/flake.lock' has unsupported version 99\n",

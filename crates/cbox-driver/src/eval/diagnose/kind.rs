@@ -67,35 +67,16 @@ impl From<NixError> for Error {
                     .hint(hint)
                     .from_source(Source::Nix(Arc::new(error)));
             }
-            NixError::Lock(LockFault::Replacement { reference, .. }) => {
-                return Self::new(Kind::Lock, error.to_string())
-                    .hint(format!(
-                        "`nix flake lock {reference}` locks them where that is a folder of yours; \
-                         otherwise name a version that has a flake.lock, or let them follow inputs \
-                         of this flake (`inputs.….follows`)"
-                    ))
+            NixError::Lock(fault) => {
+                let kind = match fault {
+                    LockFault::Unavailable { .. } => Kind::Evaluation,
+                    _ => Kind::Lock,
+                };
+                return Self::new(kind, error.to_string())
+                    .hint(fault.hint())
                     .from_source(Source::Nix(Arc::new(error)));
             }
-            NixError::Lock(LockFault::Conflict { .. }) => (
-                Kind::Lock,
-                "take one side (`git checkout --ours flake.lock` or `--theirs`; after the merge, \
-                 `git checkout COMMIT -- flake.lock`), then let `nix flake lock` add what it lacks",
-            ),
-            NixError::Lock(LockFault::Version(_)) => (
-                Kind::Lock,
-                "lock it anew with a released Nix: `nix flake lock`",
-            ),
-            NixError::Lock(LockFault::Syntax(_)) | NixError::Input(_) => (
-                Kind::Lock,
-                "take it from a commit in which it was whole (`git checkout COMMIT -- flake.lock`), \
-                 then let `nix flake lock` add what it lacks",
-            ),
-            NixError::Lock(
-                LockFault::Missing { .. } | LockFault::Stale { .. } | LockFault::Unlocked(_),
-            ) => (
-                Kind::Lock,
-                "run `nix flake lock` (it keeps what fits) and commit flake.lock",
-            ),
+            NixError::Input(_) => (Kind::Lock, ""),
             NixError::Override(_) => (Kind::Usage, ""),
             NixError::Options(_) => (
                 Kind::Usage,

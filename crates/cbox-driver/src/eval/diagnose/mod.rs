@@ -50,9 +50,16 @@ pub async fn of_evaluation(
     }
     let root = evaluator.store_root();
     let staged = &snapshot.staged;
-    let error = in_users_terms(&snapshot.checkout, session.environment, error, staged, root);
+    let mut error = in_users_terms(&snapshot.checkout, session.environment, error, staged, root);
     match unstaged_lock {
         Some(hint) => error.hint(hint),
+        None if snapshot.checkout.is_commit() && error.kind == Kind::Lock => {
+            let commit = snapshot.checkout.label();
+            error.message = format!("at {commit}: {}", error.message);
+            error.hint(
+                "a commit stays as it is: mend flake.lock in the working tree, and commit that",
+            )
+        }
         None => error,
     }
 }
