@@ -153,3 +153,82 @@ fn what_only_git_could_answer_is_said_once() {
         assert_eq!(run.stderr.contains("--stamp"), is_other, "{run:?}");
     }
 }
+
+#[test]
+fn submodules_are_taken_where_the_flake_asks_for_them() {
+    let place = Place::flake("{ outputs = _: { }; }");
+    place.write("../lib/script.txt", "echo one >$out");
+    let lib = place.beside("lib");
+    let in_lib = |args: &[&str]| {
+        let all = [&["-C", lib.to_str().unwrap()], args].concat();
+        place.git(&all).ok();
+    };
+    in_lib(&["init", "--quiet"]);
+    in_lib(&["add", "--all"]);
+    in_lib(&["commit", "--quiet", "-m", "one"]);
+    let flake = |inputs: &str| {
+        let system = native();
+        let toplevel = format!(
+            r#"derivation {{ name = "box"; system = "{system}"; builder = "/bin/sh"; args = [ "-c" (builtins.readFile ./lib/script.txt) ]; }}"#
+        );
+        place.write(
+            "flake.nix",
+            tiny::flake_with_inputs(inputs, &[("box", &toplevel)]),
+        );
+        place.commit("a flake");
+    };
+    flake("");
+    let local = [
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+    ];
+    place
+        .git(&[&local[..], &[lib.to_str().unwrap(), "lib"]].concat())
+        .ok();
+    place.commit("a submodule");
+    // Without a word of the flake's it is left out, and that is said.
+    let run = fails(
+        &place,
+        &["build", "box", "--drv"],
+        7,
+        &["lib/script.txt", "submodules = true"],
+    );
+    assert!(
+        run.stderr
+            .contains("submodules are not staged, as with plain Nix: lib"),
+        "{run:?}"
+    );
+    flake("inputs.self.submodules = true;");
+    let version = place.nix(&["--version"]).run().ok().text().to_owned();
+    if version.contains(" 2.26") {
+        fails(
+            &place,
+            &["build", "box", "--drv"],
+            7,
+            &["submodules", "Nix 2.27 or newer"],
+        );
+        return;
+    }
+    let attribute = ".#nixosConfigurations.box.config.system.build.toplevel.drvPath";
+    let plain = place
+        .nix(&["eval", "--raw", attribute])
+        .run()
+        .ok()
+        .text()
+        .to_owned();
+    assert_eq!(place.drv(&["build", "box"]), plain);
+    // A commit has its own.
+    place.git(&["-C", "lib", "rev-parse", "HEAD"]).ok();
+    place.write("lib/script.txt", "echo two >$out");
+    assert_ne!(place.drv(&["build", "box"]), plain);
+    let at = place.cbox(&["diff", "HEAD:box", "box"]).run().ok();
+    assert!(at.stdout.contains("two"), "{at:?}");
+    let at = place.cbox(&["diff", "HEAD:box", &plain]).run().ok();
+    assert!(
+        at.stdout.contains("same") || at.stdout.contains("unchanged"),
+        "{at:?}"
+    );
+}

@@ -145,6 +145,14 @@ pub enum NixError {
         /// Whether the repository holds only a part of its history.
         shallow: bool,
     },
+    /// A submodule is not there as a commit has it.
+    #[error("submodule {path} is not checked out here, or lacks commit {commit}")]
+    Submodule {
+        /// Its folder, from the top of the repository.
+        path: String,
+        /// The commit that is recorded for it.
+        commit: String,
+    },
     /// Two commits have no commit in common that they both come from.
     #[error("`{one}` and `{other}` have no common ancestor{}", if *shallow { " in this repository, which is a shallow clone" } else { "" })]
     MergeBase {

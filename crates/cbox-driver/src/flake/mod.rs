@@ -9,4 +9,5 @@ pub mod config;
 pub mod project;
 pub mod session;
 pub mod snapshot;
+pub mod submodules;
 pub mod version;

@@ -10,7 +10,7 @@ use std::{
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
-    git::{Change, Head},
+    git::{Change, Head, Repository},
 };
 use cbox_source::{
     SourceError,
@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 use super::{
     checkout::{self, Checkout},
     snapshot::Snapshot,
+    submodules,
 };
 use crate::{
     baseline::{self, Baseline, file::BaselineFile},
@@ -92,7 +93,43 @@ impl<'a> Version<'a> {
             }
         };
         let checkout = Checkout::working_tree(session.project.clone());
+        let listed = match (listed, &session.project.repository) {
+            (Some(listed), Some(repository)) => {
+                Some(Self::with_submodules(session, repository, listed).await?)
+            }
+            (listed, _) => listed,
+        };
         Self::select(session, checkout, listed, head, tracked_only).await
+    }
+
+    /// `listed` with the files of submodules, if the flake asks for them; if it does not, it is
+    /// said that there are some.
+    async fn with_submodules(
+        session: &Session<'_>,
+        repository: &Repository,
+        mut listed: Vec<Listed>,
+    ) -> Result<Vec<Listed>, Error> {
+        const NAMES: &str = ".gitmodules";
+        let project = &session.project;
+        if !listed.iter().any(|listed| listed.path == Path::new(NAMES)) {
+            return Ok(listed);
+        }
+        let read = |path: &Utf8Path| std::fs::read_to_string(path).unwrap_or_default();
+        if submodules::wanted(&read(&project.folder.join("flake.nix"))) {
+            let all = repository.files_with_submodules(session.interrupt).await?;
+            submodules::add(&mut listed, list::from_git(&all, b""));
+        } else {
+            let names = read(&project.top.join(NAMES));
+            let folders = submodules::folders(&names);
+            if !folders.is_empty() {
+                session.reporter.note(&format!(
+                    "submodules are not staged, as with plain Nix: {} (`inputs.self.submodules = true;` \
+                     in flake.nix brings them, with Nix 2.27 or newer)",
+                    folders.join(", ")
+                ));
+            }
+        }
+        Ok(listed)
     }
 
     /// Lays `revision` out in a folder of its own and looks at each of its files. The
@@ -124,19 +161,20 @@ impl<'a> Version<'a> {
         let files = repository
             .materialise(&commit, folder.path(), session.interrupt)
             .await?;
+        let laid_out = folder.path().to_owned();
         let checkout = Checkout::commit(&session.project, revision, &commit, folder)?;
+        let mut listed = list::from_git(&files, b"");
+        let flake = std::fs::read_to_string(checkout.project.folder.join("flake.nix"));
+        if submodules::wanted(&flake.unwrap_or_default()) {
+            let more = repository.materialise_submodules(&commit, &laid_out, session.interrupt);
+            let more = more.await.map_err(|error| checkout.named(error.into()))?;
+            submodules::add(&mut listed, list::from_git(&more, b""));
+        }
         let head = Head {
             revision: Some(commit),
             ..Head::default()
         };
-        Self::select(
-            session,
-            checkout,
-            Some(list::from_git(&files, b"")),
-            head,
-            true,
-        )
-        .await
+        Self::select(session, checkout, Some(listed), head, true).await
     }
 
     /// What others have of the working tree: its tracked files; outside a repository, where

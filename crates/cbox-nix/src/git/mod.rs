@@ -6,6 +6,7 @@ mod diff;
 #[cfg(test)]
 mod real_repositories;
 mod revision;
+mod submodules;
 
 use std::{
     ffi::OsString,

@@ -200,7 +200,8 @@ impl Unstaged {
             }
             Self::OtherRepository { folder } => format!(
                 "{file} is there, but {folder} is a repository of its own (a submodule), of which nothing is staged: \
-                 make it an input of the flake"
+                 `inputs.self.submodules = true;` in flake.nix brings it (Nix 2.27 or newer), or make it an \
+                 input of the flake"
             ),
             Self::BehindSymlink { link } => format!(
                 "{file} is there, but {link} is a symlink, and nothing behind one is staged: name the file by its real path"

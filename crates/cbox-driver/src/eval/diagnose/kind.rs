@@ -88,6 +88,10 @@ impl From<NixError> for Error {
                 "`attribute` and `name` of the target in cbox.toml must be options that the host has",
             ),
             NixError::Revision { .. } => (Kind::Usage, "`git log` shows the commits"),
+            NixError::Submodule { .. } => (
+                Kind::Source,
+                "`git submodule update --init --recursive` brings it",
+            ),
             NixError::MergeBase { .. } => (
                 Kind::Usage,
                 "name the commit to compare with: any commit will do",
