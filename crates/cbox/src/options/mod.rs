@@ -65,9 +65,12 @@ struct NixRunOptions {
 impl RepeatedOptions {
     /// Those behind a command, which may have none of Nix.
     pub(crate) fn behind(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let nix = match matches.try_contains_id("offline") {
-            Ok(_) => NixRunOptions::from_arg_matches(matches)?,
-            Err(_) => NixRunOptions::default(),
+        // A switch always has a value where there is one. (To ask for an unknown one is an error of
+        // clap's in debug builds alone.)
+        let nix = if matches.ids().any(|id| id.as_str() == "offline") {
+            NixRunOptions::from_arg_matches(matches)?
+        } else {
+            NixRunOptions::default()
         };
         Ok(Self {
             verbose: matches.get_count("verbose"),
