@@ -11,6 +11,9 @@ flake_needs = $(if $(wildcard flake.nix),nix,nix parts)
 
 # Where `make install` goes; DESTDIR stands before it, for those who make packages.
 PREFIX = /usr/local
+installed = $(call quoted,$(PREFIX)) $(call quoted,$(DESTDIR))
+# As one word of the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
 
 # The tables of `make bench`, by name; without any, all of them.
 tables =
@@ -19,6 +22,7 @@ help: ## this list
 	@sed -n 's/^\([a-z%/-]*\):.*## /\1\t/p' Makefile | sed 's/%/iso/' | awk -F '\t' '{ printf "make %-18s %s\n", $$1, $$2 }'
 
 demo: ## set up, build the mini box's ISO, boot it until it says that it is ready
+	@scripts/demo.sh --check
 	@$(MAKE) --no-print-directory -j2 build setup-demo
 	@scripts/demo.sh
 
@@ -29,13 +33,16 @@ test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
 	@scripts/setup.sh nix curl $${BOX_LONG:+qemu}
 	@$(with_tools) scripts/check-box.sh
 
-build: ## the program, as target/release/cbox
+build: check-rust ## the program, as target/release/cbox
 	cargo build --release --locked -p cbox
 
-install: build ## the program, its manual and completions, below PREFIX (/usr/local)
-	@scripts/install.sh target/release/cbox '$(DESTDIR)$(PREFIX)'
+install: check-rust check-install build ## the program, its manual and completions, below PREFIX (/usr/local)
+	@scripts/install.sh target/release/cbox $(installed)
 
-bench: build setup-flake ## what cbox costs in time and memory, beside other tools (see tests/bench)
+uninstall: ## remove what `make install` with the same PREFIX and DESTDIR installed
+	@scripts/install.sh --uninstall $(installed)
+
+bench: check-flake build setup-flake ## what cbox costs in time and memory, beside other tools (see tests/bench)
 	cargo build --release --locked -p nix-formats --examples
 	$(with_tools) cargo run --release --locked -p cbox-bench -- $(tables)
 
@@ -45,7 +52,7 @@ setup: ## make ready what building, booting and testing needs (see scripts/setup
 screenshots: build setup-demo ## the pictures of the documentation, from real runs (needs Chromium and tmux)
 	@scripts/screenshots.sh
 
-appliance/%: build setup-flake ## set up, build one image; others: appliance/raw, appliance/qcow2/aarch64
+appliance/%: check-flake build setup-flake ## set up, build one image; others: appliance/raw, appliance/qcow2/aarch64
 	$(with_tools) cbox --flake $(flake) $(subst /, ,$@)
 
 clean: ## remove what was built
@@ -55,10 +62,21 @@ clean: ## remove what was built
 undo: ## take back all that set-up did
 	@scripts/setup.sh --undo
 
+# What the machine lacks is said before anything is downloaded or compiled.
+check-rust:
+	@scripts/setup.sh --check rust
+
+check-flake:
+	@scripts/setup.sh --check rust $(flake_needs)
+
+check-install:
+	@scripts/install.sh --check $(installed)
+
 setup-flake:
 	@scripts/setup.sh $(flake_needs)
 
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test test-box build install bench screenshots setup clean undo setup-flake setup-demo
+.PHONY: help demo test test-box build install uninstall bench screenshots setup clean undo \
+  check-rust check-flake check-install setup-flake setup-demo

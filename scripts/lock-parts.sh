@@ -55,10 +55,10 @@ lock_arch() {
   arch=$1
   shift
   say "resolving the parts for $arch in $suite of $main"
-  apt_state "$work/$arch" "$arch" <<SOURCES
-deb [signed-by=$key] $main $suite main
-deb [signed-by=$key] $main $suite-updates main
-deb [signed-by=$key] $security $suite-security main
+  apt_state "$work/$arch" "$arch" "$key" <<SOURCES
+deb $main $suite main
+deb $main $suite-updates main
+deb $security $suite-security main
 SOURCES
   private_apt "$work/$arch" get update >&2
   kernel=$(private_apt "$work/$arch" cache depends --important "linux-image-$flavour$arch" |

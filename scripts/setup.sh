@@ -14,12 +14,17 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib/qemu.sh"
 # shellcheck source=scripts/lib/parts.sh
 . "$root/scripts/lib/parts.sh"
+# shellcheck source=scripts/lib/rust.sh
+. "$root/scripts/lib/rust.sh"
 # shellcheck source=scripts/lib/undo.sh
 . "$root/scripts/lib/undo.sh"
 
 usage() {
   cat <<'USAGE'
 usage: scripts/setup.sh [STEP…]     make these ready (all, if none is named)
+       scripts/setup.sh --check STEP…
+                                    only look whether that can be done, and say
+                                    what is missing; changes nothing
        scripts/setup.sh --undo      take everything back
 
 steps:
@@ -29,6 +34,8 @@ steps:
                               in the Nix store (parts: both)
   shellcheck                  the checker of these scripts
   curl, jq                    what the tests of the first boot run
+  rust                        Rust and a C compiler, to compile cbox: looked for,
+                              and never installed
 
 What the machine has already is used as it is. The rest is downloaded as Debian
 packages by apt and unpacked under .tools/, without root; nothing is installed
@@ -50,7 +57,7 @@ setup_tool() {
     return
   fi
   if ! prefix_have "$1"; then
-    if ! prefix_sources >/dev/null; then
+    if ! prefix_suite >/dev/null; then
       say "$1: none here, and no Debian package to take it from: left out"
       return
     fi
@@ -67,13 +74,16 @@ write_env() {
     dirs=$root/target/release
     [ ! -e "$tools/nix-dir" ] || dirs=$(cat "$tools/nix-dir"):$dirs
     [ ! -d "$tools/bin" ] || dirs=$tools/bin:$dirs
-    printf "case :\$PATH: in *':%s:'*) ;; *) PATH='%s':\$PATH ;; esac\nexport PATH\n" "$dirs" "$dirs"
+    # shellcheck disable=SC2016 # whoever reads the file expands it
+    printf 'case :$PATH: in *:%s:*) ;; *) PATH=%s:$PATH ;; esac\nexport PATH\n' \
+      "$(quoted "$dirs")" "$(quoted "$dirs")"
     if [ -e "$tools/bin/nix" ]; then
-      printf "export NIX_CONF_DIR='%s'\n" "$nix_private/conf"
-      printf "export NIX_CACHE_HOME='%s' NIX_STATE_HOME='%s'\n" "$nix_private/cache" "$nix_private/state"
+      printf 'export NIX_CONF_DIR=%s\n' "$(quoted "$nix_private/conf")"
+      printf 'export NIX_CACHE_HOME=%s NIX_STATE_HOME=%s\n' \
+        "$(quoted "$nix_private/cache")" "$(quoted "$nix_private/state")"
     fi
     if [ -d "$prefix/usr/share/qemu/firmware" ]; then
-      printf "export CBOX_FIRMWARE_DIR='%s'\n" "$prefix/usr/share"
+      printf 'export CBOX_FIRMWARE_DIR=%s\n' "$(quoted "$prefix/usr/share")"
     fi
   } | replace "$tools/env"
 }
@@ -84,6 +94,11 @@ if [ "${1-}" = --undo ]; then
   undo
   exit
 fi
+check=
+if [ "${1-}" = --check ]; then
+  check=yes
+  shift
+fi
 
 wanted=
 for step in "${@:-all}"; do
@@ -92,7 +107,7 @@ for step in "${@:-all}"; do
     qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
     parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
     parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
-    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq) wanted="$wanted $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | rust) wanted="$wanted $step" ;;
     *)
       usage >&2
       die "no such step: $step"
@@ -100,6 +115,18 @@ for step in "${@:-all}"; do
   esac
 done
 wants() { case " $wanted " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# Before anything is downloaded.
+case $root in *:*) die "the PATH takes no folder whose name has a colon: move this repository, $root" ;; esac
+if wants rust; then check_rust; fi
+if wants nix; then check_nix; fi
+for arch in x86_64 aarch64; do
+  if wants "qemu-$arch"; then check_qemu "$arch"; fi
+done
+for arch in amd64 arm64; do
+  if wants "parts-$arch"; then check_parts "$arch"; fi
+done
+[ -z "$check" ] || exit 0
 
 mkdir -p "$tools"
 if have flock; then # two at once would be in each other's way

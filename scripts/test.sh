@@ -1,5 +1,6 @@
 #!/bin/sh
-# test.sh: set-up and every check. The last line says what passed and what was left out.
+# test.sh: set-up and every check. The last line says what passed and what was left out, or which
+# check failed.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=scripts/lib/common.sh
@@ -23,19 +24,40 @@ esac
 cd "$root"
 left_out=
 
-if [ "${CBOX_SKIP_NIX-}" = 1 ]; then
-  scripts/setup.sh shellcheck curl jq
-else
-  scripts/setup.sh
-fi
+# Before anything is downloaded.
+wanted=all
+[ "${CBOX_SKIP_NIX-}" != 1 ] || wanted="shellcheck curl jq"
+# shellcheck disable=SC2086 # a list of words
+scripts/setup.sh --check rust $wanted
+for part in fmt clippy; do
+  cargo "$part" --version >/dev/null 2>&1 ||
+    die "\`cargo $part\`, one of the checks, is missing here. Run: rustup component add rustfmt clippy"
+done
+
+doing="the set-up"
+failed() {
+  code=$?
+  [ "$code" = 0 ] || say "failed: $doing, for the reason above; when it is mended, run \`make test\` again"
+}
+trap failed EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# shellcheck disable=SC2086 # a list of words
+scripts/setup.sh $wanted
 # shellcheck source=/dev/null
 . .tools/env
 
+doing="the format (\`cargo fmt --all\` mends it)"
 cargo fmt --all --check
+doing="the lints of Rust"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+doing="the lints of scripts"
 scripts/check-scripts.sh
+doing="the packages of the crates"
 scripts/check-packages.sh
 
+doing="a test"
 export CBOX_REQUIRE_TOOLS=1
 export INSTA_UPDATE=no # a snapshot that differs fails, and nothing is written
 if [ "${CBOX_SKIP_NIX-}" = 1 ]; then
@@ -47,10 +69,11 @@ else
   cargo test --workspace --locked
 fi
 
+doing="The Box"
 scripts/check-box.sh || {
   code=$?
   [ "$code" = 3 ] || exit "$code"
   left_out="$left_out${left_out:+, }The Box, evaluated and started (no inputs named, or not the machine for it: see above)"
 }
 
-say "passed: format, lints, scripts, and all tests${left_out:+ but for what was left out: $left_out}"
+say "passed: format, lints, scripts, and all tests${left_out:+ but for what was left out: $left_out}; \`make install\` installs cbox, and \`make demo\` shows it"

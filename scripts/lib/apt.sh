@@ -41,9 +41,14 @@ debian_keyring() {
   printf '%s\n' "$key"
 }
 
-# apt_state DIR ARCH: make a state folder; stdin is its sources.list
+# apt_state DIR ARCH KEY: make a state folder that trusts the file KEY alone; stdin is its
+# sources.list, which could not name a file with a blank in its path
 apt_state() {
-  mkdir -p "$1/lists/partial" "$1/cache/archives/partial" "$1/etc/none"
+  rm -rf "$1/etc/trusted"
+  mkdir -p "$1/lists/partial" "$1/cache/archives/partial" "$1/etc/none" "$1/etc/trusted"
+  form=gpg
+  if grep -q 'BEGIN PGP' "$3"; then form=asc; fi
+  cp "$3" "$1/etc/trusted/archive.$form"
   [ -e "$1/status" ] || : >"$1/status"
   replace "$1/etc/sources.list"
   replace "$1/apt.conf" <<CONF
@@ -64,6 +69,8 @@ Dir::Etc::sourcelist "sources.list";
 Dir::Etc::sourceparts "none";
 Dir::Etc::preferences "none/preferences";
 Dir::Etc::preferencesparts "none";
+Dir::Etc::trusted "none/trusted.gpg";
+Dir::Etc::trustedparts "trusted/";
 Dir::Etc::netrc "/etc/apt/auth.conf"; // a mirror's password, if it wants one
 Dir::Etc::netrcparts "/etc/apt/auth.conf.d";
 APT::Architecture "$2";

@@ -29,6 +29,17 @@ check_with() {
   say "$*"
 }
 
+# quoted TEXT: as one word of the shell, whatever is in it
+quoted() { printf '%s\n' "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"; }
+
+# at_least VERSION WANTED: the first two numbers of VERSION are those of WANTED or later
+at_least() {
+  case $1 in [0-9]*.[0-9]*) ;; *) return 1 ;; esac
+  set -- "${1%%.*}" "${1#*.}" "${2%%.*}" "${2#*.}"
+  set -- "$1" "${2%%[!0-9]*}" "$3" "${4%%[!0-9]*}"
+  [ "$1" -gt "$3" ] || { [ "$1" -eq "$3" ] && [ "$2" -ge "$4" ]; }
+}
+
 # replace FILE: write stdin to FILE in one step, so that nobody sees half of it
 replace() {
   cat >"$1.new.$$"

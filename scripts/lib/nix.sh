@@ -8,12 +8,7 @@ nix_private=$tools/nix # configuration, cache and state of the private one
 
 # nix_new_enough PROGRAM: it runs, and its version is nix_wanted or later
 nix_new_enough() {
-  version=$("$1" --version 2>/dev/null | awk 'NR == 1 { print $NF }')
-  case $version in [0-9]*.[0-9]*) ;; *) return 1 ;; esac
-  minor=${version#*.}
-  minor=${minor%%[!0-9]*}
-  [ "${version%%.*}" -gt "${nix_wanted%%.*}" ] ||
-    { [ "${version%%.*}" -eq "${nix_wanted%%.*}" ] && [ "$minor" -ge "${nix_wanted#*.}" ]; }
+  at_least "$("$1" --version 2>/dev/null | awk 'NR == 1 { print $NF }')" "$nix_wanted"
 }
 
 # nix_system: the folder of the machine's own Nix, when it is new enough
@@ -42,20 +37,29 @@ nix_by_hand() {
   die "no Nix $nix_wanted or later here, and no package to take it from without root. $hint"
 }
 
-# nix_store_dir: /nix exists and can be written; remember when it is our doing
+# check_nix: the end of the script where setup_nix could not do its work
+check_nix() {
+  if nix_system >/dev/null; then return; fi
+  prefix_have nix nix-store || prefix_suite >/dev/null || nix_by_hand
+  if [ ! -e /nix ]; then
+    [ "$(id -u)" = 0 ] ||
+      die "/nix is missing, and only root can make it; built things contain that path, so no other will do. Run once: sudo install -d -m 0755 -o $(id -un) /nix"
+  elif [ ! -w "$(ls -d /nix/store 2>/dev/null || echo /nix)" ] && [ ! -S /nix/var/nix/daemon-socket/socket ]; then
+    die "/nix belongs to $(stat -c %U /nix), and no Nix daemon runs. Run setup as that user, or once: sudo chown -R $(id -un) /nix"
+  fi
+}
+
+# nix_store_dir: makes /nix and what has to be in it; remembers when it is our doing
 nix_store_dir() {
-  if [ ! -e /nix ] && [ "$(id -u)" = 0 ]; then
+  if [ ! -e /nix ]; then
     say "making /nix, the only folder outside the repository (--undo removes it)"
     mkdir -m 0755 /nix
     : >"$tools/made-nix"
   fi
-  [ -e /nix ] || die "/nix is missing, and only root can make it; built things contain that path, so no other will do. Run once: sudo mkdir -m 0755 /nix && sudo chown \"\$USER\" /nix"
   if [ -w /nix ] && [ -z "$(ls -A /nix)" ]; then
     : >"$tools/filled-nix" # an empty folder that was made for us: --undo empties it
     mkdir -p /nix/store /nix/var/nix # without these Nix would use a store in the user's home
   fi
-  [ -w "$(ls -d /nix/store 2>/dev/null || echo /nix)" ] || [ -S /nix/var/nix/daemon-socket/socket ] ||
-    die "/nix belongs to $(stat -c %U /nix), and no Nix daemon runs. Run setup as that user, or once: sudo chown -R \"\$USER\" /nix"
 }
 
 # nix_conf: the private Nix's configuration. A binary cache that does not answer
@@ -116,7 +120,6 @@ setup_nix() {
   fi
   rm -f "$tools/nix-dir"
   if ! prefix_have nix nix-store; then
-    prefix_sources >/dev/null || nix_by_hand
     prefix_install nix-bin patchelf
     prefix_patch nix
     nix_new_enough "$tools/bin/nix" || { rm "$tools/bin/nix"; nix_by_hand; }

@@ -31,11 +31,18 @@ parts_rows() {
 # from the file's.
 part_file() { printf '%s\n' "$tools/debs/$2/$1.deb"; }
 
-# setup_parts amd64|arm64
-setup_parts() {
+# check_parts amd64|arm64: the end of the script where setup_parts could not do its work
+check_parts() {
   [ -r "$lock" ] || die "$lock is missing: run scripts/lock-parts.sh"
   rows=$(parts_rows "$1")
   [ -n "$rows" ] || die "$lock lists no parts for $1: run scripts/lock-parts.sh"
+  record=$tools/parts/$1
+  parts_there || [ -z "$(parts_missing)" ] || debian_repository debian >/dev/null
+}
+
+# setup_parts amd64|arm64
+setup_parts() {
+  rows=$(parts_rows "$1")
   record=$tools/parts/$1
   count=$(printf '%s\n' "$rows" | wc -l)
   if parts_there; then

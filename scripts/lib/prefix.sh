@@ -10,25 +10,36 @@ prefix_apt=$tools/apt # apt's lists, and a status file that knows what is unpack
 prefix_assumed="adduser bash-static debconf libdbd-sqlite3-perl libwww-curl-perl
   openssl-provider-legacy passwd perl"
 
-# prefix_sources: the sources.list of the prefix, or the end of the script where
-# there is no suite to take packages from. On Debian 12 it is Debian 13, the first
-# with Nix 2.26; a newer Debian or an Ubuntu takes its own.
-prefix_sources() {
+# prefix_suite: the suite that the prefix takes packages from, or failure where there is
+# none. On Debian 12 it is Debian 13, the first with Nix 2.26; a newer Debian or an
+# Ubuntu takes its own.
+prefix_suite() {
   { have apt-get && have dpkg-deb; } || return 1
   case "$(os ID)-$(os VERSION_CODENAME)-${DEBIAN_MIRROR:+mirror}" in
-    debian-bullseye-* | debian-bookworm-*) suite=trixie ;;
-    debian-*) suite=$(os VERSION_CODENAME) ;;
-    *-mirror) suite=trixie ;; # a relative of Debian, and a mirror of Debian's is named
-    ubuntu-*)
-      printf 'deb %s %s main universe\n' "$(repository ubuntu)" "$(os VERSION_CODENAME)" |
-        sed 's,^deb,& [signed-by=/usr/share/keyrings/ubuntu-archive-keyring.gpg],'
-      return
-      ;;
+    debian-bullseye-* | debian-bookworm-*) echo trixie ;;
+    debian-*) os VERSION_CODENAME ;;
+    *-mirror) echo trixie ;; # a relative of Debian, and a mirror of Debian's is named
+    ubuntu-*) os VERSION_CODENAME ;;
     *) return 1 ;;
   esac
-  prefix_key=$(debian_keyring "$tools/keyring")
-  prefix_uri=$(debian_repository debian)
-  printf 'deb [signed-by=%s] %s %s main\n' "$prefix_key" "$prefix_uri" "$suite"
+}
+
+# prefix_sources: apt's state for the prefix, with that suite of the machine's mirror
+prefix_sources() {
+  suite=$(prefix_suite)
+  case "$(os ID)-${DEBIAN_MIRROR:+mirror}" in
+    ubuntu-)
+      key=/usr/share/keyrings/ubuntu-archive-keyring.gpg
+      source="$(repository ubuntu) $suite main universe"
+      ;;
+    *)
+      key=$(debian_keyring "$tools/keyring")
+      main=$(debian_repository debian)
+      source="$main $suite main"
+      ;;
+  esac
+  echo "deb $source" | apt_state "$prefix_apt" "$(dpkg --print-architecture)" "$key"
+  say "reading the package lists of $source"
 }
 
 # prefix_install PACKAGE…: what is not there yet, with all libraries
@@ -48,8 +59,7 @@ prefix_install() {
     done | replace "$prefix_apt/status"
   fi
   if [ -z "$(find "$prefix_apt/etc" -name updated -mmin -720 2>/dev/null)" ]; then
-    prefix_sources | apt_state "$prefix_apt" "$(dpkg --print-architecture)"
-    say "reading the package lists of $(awk '{ print $3, $4 }' "$prefix_apt/etc/sources.list")"
+    prefix_sources
     private_apt "$prefix_apt" get update >&2 || die "apt could not read its mirror: see above"
     : >"$prefix_apt/etc/updated"
   fi
@@ -75,13 +85,13 @@ prefix_libraries() { dirname "$(find "$prefix/usr/lib" -name libc.so.6 | head -n
 prefix_wrapper() {
   program=$1
   shift
-  arguments=
-  for argument in "$@"; do
-    arguments="$arguments '$argument'"
+  words=
+  for word in "$(prefix_loader)" --library-path "$(prefix_libraries)" "$prefix/usr/bin/$program" "$@"; do
+    words="$words $(quoted "$word")"
   done
   replace "$tools/bin/$program" <<WRAPPER
 #!/bin/sh
-exec '$(prefix_loader)' --library-path '$(prefix_libraries)' '$prefix/usr/bin/$program'$arguments "\$@"
+exec$words "\$@"
 WRAPPER
   chmod +x "$tools/bin/$program"
 }

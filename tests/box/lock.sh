@@ -58,8 +58,8 @@ kernel() {
 packages() { (cd "$here/packages" && cat "$@") | grep -v '^#'; }
 
 for arch in amd64 arm64; do
-  apt_state "$state/$arch" "$arch" <<SOURCES
-deb [signed-by=$key] $main $suite main
+  apt_state "$state/$arch" "$arch" "$key" <<SOURCES
+deb $main $suite main
 SOURCES
   private_apt "$state/$arch" get -o Acquire::Check-Valid-Until=false update >&2
 done

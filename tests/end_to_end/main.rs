@@ -16,6 +16,7 @@ mod asked_for;
 mod bad_flakes;
 mod bad_lock;
 mod bad_words;
+mod bare_machine;
 mod boot;
 mod boots;
 mod build;

@@ -252,7 +252,7 @@ pub(crate) fn top() -> PathBuf {
 }
 
 /// Copies a folder, without what belongs to the developer who built there.
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     const PRIVATE: [&str; 5] = ["out", "result", ".git", "local.nix", "facter.json"];
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
