@@ -207,8 +207,7 @@ async fn follow(
     (aside, heard): (&impl Fn(Aside<'_>), &Heard),
 ) -> std::io::Result<End> {
     let (mut cleaner, mut quirks) = (Cleaner::new(), Cleaner::new());
-    // A boot loader clears the screen again and again, and the system behind it does not.
-    let mut is_cleared = false;
+    let mut reminder = Reminder::new(begun);
     // What was read and is not passed on yet. While there is some nothing is read, so that
     // a reader who is slow slows the machine and fills no memory.
     let mut pending: Option<Vec<u8>> = None;
@@ -237,10 +236,7 @@ async fn follow(
                     if text.lines().any(is_of_kernel) {
                         heard.kernel.set(true);
                     }
-                    if is_raw && clears(&bytes) {
-                        is_cleared = true;
-                    } else if is_cleared && text.lines().any(is_of_system) {
-                        is_cleared = false;
+                    if is_raw && reminder.is_due(&bytes, &text) {
                         aside(Aside::Cleared);
                     }
                     if !text.trim().is_empty() {
@@ -286,16 +282,59 @@ async fn follow(
     }
 }
 
-/// Whether the system that was booted says this, and no boot loader.
-fn is_of_system(line: &str) -> bool {
-    is_of_kernel(line) || line.starts_with("[  OK  ]") || line.contains("login:")
+/// Says when what was said before the boot is worth saying again: boot loaders clear the screen
+/// and draw on it, and when nothing is drawn any more it stays.
+struct Reminder {
+    begun: Instant,
+    /// When something was drawn last, unless it has been said since.
+    drawn: Option<Instant>,
+    /// How often it may still be said: firmware, a boot loader and a system each begin anew.
+    left: u32,
 }
 
-/// Whether `bytes` clear a screen: `ED` or a reset (ECMA-48, 8.3.39; `RIS`, 8.3.105).
-fn clears(bytes: &[u8]) -> bool {
-    const CLEAR: [&[u8]; 4] = [b"\x1b[2J", b"\x1b[J", b"\x1b[0J", b"\x1bc"];
-    let has = |mark: &[u8]| bytes.windows(mark.len()).any(|part| part == mark);
-    CLEAR.iter().any(|mark| has(mark))
+impl Reminder {
+    /// How long nothing is drawn behind a boot loader.
+    const SETTLED: Duration = Duration::from_secs(1);
+
+    /// How long a machine boots. What is drawn later is the user's own affair.
+    const BOOTS: Duration = Duration::from_secs(300);
+
+    fn new(begun: Instant) -> Self {
+        Self {
+            begun,
+            drawn: None,
+            left: 3,
+        }
+    }
+
+    /// Takes what the machine prints, as it is and as text.
+    fn is_due(&mut self, bytes: &[u8], text: &str) -> bool {
+        if draws(bytes) {
+            self.drawn = Some(Instant::now());
+            return false;
+        }
+        let is_settled = |drawn: &mut Instant| drawn.elapsed() >= Self::SETTLED;
+        let is_due = !text.trim().is_empty()
+            && self.left > 0
+            && self.begun.elapsed() < Self::BOOTS
+            && self.drawn.take_if(is_settled).is_some();
+        self.left -= u32::from(is_due);
+        is_due
+    }
+}
+
+/// Whether `bytes` clear the screen or move the cursor about on it (ECMA-48, 8.3.21, 8.3.39;
+/// `RIS`, 8.3.105).
+fn draws(bytes: &[u8]) -> bool {
+    let mut sequences = bytes.split(|&byte| byte == 0x1b).skip(1);
+    sequences.any(|sequence| match sequence {
+        [b'c', ..] => true,
+        [b'[', rest @ ..] => {
+            let end = rest.iter().find(|byte| byte.is_ascii_alphabetic());
+            matches!(end, Some(b'H' | b'J'))
+        }
+        _ => false,
+    })
 }
 
 async fn pass_on(
@@ -350,5 +389,26 @@ pub fn seconds(duration: Duration) -> String {
         format!("{} s", duration.as_secs())
     } else {
         format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_is_told_from_what_is_printed() {
+        for drawn in ["\x1b[2J", "a\x1b[1;2Hb", "\x1b[J", "\x1bc", "\x1b[m\x1b[H"] {
+            assert!(draws(drawn.as_bytes()), "{drawn:?}");
+        }
+        for printed in [
+            "[    0.000000] a",
+            "\x1b[1;31mred\x1b[0m",
+            "\x1b[K",
+            "\x1b[?25h",
+            "cH",
+        ] {
+            assert!(!draws(printed.as_bytes()), "{printed:?}");
+        }
     }
 }
