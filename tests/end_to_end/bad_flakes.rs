@@ -203,6 +203,34 @@ fn a_link_that_is_a_folder_is_named_before_anything_is_built() {
 }
 
 #[test]
+fn what_is_in_the_way_of_a_link_is_named_before_anything_is_evaluated() {
+    let place = Place::flake(&tiny::scripts(&[("box", "echo >$out")]));
+    place.write("out/note", "mine");
+    let link = place.path("out/hosts-box");
+    std::os::unix::fs::symlink("note", &link).unwrap();
+    let run = fails(
+        &place,
+        &BUILD,
+        10,
+        &["it is a link to note", "hint: move it"],
+    );
+    assert!(!run.stderr.contains("evaluat"), "{run}");
+    std::fs::remove_file(&link).unwrap();
+    place.write("out/hosts-box.json/note", "mine");
+    let run = fails(
+        &place,
+        &BUILD,
+        10,
+        &["hosts-box.json is in the way: it is a folder"],
+    );
+    assert!(!run.stderr.contains("evaluat"), "{run}");
+    std::fs::remove_dir_all(place.path("out/hosts-box.json")).unwrap();
+    // A link into the store is replaced, whoever made it.
+    std::os::unix::fs::symlink("/nix/store/gone", &link).unwrap();
+    place.ask(&BUILD);
+}
+
+#[test]
 fn a_record_of_a_newer_cbox_is_not_replaced() {
     let script = format!("echo {} >$out", unique());
     let place = Place::flake(&tiny::scripts(&[("box", &script)]));

@@ -168,7 +168,7 @@ fn what_cannot_be_is_one_sentence_and_changes_nothing() {
         (
             &[iso, "/dev/nothing-here", "--dry-run"],
             2,
-            &["there is not a drive /dev/nothing-here"],
+            &["there is no drive /dev/nothing-here"],
         ),
         (
             &[iso, "nothing-here", "--file"],
@@ -542,7 +542,7 @@ fn a_partition_is_no_drive() {
         .flash(&device.device, &["--erase", device.name()])
         .run()
         .ok();
-    run.says(&["warning: the kernel still knows the old partitions"]);
+    run.says(&["warning: the kernel still has the old partitions"]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn what_was_built_is_named_in_words() {
         "flash appliance --file iso ../disk.img --dry-run",
         "flash appliance/iso ../disk.img --file --dry-run",
     );
-    assert!(flash.contains("for appliance/iso"), "{flash}");
+    assert!(flash.contains("to write appliance/iso"), "{flash}");
     let system = native();
     fails(
         &place,
@@ -289,4 +289,34 @@ fn a_broken_cbox_toml_is_an_error_for_those_who_need_it() {
             fails(&place, args, 3, words);
         }
     }
+}
+
+#[test]
+fn commands_in_hints_can_be_pasted() {
+    let place = Place::minibox_in("it's here");
+    let flake = place.path("").into_os_string().into_string().unwrap();
+    let boot = [
+        "--flake",
+        &flake,
+        "boot",
+        "appliance",
+        "iso",
+        "--out-dir",
+        "o",
+    ];
+    let run = place.cbox(&boot).folder(&place.folder()).run().code(9);
+    let quoted = flake.replace('\'', r"'\''");
+    run.says(&[&format!(
+        "`cbox --flake '{quoted}' appliance iso --out-dir o`"
+    )]);
+}
+
+#[test]
+fn what_several_hosts_have_in_common_is_said_once() {
+    let place = Place::minibox();
+    place.edit("modules/default.nix", "{", "{ nothing = throw \"shared\";");
+    let build = ["build", "mini-arm64", "mini-thinkcentre", "--drv"];
+    let run = place.cbox(&build).run().code(7);
+    let run = run.says(&["hosts `mini-arm64` and `mini-thinkcentre` do not evaluate: shared"]);
+    assert_eq!(run.stderr.matches("shared").count(), 2, "{run}");
 }

@@ -157,11 +157,11 @@ mod tests {
         fs::write(store.physical(first).unwrap(), &EMPTY[..40]).unwrap();
         assert_eq!(
             fault(&store, first),
-            format!("the derivation {first} cannot be used: it is cut short after 40 bytes")
+            format!("the derivation {first} cannot be used: it ends too early, after 40 bytes")
         );
         fs::write(store.physical(first).unwrap(), "{}").unwrap();
         assert!(
-            fault(&store, first).contains("it is no derivation: `Derive([` expected at byte 0")
+            fault(&store, first).contains("it is not a derivation: expected `Derive([` at byte 0")
         );
         fs::remove_file(store.physical(last).unwrap()).unwrap();
         fs::write(store.physical(first).unwrap(), EMPTY).unwrap();

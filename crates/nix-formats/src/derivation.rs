@@ -24,10 +24,10 @@ const DYNAMIC: &[u8] = b"DrvWithVersion(";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DerivationError {
     /// It ends before it is complete.
-    #[error("it is cut short after {0} bytes")]
+    #[error("it ends too early, after {0} bytes")]
     CutShort(usize),
     /// Something else stands where the format has one thing only.
-    #[error("it is no derivation: {expected} expected at byte {offset}")]
+    #[error("it is not a derivation: expected {expected} at byte {offset}")]
     Unexpected {
         /// Where, in bytes from 0.
         offset: usize,

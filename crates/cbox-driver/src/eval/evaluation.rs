@@ -97,7 +97,7 @@ impl Evaluator<'_> {
     /// Shows what Nix said while it evaluated `what` to those who want to know all.
     fn tell(&self, said: &Messages, snapshot: &Snapshot, what: &str) {
         let (reporter, origin) = (self.session.reporter, &snapshot.checkout);
-        let top = origin.shown(self.session.environment, &origin.project.top);
+        let top = origin.display_path(self.session.environment, &origin.project.top);
         let top = top.trim_end_matches('/');
         let staged = snapshot.staged.path.as_str();
         for line in said.lines() {

@@ -67,7 +67,9 @@ impl<'a> Evaluator<'a> {
                 return;
             };
             let file = snapshot.checkout.project.top.join(&read.file);
-            let file = snapshot.checkout.shown(self.session.environment, &file);
+            let file = snapshot
+                .checkout
+                .display_path(self.session.environment, &file);
             self.session.reporter.note(&format!(
                 "{file}:{} reads {}, which the staged source does not have: plain Nix gives another \
                  derivation on a clean commit, and `--stamp` is the way to pass the commit on",

@@ -74,7 +74,7 @@ impl Checkout {
     }
 
     /// `path` of this version as the user would name it.
-    pub fn shown(&self, environment: &Environment, path: &Utf8Path) -> String {
+    pub fn display_path(&self, environment: &Environment, path: &Utf8Path) -> String {
         match &self.commit {
             None => environment.display_path(path).into_string(),
             Some(commit) => {

@@ -371,9 +371,10 @@ impl<'a> Version<'a> {
     pub fn baseline_file(&self) -> Result<BaselineFile, Error> {
         let origin = &self.checkout;
         let folder = &origin.project.folder;
-        let shown = origin.shown(self.session.environment, &folder.join(baseline::FILE));
+        let display_path =
+            origin.display_path(self.session.environment, &folder.join(baseline::FILE));
         let tracked = self.baseline_tracked;
-        BaselineFile::read(folder, shown, origin.is_commit(), tracked)
+        BaselineFile::read(folder, display_path, origin.is_commit(), tracked)
     }
 
     /// What its `baseline.json` says; `None` where there is none.

@@ -12,7 +12,7 @@ use crate::commands::{command_line, context::Context};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: cbox man ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// Where they go
+    /// The folder to write them to
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: Utf8PathBuf,
 }

@@ -38,7 +38,7 @@ pub(crate) struct GlobalOptions {
 /// for every command.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RepeatedOptions {
-    /// Show the logs of builds and the warnings of evaluations; twice: every command that is run
+    /// Show build logs and evaluation warnings; given twice, also every command that is run
     #[arg(display_order = SHARED, short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(flatten)]

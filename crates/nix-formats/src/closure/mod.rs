@@ -25,7 +25,7 @@ pub struct PathInfos(HashMap<String, Info>);
 
 /// Why a closure is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("nothing is said of {0}")]
+#[error("nothing is known of {0}")]
 pub struct Missing(String);
 
 impl PathInfos {
@@ -76,7 +76,7 @@ impl PathInfos {
     /// What `root`, a store path, needs.
     ///
     /// # Errors
-    /// When nothing is said of one of the paths.
+    /// When nothing is known of one of the paths.
     pub fn closure(&self, root: &str) -> Result<Closure, Missing> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut queue = VecDeque::new();
@@ -314,7 +314,7 @@ mod tests {
             assert_eq!(closure.way(1), [1]);
             assert_eq!(
                 infos.closure("/nix/store/c-z").unwrap_err().to_string(),
-                "nothing is said of c-z"
+                "nothing is known of c-z"
             );
         }
         for bad in ["", "3", "{\"a\":{}}", "[{}]"] {

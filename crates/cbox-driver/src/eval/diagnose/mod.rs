@@ -82,7 +82,7 @@ pub fn of_build<'s>(
     };
     let checkout = &snapshot.checkout;
     let file = checkout.project.top.join(&found.file);
-    let file = checkout.shown(evaluator.session.environment, &file);
+    let file = checkout.display_path(evaluator.session.environment, &file);
     let mut error = Error::from(error).at(Some(Place::of(&found)));
     let text = found.with_excerpt();
     let (_, place) = text.split_at(found.source.len() + 1 + found.file.len());
@@ -121,7 +121,7 @@ pub(crate) fn in_users_terms(
     };
     let mut error = Error::from(error).at(place);
     let display_path = |path: &Utf8Path| {
-        let display_path = checkout.shown(environment, path);
+        let display_path = checkout.display_path(environment, path);
         display_path.trim_end_matches('/').to_owned()
     };
     let (store, root) = (staged.path.as_str(), store_root.as_str());

@@ -26,7 +26,7 @@ pub async fn why(
     let display_path = |path: &Path| {
         let path = Utf8Path::from_path(path)?;
         let whole = origin.project.top.join(path);
-        Some(origin.shown(session.environment, &whole))
+        Some(origin.display_path(session.environment, &whole))
     };
     *file = display_path(&path)?;
     if tree.contains(&path) {
