@@ -1,6 +1,6 @@
 //! The one place where processes start.
 //!
-//! A child reads nothing, speaks English, leads a process group of its own and is
+//! A child reads nothing but what it is given, speaks English, leads a process group of its own and is
 //! always waited for. A signal to cbox reaches the whole group; what does not end is
 //! killed. Output is bounded: a child that writes without end fills no memory.
 //! [`running`] has those that are read from while they run.
@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::process::{Pid, kill_process_group};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{Interrupt, NixError, lines::read_lines};
 
@@ -38,6 +38,8 @@ pub struct Command {
     folder: Option<PathBuf>,
     set: Vec<(&'static str, OsString)>,
     unset: &'static [&'static str],
+    /// What it reads on its standard input.
+    input: Vec<u8>,
 }
 
 /// What a command gave that ended well.
@@ -61,6 +63,7 @@ impl Command {
             folder: None,
             set: vec![],
             unset: &[],
+            input: vec![],
         }
     }
 
@@ -82,6 +85,13 @@ impl Command {
     #[must_use]
     pub fn without(mut self, names: &'static [&'static str]) -> Self {
         self.unset = names;
+        self
+    }
+
+    /// Gives it this to read, where it is run to its end.
+    #[must_use]
+    pub fn reading(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
         self
     }
 
@@ -159,7 +169,8 @@ impl Command {
             source,
         };
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let mut bytes = Vec::new();
         let mut tail = Tail::default();
         let work = async {
@@ -185,7 +196,13 @@ impl Command {
                     None => Ok(()),
                 }
             };
-            let (read_out, read_err) = tokio::join!(read_stdout, read_stderr);
+            let feed = async {
+                if let Some(mut stdin) = stdin {
+                    // One that reads no further says why by how it ends.
+                    let _read = stdin.write_all(&self.input).await;
+                }
+            };
+            let (read_out, read_err, ()) = tokio::join!(read_stdout, read_stderr, feed);
             read_out.and(read_err)?;
             child.wait().await
         };
@@ -225,7 +242,8 @@ impl Command {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         match terminal.map(Terminal::for_child) {
-            None => command.stdin(Stdio::null()).process_group(0),
+            None if self.input.is_empty() => command.stdin(Stdio::null()).process_group(0),
+            None => command.stdin(Stdio::piped()).process_group(0),
             Some(Ok(terminal)) => command.stdin(terminal),
             Some(Err(source)) => {
                 return Err(NixError::Start {

@@ -16,6 +16,9 @@ pub struct Change {
     pub path: PathBuf,
     /// Whether it is a submodule: another commit of it, or changes inside.
     pub submodule: bool,
+    /// Whether `git add --intent-to-add` is all that git knows of it: the index has the name
+    /// and not the content.
+    pub intended: bool,
 }
 
 impl Repository {
@@ -25,46 +28,36 @@ impl Repository {
     /// # Errors
     /// When git is missing or refuses.
     pub async fn changes(&self, interrupt: &Interrupt) -> Result<Vec<Change>, NixError> {
-        let command = self.git(["status", "--porcelain=v2", "-z", "--untracked-files=no"]);
+        let command = self.git([
+            "status",
+            "--porcelain=v2",
+            "-z",
+            "--no-renames",
+            "--untracked-files=no",
+        ]);
         Ok(parse(&command.run(interrupt).await?.stdout))
     }
 }
 
-/// Reads `git status --porcelain=v2 -z` (git-status(1), "Porcelain Format Version 2" and
-/// "Pathname Format Notes and -z"). Entries of kinds to come are passed by.
+/// Reads `git status --porcelain=v2 -z` without renames (git-status(1), "Porcelain Format
+/// Version 2" and "Pathname Format Notes and -z"). Entries of kinds to come are passed by.
 fn parse(answer: &[u8]) -> Vec<Change> {
-    let path = |bytes: &[u8]| Path::new(OsStr::from_bytes(bytes)).to_owned();
-    let mut entries = answer.split(|&byte| byte == 0);
-    let mut changes = Vec::new();
-    while let Some(entry) = entries.next() {
+    let entries = answer.split(|&byte| byte == 0);
+    let changes = entries.filter_map(|entry| {
         // How many fields stand before the path, in which spaces mean nothing.
-        let before = match entry.first() {
-            Some(b'1') => 8,
-            Some(b'2') => 9,
-            Some(b'u') => 10,
-            _ => continue,
+        let before = match entry.first()? {
+            b'1' => 8,
+            b'u' => 10,
+            _ => return None,
         };
         let fields: Vec<&[u8]> = entry.splitn(before + 1, |&byte| byte == b' ').collect();
-        let (Some(state), Some(name)) = (fields.get(2), fields.get(before)) else {
-            continue;
-        };
-        let submodule = state.starts_with(b"S");
-        changes.push(Change {
-            path: path(name),
-            submodule,
-        });
-        // The name before follows; a copy leaves the file of that name as it is.
-        if entry.first() == Some(&b'2')
-            && let Some(old) = entries.next()
-            && fields.get(8).is_some_and(|score| score.starts_with(b"R"))
-        {
-            changes.push(Change {
-                path: path(old),
-                submodule,
-            });
-        }
-    }
-    changes
+        Some(Change {
+            path: Path::new(OsStr::from_bytes(fields.get(before)?)).to_owned(),
+            submodule: fields[2].starts_with(b"S"),
+            intended: fields[1] == b".A",
+        })
+    });
+    changes.collect()
 }
 
 #[cfg(test)]
@@ -76,24 +69,24 @@ mod tests {
         let answer = b"# branch.oid abc\0\
             1 .M N... 100644 100644 100644 aaa bbb a file\0\
             1 A. N... 000000 100644 100644 000 bbb new\nline\0\
-            2 R. N... 100644 100644 100644 aaa bbb R100 to here\0from there\0\
-            2 C. N... 100644 100644 100644 aaa bbb C75 copy\x001 original\0\
+            1 .A N... 000000 000000 100644 000 000 intended\0\
             u UU N... 100644 100644 100644 100644 aaa bbb ccc both\xff\0\
             1 .M S.M. 160000 160000 160000 aaa bbb sub\0\
             ? untracked\0! ignored\x001 short\0";
-        let expected: [(&[u8], bool); 7] = [
-            (b"a file", false),
-            (b"new\nline", false),
-            (b"to here", false),
-            (b"from there", false),
-            (b"copy", false),
-            (b"both\xff", false),
-            (b"sub", true),
+        let expected: [(&[u8], bool, bool); 5] = [
+            (b"a file", false, false),
+            (b"new\nline", false, false),
+            (b"intended", false, true),
+            (b"both\xff", false, false),
+            (b"sub", true, false),
         ];
         let changes = parse(answer);
-        let found: Vec<(&[u8], bool)> = changes
+        let found: Vec<(&[u8], bool, bool)> = changes
             .iter()
-            .map(|change| (change.path.as_os_str().as_bytes(), change.submodule))
+            .map(|change| {
+                let path = change.path.as_os_str().as_bytes();
+                (path, change.submodule, change.intended)
+            })
             .collect();
         assert_eq!(found, expected);
         assert_eq!(parse(b""), []);

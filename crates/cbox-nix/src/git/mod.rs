@@ -3,6 +3,7 @@
 
 mod changes;
 mod diff;
+mod history;
 #[cfg(test)]
 mod real_repositories;
 mod revision;
@@ -15,6 +16,7 @@ use std::{
 
 pub use changes::Change;
 pub use diff::AddedLine;
+pub use history::FileChange;
 
 use crate::{Interrupt, NixError, process::Command};
 

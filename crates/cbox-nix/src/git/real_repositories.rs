@@ -353,11 +353,130 @@ fn a_submodule_is_told_from_a_file() {
     let expected = Change {
         path: "module".into(),
         submodule: true,
+        intended: false,
     };
     let changes = || run(place.repository.changes(&Interrupt::never())).unwrap();
     assert_eq!(changes().first(), Some(&expected));
     git(&inner, &["commit", "-q", "-a", "-m", "inner"]);
     assert_eq!(changes(), [expected]);
+}
+
+#[test]
+fn a_file_that_is_only_meant_to_be_added_is_told_from_an_added_one() {
+    let place = Place::new();
+    place.commit("one");
+    place.write("added", "1\n");
+    place.git(&["add", "added"]);
+    place.write("meant", "1\n");
+    place.git(&["add", "--intent-to-add", "meant"]);
+    let changes = run(place.repository.changes(&Interrupt::never())).unwrap();
+    let meant = changes.iter().filter(|change| change.intended);
+    let meant: Vec<&Path> = meant.map(|change| change.path.as_path()).collect();
+    assert_eq!((changes.len(), meant), (2, vec![Path::new("meant")]));
+}
+
+/// The history of `path` up to `commit`, each blob as what it says.
+fn history(place: &Place, path: &str, commit: &str) -> Vec<String> {
+    let repository = &place.repository;
+    let never = Interrupt::never();
+    let changes = run(repository.file_history(Path::new(path), commit, &never)).unwrap();
+    let blobs = changes
+        .iter()
+        .flat_map(|change| [&change.before, &change.after]);
+    let blobs = blobs.flatten().cloned().collect();
+    let contents = run(repository.contents(&blobs, &never)).unwrap();
+    let told = |blob: &Option<String>| match blob {
+        Some(blob) => String::from_utf8_lossy(&contents[blob]).trim().to_owned(),
+        None => "-".to_owned(),
+    };
+    let lines = changes.iter().map(|change| {
+        let root = if change.is_root { " (root)" } else { "" };
+        let (before, after) = (told(&change.before), told(&change.after));
+        format!("{}{root} {before} {after}", change.commit)
+    });
+    lines.collect()
+}
+
+/// A repository with a file that several branches change, and what its history says.
+fn with_history() -> (Place, Vec<String>) {
+    let place = Place::new();
+    place.write("d/f*", "1\n");
+    place.write("d/fx", "of no interest\n");
+    let one = place.commit("one");
+    place.git(&["checkout", "-q", "-b", "side"]);
+    place.write("d/f*", "2\n");
+    let side = place.commit("side");
+    place.git(&["checkout", "-q", "main"]);
+    place.write("d/fx", "3\n");
+    place.commit("elsewhere");
+    place.git(&["merge", "-q", "--no-edit", "side"]);
+    let merge = place.git(&["rev-parse", "HEAD"]);
+    place.git(&["rm", "-q", "d/f*"]);
+    let gone = place.commit("gone");
+    let expected = vec![
+        format!("{gone} 2 -"),
+        format!("{merge} 1 2"),
+        format!("{side} 1 2"),
+        format!("{one} (root) - 1"),
+    ];
+    (place, expected)
+}
+
+#[test]
+fn the_history_of_a_file_has_merges_and_is_that_of_a_configured_git_too() {
+    let (place, expected) = with_history();
+    assert_eq!(history(&place, "d/f*", "HEAD"), expected);
+    for (setting, value) in [
+        ("log.follow", "true"),
+        ("log.showRoot", "false"),
+        ("log.showSignature", "true"),
+        ("log.diffMerges", "off"),
+        ("log.decorate", "full"),
+        ("log.date", "raw"),
+        ("diff.relative", "true"),
+        ("diff.renames", "copies"),
+        ("format.pretty", "fuller"),
+        ("format.notes", "true"),
+        ("color.ui", "always"),
+    ] {
+        place.git(&["config", setting, value]);
+        assert_eq!(history(&place, "d/f*", "HEAD"), expected, "{setting}");
+    }
+    assert_eq!(history(&place, "d/none", "HEAD"), [""; 0]);
+}
+
+#[test]
+fn what_a_partial_clone_lacks_of_a_history_is_fetched_at_once() {
+    let (place, expected) = with_history();
+    place.git(&["config", "uploadpack.allowFilter", "true"]);
+    let folder = tempfile::tempdir().unwrap();
+    let from = format!("file://{}", place.folder.path().display());
+    let clone = ["clone", "-q", "--no-checkout", "--filter=blob:none"];
+    git(folder.path(), &[&clone[..], &[&from, "."]].concat());
+    let clone = Place::at(folder);
+    let packs = || {
+        let folder = clone.folder.path().join(".git/objects/pack");
+        let names = fs::read_dir(folder).unwrap();
+        names
+            .filter(|name| name.as_ref().unwrap().path().extension() == Some("pack".as_ref()))
+            .count()
+    };
+    let before = packs();
+    assert_eq!(history(&clone, "d/f*", "HEAD"), expected);
+    assert_eq!(packs(), before + 1, "both blobs came in one pack");
+    assert_eq!(history(&clone, "d/f*", "HEAD"), expected);
+    assert_eq!(packs(), before + 1, "they are there now");
+}
+
+#[test]
+fn the_history_of_a_shallow_clone_begins_where_it_ends() {
+    let (place, _) = with_history();
+    place.git(&["revert", "--no-edit", "HEAD"]);
+    let clone = place.shallow();
+    assert!(run(clone.repository.is_shallow(&Interrupt::never())).unwrap());
+    let head = clone.git(&["rev-parse", "HEAD"]);
+    let expected = [format!("{head} (root) - 2")];
+    assert_eq!(history(&clone, "d/f*", "HEAD"), expected);
 }
 
 #[test]

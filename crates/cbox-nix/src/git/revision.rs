@@ -127,7 +127,10 @@ impl Repository {
     }
 
     /// Whether the repository holds only a part of its history.
-    async fn is_shallow(&self, interrupt: &Interrupt) -> Result<bool, NixError> {
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn is_shallow(&self, interrupt: &Interrupt) -> Result<bool, NixError> {
         let command = self.git(["rev-parse", "--is-shallow-repository"]);
         Ok(command.run(interrupt).await?.stdout.trim_ascii() == b"true")
     }
