@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
 };
 
-use crate::support::place::Place;
+use crate::support::{place::Place, stand_in::count};
 
 use super::{BASELINE, accept, accepted, baseline, commit, entry, hosts, set, verdicts, verify};
 
@@ -14,7 +14,7 @@ fn block(place: &Place, host: &str) -> Vec<String> {
     let text = place.read(BASELINE);
     let lines = text.lines();
     let from = lines.skip_while(|line| line.trim() != format!("\"{host}\": {{"));
-    from.take(6).map(str::to_owned).collect()
+    from.take(5).map(str::to_owned).collect()
 }
 
 #[test]
@@ -23,7 +23,6 @@ fn each_host_is_a_block_in_the_order_of_their_names() {
     let run = place.cbox(&["accept"]).run().ok();
     assert_eq!(verdicts(&run), ["added a", "added b"]);
     assert!(run.stderr.contains("wrote baseline.json"), "{run}");
-    let head = commit(&place, "HEAD");
     let part = |host: &str| {
         let drv = place.drv(&["build", &format!("hosts/{host}")]);
         let out = place.plain_eval(&format!(
@@ -32,13 +31,13 @@ fn each_host_is_a_block_in_the_order_of_their_names() {
         let system = crate::support::nix::native();
         format!(
             "    \"{host}\": {{\n      \"system\": \"{system}\",\n      \"drvPath\": \"{drv}\",\n      \
-             \"outPath\": \"{out}\",\n      \"flakeLock\": null,\n      \"revision\": \"{head}\"\n    }}"
+             \"outPath\": \"{out}\",\n      \"flakeLock\": null\n    }}"
         )
     };
     assert_eq!(
         place.read(BASELINE),
         format!(
-            "{{\n  \"schema\": 1,\n  \"hosts\": {{\n{},\n{}\n  }}\n}}\n",
+            "{{\n  \"schema\": 2,\n  \"hosts\": {{\n{},\n{}\n  }}\n}}\n",
             part("a"),
             part("b")
         )
@@ -49,16 +48,30 @@ fn each_host_is_a_block_in_the_order_of_their_names() {
 }
 
 #[test]
-fn what_changed_is_said_and_the_host_passes_from_then_on() {
+fn a_change_and_its_record_are_one_commit() {
     let place = accepted(&[("box", "echo one >$out")]);
     set(&place, "box", "echo two >$out");
-    place.commit("two");
     let run = place.cbox(&["accept"]).run().ok();
     assert_eq!(verdicts(&run), ["changed box"]);
     assert!(run.stdout.contains("echo two"), "{run}");
-    let run = verify(&place, &[]).run().ok();
-    assert_eq!(verdicts(&run), ["unchanged box"]);
-    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+    run.says(&["wrote baseline.json: commit it with the change"]);
+    place.git(&["commit", "--quiet", "--all", "--message", "two"]);
+    let clone = place.beside("clone");
+    place.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
+    for args in [&[][..], &["--rev", "HEAD"]] {
+        let run = verify(&place, args).folder(&clone).run().ok();
+        assert_eq!(run.lines(), ["unchanged  box"]);
+    }
+}
+
+#[test]
+fn what_is_staged_in_part_is_judged_as_it_is_on_disk() {
+    let place = accepted(&[("box", "echo one >$out")]);
+    set(&place, "box", "echo two >$out");
+    place.git(&["add", "hosts"]);
+    set(&place, "box", "echo three >$out");
+    let run = place.cbox(&["accept"]).run().ok();
+    assert!(run.stdout.contains("echo three"), "{run}");
 }
 
 #[test]
@@ -67,57 +80,179 @@ fn verify_hosts_never_writes_the_baseline() {
     let refused = verify(&place, &["--accept"]).run().code(2);
     refused.says(&["--accept"]);
     assert!(!place.path(BASELINE).exists());
-    verify(&place, &["--dirty"]).run().code(2);
+}
+
+/// A flake with a host that takes up what there is in `extra/`.
+fn with_extras() -> Place {
+    let place = hosts(&[]);
+    let names = "${toString (builtins.attrNames (builtins.readDir ../../extra))}";
+    let host = crate::support::tiny::script_host("box", "NAMES").replace("NAMES", names);
+    place.write("hosts/box/default.nix", host);
+    place.write("extra/one", "");
+    place.commit("with extras");
+    accept(&place);
+    place
 }
 
 #[test]
-fn uncommitted_changes_are_refused_by_name_before_anything_is_evaluated() {
-    let place = accepted(&[("a", ":"), ("b", ":")]);
+fn untracked_files_are_named_and_refused_only_if_a_host_would_be_another_one() {
+    let place = with_extras();
     let text = place.read(BASELINE);
-    set(&place, "a", "echo unstaged");
-    set(&place, "b", "echo staged");
-    place.git(&["add", "hosts/b"]);
-    let log = place.log_nix();
-    place.cbox(&["accept"]).run().code(6).says(&[
-        "error: the working tree has uncommitted changes: hosts/a/default.nix, hosts/b/default.nix",
-        "hint: commit them first; `--dirty` accepts all the same",
+    place.write("note.txt", "");
+    place.write("hosts/new/default.nix", "throw \"not yet\"");
+    place.cbox(&["accept"]).run().ok().says(&[
+        "staged by a build, and not judged since git does not track them: \
+         hosts/new/default.nix, note.txt\n",
+        "baseline.json says so already",
     ]);
-    assert_eq!(log.take(), [""; 0], "Nix is not even called");
+    fs::remove_file(place.path("note.txt")).unwrap();
+    place.write("extra/two", "");
+    set(&place, "other", ":");
+    place.git(&["add", "hosts/other"]);
+    place.cbox(&["accept"]).run().code(6).says(&[
+        "error: box would build something else with files that git does not track: extra/two, \
+         hosts/new/default.nix\n",
+        "hint: `git add` those that belong to the change",
+    ]);
     assert_eq!(place.read(BASELINE), text);
+    // What a build leaves out is no concern of it.
+    place.write(".gitignore", "/out/\n/extra/two\n");
+    place.cbox(&["accept"]).run().ok();
+    place.write(".gitignore", "/out/\n");
+    place.git(&["add", "extra"]);
+    let run = place.cbox(&["accept"]).run().ok();
+    assert_eq!(verdicts(&run), ["changed box", "unchanged other"]);
 }
 
 #[test]
-fn the_baseline_itself_and_untracked_files_are_no_changes() {
+fn a_file_that_breaks_a_host_is_refused_too() {
+    let place = with_extras();
+    place.write("flake.lock", "no lock");
+    place.cbox(&["accept"]).run().code(6).says(&[
+        "error: box would build something else with files that git does not track: flake.lock",
+    ]);
+}
+
+#[test]
+fn files_that_are_only_meant_to_be_added_are_named_and_refused_in_the_same_way() {
+    let place = with_extras();
+    place.write("note.txt", "");
+    place.write("extra/two", "");
+    place.git(&["add", "--intent-to-add", "note.txt"]);
+    place.cbox(&["accept"]).run().code(6); // extra/two is not even that
+    place.git(&["add", "--intent-to-add", "extra/two"]);
+    let named =
+        "judged, but only added with `git add -N`, so a commit may lack them: extra/two, note.txt";
+    let run = place.cbox(&["accept"]).run().code(6).says(&[
+        named,
+        "error: box would build something else without files that were only added with \
+         `git add -N`: extra/two, note.txt\n",
+    ]);
+    // As the hint says.
+    let hint = run.stderr.split("hint: `").nth(1).unwrap();
+    let command = hint.split('`').next().unwrap();
+    place.call("sh").args(["-c", command]).run().ok();
+    let run = place.cbox(&["accept"]).run().ok();
+    assert!(!run.stderr.contains("may lack"), "{run}");
+    place.write("other.txt", "");
+    place.git(&["add", "--intent-to-add", "other.txt"]);
+    place.cbox(&["accept"]).run().ok().says(&["other.txt"]);
+}
+
+#[test]
+fn nothing_more_is_evaluated_where_all_files_are_tracked() {
+    let place = accepted(&[("a", ":"), ("b", ":")]);
+    set(&place, "a", "echo other");
+    let log = place.log_nix();
+    let evaluated = || {
+        place.cbox(&["accept", "--no-cache"]).run().ok();
+        count(&log.take(), " --apply ")
+    };
+    assert_eq!(evaluated(), 2, "each host once");
+    place.write("note.txt", "");
+    assert_eq!(evaluated(), 4, "with it and without it");
+}
+
+#[test]
+fn a_tree_that_changes_meanwhile_is_not_accepted() {
     let place = accepted(&[("box", ":")]);
     let text = place.read(BASELINE);
-    fs::remove_file(place.path(BASELINE)).unwrap();
-    place.write("note.txt", "untracked");
-    place.cbox(&["accept"]).run().ok();
-    assert_eq!(place.read(BASELINE).lines().count(), text.lines().count());
-    assert!(!entry(&place, "box", "revision").ends_with("-dirty"));
+    let real = crate::support::nix::real();
+    // The host is changed by hand while it is evaluated.
+    place.stand_in(
+        "nix",
+        &format!(
+            "case \" $* \" in *' --apply '*) echo >>{}; esac\nexec '{}' \"$@\"",
+            place.path("hosts/box/default.nix").display(),
+            real.display()
+        ),
+    );
+    set(&place, "box", "echo other");
+    place.cbox(&["accept"]).run().ok().says(&["wrote"]);
+    assert_ne!(place.read(BASELINE), text, "an empty line changes no host");
+    place.stand_in(
+        "nix",
+        &format!(
+            "case \" $* \" in *' --apply '*) sed -i s/other/more/ {}; esac\nexec '{}' \"$@\"",
+            place.path("hosts/box/default.nix").display(),
+            real.display()
+        ),
+    );
+    set(&place, "box", "echo yet other");
+    place.cbox(&["accept"]).run().code(6).says(&[
+        "error: the tree changed while the hosts were evaluated",
+        "hint: run `cbox accept` again",
+    ]);
 }
 
 #[test]
-fn what_is_accepted_dirty_says_so() {
-    let place = accepted(&[("box", ":")]);
-    set(&place, "box", "echo other");
-    place.cbox(&["accept", "--dirty"]).run().ok();
-    let head = commit(&place, "HEAD");
-    assert_eq!(entry(&place, "box", "revision"), format!("{head}-dirty"));
-    let run = verify(&place, &[]).run().ok();
-    assert_eq!(verdicts(&run), ["unchanged box"]);
+fn a_record_of_the_first_schema_is_read_and_becomes_one_of_today() {
+    let place = accepted(&[("a", ":"), ("b", ":")]);
+    let today = place.read(BASELINE);
+    let revision = format!(
+        "\"flakeLock\": null,\n      \"revision\": \"{}\"",
+        commit(&place, "HEAD")
+    );
+    let old = today.replace("\"flakeLock\": null", &revision);
+    place.write(BASELINE, old.replace("\"schema\": 2", "\"schema\": 1"));
+    place.commit("as it was");
+    let run = verify(&place, &["--rev", "HEAD"]).run().ok();
+    assert_eq!(run.lines(), ["unchanged  a", "unchanged  b"]);
+    place
+        .cbox(&["accept"])
+        .run()
+        .ok()
+        .says(&["wrote baseline.json"]);
+    assert_eq!(place.read(BASELINE), today);
+}
 
-    // On a clean tree there is nothing dirty about it: of what was committed since, others
-    // can make the same.
-    place.commit("other");
-    assert_eq!(entry(&place, "box", "revision"), format!("{head}-dirty"));
-    place.cbox(&["accept"]).run().ok();
-    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+#[test]
+fn an_output_that_only_a_build_can_tell_is_absent() {
+    let place = hosts(&[]);
+    let floating =
+        "__contentAddressed = true; outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\";";
+    let host = |script: &str| {
+        let host = crate::support::tiny::script_host("box", script);
+        place.write(
+            "hosts/box/default.nix",
+            host.replace("derivation {", &format!("derivation {{ {floating}")),
+        );
+        place.commit(script);
+    };
+    let cbox = |args: &[&str]| {
+        let config = "extra-experimental-features = nix-command flakes ca-derivations";
+        place.cbox(args).env("NIX_CONFIG", config).run()
+    };
+    host("echo one >$out");
+    cbox(&["accept"]).ok();
     place.commit("accepted");
-    set(&place, "box", "echo third");
-    place.commit("third");
-    place.cbox(&["accept", "--dirty"]).run().ok();
-    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
+    assert!(baseline(&place)["hosts"]["box"]["outPath"].is_null());
+    assert_eq!(verdicts(&cbox(&["verify-hosts"]).ok()), ["unchanged box"]);
+    host("echo two >$out");
+    assert_eq!(verdicts(&cbox(&["verify-hosts"]).code(1)), ["changed box"]);
+    let json = cbox(&["verify-hosts", "--json"]).code(1).json();
+    let host = &json["verifyHosts"]["hosts"][0];
+    assert!(host["now"]["outPath"].is_null() && host["before"]["outPath"].is_null());
 }
 
 #[test]
@@ -148,7 +283,6 @@ fn a_dirty_submodule_is_named_and_does_not_refuse() {
     let run = place.cbox(&["accept"]).run().ok();
     assert!(run.stderr.contains("submodules have changes"), "{run}");
     assert!(run.stderr.contains("inner"), "{run}");
-    assert_eq!(entry(&place, "box", "revision"), commit(&place, "HEAD"));
     let said = "submodules have changes of their own: inner (submodules are not staged)";
     verify(&place, &[]).run().ok().says(&[said]);
 }
@@ -165,8 +299,6 @@ fn json_says_what_was_judged_and_whether_it_was_written() {
     assert_eq!(document["accept"]["written"], false);
     assert_eq!(document["accept"]["hosts"][0]["status"], "unchanged");
     place.write("hosts/b/default.nix", "throw \"no disk\"");
-    assert_eq!(json(6)["error"]["kind"], "source");
-    place.commit("broken");
     let document = json(7);
     assert_eq!(document["accept"]["written"], false);
     assert_eq!(document["accept"]["verdict"], "failed");
@@ -216,7 +348,7 @@ fn a_host_that_does_not_evaluate_means_that_nothing_is_written() {
 fn only_what_changed_gets_another_block() {
     let place = accepted(&[("a", ":"), ("b", ":"), ("c", ":")]);
     let before = ["a", "b", "c"].map(|host| block(&place, host));
-    assert_eq!(before[0].len(), 6);
+    assert_eq!(before[0].len(), 5);
     set(&place, "b", "echo other");
     set(&place, "c", "echo other");
     place.commit("others");
@@ -289,10 +421,11 @@ fn a_folder_that_cannot_be_written_damages_nothing() {
         assert_eq!(place.read(BASELINE), text);
     }
     mode(0o755);
-    // Nobody writes there.
+    // Nor does a link lead anywhere that is no baseline.
     fs::remove_file(place.path(BASELINE)).unwrap();
     symlink("/proc/version", place.path(BASELINE)).unwrap();
-    refused();
+    let refused = place.cbox(&["accept"]).run().code(3);
+    refused.says(&["error: baseline.json:1:1: this is not JSON"]);
     assert!(place.path(BASELINE).is_symlink());
 }
 
@@ -381,28 +514,24 @@ fn a_flake_below_the_top_of_the_repository_has_its_own() {
         "nix/baseline.json",
         format!("{}\n", place.read("nix/baseline.json")),
     );
-    // Its own baseline is no change there either, but what stands beside it is.
+    // Its own baseline is no part of the tree there either.
     place.cbox(&["accept"]).args(flake).run().ok();
     let run = verify(&place, &["--rev", "HEAD"]).args(flake).run().ok();
     assert_eq!(verdicts(&run), ["unchanged box"]);
-    place.write("nix/hosts/box/default.nix", "throw \"x\"");
+    place.write("nix/note", "");
     place
         .cbox(&["accept"])
         .args(flake)
         .run()
-        .code(6)
-        .says(&["nix/hosts/box/default.nix"]);
+        .ok()
+        .says(&["since git does not track them: nix/note"]);
 }
 
 #[test]
-fn outside_a_repository_there_is_no_commit_to_record() {
+fn outside_a_repository_all_files_are_judged() {
     let place = hosts(&[("box", ":")]);
     fs::remove_dir_all(place.path(".git")).unwrap();
     place.cbox(&["accept"]).run().ok();
-    assert_eq!(
-        baseline(&place)["hosts"]["box"]["revision"],
-        serde_json::Value::Null
-    );
     let run = verify(&place, &[]).run().ok();
     assert_eq!(verdicts(&run), ["unchanged box"]);
     set(&place, "box", "echo other");

@@ -45,13 +45,13 @@ fn the_same_host_is_a_conflict_whose_way_out_works() {
     );
     verify(&place, &[]).run().code(3).says(&[
         &sentence,
-        "hint: take either side (`git checkout --ours -- baseline.json`), commit, then",
+        "hint: take either side (`git checkout --ours -- baseline.json`), then `cbox accept`",
     ]);
+    place.cbox(&["accept"]).run().code(3);
     assert_eq!(place.read(BASELINE), text);
 
     // As the hint says.
     place.git(&["checkout", "--ours", "--", BASELINE]);
-    place.commit("merged");
     let run = verify(&place, &[]).run().code(1);
     assert_eq!(verdicts(&run), ["changed a", "unchanged b", "unchanged c"]);
     accept(&place);

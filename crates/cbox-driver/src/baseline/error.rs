@@ -111,12 +111,4 @@ pub enum BaselineError {
         /// What stands there.
         text: String,
     },
-    /// The commit is none.
-    #[error("{FILE}: the revision of host `{host}` is `{text}`, which is not a commit")]
-    Revision {
-        /// The host.
-        host: String,
-        /// What stands there.
-        text: String,
-    },
 }

@@ -74,14 +74,12 @@ impl BaselineFile {
             }
             _ if self.committed => "it was committed like this: name another commit".into(),
             BaselineError::Conflict { .. } => {
-                format!(
-                    "take either side (`git checkout --ours -- {shown}`), commit, then `cbox accept`"
-                )
+                format!("take either side (`git checkout --ours -- {shown}`), then `cbox accept`")
             }
             _ if self.tracked => format!(
-                "`git checkout -- {shown}` brings the last one back, `cbox accept` writes a new one"
+                "`git checkout -- {shown}` brings the last one back; where that is as bad, remove it, and `cbox accept` writes a new one"
             ),
-            _ => "`cbox accept` writes a new one".into(),
+            _ => "remove it, and `cbox accept` writes a new one".into(),
         }
     }
 
@@ -89,9 +87,13 @@ impl BaselineFile {
     /// of it or nothing is written, and nothing if the file is not the one that was read.
     ///
     /// # Errors
-    /// When the file has changed since, or cannot be written.
+    /// When the file has changed since, cannot be written, or could not be read again.
     pub async fn replace(&self, baseline: &Baseline) -> Result<bool, Error> {
         let (file, text) = (self.clone(), baseline.to_json());
+        if let Err(error) = Baseline::parse(text.as_bytes()) {
+            let message = format!("nothing is written that cannot be read again: {error}");
+            return Err(Error::new(Kind::Output, message));
+        }
         blocking(move || file.replace_now(&text)).await
     }
 
@@ -153,7 +155,6 @@ mod tests {
                 drv_path: format!("/nix/store/{digest}-x.drv").try_into().unwrap(),
                 out_path: format!("/nix/store/{digest}-x").try_into().ok(),
                 flake_lock: None,
-                revision: Some(digit.to_string().repeat(40)),
             }
         };
         let hosts = hosts
@@ -213,6 +214,33 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_written_is_called_so() {
+        let (folder, path) = folder();
+        let file = read(&path);
+        drop(folder);
+        let error = file
+            .replace_now(&Baseline::default().to_json())
+            .unwrap_err();
+        assert_eq!(error.kind, Kind::Output);
+        assert!(
+            error.message.starts_with("cannot write baseline.json"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_again_is_not_written() {
+        let (_folder, folder) = folder();
+        let refused = read(&folder).replace(&baseline(&[("a b", '1')])).await;
+        let message = refused.unwrap_err().message;
+        assert!(
+            message.contains("`a b` cannot be the name of a host"),
+            "{message}"
+        );
+        assert!(!read(&folder).is_there());
+    }
+
+    #[test]
     fn a_symlink_stays_one() {
         let (_folder, folder) = folder();
         fs::create_dir(folder.join("inner")).unwrap();
@@ -238,11 +266,14 @@ mod tests {
         };
         let (message, hint) = error("", false, true);
         assert_eq!(message, "baseline.json is empty");
-        assert_eq!(
-            hint,
-            "`git checkout -- baseline.json` brings the last one back, `cbox accept` writes a new one"
+        assert!(
+            hint.starts_with("`git checkout -- baseline.json` brings"),
+            "{hint}"
         );
-        assert_eq!(error("", false, false).1, "`cbox accept` writes a new one");
+        assert_eq!(
+            error("", false, false).1,
+            "remove it, and `cbox accept` writes a new one"
+        );
         let (message, hint) = error("{", true, true);
         assert!(
             message.starts_with("v1:baseline.json is cut off"),
@@ -254,7 +285,7 @@ mod tests {
                 .1
                 .starts_with("take either side")
         );
-        assert!(error("{\"schema\": 2}", true, true).1.contains("newer"));
+        assert!(error("{\"schema\": 3}", true, true).1.contains("newer"));
         fs::remove_file(folder.join(FILE)).unwrap();
         fs::create_dir(folder.join(FILE)).unwrap();
         assert!(BaselineFile::read(&folder, FILE.into(), false, false).is_err());

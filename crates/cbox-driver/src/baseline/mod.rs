@@ -2,10 +2,12 @@
 //!
 //! It is a file that people merge, so it is written with one field a line and read with
 //! distrust: whatever a merge, a full disk or a newer cbox can leave behind has a sentence
-//! of its own.
+//! of its own. It is committed with the change that it accepts, so it names no commit: which
+//! one accepted what a host builds is for [`history`] to find.
 
 mod error;
 pub mod file;
+pub mod history;
 mod json;
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _};
@@ -27,10 +29,7 @@ use nix_formats::{
 pub const FILE: &str = "baseline.json";
 
 /// The form of the file that this version writes, and the newest that it reads.
-pub const SCHEMA: u64 = 1;
-
-/// What follows the commit where the tree had uncommitted changes.
-pub const DIRTY: &str = "-dirty";
+pub const SCHEMA: u64 = 2;
 
 /// With what git begins the lines that it puts around a conflict.
 const CONFLICT: [&[u8]; 4] = [b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>"];
@@ -53,9 +52,6 @@ pub struct Entry {
     pub out_path: Option<OutPath>,
     /// The hash of `flake.lock` (see [`lock_hash`]); `None` where there was none.
     pub flake_lock: Option<String>,
-    /// The commit at which it was accepted, with `-dirty` behind it where the tree had
-    /// uncommitted changes; `None` where there was no commit.
-    pub revision: Option<String>,
 }
 
 /// The hash of a `flake.lock` by its bytes, as an entry holds it: SRI, with SHA-256.
@@ -65,23 +61,6 @@ pub fn lock_hash(bytes: &[u8]) -> String {
     // Writing to a hasher cannot fail.
     let _written = hasher.write_all(bytes);
     hasher.finish().to_string()
-}
-
-/// A commit as people write it, which may be one that [`recorded_revision`] gave.
-#[must_use]
-pub fn short_revision(revision: &str) -> String {
-    const SHORT: usize = 10;
-    let (commit, dirty) = match revision.strip_suffix(DIRTY) {
-        Some(commit) => (commit, DIRTY),
-        None => (revision, ""),
-    };
-    format!("{}{dirty}", &commit[..commit.len().min(SHORT)])
-}
-
-/// `commit` as an entry holds it.
-#[must_use]
-pub fn recorded_revision(commit: &str, dirty: bool) -> String {
-    format!("{commit}{}", if dirty { DIRTY } else { "" })
 }
 
 impl Baseline {
@@ -108,19 +87,19 @@ impl Baseline {
         const PLACE: &str = "the file";
         let mut fields = node.into_fields(PLACE)?;
         // First of all: a newer form may break every rule that follows.
-        match fields.get("schema") {
+        let schema = match fields.get("schema") {
             None => return Err(BaselineError::NoSchema),
             Some(&Node::Number(found)) if found > SCHEMA => {
                 return Err(BaselineError::NewerSchema { found });
             }
-            Some(Node::Number(SCHEMA)) => {}
+            Some(&Node::Number(schema @ 1..)) => schema,
             Some(_) => {
                 return Err(BaselineError::Type {
                     place: "`schema`".to_owned(),
-                    expected: "the number 1",
+                    expected: "the number 1 or 2",
                 });
             }
-        }
+        };
         fields.check_names()?;
         let _schema = fields.take("schema");
         let hosts = fields.take("hosts").ok_or(BaselineError::MissingField {
@@ -134,7 +113,7 @@ impl Baseline {
             if word(&host).is_err() {
                 return Err(BaselineError::HostName(host));
             }
-            let entry = Entry::from_node(&host, node)?;
+            let entry = Entry::from_node(&host, node, schema)?;
             Ok((host, entry))
         });
         Ok(Self {
@@ -160,14 +139,17 @@ impl Baseline {
 }
 
 impl Entry {
-    fn from_node(host: &str, node: Node) -> Result<Self, BaselineError> {
+    fn from_node(host: &str, node: Node, schema: u64) -> Result<Self, BaselineError> {
         let mut fields = node.into_fields(&format!("host `{host}`"))?;
         fields.check_names()?;
         let system = fields.text("system")?;
         let drv_path = fields.text("drvPath")?;
         let out_path = fields.text_or_null("outPath")?;
         let flake_lock = fields.text_or_null("flakeLock")?;
-        let revision = fields.text_or_null("revision")?;
+        if schema == 1 {
+            // The commit on top of which it was accepted, which a rebase took away.
+            let _revision = fields.take("revision");
+        }
         fields.check_empty()?;
         let owned = |text: &str| (host.to_owned(), text.to_owned());
         let system: System = system.parse().map_err(|_| {
@@ -196,16 +178,11 @@ impl Entry {
             let (host, text) = owned(text);
             return Err(BaselineError::FlakeLock { host, text });
         }
-        if let Some(text) = revision.as_deref().filter(|text| !is_revision(text)) {
-            let (host, text) = owned(text);
-            return Err(BaselineError::Revision { host, text });
-        }
         Ok(Self {
             system,
             drv_path,
             out_path,
             flake_lock,
-            revision,
         })
     }
 
@@ -218,7 +195,6 @@ impl Entry {
                 Value::from(self.out_path.as_ref().map(OutPath::as_str)),
             ),
             ("flakeLock", Value::from(self.flake_lock.as_deref())),
-            ("revision", Value::from(self.revision.as_deref())),
         ];
         let mut text = format!("    {}: {{\n", Value::from(host));
         for (index, (name, value)) in fields.iter().enumerate() {
@@ -236,11 +212,6 @@ fn is_store_path(text: &str) -> bool {
     text.rsplit_once('/').is_some_and(|(dir, _)| {
         dir.starts_with('/') && StorePath::from_absolute_path(text, dir).is_ok()
     })
-}
-
-fn is_revision(text: &str) -> bool {
-    let commit = text.strip_suffix(DIRTY).unwrap_or(text);
-    matches!(commit.len(), 40 | 64) && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn syntax(error: &serde_json::Error) -> BaselineError {
@@ -262,24 +233,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
     const GOOD: &str = r#"{
-  "schema": 1,
+  "schema": 2,
   "hosts": {
     "a": {
       "system": "x86_64-linux",
       "drvPath": "/nix/store/00000000000000000000000000000000-nixos-system-a.drv",
       "outPath": "/nix/store/11111111111111111111111111111111-nixos-system-a",
-      "flakeLock": "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-      "revision": "0123456789abcdef0123456789abcdef01234567-dirty"
+      "flakeLock": "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     },
     "b.c": {
       "system": "aarch64-linux",
       "drvPath": "/nix/store/22222222222222222222222222222222-nixos-system-b.drv",
-      "outPath": "/nix/store/33333333333333333333333333333333-nixos-system-b",
-      "flakeLock": null,
-      "revision": null
+      "outPath": null,
+      "flakeLock": null
     }
   }
 }
@@ -301,12 +268,26 @@ mod tests {
         let entry = &baseline.hosts["a"];
         assert_eq!(entry.system.as_str(), "x86_64-linux");
         assert_eq!(entry.flake_lock, Some(lock_hash(b"")));
-        assert_eq!(entry.revision, Some(recorded_revision(COMMIT, true)));
-        assert_eq!(baseline.hosts["b.c"].revision, None);
+        assert!(entry.out_path.is_some());
+        assert_eq!(baseline.hosts["b.c"].out_path, None);
         assert_eq!(baseline.to_json(), GOOD);
         let none = Baseline::default();
-        assert_eq!(none.to_json(), "{\n  \"schema\": 1,\n  \"hosts\": {}\n}\n");
+        assert_eq!(none.to_json(), "{\n  \"schema\": 2,\n  \"hosts\": {}\n}\n");
         assert_eq!(Baseline::parse(none.to_json().as_bytes()), Ok(none));
+    }
+
+    #[test]
+    fn the_first_schema_had_a_revision_too() {
+        let old = GOOD.replace("\"schema\": 2", "\"schema\": 1").replace(
+            "5NMpJWZG3hSuFU=\"",
+            "5NMpJWZG3hSuFU=\",\n      \"revision\": \"0123456789abcdef-dirty\"",
+        );
+        let read = Baseline::parse(old.as_bytes()).unwrap();
+        assert_eq!(read.to_json(), GOOD, "it is written in the form of today");
+        assert_eq!(
+            refused(&old.replace("\"schema\": 1", "\"schema\": 2")),
+            "baseline.json: host `a` has a field `revision` that cbox does not know"
+        );
     }
 
     #[test]
@@ -320,9 +301,9 @@ mod tests {
         );
         assert_eq!(
             with("    \"b.c\"", ">>>>>>> other\n    \"b.c\""),
-            "baseline.json:11: a merge conflict is not resolved"
+            "baseline.json:10: a merge conflict is not resolved"
         );
-        for (end, line) in [(1, 1), (40, 4), (GOOD.len() - 3, 18)] {
+        for (end, line) in [(1, 1), (40, 4), (GOOD.len() - 3, 16)] {
             assert_eq!(
                 refused(&GOOD[..end]),
                 format!(
@@ -331,7 +312,7 @@ mod tests {
             );
         }
         assert_eq!(
-            with("\"schema\": 1,", "\"schema\": 1"),
+            with("\"schema\": 2,", "\"schema\": 2"),
             "baseline.json:3:3: this is not JSON: expected `,` or `}`"
         );
         assert!(refused("version https://x").starts_with("baseline.json:1:1: this is not JSON"));
@@ -349,12 +330,15 @@ mod tests {
             "baseline.json has no `schema`, so it is no baseline"
         );
         assert_eq!(
-            refused(r#"{"other": [1.5, -1, true], "schema": 2}"#),
-            "baseline.json has schema 2, and this cbox knows schemas up to 1"
+            refused(r#"{"other": [1.5, -1, true], "schema": 3}"#),
+            "baseline.json has schema 3, and this cbox knows schemas up to 2"
         );
         for bad in ["0", "\"1\"", "null", "1.0", "-1"] {
             let message = refused(&format!("{{\"schema\": {bad}}}"));
-            assert_eq!(message, "baseline.json: `schema` should be the number 1");
+            assert_eq!(
+                message,
+                "baseline.json: `schema` should be the number 1 or 2"
+            );
         }
         assert_eq!(
             refused("[1, {}]"),
@@ -385,7 +369,7 @@ mod tests {
     #[test]
     fn fields_are_those_that_there_are() {
         assert_eq!(
-            with("\"schema\": 1,", "\"schema\": 1, \"x\": 1,"),
+            with("\"schema\": 2,", "\"schema\": 2, \"x\": 1,"),
             "baseline.json: the file has a field `x` that cbox does not know"
         );
         assert_eq!(
@@ -409,7 +393,7 @@ mod tests {
             "baseline.json: host `a` should be an object"
         );
         assert_eq!(
-            with("null", "[]"),
+            with("\"flakeLock\": null", "\"flakeLock\": []"),
             "baseline.json: `flakeLock` of host `b.c` should be a text or null"
         );
     }
@@ -430,8 +414,6 @@ mod tests {
             ("/nix/store/00", "/nix/store/e0", "the drvPath"),
             ("/nix/store/1", "/1", "the outPath"),
             ("sha256-", "sha512-", "the flakeLock"),
-            ("\"0123", "\"main", "the revision"),
-            ("-dirty", "-clean", "the revision"),
         ] {
             assert_eq!(
                 sentence(with(from, to)),
@@ -446,19 +428,16 @@ mod tests {
     fn entry() -> impl Strategy<Value = Entry> {
         let digest = "[0-9a-df-np-sv-z]{32}";
         let name = "[a-zA-Z0-9+._?=-]{1,20}";
-        let commit = prop::option::of(("[0-9a-f]{40}", any::<bool>()));
+        let out = prop::option::of((digest, name));
         let lock = prop::option::of(any::<Vec<u8>>());
-        (digest, name, digest, name, lock, commit).prop_map(
-            |(drv, drv_name, out, out_name, lock, commit)| Entry {
-                system: "x86_64-linux".parse().unwrap(),
-                drv_path: format!("/nix/store/{drv}-{drv_name}.drv")
-                    .try_into()
-                    .unwrap(),
-                out_path: format!("/nix/store/{out}-{out_name}").try_into().ok(),
-                flake_lock: lock.map(|bytes| lock_hash(&bytes)),
-                revision: commit.map(|(commit, dirty)| recorded_revision(&commit, dirty)),
-            },
-        )
+        (digest, name, out, lock).prop_map(|(drv, drv_name, out, lock)| Entry {
+            system: "x86_64-linux".parse().unwrap(),
+            drv_path: format!("/nix/store/{drv}-{drv_name}.drv")
+                .try_into()
+                .unwrap(),
+            out_path: out.map(|(out, name)| format!("/nix/store/{out}-{name}").try_into().unwrap()),
+            flake_lock: lock.map(|bytes| lock_hash(&bytes)),
+        })
     }
 
     proptest! {

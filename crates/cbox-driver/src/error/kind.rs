@@ -56,7 +56,7 @@ kinds! {
     /// Something is missing on this machine.
     Environment = 5, "environment", "nix, git, QEMU or firmware is missing, too old or fails, or a port or drive cannot be used";
     /// The working tree cannot be staged.
-    Source = 6, "source", "the working tree cannot be staged, is not committed, or holds what must not be baked";
+    Source = 6, "source", "the working tree cannot be staged, has files that a commit would lack, or holds what must not be baked";
     /// The flake does not evaluate.
     Evaluation = 7, "evaluation", "a host does not evaluate";
     /// A build failed.

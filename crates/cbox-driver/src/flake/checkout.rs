@@ -8,7 +8,6 @@ use nix_formats::nix_text::to_user_positions;
 use tempfile::TempDir;
 
 use crate::{
-    baseline::short_revision,
     error::{Error, Kind},
     flake::project::Project,
     process::environment::Environment,
@@ -91,6 +90,12 @@ impl Checkout {
             Some(commit) => commit.named(error, &self.project.top),
         }
     }
+}
+
+/// A commit as people write it.
+pub fn short_revision(commit: &str) -> String {
+    const SHORT: usize = 10;
+    commit[..commit.len().min(SHORT)].to_owned()
 }
 
 /// What `commit` is called to a user who wrote `revision`: that, unless it is a hash, of

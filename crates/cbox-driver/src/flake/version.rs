@@ -10,7 +10,7 @@ use std::{
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
-    git::{Change, Head, Repository},
+    git::{Head, Repository},
 };
 use cbox_source::{
     SourceError,
@@ -54,12 +54,12 @@ pub struct Version<'a> {
     warned: OnceCell<()>,
 }
 
-/// What of the working tree is not committed, less the baseline. Paths are relative to
-/// the top of the repository.
+/// What a commit of the working tree can lack of it. Paths are relative to the top of the
+/// repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uncommitted {
-    /// Tracked files that differ from the commit.
-    pub files: Vec<PathBuf>,
+    /// Files of which git has the name and not the content (`git add --intent-to-add`).
+    pub intended: Vec<PathBuf>,
     /// Submodules at another commit, or with changes of their own. They are not staged.
     pub submodules: Vec<PathBuf>,
 }
@@ -382,19 +382,37 @@ impl<'a> Version<'a> {
         self.baseline_file()?.parse()
     }
 
-    /// What is not committed; of a commit, nothing.
+    /// What a commit of it can lack; of a commit, nothing.
     pub async fn uncommitted(&self) -> Result<Uncommitted, Error> {
-        if self.checkout.is_commit() {
-            return Ok(Uncommitted::default());
+        let mut uncommitted = Uncommitted::default();
+        let repository = self.session.project.repository.as_ref();
+        if let Some(repository) = repository.filter(|_| !self.checkout.is_commit()) {
+            for change in repository.changes(self.session.interrupt).await? {
+                if change.submodule {
+                    uncommitted.submodules.push(change.path);
+                } else if change.intended && self.base.contains(&change.path) {
+                    uncommitted.intended.push(change.path);
+                }
+            }
         }
-        Uncommitted::find(self.session).await
+        Ok(uncommitted)
     }
 
-    /// The revision as a baseline that is accepted now holds it.
-    pub fn recorded_revision(&self, uncommitted: &Uncommitted) -> Option<String> {
-        let dirty = !uncommitted.files.is_empty();
-        self.revision()
-            .map(|commit| baseline::recorded_revision(commit, dirty))
+    /// The same version without some of its files.
+    #[must_use]
+    pub fn without(&self, files: &[PathBuf]) -> Self {
+        let mut base = self.base.clone();
+        base.entries.retain(|entry| !files.contains(&entry.path));
+        Self {
+            session: self.session,
+            checkout: Arc::clone(&self.checkout),
+            rules: self.rules.clone(),
+            base,
+            baseline_tracked: self.baseline_tracked,
+            head: self.head.clone(),
+            plain: OnceCell::new(),
+            warned: OnceCell::new(),
+        }
     }
 }
 
@@ -406,30 +424,6 @@ fn host_of(dir: &Path, path: &Path) -> Option<String> {
         .strip_prefix('/')?
         .strip_suffix("/default.nix")?;
     word(host).ok()
-}
-
-impl Uncommitted {
-    /// What of the working tree is not committed; outside a repository, nothing.
-    pub async fn find(session: &Session<'_>) -> Result<Self, Error> {
-        let Some(repository) = &session.project.repository else {
-            return Ok(Self::default());
-        };
-        let changes = repository.changes(session.interrupt).await?;
-        let baseline = session.project.dir().join(baseline::FILE);
-        Ok(sort(changes, baseline.as_std_path()))
-    }
-}
-
-fn sort(changes: Vec<Change>, baseline: &Path) -> Uncommitted {
-    let mut sorted = Uncommitted::default();
-    for change in changes {
-        if change.submodule {
-            sorted.submodules.push(change.path);
-        } else if change.path != baseline {
-            sorted.files.push(change.path);
-        }
-    }
-    sorted
 }
 
 /// The commit to explain against where none is named: for a pull request in a CI system, the

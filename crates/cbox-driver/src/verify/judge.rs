@@ -3,28 +3,32 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
+    sync::Arc,
 };
 
 use cbox_nix::{expression::DerivationInfo, git::AddedLine, overrides::Setting};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use nix_formats::system::System;
+use tokio::sync::OnceCell;
 
 use super::report::{Before, Derivation, HostReport, Report};
 use crate::{
-    baseline::{self, Baseline, Entry, file::BaselineFile, short_revision},
+    baseline::{self, Baseline, Entry, file::BaselineFile, history::History},
     error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
         schedule::{self, Item},
     },
     flake::{
+        checkout::short_revision,
         session::Session,
+        snapshot::Snapshot,
         version::{Version, default_base},
     },
     process::options::{Limits, NixArguments},
     subject::target,
     text::nearest::{nearest, suggestion},
-    verify::verdict::{Built, Status},
+    verify::verdict::Status,
 };
 
 /// What is to be judged, and by what.
@@ -42,8 +46,8 @@ pub struct Question<'a> {
     pub base: Option<&'a str>,
     /// Whether only the same derivation passes.
     pub strict: bool,
-    /// Whether what is found is to become the baseline. Then a baseline that cannot be
-    /// read does not matter, and none is looked for elsewhere.
+    /// Whether what is found is to become the baseline. Then it need not be there, and none
+    /// is looked for elsewhere.
     pub accepting: bool,
 }
 
@@ -58,6 +62,8 @@ pub struct Judged<'a> {
     pub file: BaselineFile,
     /// What was accepted before.
     pub accepted: Option<Baseline>,
+    /// What keeps the verdicts from becoming the baseline, where they are to.
+    pub refusal: Option<Error>,
 }
 
 /// The evaluator for a judgement.
@@ -89,16 +95,7 @@ pub async fn judge<'a>(
     let filter = filter(question.hosts)?;
     let wanted = |host: &String| question.hosts.is_empty() || filter.is_match(host);
     let file = state.baseline_file()?;
-    let accepted = match file.parse() {
-        // Accepting all hosts needs nothing of what was there.
-        Err(error) if question.accepting && question.hosts.is_empty() => {
-            session
-                .reporter
-                .warn(&format!("{}: it is written anew", error.message));
-            None
-        }
-        parsed => parsed?,
-    };
+    let accepted = file.parse()?;
     let base = base(session, question).await?;
     if accepted.is_none() && base.is_none() && !question.accepting {
         return Err(Error::new(
@@ -123,6 +120,7 @@ pub async fn judge<'a>(
         base: base.as_ref(),
         accepted: accepted.as_ref(),
         added_lines: HashMap::new(),
+        history: OnceCell::new(),
         earlier: HashMap::new(),
     };
     let hosts: Vec<String> = state.install_hosts().into_iter().filter(wanted).collect();
@@ -140,12 +138,17 @@ pub async fn judge<'a>(
     if unknown.is_some() || known.next().is_none() {
         return Err(no_hosts(&state, unknown.map_or("", String::as_str)));
     }
-    let report = work.report(&hosts, &gone, &file).await?;
+    let mut report = work.report(&hosts, &gone, &file).await?;
+    let refusal = match question.accepting {
+        true => work.refusal(&mut report).await?,
+        false => None,
+    };
     Ok(Judged {
         report,
         state,
         file,
         accepted,
+        refusal,
     })
 }
 
@@ -221,6 +224,8 @@ pub(super) struct Work<'w, 'a> {
     pub(super) accepted: Option<&'w Baseline>,
     /// The lines added since a commit; found out when first asked.
     pub(super) added_lines: HashMap<String, Vec<AddedLine>>,
+    /// Which commits accepted what; found out when first asked.
+    pub(super) history: OnceCell<Result<History, Error>>,
     /// Commits that were laid out to evaluate what was accepted at them.
     pub(super) earlier: HashMap<String, Result<Version<'a>, Error>>,
 }
@@ -246,7 +251,8 @@ impl<'a> Work<'_, 'a> {
         file: &BaselineFile,
     ) -> Result<Report, Error> {
         let notes = self.notes(file).await?;
-        let answers = self.evaluate(self.state, hosts, self.question.set).await?;
+        let snapshot = self.state.snapshot().await?;
+        let answers = self.evaluate(snapshot, hosts, self.question.set).await?;
         let at_base = self.evaluate_base(hosts, gone, &answers).await?;
         let accepted_at_base = self.accepted_at_base();
         let mut reports = Vec::new();
@@ -316,18 +322,16 @@ impl<'a> Work<'_, 'a> {
         Ok(notes)
     }
 
-    /// Evaluates hosts of a state, with options forced. What keeps all of them from it is
-    /// an error.
+    /// Evaluates hosts, with options forced. What keeps all of them from it is an error.
     pub(super) async fn evaluate(
         &self,
-        state: &Version<'a>,
+        snapshot: Arc<Snapshot>,
         hosts: &[String],
         set: &[Setting],
     ) -> Result<Vec<Answer>, Error> {
         if hosts.is_empty() {
             return Ok(vec![]);
         }
-        let snapshot = state.snapshot().await?;
         let mut items = Vec::new();
         for host in hosts {
             let mut request = target::toplevel(host)?;
@@ -342,7 +346,7 @@ impl<'a> Work<'_, 'a> {
                 name: host.clone(),
             });
         }
-        let evaluator = self.evaluator.under(&state.checkout.project);
+        let evaluator = self.evaluator.under(&snapshot.checkout.project);
         let answers = schedule::derivations(&evaluator, &self.question.limits, &items).await?;
         let answers: Vec<Answer> = answers
             .into_iter()
@@ -392,18 +396,12 @@ impl<'a> Work<'_, 'a> {
             wanted.extend(gone.iter().cloned());
         }
         wanted.retain(|host| known.contains(host));
-        let answers = self.evaluate(base, &wanted, &[]).await?;
+        let answers = self.evaluate(base.snapshot().await?, &wanted, &[]).await?;
         let mut found = BTreeMap::new();
         for (host, answer) in wanted.into_iter().zip(answers) {
             match answer {
                 Ok((_, derivation)) => {
-                    found.insert(
-                        host,
-                        Derivation {
-                            drv_path: derivation.drv,
-                            out_path: derivation.out,
-                        },
-                    );
+                    found.insert(host, derivation.into());
                 }
                 Err(error) => self.session.reporter.warn(&format!(
                     "{host} cannot be explained against {}: {}",
@@ -443,10 +441,7 @@ impl<'a> Work<'_, 'a> {
                     drv_path: entry.drv_path.clone(),
                     out_path: entry.out_path.clone(),
                 },
-                what: match &entry.revision {
-                    Some(revision) => format!("accepted at {}", short_revision(revision)),
-                    None => "accepted".to_owned(),
-                },
+                what: "accepted".to_owned(),
             });
         }
         Some(Before {
@@ -471,23 +466,14 @@ impl<'a> Work<'_, 'a> {
             }
         };
         let before = self.before(host, at_base);
-        let measure = before.as_ref().map(|before| Built {
-            drv: &before.derivation.drv_path,
-            out: before.derivation.out_path.as_deref(),
-        });
+        let now = Derivation::from(now);
         let status = Status::of(
-            measure,
-            Some(Built {
-                drv: &now.drv,
-                out: now.out.as_deref(),
-            }),
+            before.as_ref().map(|before| before.derivation.built()),
+            Some(now.built()),
         );
         let mut report = HostReport::new(host, status);
         report.system = Some(system);
-        report.now = Some(Derivation {
-            drv_path: now.drv.clone(),
-            out_path: now.out,
-        });
+        report.now = Some(now.clone());
         report.accepted = status.passes(false) && self.is_accepted_here(host, accepted_at_base);
         if let (Some(base), Some(known)) = (
             at_base.get(host),
@@ -499,21 +485,31 @@ impl<'a> Work<'_, 'a> {
         if status == Status::Added || (status == Status::Unchanged && !report.accepted) {
             return Ok(report);
         }
-        // A base says more of this change than the day on which something was accepted.
-        if let (Some(derivation), Some(base)) = (at_base.get(host), self.base) {
+        let from_base = at_base.get(host).zip(self.base);
+        let mut accepting = None;
+        if let Some((derivation, base)) = from_base {
+            // It says more of this change than the commit at which something was accepted.
             report.before = Some(Before {
                 derivation: derivation.clone(),
                 what: base.label().to_owned(),
             });
+        } else if self.question.explain
+            && let Some(before) = &mut report.before
+        {
+            let commits = self.accepting(host, &before.derivation.drv_path).await?;
+            if let Some(commit) = commits.first() {
+                before.what = format!("accepted at {}", short_revision(commit));
+            }
+            accepting = Some(commits);
         }
         if self.question.explain {
-            self.explain(&mut report, &now.drv).await?;
+            self.explain(&mut report, &now.drv_path, accepting).await?;
         }
         Ok(report)
     }
 }
 
-fn listed(paths: &[PathBuf]) -> String {
+pub(super) fn listed(paths: &[PathBuf]) -> String {
     let paths: Vec<String> = paths
         .iter()
         .map(|path| path.display().to_string())

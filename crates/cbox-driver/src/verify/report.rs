@@ -1,5 +1,6 @@
 //! What `verify-hosts` found, for every format to show.
 
+use cbox_nix::expression::DerivationInfo;
 use drv_causes::Explanation;
 use nix_formats::{
     store_path::{DrvPath, OutPath},
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     error::{Error, Kind, Place},
     text::count,
-    verify::verdict::Status,
+    verify::verdict::{Built, Status},
 };
 
 /// The verdicts on all hosts.
@@ -66,8 +67,27 @@ pub struct HostReport {
 pub struct Derivation {
     /// The path of the derivation.
     pub drv_path: DrvPath,
-    /// The path of its output.
+    /// The path of its output; `None` where only a build can tell it.
     pub out_path: Option<OutPath>,
+}
+
+impl From<DerivationInfo> for Derivation {
+    fn from(derivation: DerivationInfo) -> Self {
+        Self {
+            drv_path: derivation.drv,
+            out_path: derivation.out,
+        }
+    }
+}
+
+impl Derivation {
+    /// It as a verdict measures it.
+    pub fn built(&self) -> Built<'_> {
+        Built {
+            drv: &self.drv_path,
+            out: self.out_path.as_deref(),
+        }
+    }
 }
 
 /// A derivation of earlier.
@@ -75,7 +95,7 @@ pub struct Derivation {
 pub struct Before {
     /// The derivation.
     pub derivation: Derivation,
-    /// Where it is from: `accepted at 0123456789`, `main (0123456789)`.
+    /// Where it is from: `accepted`, `accepted at 0123456789`, `main (0123456789)`.
     pub what: String,
 }
 

@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_host_is_measured_by_derivation_and_then_by_output() {
         let built = |drv, out| {
-            let out = Some(out);
+            let out = Some(out).filter(|out: &&str| !out.is_empty());
             Some(Built { drv, out })
         };
         for (before, now, status, passes, passes_strictly) in [
@@ -97,6 +97,13 @@ mod tests {
             (
                 built("a.drv", "a"),
                 built("b.drv", "b"),
+                Status::Changed,
+                false,
+                false,
+            ),
+            (
+                built("a.drv", ""),
+                built("b.drv", ""),
                 Status::Changed,
                 false,
                 false,

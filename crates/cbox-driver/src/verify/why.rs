@@ -5,23 +5,27 @@ use nix_formats::store_path::DrvPath;
 
 use super::{judge::Work, place, report::HostReport};
 use crate::{
-    baseline,
+    baseline::{self, history::History},
+    ci::whole_histories,
     diff::explain::{explain, is_there},
-    error::Error,
-    flake::version::Version,
+    error::{Error, Kind},
+    flake::{checkout::short_revision, version::Version},
 };
 
 impl Work<'_, '_> {
-    /// Adds the explanation, or why there is none.
+    /// Adds the explanation, or why there is none. `accepting` are the commits that accepted
+    /// what the host is measured by; `None` where the base is what it is explained against.
     pub(super) async fn explain(
         &mut self,
         report: &mut HostReport,
         now: &DrvPath,
+        accepting: Option<Vec<String>>,
     ) -> Result<(), Error> {
         let Some(before) = report.before.clone() else {
             return Ok(());
         };
-        if before.derivation.drv_path == *now {
+        let drv = &before.derivation.drv_path;
+        if drv == now {
             // What this change accepts can have come before it.
             if !report.accepted {
                 report.unexplained = Some(format!("nothing changed since {}", before.what));
@@ -32,19 +36,27 @@ impl Work<'_, '_> {
         self.session
             .reporter
             .doing(&format!("explaining {}", report.host));
-        if !is_there(store, &before.derivation.drv_path)
-            && let Err(reason) = self.evaluate_accepted(&report.host).await?
+        if let Some(commits) = &accepting
+            && !is_there(store, drv)
+            && let Err(reason) = self.evaluate_accepted(&report.host, drv, commits).await?
         {
             report.unexplained = Some(format!(
-                "the derivation {} is not in the store, and {reason}",
+                "what was {} is not in the store, and {reason}",
                 before.what
             ));
             return Ok(());
         }
-        match explain(store, &before.derivation.drv_path, now).await {
+        match explain(store, drv, now).await {
             Ok(explanation) => {
-                let from = self.since(&report.host);
-                let added = match from {
+                let from = match &accepting {
+                    None => self.base.and_then(Version::revision),
+                    // What is accepted and not yet committed is a change to this commit.
+                    Some(commits) => commits
+                        .first()
+                        .map(String::as_str)
+                        .or(self.state.revision()),
+                };
+                let added = match from.map(str::to_owned) {
                     Some(commit) => self.added_since(&commit).await,
                     None => &[],
                 };
@@ -61,60 +73,83 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    /// Evaluates the host again at the commit at which it was accepted, so that its
-    /// derivation is in the store. Otherwise says why that cannot be.
-    async fn evaluate_accepted(&mut self, host: &str) -> Result<Result<(), String>, Error> {
-        let Some(entry) = self.entry(host).cloned() else {
-            return Ok(Err("nothing says what it was made of".to_owned()));
+    /// The commits that accepted `drv` for the host, newest first; none where git cannot say.
+    pub(super) async fn accepting(&self, host: &str, drv: &DrvPath) -> Result<Vec<String>, Error> {
+        let commits = match self.history().await? {
+            Ok(history) => history.accepting(host, drv),
+            Err(_) => vec![],
         };
-        let Some(revision) = entry.revision else {
-            return Ok(Err("no commit was recorded with it".to_owned()));
-        };
-        if revision.ends_with(baseline::DIRTY) {
-            return Ok(Err("it was accepted with uncommitted changes".to_owned()));
-        }
-        if !self.earlier.contains_key(&revision) {
-            let state = Version::commit(self.session, &revision).await;
-            self.earlier.insert(revision.clone(), state);
-        }
-        let state = match &self.earlier[&revision] {
-            Ok(state) => state,
-            Err(error) if error.is_interrupted() => return Err(error.clone()),
-            Err(error) => return Ok(Err(error.headline().to_owned())),
-        };
-        let hosts = [host.to_owned()];
-        let found = match self.evaluate(state, &hosts, &[]).await {
-            Ok(mut answers) => answers.pop(),
-            Err(error) if error.is_interrupted() => return Err(error),
-            Err(error) => Some(Err(error)),
-        };
-        Ok(match found {
-            Some(Ok((_, found))) if found.drv == entry.drv_path => Ok(()),
-            Some(Ok(_)) => Err(format!(
-                "{} evaluates to another one now",
-                baseline::short_revision(&revision)
-            )),
-            Some(Err(error)) => Err(format!(
-                "{}: {}",
-                baseline::short_revision(&revision),
-                error.headline()
-            )),
-            None => Err(format!(
-                "{} does not evaluate",
-                baseline::short_revision(&revision)
-            )),
-        })
+        Ok(commits.into_iter().map(str::to_owned).collect())
     }
 
-    /// The commit since which lines count as this change's.
-    fn since(&self, host: &str) -> Option<String> {
-        match self.base {
-            Some(base) => base.revision().map(str::to_owned),
-            None => {
-                let revision = self.entry(host)?.revision.clone()?;
-                Some(revision.trim_end_matches(baseline::DIRTY).to_owned())
+    async fn history(&self) -> Result<&Result<History, Error>, Error> {
+        let read = || async {
+            let (session, project) = (self.session, &self.session.project);
+            let (Some(repository), Some(commit)) = (&project.repository, self.state.revision())
+            else {
+                return Ok(History::default());
+            };
+            let file = project.dir().join(baseline::FILE);
+            let history =
+                History::read(repository, file.as_std_path(), commit, session.interrupt).await;
+            history.map_err(Error::from)
+        };
+        match self.history.get_or_init(read).await {
+            Err(error) if error.is_interrupted() => Err(error.clone()),
+            history => Ok(history),
+        }
+    }
+
+    /// Evaluates the host again at the newest of `commits` that gives `drv`, so that it is in
+    /// the store. Otherwise says why that cannot be.
+    async fn evaluate_accepted(
+        &mut self,
+        host: &str,
+        drv: &DrvPath,
+        commits: &[String],
+    ) -> Result<Result<(), String>, Error> {
+        let mut broken = String::new();
+        for commit in commits {
+            match self.derivation_at(commit, host).await {
+                Ok(found) if found.as_ref() == Some(drv) => return Ok(Ok(())),
+                Ok(_) => {}
+                Err(error) if error.is_interrupted() => return Err(error),
+                Err(error) => {
+                    let reason = format!("{}: {}", short_revision(commit), in_one_line(&error));
+                    // What the machine cannot do says nothing of the commit.
+                    if error.kind == Kind::Environment {
+                        return Ok(Err(reason));
+                    }
+                    broken = format!(" ({reason})");
+                }
             }
         }
+        Ok(Err(match self.history().await? {
+            Err(error) => format!(
+                "the history of {} cannot be read: {}",
+                baseline::FILE,
+                in_one_line(error)
+            ),
+            Ok(history) if history.shallow => format!(
+                "no commit of this shallow clone is known to build it: `git fetch --unshallow` \
+                 brings the history; {} does",
+                whole_histories()
+            ),
+            Ok(_) => format!("no commit builds what {} records{broken}", baseline::FILE),
+        }))
+    }
+
+    /// What the host is at a commit.
+    async fn derivation_at(&mut self, commit: &str, host: &str) -> Result<Option<DrvPath>, Error> {
+        if !self.earlier.contains_key(commit) {
+            let state = Version::commit(self.session, commit).await;
+            self.earlier.insert(commit.to_owned(), state);
+        }
+        let state = self.earlier[commit].as_ref().map_err(Clone::clone)?;
+        let snapshot = state.snapshot().await?;
+        let mut answers = self.evaluate(snapshot, &[host.to_owned()], &[]).await?;
+        let answer = answers.pop().transpose()?;
+        Ok(answer.map(|(_, derivation)| derivation.drv))
     }
 
     /// The lines that the state has beyond a commit, in files that are staged. None where
@@ -138,4 +173,11 @@ impl Work<'_, '_> {
         }
         &self.added_lines[commit]
     }
+}
+
+/// What an error says, without the command of git that it may be about.
+fn in_one_line(error: &Error) -> &str {
+    let mut lines = error.message.lines();
+    let said = lines.find_map(|line| line.strip_prefix("fatal: "));
+    said.unwrap_or(error.headline())
 }

@@ -1,12 +1,9 @@
 //! `cbox accept`: what the install hosts build now becomes the baseline.
 
 use cbox_driver::{
-    baseline::{Baseline, DIRTY, Entry},
+    baseline::{Baseline, Entry},
     error::{Error, Kind},
-    flake::{
-        session::Session,
-        version::{Uncommitted, Version},
-    },
+    flake::{session::Session, version::Version},
     verify::{
         judge::{Judged, Question},
         verdict::Status,
@@ -22,34 +19,20 @@ use crate::{commands::context::Context, options::JudgeOptions};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cbox accept\n  cbox accept --host 'lab-*'")]
 pub(crate) struct AcceptArgs {
-    /// Also with uncommitted changes; nobody can evaluate again what was accepted so
-    #[arg(long)]
-    dirty: bool,
     #[command(flatten)]
     judge: JudgeOptions,
 }
 
-/// How many files are named in a refusal.
-const NAMED: usize = 5;
-
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
-    let AcceptArgs { dirty, judge: args } = args;
+    let args = &args.judge;
     refuse_overrides(session, args)?;
-    // Before minutes of evaluation; and behind them once more, since they take minutes.
-    if !*dirty {
-        refuse_uncommitted(&Uncommitted::find(session).await?)?;
-    }
     let question = Question {
         accepting: true,
         ..args.question()
     };
     let judged = verdicts::judge(session, args, &question, Version::tracked(session)).await?;
-    let uncommitted = judged.state.uncommitted().await?;
-    if !*dirty {
-        refuse_uncommitted(&uncommitted)?;
-    }
     let view = context.view;
     // What changes is said before it is written; a JSON document says both at once.
     if !view.is_json() {
@@ -67,7 +50,10 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
         }
         return judged.report.outcome();
     }
-    let baseline = accepted(&judged, &uncommitted).await?;
+    if let Some(refusal) = judged.refusal {
+        return Err(refusal);
+    }
+    let baseline = accepted(&judged).await?;
     let written = judged.file.replace(&baseline).await?;
     if view.is_json() {
         tell(written);
@@ -103,50 +89,26 @@ fn refused(how: &str) -> Error {
     )
 }
 
-fn refuse_uncommitted(uncommitted: &Uncommitted) -> Result<(), Error> {
-    if uncommitted.files.is_empty() {
-        return Ok(());
-    }
-    let files = uncommitted.files.iter().take(NAMED);
-    let mut names: Vec<String> = files.map(|file| file.display().to_string()).collect();
-    let more = uncommitted.files.len().saturating_sub(NAMED);
-    if more > 0 {
-        names.push(format!("{more} more"));
-    }
-    Err(Error::new(
-        Kind::Source,
-        format!(
-            "the working tree has uncommitted changes: {}",
-            names.join(", ")
-        ),
-    )
-    .hint("commit them first; `--dirty` accepts all the same, and nobody can evaluate that again"))
-}
-
 /// The baseline after this: hosts that were not judged stay, and so does the record of
-/// those that are as they were, unless this one is better.
-async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Baseline, Error> {
+/// those that are as they were.
+async fn accepted(judged: &Judged<'_>) -> Result<Baseline, Error> {
     let mut baseline = judged.accepted.clone().unwrap_or_default();
     let flake_lock = judged.state.flake_lock_hash().await?;
-    let revision = judged.state.recorded_revision(uncommitted);
     for host in &judged.report.hosts {
         match (host.status, &host.now, &host.system) {
             (status, Some(now), Some(system)) => {
-                let entry = Entry {
-                    system: system.clone(),
-                    drv_path: now.drv_path.clone(),
-                    out_path: now.out_path.clone(),
-                    flake_lock: flake_lock.clone(),
-                    revision: revision.clone(),
-                };
-                let known = baseline.hosts.get(&host.host);
-                let stays = known.is_some_and(|known| {
-                    known.out_path == entry.out_path
-                        && known.system == entry.system
-                        && (is_dirty(entry.revision.as_deref())
-                            || !is_dirty(known.revision.as_deref()))
+                let stays = baseline.hosts.get(&host.host).is_some_and(|known| {
+                    status == Status::Unchanged
+                        && known.out_path == now.out_path
+                        && known.system == *system
                 });
-                if status != Status::Unchanged || !stays {
+                if !stays {
+                    let entry = Entry {
+                        system: system.clone(),
+                        drv_path: now.drv_path.clone(),
+                        out_path: now.out_path.clone(),
+                        flake_lock: flake_lock.clone(),
+                    };
                     baseline.hosts.insert(host.host.clone(), entry);
                 }
             }
@@ -156,9 +118,4 @@ async fn accepted(judged: &Judged<'_>, uncommitted: &Uncommitted) -> Result<Base
         }
     }
     Ok(baseline)
-}
-
-/// Whether nobody else can evaluate what was accepted at `revision`.
-fn is_dirty(revision: Option<&str>) -> bool {
-    revision.is_some_and(|revision| revision.ends_with(DIRTY))
 }

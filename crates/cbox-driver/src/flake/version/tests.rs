@@ -159,12 +159,7 @@ fn the_working_tree_counts_as_far_as_it_is_tracked() {
             let file = state.baseline_file().unwrap();
             assert_eq!((file.shown.as_str(), file.tracked), (FILE, false));
             assert_eq!(state.baseline().unwrap(), Some(Baseline::default()));
-            let uncommitted = state.uncommitted().await.unwrap();
-            assert_eq!(uncommitted.files.len(), 1);
-            assert_eq!(
-                state.recorded_revision(&uncommitted),
-                Some(format!("{commit}-dirty"))
-            );
+            assert_eq!(state.uncommitted().await.unwrap(), Uncommitted::default());
         });
     }
 }
@@ -180,8 +175,7 @@ fn a_commit_is_itself_whatever_the_working_tree_says() {
         let commit = place.commit();
         let hash = place.session(async |session| {
             let tree = Version::tracked(session).await.unwrap();
-            let uncommitted = tree.uncommitted().await.unwrap();
-            assert_eq!(tree.recorded_revision(&uncommitted), Some(commit.clone()));
+            assert_eq!(tree.revision(), Some(commit.as_str()));
             tree.snapshot().await.unwrap().staged.nar_hash
         });
         place.git(&["tag", "v1"]);
@@ -279,8 +273,6 @@ fn what_cannot_be_laid_out_says_why() {
         let state = Version::tracked(session).await.unwrap();
         assert_eq!(state.install_hosts(), ["a"]);
         assert_eq!(state.revision(), None);
-        let uncommitted = state.uncommitted().await.unwrap();
-        assert_eq!(state.recorded_revision(&uncommitted), None);
     });
 }
 
@@ -333,17 +325,25 @@ fn hosts_are_folders_with_a_default_nix() {
 }
 
 #[test]
-fn the_baseline_is_no_change() {
-    let change = |path: &str, submodule: bool| Change {
-        path: path.into(),
-        submodule,
-    };
-    let changes = vec![
-        change("sub/baseline.json", false),
-        change("baseline.json", false),
-        change("module", true),
-    ];
-    let sorted = sort(changes, Path::new("sub/baseline.json"));
-    assert_eq!(sorted.files, [PathBuf::from("baseline.json")]);
-    assert_eq!(sorted.submodules, [PathBuf::from("module")]);
+fn what_a_commit_can_lack_is_told() {
+    let place = Place::new("sub/flake");
+    let settings = "[source]\nexclude = [\"/notes\"]\nlocal = [\"hosts/{host}/local.nix\"]\n";
+    place.write("cbox.toml", settings);
+    for file in ["meant.nix", "notes", "hosts/a/local.nix", "untracked"] {
+        place.write(file, "");
+    }
+    let meant = ["meant.nix", "notes", "hosts/a/local.nix"].map(|file| place.flake().join(file));
+    let meant = meant.iter().map(|file| file.as_str());
+    let add = ["add", "--intent-to-add", "--force"].into_iter();
+    place.git(&add.chain(meant).collect::<Vec<_>>());
+    place.session(async |session| {
+        let state = Version::tracked(session).await.unwrap();
+        let uncommitted = state.uncommitted().await.unwrap();
+        let meant = "sub/flake/meant.nix";
+        assert_eq!(names(&uncommitted.intended), [meant], "what is staged");
+        assert!(state.base.contains(Path::new(meant)));
+        let less = state.without(&uncommitted.intended);
+        assert!(!less.base.contains(Path::new(meant)));
+        assert_eq!(less.base.entries.len() + 1, state.base.entries.len());
+    });
 }
