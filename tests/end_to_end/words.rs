@@ -304,7 +304,7 @@ fn commands_in_hints_can_be_pasted() {
         "--out-dir",
         "o",
     ];
-    let run = place.cbox(&boot).folder(&place.folder()).run().code(9);
+    let run = place.cbox(&boot).folder(place.folder()).run().code(9);
     let quoted = flake.replace('\'', r"'\''");
     run.says(&[&format!(
         "`cbox --flake '{quoted}' appliance iso --out-dir o`"
