@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn submodules_are_told_from_files() {
         let answer =
-            b"100644 blob aaaa\ta.nix\0160000 commit bbbb\tlib/my sub\0120000 blob cccc\tlink\0";
+            b"100644 blob aaaa\ta.nix\x00160000 commit bbbb\tlib/my sub\x00120000 blob cccc\tlink\0";
         assert_eq!(
             parse(answer),
             [Submodule {
