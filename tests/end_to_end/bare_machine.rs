@@ -11,6 +11,7 @@ use std::{
 use crate::support::{
     call::{Call, Ended},
     place::{Place, copy_folder, top},
+    quoted,
 };
 
 /// Tools that the scripts may call while they look at a machine.
@@ -137,7 +138,10 @@ fn the_pages_name_the_rust_that_is_needed() {
 fn make(place: &Place, words: &[&str]) -> Ended {
     stand_in_rust(place, "1.999.0", "1.999.0");
     let program = "target/release/cbox";
-    let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_cbox"));
+    let script = format!(
+        "#!/bin/sh\nexec {} \"$@\"\n",
+        quoted(env!("CARGO_BIN_EXE_cbox"))
+    );
     place.write(program, script);
     fs::set_permissions(place.path(program), fs::Permissions::from_mode(0o755)).unwrap();
     place.call("make").args(words).run()

@@ -15,7 +15,7 @@ use crate::{
         call::{Call, Running, find_program},
         nix::{native, say_left_out},
         place::Place,
-        wait_until,
+        quoted, wait_until,
     },
 };
 
@@ -316,9 +316,9 @@ fn signals_stop_it_in_the_middle_and_the_next_run_is_good() {
 fn answered(bench: &Bench, drive: &Path, keys: &[u8], code: i32) -> String {
     let (stdin, mut pressed) = std::io::pipe().unwrap();
     let cbox = format!(
-        "'{}' flash appliance/iso '{}' --file",
-        env!("CARGO_BIN_EXE_cbox"),
-        drive.display()
+        "{} flash appliance/iso {} --file",
+        quoted(env!("CARGO_BIN_EXE_cbox")),
+        quoted(drive)
     );
     let transcript = bench.place.beside("transcript");
     let call = bench.place.call("script");

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::support::{
     nix::{self, native},
     place::Place,
-    processes, unique, wait_until,
+    processes, quoted, unique, wait_until,
 };
 
 /// What a host of these flakes is made of, with nothing of nixpkgs.
@@ -470,9 +470,9 @@ fn an_interrupted_search_leaves_nothing() {
     place.stand_in(
         "nix",
         &format!(
-            "case \"$*\" in *laptop*) : > '{}'; exec sleep 1000;; esac\nexec '{}' \"$@\"",
+            "case \"$*\" in *laptop*) : > '{}'; exec sleep 1000;; esac\nexec {} \"$@\"",
             started.display(),
-            nix::real().display()
+            quoted(nix::real())
         ),
     );
     let running = place.cbox(&["init"]).env("WORD", &word).start();

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::support::{
     call::Ended,
     place::Place,
+    quoted,
     scripted::{self, all_builds, build, build_of, counts, failure, log, stop},
     tiny, unique, wait_until,
 };
@@ -502,8 +503,8 @@ fn lost_output_keeps_nothing_from_being_built() {
         let place = place();
         // Its exit code comes through a file: a pipe has only that of its last part.
         let script = format!(
-            "{{ '{}' build hosts/box -v; echo $? >../code; }} {redirection}",
-            env!("CARGO_BIN_EXE_cbox")
+            "{{ {} build hosts/box -v; echo $? >../code; }} {redirection}",
+            quoted(env!("CARGO_BIN_EXE_cbox"))
         );
         let call = place.call("/bin/sh").args(["-c", &script]);
         let run = call.run();

@@ -12,7 +12,7 @@ use crate::support::{
     call::Ended,
     nix::real,
     place::Place,
-    processes,
+    processes, quoted,
     tiny::{self, script_host},
     unique, wait_until,
 };
@@ -48,13 +48,13 @@ fn before_evaluation(place: &Place, script: &str) {
     place.stand_in(
         "nix",
         &format!(
-            "log='{}'; nix='{}'\n\
+            "log='{}'; nix={}\n\
              case \" $* \" in *' --apply '*) ;; *) exec \"$nix\" \"$@\" ;; esac\n\
              case \" $* \" in {} esac\n\
              {script}\n\
              exec \"$nix\" \"$@\"",
             log.display(),
-            nix.display(),
+            quoted(nix),
             HOSTS
                 .map(|host| format!("*'.\"{host}\" '*) host={host} ;;"))
                 .join(" "),

@@ -32,6 +32,6 @@ folder_of() {
 # locked_folder INPUT: as flake.lock has it, without evaluating this flake
 locked_folder() {
   outside_nix eval --raw --impure --expr "
-    let lock = builtins.fromJSON (builtins.readFile $root/flake.lock);
+    let lock = builtins.fromJSON (builtins.readFile (/. + \"$root/flake.lock\"));
     in (builtins.fetchTree (removeAttrs lock.nodes.\${lock.nodes.root.inputs.$1}.locked [ \"lastModified\" ])).outPath"
 }

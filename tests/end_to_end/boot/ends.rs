@@ -171,8 +171,8 @@ fn in_a_terminal_the_console_is_left_alone_and_ctrl_c_ends_it() {
     );
     let (stdin, mut keys) = std::io::pipe().unwrap();
     let cbox = format!(
-        "'{}' boot appliance/iso --headless",
-        env!("CARGO_BIN_EXE_cbox")
+        "{} boot appliance/iso --headless",
+        quoted(env!("CARGO_BIN_EXE_cbox"))
     );
     let script = ["-qefc", &cbox, "/dev/null"];
     let transcript = bench.place.beside("transcript");

@@ -18,7 +18,7 @@ use crate::support::{
     call::{Call, Running, find_program},
     nix::{native, say_left_out},
     place::Place,
-    processes, unique, wait_until,
+    processes, quoted, unique, wait_until,
 };
 
 /// A place with an ISO, and QEMUs that are shell scripts.

@@ -9,7 +9,7 @@ use crate::support::{
     call::{Ended, find_program},
     nix::say_left_out,
     place::Place,
-    unique,
+    quoted, unique,
 };
 
 /// What the names in the store cannot be, and an answer of Nix can.
@@ -193,9 +193,9 @@ fn many_tiles_and_nasty_names_do_no_harm() {
     place.stand_in(
         "nix",
         &format!(
-            "case \" $* \" in *' --recursive '*) exec cat '{}' ;; esac\nexec '{}' \"$@\"",
+            "case \" $* \" in *' --recursive '*) exec cat '{}' ;; esac\nexec {} \"$@\"",
             answer.display(),
-            real.display()
+            quoted(real)
         ),
     );
     let page = place.path("out/size.html");

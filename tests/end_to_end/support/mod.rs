@@ -33,6 +33,13 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// A path as one word of the shell, whatever is in it: the real programs are where this repository
+/// is.
+pub(crate) fn quoted(path: impl AsRef<std::path::Path>) -> String {
+    let path = path.as_ref().display().to_string();
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
 /// A word that no other test, and no earlier run of this one, has used.
 pub(crate) fn unique() -> String {
     static COUNTER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);

@@ -4,7 +4,7 @@ use std::{cell::Cell, fs, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{nix, place::Place};
+use super::{nix, place::Place, quoted};
 
 /// The words of the call of `nix` that builds.
 const BUILD: &str = "*' build --log-format '*";
@@ -50,13 +50,12 @@ impl Place {
 
     /// `script` says what there is to be said, and sets `code`.
     pub(crate) fn stand_in_for_build(&self, script: &str) {
-        let nix = nix::real();
-        let nix = nix.display();
+        let nix = quoted(nix::real());
         self.stand_in(
             "nix",
             &format!(
-                "case \" $* \" in {BUILD}) ;; *) exec '{nix}' \"$@\" ;; esac\n{script}\n\
-                 [ \"$code\" = 0 ] || exit \"$code\"\nexec '{nix}' \"$@\" 2>/dev/null"
+                "case \" $* \" in {BUILD}) ;; *) exec {nix} \"$@\" ;; esac\n{script}\n\
+                 [ \"$code\" = 0 ] || exit \"$code\"\nexec {nix} \"$@\" 2>/dev/null"
             ),
         );
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use super::{call::find_program, nix, place::Place};
+use super::{call::find_program, nix, place::Place, quoted};
 
 /// Where Debian has UEFI firmware, below a folder like `/usr/share`.
 const FIRMWARE: [&str; 4] = [
@@ -36,7 +36,7 @@ impl Place {
             let real = find_program(program).unwrap();
             let real = real.canonicalize().unwrap_or(real);
             // A link would do for most; a program may find its libraries by its own name.
-            let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", real.display());
+            let script = format!("#!/bin/sh\nexec {} \"$@\"\n", quoted(real));
             let file = folder.join(program);
             fs::write(&file, script).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
@@ -48,7 +48,7 @@ impl Place {
     pub(crate) fn log_nix(&self) -> NixLog {
         let folder = self.beside("nix-calls");
         fs::create_dir_all(&folder).unwrap();
-        let log = format!("'{}'/$$", folder.display());
+        let log = format!("{}/$$", quoted(&folder));
         self.stand_in(
             "nix",
             &format!(
@@ -65,9 +65,9 @@ impl Place {
         let reached = self.beside("stalled");
         let real = find_program(program).unwrap();
         let script = format!(
-            "case \" $* \" in {pattern}) : >'{}'; while :; do sleep 1; done ;; esac\nexec '{}' \"$@\"",
-            reached.display(),
-            real.display()
+            "case \" $* \" in {pattern}) : >{}; while :; do sleep 1; done ;; esac\nexec {} \"$@\"",
+            quoted(&reached),
+            quoted(real)
         );
         self.stand_in(program, &script);
         reached
@@ -78,10 +78,10 @@ impl Place {
         let reached = self.beside("stalled");
         let real = find_program(program).unwrap();
         let script = format!(
-            "'{1}' \"$@\" || exit\n\
-             case \" $* \" in {pattern}) : >'{0}'; while :; do sleep 1; done ;; esac",
-            reached.display(),
-            real.display()
+            "{1} \"$@\" || exit\n\
+             case \" $* \" in {pattern}) : >{0}; while :; do sleep 1; done ;; esac",
+            quoted(&reached),
+            quoted(real)
         );
         self.stand_in(program, &script);
         reached
@@ -98,7 +98,7 @@ impl Place {
 }
 
 fn exec_nix() -> String {
-    format!("exec '{}' \"$@\"", nix::real().display())
+    format!("exec {} \"$@\"", quoted(nix::real()))
 }
 
 /// The calls of `nix` that were written down.

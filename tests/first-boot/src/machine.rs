@@ -131,7 +131,8 @@ impl Machine {
             } else {
                 find(tool).expect("looked for before")
             };
-            let real = real.display();
+            // A tool may be where this repository is.
+            let real = real.display().to_string().replace('\'', "'\\''");
             let plug = if PLUGS.contains(tool) {
                 format!(
                     "n=0; read -r n <'{count}'; n=$((n + 1)); echo $n >'{count}'\n\
