@@ -51,6 +51,10 @@ undo_links() {
       rm -f "$link" "$link.sha256" "$manifest"
     fi
   done
+}
+
+# undo_folder DIR: the folder of such links
+undo_folder() {
   [ ! -d "$1" ] || rmdir "$1" 2>/dev/null || say "leaving $1, for what is still in it"
 }
 
@@ -84,6 +88,7 @@ undo_nix() {
       if [ -L "$left" ] && [ ! -e "$left" ]; then rm -f "$left"; fi
     done
   done
+  undo_folder "$root/out"
   if [ -L "$profile" ] && [ ! -e "$profile" ]; then
     say "removing $profile, which led to an empty profile"
     rm -f "$profile"
@@ -108,6 +113,7 @@ undo() {
   # shellcheck source=/dev/null
   [ ! -r "$tools/env" ] || . "$tools/env"
   undo_links "$minibox/out"
+  undo_folder "$minibox/out"
   others=''
   if [ -e "$tools/made-nix" ] || [ -e "$tools/filled-nix" ]; then
     others=$(undo_roots | undo_others)
