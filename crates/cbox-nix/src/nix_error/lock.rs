@@ -69,13 +69,15 @@ impl LockMessage {
         };
         let is_locked =
             |reference: String| reference.contains("narHash=") || reference.contains("rev=");
-        if innermost("while fetching the input '").is_some_and(is_locked) {
+        let fetched = innermost("while fetching the input '");
+        let is_fetched = fetched.is_some();
+        if fetched.is_some_and(is_locked) {
             let reason = text.to_owned();
             return Some(Self::Unavailable { input, reason });
         }
         let is_below = input.contains('/');
         // A file of the flake's own that is not there: its own sentence says more.
-        if text.starts_with("path '") && !is_below {
+        if text.starts_with("path '") && !is_fetched && !is_below {
             return None;
         }
         if text.contains("flake-registry") && is_below {
