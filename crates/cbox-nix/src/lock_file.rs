@@ -96,7 +96,7 @@ impl LockFault {
                     .to_owned()
             }
             Self::Syntax(reason) if reason.ends_with("is a symlink") => {
-                "Nix takes no flake.lock that is a symlink: put the file itself there".to_owned()
+                "Nix rejects a flake.lock that is a symlink: put the file itself there".to_owned()
             }
             Self::Unlocked { input, lacking: "rev" } => format!(
                 "`nix flake update {input} --allow-dirty-locks` locks it anew (`nix flake lock` refuses \

@@ -103,7 +103,7 @@ fn untracked_files_are_named_and_refused_only_if_a_host_would_be_another_one() {
     place.cbox(&["accept"]).run().ok().says(&[
         "staged by a build, and not judged since git does not track them: \
          hosts/new/default.nix, note.txt\n",
-        "baseline.json says so already",
+        "baseline.json is up to date already",
     ]);
     fs::remove_file(place.path("note.txt")).unwrap();
     place.write("extra/two", "");
@@ -384,7 +384,7 @@ fn accepting_twice_does_not_touch_the_file() {
         .cbox(&["accept"])
         .run()
         .ok()
-        .says(&["baseline.json says so already"]);
+        .says(&["baseline.json is up to date already"]);
     assert_eq!(state(), before);
 }
 

@@ -27,8 +27,7 @@ fn refused(place: &Place, content: &[u8], words: &[&str]) {
     assert_eq!(std::fs::read(place.path(BASELINE)).unwrap(), content);
 }
 
-const WAY_OUT: &str = "hint: `git checkout -- baseline.json` brings the last one back; where that \
-                       is as bad, remove it, and `cbox accept` writes a new one";
+const WAY_OUT: &str = "hint: `git checkout -- baseline.json` restores the last one; if that is no better, remove it, and `cbox accept` writes a new one";
 
 #[test]
 fn an_empty_file() {

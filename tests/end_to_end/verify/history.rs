@@ -316,7 +316,7 @@ fn a_shallow_clone_guesses_nothing_and_says_what_to_fetch() {
         assert_eq!(laid_out(&run), [""; 0], "{run}");
         for part in [
             "not explained: what was accepted is not in the store, and no commit of this \
-             shallow clone is known to build it: `git fetch --unshallow` brings the history",
+             shallow clone is known to build it: `git fetch --unshallow` fetches the history",
             "`fetch-depth: 0` of actions/checkout does",
         ] {
             assert!(run.stdout.contains(part), "{part}: {run}");

@@ -20,7 +20,7 @@ fn a_host_that_builds_something_else_fails_and_the_way_out_is_said() {
     set(&place, "b", "echo other >$out");
     let run = verify(&place, &[]).run().code(1).says(&[
         "error: 1 of 2 hosts is not as accepted: b\n",
-        "hint: if that is meant, `cbox accept` records it",
+        "hint: if that is intended, run `cbox accept`",
     ]);
     assert_eq!(verdicts(&run), ["unchanged a", "changed b"]);
     set(&place, "b", "echo b >$out");
@@ -155,7 +155,7 @@ fn a_pattern_that_matches_no_install_host_is_misuse() {
         .code(2)
         .says(&["no install host is called `lab-*`", "there are a, b"]);
     for image in ["_image", "_*"] {
-        let said = format!("no install host is called `{image}`; image hosts are on no machine");
+        let said = format!("no install host is called `{image}`; image hosts run on no machine");
         let run = verify(&place, &["--host", image]).run().code(2);
         run.says(&[&said, "there are a, b"]);
     }

@@ -77,7 +77,7 @@ impl BaselineFile {
                 format!("take either side (`git checkout --ours -- {shown}`), then `cbox accept`")
             }
             _ if self.tracked => format!(
-                "`git checkout -- {shown}` brings the last one back; where that is as bad, remove it, and `cbox accept` writes a new one"
+                "`git checkout -- {shown}` restores the last one; if that is no better, remove it, and `cbox accept` writes a new one"
             ),
             _ => "remove it, and `cbox accept` writes a new one".into(),
         }
@@ -267,7 +267,7 @@ mod tests {
         let (message, hint) = error("", false, true);
         assert_eq!(message, "baseline.json is empty");
         assert!(
-            hint.starts_with("`git checkout -- baseline.json` brings"),
+            hint.starts_with("`git checkout -- baseline.json` restores"),
             "{hint}"
         );
         assert_eq!(

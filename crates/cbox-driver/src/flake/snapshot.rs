@@ -91,7 +91,7 @@ impl Snapshot {
             .tempdir()
             .map_err(|error| {
                 Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
-                    .hint("TMPDIR says where it goes")
+                    .hint("set TMPDIR to a folder that can hold it")
             })?;
         let (tree, place) = (self.tree.clone(), folder.path().join(NAME));
         let bytes = tree.entries.iter().map(Entry::size).sum();
@@ -117,7 +117,7 @@ impl Snapshot {
             let changed = SourceError::Changed(self.tree.top.clone());
             Err(
                 Error::new(Kind::Source, "the tree changed while it was staged")
-                    .hint("run cbox again when nothing writes to the tree")
+                    .hint("run cbox again once nothing writes to the tree")
                     .from_source(Source::Tree(Arc::new(changed))),
             )
         }

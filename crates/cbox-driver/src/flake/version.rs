@@ -148,7 +148,7 @@ impl<'a> Version<'a> {
         let commit = repository.resolve(revision, session.interrupt).await?;
         let unwritable = |error: &std::io::Error| {
             Error::file(Kind::Source, "make", "a folder for another commit", error)
-                .hint("TMPDIR says where it goes")
+                .hint("set TMPDIR to a folder that can hold it")
         };
         let folder = tempfile::Builder::new()
             .prefix("cbox-")

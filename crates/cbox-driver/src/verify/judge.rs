@@ -194,7 +194,7 @@ fn no_hosts(state: &Version<'_>, pattern: &str) -> Error {
     let matcher = Glob::new(pattern).map(|glob| glob.compile_matcher());
     let is_meant = |image: &String| matcher.as_ref().is_ok_and(|glob| glob.is_match(image));
     let why = if state.image_hosts().iter().any(is_meant) {
-        "; image hosts are on no machine, so there is nothing to verify"
+        "; image hosts run on no machine, so there is nothing to verify"
     } else {
         ""
     };
@@ -305,7 +305,7 @@ impl<'a> Work<'_, 'a> {
         }
         if self.accepted.is_some() && !file.tracked && self.session.project.repository.is_some() {
             notes.push(format!(
-                "git does not track {}: commit it, or nobody else is measured by it",
+                "git does not track {}: commit it, so that others are judged by it too",
                 file.shown
             ));
         }
@@ -314,7 +314,7 @@ impl<'a> Work<'_, 'a> {
             && base.baseline_file()?.is_there()
         {
             notes.push(format!(
-                "{} is gone since {}, so that commit is what hosts are measured by",
+                "{} is gone since {}, so hosts are judged by that commit",
                 baseline::FILE,
                 base.label()
             ));

@@ -157,13 +157,15 @@ impl Report {
         let error = Error::new(kind.unwrap_or(Kind::Changed), said.join("; "));
         Err(match (open.is_empty(), self.has_baseline) {
             (true, _) => error,
-            _ if self.accepting => {
-                error.hint("nothing is written until every host evaluates, or `--host` leaves those out")
-            }
-            (false, true) => error.hint(
-                "if that is meant, `cbox accept` records it, and baseline.json is committed with the change",
+            _ if self.accepting => error.hint(
+                "nothing is written until every host evaluates, or `--host` leaves those out",
             ),
-            (false, false) => error.hint("`cbox accept` makes a baseline, in which such a change can be accepted"),
+            (false, true) => error.hint(
+                "if that is intended, run `cbox accept`, and commit baseline.json with the change",
+            ),
+            (false, false) => {
+                error.hint("`cbox accept` makes a baseline, in which such a change can be accepted")
+            }
         })
     }
 

@@ -112,7 +112,7 @@ impl Found {
         if files.is_empty() {
             return Ok(());
         }
-        Err(Error::new(Kind::Changed, format!("what must not matter does: {}", files.join(", ")))
+        Err(Error::new(Kind::Changed, format!("files that must not matter do: {}", files.join(", ")))
             .hint("bake a filtered source (`builtins.path` with a filter) instead of `${self}` or `./.`, or name the file under `exclude` in cbox.toml"))
     }
 }
@@ -166,7 +166,7 @@ async fn copy(session: &Session<'_>) -> Result<tempfile::TempDir, Error> {
     let Some(repository) = &session.project.repository else {
         return Err(Error::new(
             Kind::Usage,
-            "`--self-test` is about what git ignores, and here is no git repository",
+            "`--self-test` is about what git ignores, but there is no git repository here",
         )
         .hint("`git init` and `git add` make one"));
     };
@@ -177,7 +177,7 @@ async fn copy(session: &Session<'_>) -> Result<tempfile::TempDir, Error> {
         .tempdir()
         .map_err(|error| {
             Error::file(Kind::Source, "make", "a folder for the copy", &error)
-                .hint("TMPDIR says where it goes")
+                .hint("set TMPDIR to a folder that can hold it")
         })?;
     let (from, to) = (
         session.project.top.as_std_path().to_owned(),
@@ -293,7 +293,7 @@ impl SelfTest<'_, '_> {
             );
         }
         if names.is_empty() {
-            return Err(Error::new(Kind::Usage, "no host and no image is called so")
+            return Err(Error::new(Kind::Usage, "no host or image has that name")
                 .hint("`cbox hosts` shows them"));
         }
         Ok(names)
@@ -416,10 +416,7 @@ impl SelfTest<'_, '_> {
         let drv = match answer {
             Ok(drv) => drv,
             Err(error) => {
-                return Ok(format!(
-                    "it does not evaluate any more: {}",
-                    error.headline()
-                ));
+                return Ok(format!("it no longer evaluates: {}", error.headline()));
             }
         };
         let explanation = explain(&self.evaluator.nix.store, &target.drv, &drv).await?;

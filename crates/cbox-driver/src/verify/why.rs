@@ -131,8 +131,7 @@ impl Work<'_, '_> {
                 in_one_line(error)
             ),
             Ok(history) if history.shallow => format!(
-                "no commit of this shallow clone is known to build it: `git fetch --unshallow` \
-                 brings the history; {} does",
+                "no commit of this shallow clone is known to build it: `git fetch --unshallow` fetches the history; {} does",
                 whole_histories()
             ),
             Ok(_) => format!("no commit builds what {} records{broken}", baseline::FILE),

@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     let display_path = &judged.file.shown;
     view.note(&match written {
         true => format!("wrote {display_path}: commit it with the change"),
-        false => format!("{display_path} says so already"),
+        false => format!("{display_path} is up to date already"),
     });
     Ok(())
 }

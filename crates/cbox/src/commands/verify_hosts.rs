@@ -18,7 +18,7 @@ Examples:
   cbox verify-hosts --self-test         show that ignored files move no derivation
 ";
 
-/// Check that the install hosts are as accepted in baseline.json, and say why not
+/// Check the install hosts against baseline.json, and explain every difference
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
@@ -69,7 +69,7 @@ async fn run_self_test(
     if !args.set.is_empty() {
         return Err(Error::new(
             Kind::Usage,
-            "`--self-test` is about the flake as it is: it takes no `--set`",
+            "`--self-test` tests the flake as it is, so it takes no `--set`",
         ));
     }
     let settings = self_test::Settings {

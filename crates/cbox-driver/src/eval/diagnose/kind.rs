@@ -37,7 +37,7 @@ impl From<SourceError> for Error {
             }
             SourceError::Changed(_) => (
                 Kind::Source,
-                "run cbox again when nothing writes to the tree",
+                "run cbox again once nothing writes to the tree",
             ),
             _ => (Kind::Source, ""),
         };
