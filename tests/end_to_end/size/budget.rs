@@ -32,9 +32,9 @@ fn a_passed_budget_fails_and_names_the_largest() {
 
     set(&place, "budget = { image = \"1 MiB\", closure = \"2 MB\" }");
     let warned = place.cbox(&["appliance", "iso"]).run().ok();
-    warned.says(&["warning: appliance/iso is larger than cbox.toml allows: its image has"]);
+    warned.says(&["warning: appliance/iso is larger than cbox.toml allows: its image is"]);
     let bad = size().run().code(14).says(&[
-        "error: appliance/iso is larger than cbox.toml allows: its image has",
+        "error: appliance/iso is larger than cbox.toml allows: its image is",
         "more than 1 MiB, and its closure is",
         "hint: the largest packages: kernel-",
     ]);
