@@ -30,7 +30,7 @@ fn one_nix_build_builds_them_all() {
         "in the order in which they were named"
     );
     let calls = log.take();
-    assert_eq!(count(&calls, " build --log-format "), 1, "{calls:#?}");
+    assert_eq!(count(&calls, " build --json --log-format "), 1, "{calls:#?}");
     for slug in ["hosts-one", "hosts-bad", "hosts-two"] {
         let link = place.link(slug);
         assert_eq!(place.manifest(slug)["out"], link.as_str());
@@ -51,7 +51,7 @@ fn one_that_fails_to_build_keeps_no_other_from_its_link() {
         assert_eq!(place.roots(&place.link(slug)), [root]);
     }
     run.says(&["a last word", "nix log"]);
-    assert_eq!(count(&log.take(), " build --log-format "), 1);
+    assert_eq!(count(&log.take(), " build --json --log-format "), 1);
 }
 
 #[test]

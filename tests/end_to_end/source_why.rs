@@ -110,7 +110,7 @@ fn every_rule_is_named_with_its_place() {
     not staged  baseline.json is never staged: what a host builds must not depend on it
     not staged  out/x is there, but cbox made it, and what cbox makes is no source
     not staged  link/x is there, but link is a symlink, and nothing behind one is staged: name the file by its real path
-    not staged  nested/x is there, but nested is a repository of its own (a submodule), of which nothing is staged: make it an input of the flake
+    not staged  nested/x is there, but nested is a repository of its own (a submodule), of which nothing is staged: `inputs.self.submodules = true;` in flake.nix brings it (Nix 2.27 or newer), or make it an input of the flake
     not staged  gone.nix was deleted, though git still tracks it: `git restore gone.nix` brings it back
     not staged  empty is an empty folder, which git does not keep: put a file into it
     not staged  .git/config belongs to git, and is no source

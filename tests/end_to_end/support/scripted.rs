@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{nix, place::Place, quoted};
 
 /// The words of the call of `nix` that builds.
-const BUILD: &str = "*' build --log-format '*";
+const BUILD: &str = "*' build --json --log-format '*";
 
 /// The number of the activity that is all builds.
 const ALL: u64 = 1;
