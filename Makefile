@@ -29,6 +29,9 @@ demo: ## set up, build the mini box's ISO, boot it until it says that it is read
 test: ## set up, then every check: format, lints, scripts, unit and end-to-end tests, The Box
 	@scripts/test.sh
 
+test-long: ## the long form of every random or repeated test (scripts/test-long.sh --help lists them)
+	@scripts/test-long.sh
+
 test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
 	@scripts/setup.sh nix curl $${BOX_LONG:+qemu}
 	@$(with_tools) scripts/check-box.sh
@@ -78,5 +81,5 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test test-box build install uninstall bench screenshots setup clean undo \
+.PHONY: help demo test test-long test-box build install uninstall bench screenshots setup clean undo \
   check-rust check-flake check-install setup-flake setup-demo

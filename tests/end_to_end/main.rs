@@ -37,6 +37,7 @@ mod json;
 mod live;
 mod local_settings;
 mod matrix;
+mod never_source;
 mod out_dir;
 mod passed_on;
 mod plain;

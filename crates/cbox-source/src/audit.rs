@@ -3,17 +3,16 @@
 //! The rules are [`crate::audit_rules`]'s. Files are read side by side, each once.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io::Read as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-
 use crate::{
     SourceError,
     audit_rules::{Finding, Found, LOOKED_INTO, bare_repositories, of_content, of_path},
+    folder::Folder,
+    pattern::{Above, Patterns},
     rules::Rules,
     tree::{Entry, Kind, Tree},
 };
@@ -23,7 +22,7 @@ use crate::{
 pub struct Allow {
     /// The folder of the flake, relative to the top of the tree; the pattern starts there.
     dir: PathBuf,
-    files: Gitignore,
+    files: Patterns,
     finding: Finding,
 }
 
@@ -37,14 +36,12 @@ impl Allow {
             pattern: pattern.to_owned(),
             reason: reason.to_owned(),
         };
-        let mut builder = GitignoreBuilder::new("");
-        builder
-            .add_line(None, pattern)
-            .map_err(|error| refused(&error.to_string()))?;
-        let files = builder
-            .build()
-            .map_err(|error| refused(&error.to_string()))?;
-        if files.num_ignores() == 0 {
+        if pattern.contains('\n') {
+            return Err(refused("it has to be one line"));
+        }
+        let mut files = Patterns::default();
+        files.add(pattern.as_bytes());
+        if !files.ignore_something() {
             return Err(refused("it names no file"));
         }
         Ok(Self {
@@ -58,8 +55,8 @@ impl Allow {
         let inside = path.strip_prefix(&self.dir);
         finding == self.finding
             && inside.is_ok_and(|inside| {
-                let found = self.files.matched_path_or_any_parents(inside, false);
-                found.is_ignore()
+                let found = self.files.ignoring(inside, &mut Above::default());
+                found.is_some()
             })
     }
 }
@@ -88,6 +85,7 @@ pub fn audit(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Audit, SourceError> {
     let next = AtomicUsize::new(0);
+    let folder = Folder::open(&tree.top)?;
     let work = || -> Result<Vec<(PathBuf, Found)>, SourceError> {
         let mut found = Vec::new();
         let mut content = Vec::new();
@@ -95,7 +93,7 @@ pub fn audit(
             if stop() {
                 return Err(SourceError::Stopped);
             }
-            let of_entry = look(tree, rules, entry, &mut content)?;
+            let of_entry = look(&folder, rules, entry, &mut content)?;
             found.extend(of_entry.into_iter().map(|it| (entry.path.clone(), it)));
         }
         Ok(found)
@@ -148,7 +146,7 @@ fn judge(all: Vec<(PathBuf, Found)>, allow: &[Allow]) -> Audit {
 
 /// What is found in one file. `content` is room to read it into.
 fn look(
-    tree: &Tree,
+    folder: &Folder<'_>,
     rules: &Rules,
     entry: &Entry,
     content: &mut Vec<u8>,
@@ -164,12 +162,11 @@ fn look(
         });
     }
     if let Kind::File { size, .. } = entry.kind {
-        let path = tree.top.join(&entry.path);
+        let (file, _) = folder.file(&entry.path)?;
         content.clear();
-        let read = |content: &mut Vec<u8>| -> io::Result<usize> {
-            File::open(&path)?.take(LOOKED_INTO).read_to_end(content)
-        };
-        read(content).map_err(|error| SourceError::unreadable(&path, error))?;
+        file.take(LOOKED_INTO)
+            .read_to_end(content)
+            .map_err(|error| SourceError::unreadable(&folder.top().join(&entry.path), error))?;
         let inside = of_content(&entry.path, content, size);
         // What the name says already need not be said again of what is inside.
         let said = found.first().map(|found| found.finding);
@@ -246,7 +243,7 @@ mod tests {
 
     #[test]
     fn patterns_that_name_nothing_are_refused() {
-        for bad in ["", "#x", "!tests/", "a{b"] {
+        for bad in ["", "#x", "!tests/", "a\nb"] {
             assert!(
                 Allow::new(Path::new(""), bad, Finding::Token).is_err(),
                 "{bad}"

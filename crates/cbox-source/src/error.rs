@@ -38,7 +38,7 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
         /// What it was recognised as.
-        what: &'static str,
+        what: String,
     },
     /// A pattern of `cbox.toml` cannot be used.
     #[error("the pattern `{pattern}` cannot be used: {reason}")]

@@ -2,13 +2,12 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
-use ignore::WalkBuilder;
-
-use crate::SourceError;
+use crate::{SourceError, folder::Folder, never_source::is_of_version_control, pattern::Patterns};
 
 /// A path that git or the walk named, relative to the top of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,43 +40,76 @@ pub fn from_git(cached: &[u8], others: &[u8]) -> Vec<Listed> {
     listed
 }
 
-/// Lists a tree that is no repository, with the `.gitignore` files in it applied.
+/// Lists a tree that is no repository, with the `.gitignore` files in it applied as git
+/// would: regular files and symlinks, without what version control systems keep.
 ///
 /// All that could make the answer depend on the machine (global ignore files, the
-/// folders above) is off.
+/// folders above) is left aside.
 ///
 /// # Errors
-/// When a folder cannot be read.
+/// When a folder or a `.gitignore` cannot be read.
 pub fn from_walk(top: &Path) -> Result<Vec<Listed>, SourceError> {
-    let walk = WalkBuilder::new(top)
-        .hidden(false)
-        .ignore(false)
-        .parents(false)
-        .git_ignore(true)
-        .git_global(false)
-        .git_exclude(false)
-        .require_git(false)
-        .follow_links(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .build();
-    let mut listed = Vec::new();
-    for entry in walk {
-        let entry = entry.map_err(|error| SourceError::Read {
+    let mut walk = Walk {
+        folder: Folder::open(top)?,
+        ignores: Vec::new(),
+        listed: Vec::new(),
+    };
+    walk.folder_at(Path::new(""))?;
+    Ok(walk.listed)
+}
+
+/// A walk through a tree.
+struct Walk<'t> {
+    folder: Folder<'t>,
+    /// The patterns of the folders from the top to the one that is looked at, each with its
+    /// length as the beginning of a path.
+    ignores: Vec<(usize, Patterns)>,
+    listed: Vec<Listed>,
+}
+
+impl Walk<'_> {
+    fn folder_at(&mut self, folder: &Path) -> Result<(), SourceError> {
+        let whole = self.folder.top().join(folder);
+        let unreadable = |source| SourceError::Read {
             action: "list",
-            path: top.to_owned(),
-            source: std::io::Error::other(error),
-        })?;
-        let folder = entry.file_type().is_none_or(|kind| kind.is_dir());
-        if let Ok(path) = entry.path().strip_prefix(top)
-            && !folder
-        {
-            listed.push(Listed {
-                path: path.to_owned(),
-                tracked: false,
-            });
+            path: whole.clone(),
+            source,
+        };
+        let ignore = folder.join(".gitignore");
+        let own = self.folder.read_if_file(&ignore)?;
+        let depth = self.ignores.len();
+        if let Some(content) = own {
+            let base = ignore.as_os_str().len() - ".gitignore".len();
+            self.ignores.push((base, Patterns::of_file(&content)));
         }
+        for entry in fs::read_dir(&whole).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let (name, kind) = (entry.file_name(), entry.file_type().map_err(unreadable)?);
+            let path = folder.join(&name);
+            if is_of_version_control(&name) || self.ignores(&path, kind.is_dir()) {
+                continue;
+            }
+            if kind.is_dir() {
+                self.folder_at(&path)?;
+            } else if kind.is_file() || kind.is_symlink() {
+                self.listed.push(Listed {
+                    path,
+                    tracked: false,
+                });
+            }
+        }
+        self.ignores.truncate(depth);
+        Ok(())
     }
-    Ok(listed)
+
+    /// Whether `path` is ignored. The folders above it are not.
+    fn ignores(&self, path: &Path, is_folder: bool) -> bool {
+        let path = path.as_os_str().as_bytes();
+        let mut deepest_first = self.ignores.iter().rev();
+        deepest_first
+            .find_map(|(base, patterns)| patterns.last_match(&path[*base..], is_folder))
+            .is_some_and(|pattern| !pattern.is_negative())
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! What `cbox.toml` says of the tree: files that are never staged, and local settings.
+//! Which files are staged: what `cbox.toml` says of the tree, what cbox itself puts there,
+//! and what is no source whoever says so.
 
 use std::{
-    os::unix::ffi::OsStrExt as _,
+    fs::Metadata,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
-use ignore::{
-    Match,
-    gitignore::{Gitignore, GitignoreBuilder},
+use crate::{
+    SourceError,
+    never_source::{editors_pattern, is_in_a_cache, version_control},
+    pattern::{Above, Patterns},
 };
-
-use crate::SourceError;
 
 /// What stands for the host's name in a pattern of local settings.
 const HOST: &str = "{host}";
@@ -23,7 +24,7 @@ const LOCAL: &str = "local.nix";
 pub struct Rules {
     /// The folder of the flake, relative to the top of the tree; patterns start there.
     dir: PathBuf,
-    exclude: Gitignore,
+    exclude: Patterns,
     local: Vec<LocalPattern>,
     made: Made,
 }
@@ -38,17 +39,49 @@ pub struct Made {
     pub files: Vec<PathBuf>,
     /// What the paths of temporary files begin with.
     pub temporary: Vec<PathBuf>,
+    /// Where caches are, cbox's own and Nix's.
+    pub caches: Vec<PathBuf>,
+    /// The files that this run's output goes to, wherever they are and whatever they are called.
+    pub outputs: Vec<FileId>,
+}
+
+/// A file in the file systems of a machine, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    /// The device.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+}
+
+impl FileId {
+    /// The file that `metadata` are of.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
 }
 
 /// Why a file is not staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftOut {
+    /// It belongs to a version control system, whose folder has this name.
+    VersionControl(&'static str),
     /// This pattern excludes it.
     Excluded(String),
     /// It is a local setting, as this pattern says.
     Local(String),
     /// cbox made it.
     Made,
+    /// It is in a cache, of cbox's or Nix's.
+    Cache,
+    /// An editor made it, as its name tells, which this pattern matches.
+    Editor(&'static str),
+    /// The output of this run goes to it.
+    Output,
 }
 
 impl Rules {
@@ -65,62 +98,81 @@ impl Rules {
         local: &[String],
         made: Made,
     ) -> Result<Self, SourceError> {
-        let mut builder = GitignoreBuilder::new("");
+        let mut patterns = Patterns::default();
         for pattern in exclude {
-            builder
-                .add_line(None, pattern)
-                .map_err(|error| refused(pattern, &error.to_string()))?;
+            if pattern.contains('\n') {
+                return Err(refused(pattern, "it has to be one line"));
+            }
+            patterns.add(pattern.as_bytes());
         }
-        let exclude = builder
-            .build()
-            .map_err(|error| refused("exclude", &error.to_string()))?;
         let local = local
             .iter()
             .map(|pattern| LocalPattern::new(pattern))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             dir: dir.to_owned(),
-            exclude,
+            exclude: patterns,
             local,
             made,
         })
     }
 
-    /// Whether the file at `path` is never staged.
+    /// Why the file at `path` is not staged, as far as its path is the reason. `above` is
+    /// what was found for the folders of a neighbour.
+    ///
+    /// What git tracks is source whatever it is called, but for what belongs to another
+    /// version control system.
     #[must_use]
-    pub fn excludes(&self, path: &Path, tracked: bool) -> bool {
-        let made = self
-            .made
-            .folders
-            .iter()
-            .any(|folder| path.starts_with(folder))
-            || self.made.files.iter().any(|file| path == file)
-            || self.made.temporary.iter().any(|beginning| {
-                let (path, beginning) = (path.as_os_str(), beginning.as_os_str());
-                path.as_bytes().starts_with(beginning.as_bytes())
-            });
-        if made && !tracked {
-            return true;
+    pub fn leave_out(&self, path: &Path, tracked: bool, above: &mut Above) -> Option<LeftOut> {
+        if let Some(name) = version_control(path) {
+            return Some(LeftOut::VersionControl(name));
         }
-        path.strip_prefix(&self.dir).is_ok_and(|inside| {
-            self.exclude
-                .matched_path_or_any_parents(inside, false)
-                .is_ignore()
-        })
-    }
-
-    /// Why the file at `path` is not staged, as far as these rules are the reason.
-    #[must_use]
-    pub fn why_left_out(&self, path: &Path) -> Option<LeftOut> {
         if let Some(pattern) = self.local_pattern(path) {
             return Some(LeftOut::Local(pattern.with(HOST)));
         }
         if let Ok(inside) = path.strip_prefix(&self.dir)
-            && let Match::Ignore(glob) = self.exclude.matched_path_or_any_parents(inside, false)
+            && let Some(pattern) = self.exclude.ignoring(inside, above)
         {
-            return Some(LeftOut::Excluded(glob.original().to_owned()));
+            return Some(LeftOut::Excluded(pattern.line()));
         }
-        self.excludes(path, false).then_some(LeftOut::Made)
+        if tracked {
+            return None;
+        }
+        let below = |folders: &[PathBuf]| folders.iter().any(|folder| path.starts_with(folder));
+        let temporary = |beginning: &PathBuf| {
+            let (path, beginning) = (path.as_os_str(), beginning.as_os_str());
+            path.as_bytes().starts_with(beginning.as_bytes())
+        };
+        if below(&self.made.caches) || is_in_a_cache(path) {
+            return Some(LeftOut::Cache);
+        }
+        if below(&self.made.folders)
+            || self.made.files.iter().any(|file| path == file)
+            || self.made.temporary.iter().any(temporary)
+        {
+            return Some(LeftOut::Made);
+        }
+        editors_pattern(path).map(LeftOut::Editor)
+    }
+
+    /// Why the file at `path`, which `metadata` are of, is not staged, as far as these rules
+    /// are the reason.
+    #[must_use]
+    pub fn why_left_out(
+        &self,
+        path: &Path,
+        tracked: bool,
+        metadata: Option<&Metadata>,
+    ) -> Option<LeftOut> {
+        let output = !tracked && metadata.is_some_and(|metadata| self.is_output(metadata));
+        self.leave_out(path, tracked, &mut Above::default())
+            .or(output.then_some(LeftOut::Output))
+    }
+
+    /// Whether it is a file that the output of this run goes to.
+    #[must_use]
+    pub fn is_output(&self, metadata: &Metadata) -> bool {
+        metadata.is_file() && self.made.outputs.contains(&FileId::of(metadata))
     }
 
     /// Whether `path` is a local setting, of whichever host.
@@ -243,39 +295,58 @@ mod tests {
             folders: vec![Path::new(dir).join("out")],
             files: vec![Path::new(dir).join("images/a.json")],
             temporary: vec![Path::new(dir).join("images/.cbox-")],
+            caches: vec![Path::new(dir).join("cache/nix")],
+            ..Made::default()
         };
         Rules::new(Path::new(dir), &owned(exclude), &owned(local), made)
+    }
+
+    fn why(rules: &Rules, path: &str, tracked: bool) -> Option<LeftOut> {
+        rules.leave_out(Path::new(path), tracked, &mut Above::default())
     }
 
     #[test]
     fn exclude_reads_as_gitignore_does() {
         let rules = rules("", &["/crates/", "*.md", "!KEEP.md"], &[]).unwrap();
-        for (path, excluded) in [
-            ("crates/a/src/lib.rs", true),
-            ("nixos/crates/x", false),
-            ("docs/a.md", true),
-            ("docs/KEEP.md", false),
-            ("flake.nix", false),
-            ("out/x", false),
+        let excluded = |pattern: &str| Some(LeftOut::Excluded(pattern.to_owned()));
+        for (path, left_out) in [
+            ("crates/a/src/lib.rs", excluded("/crates/")),
+            ("crates/KEEP.md", excluded("/crates/")),
+            ("nixos/crates/x", None),
+            ("docs/a.md", excluded("*.md")),
+            ("docs/KEEP.md", None),
+            ("flake.nix", None),
         ] {
-            assert_eq!(rules.excludes(Path::new(path), true), excluded, "{path}");
+            for tracked in [true, false] {
+                assert_eq!(why(&rules, path, tracked), left_out, "{path}");
+            }
         }
-        let why = |path: &str| rules.why_left_out(Path::new(path));
-        assert_eq!(why("docs/a.md"), Some(LeftOut::Excluded("*.md".to_owned())));
-        assert_eq!(why("out/x"), Some(LeftOut::Made));
-        assert_eq!(why("docs/KEEP.md"), None);
-        assert!(rules.excludes(Path::new("out/x"), false));
-        assert!(rules.excludes(Path::new("images/a.json"), false));
-        assert!(!rules.excludes(Path::new("images/b.json"), false));
-        assert!(rules.excludes(Path::new("images/.cbox-x/root"), false));
-        assert!(!rules.excludes(Path::new("images/.cbox-x/root"), true));
+    }
+
+    #[test]
+    fn what_cbox_and_editors_make_is_no_source_unless_git_tracks_it() {
+        let rules = rules("", &[], &[]).unwrap();
+        for (path, left_out) in [
+            ("out/x", Some(LeftOut::Made)),
+            ("images/a.json", Some(LeftOut::Made)),
+            ("images/b.json", None),
+            ("images/.cbox-x/root", Some(LeftOut::Made)),
+            ("cache/nix/x", Some(LeftOut::Cache)),
+            ("sub/.cache/nix/x", Some(LeftOut::Cache)),
+            ("x/.#a.nix", Some(LeftOut::Editor(".#*"))),
+        ] {
+            assert_eq!(why(&rules, path, false), left_out, "{path}");
+            assert_eq!(why(&rules, path, true), None, "{path}");
+        }
+        let of = Some(LeftOut::VersionControl(".hg"));
+        assert_eq!(why(&rules, "x/.hg/store", true), of, "tracked or not");
     }
 
     #[test]
     fn patterns_start_at_the_flake() {
         let rules = rules("sub", &["/crates/"], &["hosts/{host}/local.nix"]).unwrap();
-        assert!(rules.excludes(Path::new("sub/crates/x"), true));
-        assert!(!rules.excludes(Path::new("crates/x"), true));
+        assert!(why(&rules, "sub/crates/x", true).is_some());
+        assert!(why(&rules, "crates/x", true).is_none());
         assert!(rules.is_local(Path::new("sub/hosts/a/local.nix")));
         assert!(!rules.is_local(Path::new("hosts/a/local.nix")));
         assert_eq!(
@@ -299,7 +370,7 @@ mod tests {
             assert_eq!(rules.is_local(Path::new(path)), local, "{path}");
         }
         assert_eq!(
-            rules.why_left_out(Path::new("hosts/a/local.nix")),
+            why(&rules, "hosts/a/local.nix", true),
             Some(LeftOut::Local("hosts/{host}/local.nix".to_owned()))
         );
     }
@@ -329,6 +400,6 @@ mod tests {
         ] {
             assert!(rules("", &[], &[bad]).is_err(), "{bad}");
         }
-        assert!(rules("", &["a{b"], &[]).is_err(), "half an alternative");
+        assert!(rules("", &["a\nb"], &[]).is_err(), "two lines");
     }
 }

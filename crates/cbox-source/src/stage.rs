@@ -9,7 +9,7 @@ use std::{
     io::{self, Read},
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{OpenOptionsExt as _, symlink},
+        fs::{FileExt as _, OpenOptionsExt as _, symlink},
     },
     path::{Component, Path, PathBuf},
 };
@@ -18,8 +18,9 @@ use nix_formats::nar::{Hasher, NarHash, Writer};
 
 use crate::{
     SourceError, disk_image,
+    folder::Folder,
     placeholder::Placeholder,
-    tree::{Kind, Tree},
+    tree::{Entry, Kind, Tree},
 };
 
 /// How much is copied between two looks at whether to stop.
@@ -45,21 +46,23 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
     let mut placeholders = Vec::new();
     let mut writer = Writer::new(Hasher::default())
         .map_err(|source| SourceError::unreadable(&tree.top, source))?;
+    let folder = Folder::open(&tree.top)?;
+    let mut head = Vec::new();
     for entry in &tree.entries {
         let path = tree.top.join(&entry.path);
         let components: Vec<&[u8]> = components(&entry.path).collect();
         let written = match entry.kind {
             Kind::Symlink => {
-                let target = fs::read_link(&path)
-                    .map_err(|source| SourceError::unreadable(&path, source))?;
-                writer.symlink(&components, target.as_os_str().as_bytes())
+                let target = folder.link(&entry.path)?;
+                writer.symlink(&components, target.as_bytes())
             }
             Kind::File { executable, size } => {
-                let mut file =
-                    File::open(&path).map_err(|source| SourceError::unreadable(&path, source))?;
-                let head = read_head(&mut file, size)
+                let mut file = open(&folder, entry)?;
+                read_head(&mut file, size, &mut head)
                     .map_err(|source| SourceError::unreadable(&path, source))?;
-                if let Some(disk_image::Format { what, .. }) = disk_image::detect(&head) {
+                let read_at = |buffer: &mut [u8], offset| file.read_at(buffer, offset);
+                if let Some(image) = disk_image::find(&head, size, &read_at) {
+                    let what = image.to_string();
                     return Err(SourceError::DiskImage { path, what });
                 }
                 let placeholder = Placeholder::detect(&head, size);
@@ -88,6 +91,15 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
         hash: hasher.finish(),
         placeholders,
     })
+}
+
+/// Opens the file of `entry`, which has to be as it was when it was looked at.
+fn open(folder: &Folder<'_>, entry: &Entry) -> Result<File, SourceError> {
+    let (file, metadata) = folder.file(&entry.path)?;
+    match Kind::of_file(&metadata) == entry.kind {
+        true => Ok(file),
+        false => Err(SourceError::Changed(folder.top().join(&entry.path))),
+    }
 }
 
 /// A file that ends with an error once it is time to stop.
@@ -122,11 +134,12 @@ pub fn copy(
 ) -> Result<(), SourceError> {
     let mut made: Option<PathBuf> = None;
     let mut done = 0;
+    let source = Folder::open(&tree.top)?;
     for entry in &tree.entries {
         if stop() {
             return Err(SourceError::Stopped);
         }
-        let (from, to) = (tree.top.join(&entry.path), folder.join(&entry.path));
+        let to = folder.join(&entry.path);
         let unwritable = |source| SourceError::Write {
             path: to.clone(),
             source,
@@ -140,13 +153,11 @@ pub fn copy(
         }
         match entry.kind {
             Kind::Symlink => {
-                let target = fs::read_link(&from)
-                    .map_err(|source| SourceError::unreadable(&from, source))?;
+                let target = source.link(&entry.path)?;
                 symlink(target, &to).map_err(unwritable)?;
             }
             Kind::File { executable, .. } => {
-                let source =
-                    File::open(&from).map_err(|source| SourceError::unreadable(&from, source))?;
+                let from = open(&source, entry)?;
                 let mode = if executable { 0o755 } else { 0o644 };
                 let mut copy = OpenOptions::new()
                     .write(true)
@@ -156,7 +167,7 @@ pub fn copy(
                     .map_err(unwritable)?;
                 // The kernel copies between two files by itself, whole chunks at a time.
                 loop {
-                    let chunk = &mut (&source).take(CHUNK);
+                    let chunk = &mut (&from).take(CHUNK);
                     let copied = io::copy(chunk, &mut copy).map_err(unwritable)?;
                     done += copied;
                     progress(done);
@@ -172,12 +183,20 @@ pub fn copy(
     Ok(())
 }
 
-/// The first bytes of a file, as many as tell an image.
-fn read_head(file: &mut File, size: u64) -> io::Result<Vec<u8>> {
-    let wanted = size.min(disk_image::HEAD as u64);
-    let mut head = Vec::with_capacity(wanted as usize);
-    file.by_ref().take(wanted).read_to_end(&mut head)?;
-    Ok(head)
+/// Reads the first bytes of a file into `head`, as many as tell an image.
+fn read_head(file: &mut File, size: u64, head: &mut Vec<u8>) -> io::Result<()> {
+    head.resize(size.min(disk_image::HEAD as u64) as usize, 0);
+    let mut length = 0;
+    while length < head.len() {
+        match file.read(&mut head[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(length);
+    Ok(())
 }
 
 fn components(path: &Path) -> impl Iterator<Item = &[u8]> {

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{SourceError, list::Listed, rules::Rules};
+use crate::{SourceError, list::Listed, pattern::Above, rules::Rules};
 
 /// What a staged entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,17 @@ pub enum Kind {
     },
     /// A symlink, staged as one.
     Symlink,
+}
+
+impl Kind {
+    /// A regular file that `metadata` are of.
+    #[must_use]
+    pub fn of_file(metadata: &Metadata) -> Self {
+        Self::File {
+            executable: metadata.permissions().mode() & 0o100 != 0,
+            size: metadata.len(),
+        }
+    }
 }
 
 /// A staged entry.
@@ -75,11 +86,14 @@ impl Tree {
         let mut look = Look::below(top);
         // A map, for the order, and because a merge conflict lists a file repeatedly.
         let mut found = BTreeMap::new();
+        let mut above = Above::default();
         for Listed { path, tracked } in listed {
-            let wanted = (tracked || !tracked_only)
-                && !rules.excludes(&path, tracked)
-                && !rules.is_local(&path);
-            if wanted && let Some(kind) = look.at(&path)? {
+            if (tracked || !tracked_only)
+                && rules.leave_out(&path, tracked, &mut above).is_none()
+                && let Some(metadata) = look.at(&path)?
+                && (tracked || !rules.is_output(&metadata))
+                && let Some(kind) = look.kind(&path, &metadata)?
+            {
                 found.insert(path, (kind, tracked));
             }
         }
@@ -106,7 +120,9 @@ impl Tree {
         let mut look = Look::below(&self.top);
         let mut found = Vec::new();
         for path in rules.local_of(host) {
-            if let Some(kind) = look.at(&path)? {
+            if let Some(metadata) = look.at(&path)?
+                && let Some(kind) = look.kind(&path, &metadata)?
+            {
                 found.push(Entry {
                     path,
                     kind,
@@ -159,24 +175,20 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// What is at `path`; `None` where nothing is, or a folder, or where the way there
-    /// leads through a symlink: git takes a file behind one for deleted.
-    fn at(&mut self, path: &Path) -> Result<Option<Kind>, SourceError> {
-        if let Some(parent) = path.parent()
-            && !self.is_real_folder(parent)?
-        {
-            return Ok(None);
+    /// What is at `path`; `None` where nothing is, or where the way there leads through a
+    /// symlink: git takes a file behind one for deleted.
+    fn at(&mut self, path: &Path) -> Result<Option<Metadata>, SourceError> {
+        match path.parent() {
+            Some(parent) if !self.is_real_folder(parent)? => Ok(None),
+            _ => self.metadata(path),
         }
-        let Some(metadata) = self.metadata(path)? else {
-            return Ok(None);
-        };
+    }
+
+    /// As what the file at `path` is staged; `None` for a folder.
+    fn kind(&self, path: &Path, metadata: &Metadata) -> Result<Option<Kind>, SourceError> {
         let kind = metadata.file_type();
         if kind.is_file() {
-            let executable = metadata.permissions().mode() & 0o100 != 0;
-            Ok(Some(Kind::File {
-                executable,
-                size: metadata.len(),
-            }))
+            Ok(Some(Kind::of_file(metadata)))
         } else if kind.is_symlink() {
             Ok(Some(Kind::Symlink))
         } else if kind.is_dir() {
@@ -226,7 +238,7 @@ impl<'a> Look<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Made;
+    use crate::rules::{FileId, Made};
     use std::os::unix::fs::symlink;
 
     fn listed(paths: &[&str]) -> Vec<Listed> {
@@ -320,6 +332,28 @@ mod tests {
             ["hosts/h/default.nix", "hosts/h/local.nix"]
         );
         assert!(tree.local_settings(&rules(), "i").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_file_that_the_output_goes_to_is_left_out() {
+        let folder = folder(&["a", "log", "logs/log"]);
+        fs::hard_link(folder.path().join("log"), folder.path().join("other name")).unwrap();
+        let made = Made {
+            outputs: vec![FileId::of(
+                &fs::metadata(folder.path().join("log")).unwrap(),
+            )],
+            ..Made::default()
+        };
+        let rules = Rules::new(Path::new(""), &[], &[], made).unwrap();
+        let all = |tracked| {
+            let mut all = listed(&["a", "log", "logs/log", "other name"]);
+            all.iter_mut().for_each(|listed| listed.tracked = tracked);
+            all
+        };
+        let tree = Tree::select(folder.path(), all(false), &rules, false).unwrap();
+        assert_eq!(paths(&tree), ["a", "logs/log"]);
+        let tree = Tree::select(folder.path(), all(true), &rules, false).unwrap();
+        assert_eq!(tree.entries.len(), 4, "tracked, they are source");
     }
 
     #[test]

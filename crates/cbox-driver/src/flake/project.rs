@@ -13,7 +13,7 @@ use crate::{
     baseline,
     error::{Error, Kind},
     flake::config::{self, Config},
-    process::environment::Environment,
+    process::{environment::Environment, outputs},
     progress::run_log,
     target_name::{HOSTS, TargetName, word},
     text::{nearest::suggestion, text_file::TEMPORARY},
@@ -35,6 +35,10 @@ pub struct Project {
     pub repository: Option<Repository>,
     /// Where the links go.
     pub out_dir: Utf8PathBuf,
+    /// The caches of cbox and Nix.
+    caches: Vec<Utf8PathBuf>,
+    /// Where temporary files go.
+    temporary: Utf8PathBuf,
     config: Option<Config>,
 }
 
@@ -79,9 +83,15 @@ impl Project {
                 .map_err(|error| Error::new(Kind::Environment, error.to_string()))?,
             None => found.to_owned(),
         };
+        let caches = [Some(&environment.cache), environment.nix_cache.as_ref()];
+        let caches = caches.into_iter().flatten();
         Ok(Self {
             config: None,
             out_dir: found.join(OUT),
+            caches: caches
+                .map(|cache| normal(&environment.absolute(cache)))
+                .collect(),
+            temporary: normal(&environment.absolute(&environment.temporary)),
             folder: found.to_owned(),
             top,
             repository,
@@ -114,6 +124,8 @@ impl Project {
             top: top.to_owned(),
             repository: self.repository.clone(),
             out_dir: self.out_dir.clone(),
+            caches: self.caches.clone(),
+            temporary: self.temporary.clone(),
         })
     }
 
@@ -148,9 +160,10 @@ impl Project {
     /// The rules for its files.
     pub fn rules(&self) -> Result<Rules, Error> {
         let source = self.config().source;
-        // What a host builds must not depend on what it was said to build.
-        let mut exclude = vec![format!("/{}", baseline::FILE)];
-        exclude.extend(source.exclude);
+        let mut exclude = source.exclude;
+        // What a host builds must not depend on what it was said to build. It is the last
+        // pattern, so that none takes it back.
+        exclude.push(format!("/{}", baseline::FILE));
         Ok(Rules::new(
             self.dir().as_std_path(),
             &exclude,
@@ -177,8 +190,19 @@ impl Project {
             |path: &Utf8Path| Some(path.strip_prefix(&self.top).ok()?.as_std_path().to_owned());
         let mut made = Made {
             folders: inside(&own).into_iter().collect(),
-            // What becomes the baseline.
-            temporary: inside(&self.folder.join(TEMPORARY)).into_iter().collect(),
+            // What becomes the baseline, and what a TMPDIR in the tree gets.
+            temporary: [self.folder.join(TEMPORARY), self.temporary.join("cbox-")]
+                .iter()
+                .filter_map(|beginning| inside(beginning))
+                .collect(),
+            // One that is the whole tree cannot be told from the source.
+            caches: self
+                .caches
+                .iter()
+                .filter_map(|cache| inside(cache))
+                .filter(|cache| cache.file_name().is_some())
+                .collect(),
+            outputs: outputs::all(),
             ..Made::default()
         };
         if !self.out_dir_is_own() {

@@ -16,6 +16,8 @@ pub struct Environment {
     pub folder: Utf8PathBuf,
     /// Where caches go: `$XDG_CACHE_HOME/cbox` or `~/.cache/cbox`.
     pub cache: Utf8PathBuf,
+    /// Where Nix has its own, as far as variables say.
+    pub nix_cache: Option<Utf8PathBuf>,
     /// Where temporary files go: `TMPDIR`, or `/tmp`.
     pub temporary: Utf8PathBuf,
     /// `NIX_STORE_DIR`, which moves the store's directory.
@@ -70,6 +72,10 @@ impl Environment {
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
+            nix_cache: variable("NIX_CACHE_HOME")
+                .or_else(|| variable("XDG_CACHE_HOME").map(|cache| format!("{cache}/nix")))
+                .or_else(|| variable("HOME").map(|home| format!("{home}/.cache/nix")))
+                .map(Utf8PathBuf::from),
             temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
             nix_store_dir: variable("NIX_STORE_DIR"),
             nix_state_dir: variable("NIX_STATE_DIR"),
@@ -90,6 +96,7 @@ impl Environment {
         Self {
             folder: Utf8PathBuf::new(),
             cache: Utf8PathBuf::new(),
+            nix_cache: None,
             temporary: Utf8PathBuf::new(),
             nix_store_dir: None,
             nix_state_dir: None,

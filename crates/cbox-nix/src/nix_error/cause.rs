@@ -170,6 +170,20 @@ pub enum Unstaged {
     Baseline,
     /// cbox itself made it.
     Made,
+    /// It is in a cache of cbox's or Nix's.
+    Cache,
+    /// The output of this run goes to it.
+    Output,
+    /// An editor made it.
+    Editor {
+        /// The pattern that its name matches.
+        pattern: &'static str,
+    },
+    /// It belongs to a version control system other than git.
+    VersionControl {
+        /// What the folder of that is called.
+        folder: &'static str,
+    },
     /// It holds local settings.
     Local {
         /// The pattern that says so.

@@ -154,6 +154,10 @@ impl Unstaged {
             Self::Excluded { .. } => "excluded",
             Self::Baseline => "baseline",
             Self::Made => "made",
+            Self::Cache => "cache",
+            Self::Output => "output",
+            Self::Editor { .. } => "editor",
+            Self::VersionControl { .. } => "version-control",
             Self::Local { .. } => "local",
             Self::Ignored { .. } => "ignored",
             Self::Untracked => "untracked",
@@ -184,6 +188,22 @@ impl Unstaged {
             Self::Made => {
                 format!("{file} is there, but cbox made it, and what cbox makes is no source")
             }
+            Self::Cache => {
+                format!(
+                    "{file} is there, but it is in a cache of cbox's or Nix's, which is no source"
+                )
+            }
+            Self::Output => format!(
+                "{file} is there, but the output of this run goes to it, so it is never the same twice: \
+                 send the output elsewhere"
+            ),
+            Self::Editor { pattern } => format!(
+                "{file} is there, but editors name their own files so (`{pattern}`): rename it, or have git track \
+                 it, `git add --force {file}`"
+            ),
+            Self::VersionControl { folder } => format!(
+                "{file} is there, but {folder} belongs to a version control system, and is no source"
+            ),
             Self::Local { pattern } => format!(
                 "{file} is there, but it holds local settings (`{pattern}` under `local` in cbox.toml), which only \
                  their own host gets (an image host with `--with-local`): read it only where it is there, `lib.optional (builtins.pathExists ./x) ./x`"

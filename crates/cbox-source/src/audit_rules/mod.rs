@@ -12,7 +12,7 @@ mod paths;
 mod tests;
 mod values;
 
-use std::path::Path;
+use std::{io::Read as _, path::Path};
 
 use memchr::{memchr, memchr_iter};
 use serde::Serialize;
@@ -87,8 +87,15 @@ impl std::fmt::Display for Redacted {
 #[must_use]
 pub fn of_content(path: &Path, content: &[u8], size: u64) -> Vec<Found> {
     let mut found = Vec::new();
-    if let Some(disk_image::Format { what, .. }) = disk_image::detect(content) {
-        found.push(Found::file(Finding::DiskImage, *what));
+    let head = &content[..content.len().min(disk_image::HEAD)];
+    let read_at = |buffer: &mut [u8], offset| {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|at| content.get(at..));
+        rest.unwrap_or_default().read(buffer)
+    };
+    if let Some(image) = disk_image::find(head, size, &read_at) {
+        found.push(Found::file(Finding::DiskImage, image.to_string()));
     } else if size > LARGEST {
         let megabytes = size.div_ceil(1_000_000);
         found.push(Found::file(

@@ -148,11 +148,7 @@ fn kind_of_build(causes: &[Cause]) -> Kind {
 fn did_you_mean(error: &NixError) -> Option<String> {
     match error {
         NixError::NoHost { near, .. } | NixError::NoOption { near, .. } => {
-            // nixpkgs quotes `so'.
-            Some(format!(
-                "did you mean {}?",
-                near.as_ref()?.replace('\'', "`")
-            ))
+            Some(format!("did you mean {}?", near.as_ref()?))
         }
         _ => None,
     }

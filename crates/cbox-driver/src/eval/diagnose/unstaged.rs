@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use camino::Utf8Path;
 use cbox_nix::nix_error::Unstaged;
-use cbox_source::{rules::LeftOut, tree::Tree};
+use cbox_source::{never_source::version_control, rules::LeftOut, tree::Tree};
 
 use crate::{
     baseline,
@@ -55,8 +55,11 @@ pub async fn why(
             },
         });
     }
-    if path.iter().any(|part| part == ".git") {
-        return Some(Unstaged::OfGit);
+    if let Some(folder) = version_control(&path) {
+        return Some(match folder {
+            ".git" => Unstaged::OfGit,
+            folder => Unstaged::VersionControl { folder },
+        });
     }
     let above = || {
         path.ancestors()
@@ -89,7 +92,13 @@ pub async fn why(
     if path == origin.project.dir().join(baseline::FILE).as_std_path() {
         return Some(Unstaged::Baseline);
     }
-    match origin.project.rules().ok()?.why_left_out(&path) {
+    let tracked = match &origin.project.repository {
+        Some(repository) => repository.tracks(&path, session.interrupt).await.ok()?,
+        None => false,
+    };
+    let metadata = top.join(&path).symlink_metadata().ok();
+    let rules = origin.project.rules().ok()?;
+    match rules.why_left_out(&path, tracked, metadata.as_ref()) {
         Some(LeftOut::Excluded(pattern)) => {
             let project = &origin.project;
             let mut patterns = project.config().source.exclude.into_iter();
@@ -101,6 +110,10 @@ pub async fn why(
         }
         Some(LeftOut::Local(pattern)) => return Some(Unstaged::Local { pattern }),
         Some(LeftOut::Made) => return Some(Unstaged::Made),
+        Some(LeftOut::Cache) => return Some(Unstaged::Cache),
+        Some(LeftOut::Output) => return Some(Unstaged::Output),
+        Some(LeftOut::Editor(pattern)) => return Some(Unstaged::Editor { pattern }),
+        Some(LeftOut::VersionControl(folder)) => return Some(Unstaged::VersionControl { folder }),
         None => {}
     }
     let repository = origin.project.repository.as_ref()?;

@@ -1,0 +1,43 @@
+#!/bin/sh
+# test-long.sh: the long form of every test that is random or repeated, of which `make test`
+# runs a short one. Says what each took; the last line says what passed.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$root/scripts/lib/common.sh"
+
+# One line a test: what it holds against what, and the command.
+list() {
+  cat <<'TESTS'
+git's patterns and walks without git, 500 trees with 500 lists of patterns each, against git | cargo test --locked --package cbox-source --lib against_git
+a file swapped for links and pipes while it is read, for a minute | cargo test --locked --package cbox-source --lib swapped_meanwhile
+TESTS
+}
+
+case ${1-} in
+  -h | --help)
+    cat <<'USAGE'
+usage: scripts/test-long.sh [WORD]     as `make test-long` runs it; only what WORD is in
+
+runs, each with CBOX_LONG=1:
+USAGE
+    list | sed 's/^\(.*\) | \(.*\)$/  \1\n    \2/'
+    exit
+    ;;
+esac
+cd "$root"
+[ ! -r .tools/env ] || . .tools/env
+export CBOX_LONG=1
+
+count=0
+list | grep -F -e "${1-}" >"${TMPDIR:-/tmp}/test-long.$$" || die "no long test has \`${1-}\` in it: --help lists them"
+trap 'rm -f "${TMPDIR:-/tmp}/test-long.$$"' EXIT
+while IFS='|' read -r what command; do
+  say "$what"
+  start=$(date +%s)
+  # shellcheck disable=SC2086 # words
+  $command </dev/null
+  say "passed in $(($(date +%s) - start)) s: $what"
+  count=$((count + 1))
+done <"${TMPDIR:-/tmp}/test-long.$$"
+say "passed: $count long tests"
