@@ -95,6 +95,29 @@ fn with_extras() -> Place {
 }
 
 #[test]
+fn hidden_changes_are_named_and_refused_only_if_a_host_would_be_another_one() {
+    let place = with_extras();
+    place.write("note.txt", "one");
+    place.write("extra/two", "");
+    place.commit("more");
+    accept(&place);
+    place.git(&["update-index", "--assume-unchanged", "note.txt"]);
+    place.git(&["update-index", "--skip-worktree", "extra/two"]);
+    place.write("note.txt", "two");
+    let text = place.read(BASELINE);
+    let named = "git does not look at them, so a commit lacks the change: note.txt";
+    place.cbox(&["accept"]).run().ok().says(&[named]);
+    fs::remove_file(place.path("extra/two")).unwrap();
+    let refused = place.cbox(&["accept"]).run().code(6);
+    refused.says(&[
+        "box would build something else without changes that git was told not to look at: \
+         note.txt, extra/two",
+        "--no-assume-unchanged --no-skip-worktree",
+    ]);
+    assert_eq!(place.read(BASELINE), text);
+}
+
+#[test]
 fn untracked_files_are_named_and_refused_only_if_a_host_would_be_another_one() {
     let place = with_extras();
     let text = place.read(BASELINE);

@@ -17,13 +17,14 @@ use cbox_source::{
     list::{self, Listed},
     placeholder,
     rules::Rules,
+    stage,
     tree::Tree,
 };
 use tokio::sync::OnceCell;
 
 use super::{
     checkout::{self, Checkout},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, stopped},
     submodules,
 };
 use crate::{
@@ -60,6 +61,9 @@ pub struct Version<'a> {
 pub struct Uncommitted {
     /// Files of which git has the name and not the content (`git add --intent-to-add`).
     pub intended: Vec<PathBuf>,
+    /// Files with changes that git does not look at (`git update-index --assume-unchanged` and
+    /// `--skip-worktree`, a sparse checkout).
+    pub hidden: Vec<PathBuf>,
     /// Submodules at another commit, or with changes of their own. They are not staged.
     pub submodules: Vec<PathBuf>,
 }
@@ -79,10 +83,7 @@ impl<'a> Version<'a> {
     pub async fn working_tree(session: &'a Session<'a>, tracked_only: bool) -> Result<Self, Error> {
         let (listed, head) = match &session.project.repository {
             Some(repository) => {
-                let (files, head) = tokio::try_join!(
-                    repository.files(session.interrupt),
-                    repository.head(session.interrupt)
-                )?;
+                let (files, head) = repository.files_and_head(session.interrupt).await?;
                 (Some(list::from_git(&files.0, &files.1)), head)
             }
             None => {
@@ -193,22 +194,24 @@ impl<'a> Version<'a> {
         tracked_only: bool,
     ) -> Result<Self, Error> {
         let project = &checkout.project;
+        let listed = match listed {
+            Some(listed) => listed,
+            None => {
+                let top = project.top.as_std_path().to_owned();
+                blocking(move || list::from_walk(&top)).await?
+            }
+        };
+        // After the list: what a file there is opened for is known only now.
         let rules = project.rules().map_err(|error| checkout.named(error))?;
         let baseline = project.dir().join(baseline::FILE);
-        let baseline_tracked = listed.iter().flatten().any(|listed| {
+        let baseline_tracked = listed.iter().any(|listed| {
             listed.tracked && Utf8Path::from_path(&listed.path) == Some(baseline.as_path())
         });
         let top = project.top.as_std_path().to_owned();
         let selecting = rules.clone();
-        let base = blocking(move || {
-            let listed: Vec<Listed> = match listed {
-                Some(listed) => listed,
-                None => list::from_walk(&top)?,
-            };
-            Tree::select(&top, listed, &selecting, tracked_only)
-        })
-        .await
-        .map_err(|error: SourceError| checkout.named(error.into()))?;
+        let base = blocking(move || Tree::select(&top, listed, &selecting, tracked_only))
+            .await
+            .map_err(|error: SourceError| checkout.named(error.into()))?;
         let flake = project.dir().join("flake.nix");
         if !base.contains(flake.as_std_path()) {
             let why = if tracked_only {
@@ -390,12 +393,52 @@ impl<'a> Version<'a> {
             for change in repository.changes(self.session.interrupt).await? {
                 if change.submodule {
                     uncommitted.submodules.push(change.path);
+                } else if change.hidden && self.is_source(&change.path) {
+                    uncommitted.hidden.push(change.path);
                 } else if change.intended && self.base.contains(&change.path) {
                     uncommitted.intended.push(change.path);
                 }
             }
         }
         Ok(uncommitted)
+    }
+
+    /// Whether the tracked file at `path` is staged where it is there.
+    fn is_source(&self, path: &Path) -> bool {
+        self.rules.why_left_out(path, true, None).is_none()
+    }
+
+    /// The same version with `files` as the commit that it stands at has them.
+    pub async fn with_committed(&self, files: &[PathBuf]) -> Result<Self, Error> {
+        let committed = Self::commit(self.session, "HEAD").await?;
+        let folder = tempfile::Builder::new()
+            .prefix("cbox-")
+            .tempdir()
+            .map_err(|error| {
+                Error::file(Kind::Source, "make", "a folder for the copy", &error)
+                    .hint("TMPDIR says where it goes")
+            })?;
+        let (mut ours, mut theirs) = (self.base.clone(), committed.base.clone());
+        ours.entries.retain(|entry| !files.contains(&entry.path));
+        theirs.entries.retain(|entry| files.contains(&entry.path));
+        let mut base = ours.with(&theirs.entries);
+        base.top = folder.path().to_owned();
+        let interrupt = self.session.interrupt.clone();
+        let place = base.top.clone();
+        blocking(move || {
+            let stop = || interrupt.signal().is_some();
+            stage::copy(&ours, &place, &stop, &|_| ())?;
+            stage::copy(&theirs, &place, &stop, &|_| ())
+        })
+        .await
+        .map_err(|error| stopped(self.session, error))?;
+        let commit = committed.head.revision.as_deref().unwrap_or_default();
+        let project = &self.session.project;
+        Ok(Self {
+            checkout: Checkout::commit(project, "HEAD", commit, folder)?,
+            base,
+            ..self.without(&[])
+        })
     }
 
     /// The same version without some of its files.

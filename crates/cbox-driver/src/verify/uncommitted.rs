@@ -23,7 +23,8 @@ impl Work<'_, '_> {
         let build = Version::working_tree(self.session, false).await?;
         let untracked = build.base.entries.iter().filter(|entry| !entry.tracked);
         let untracked: Vec<PathBuf> = untracked.map(|entry| entry.path.clone()).collect();
-        let intended = self.state.uncommitted().await?.intended;
+        let uncommitted = self.state.uncommitted().await?;
+        let (intended, hidden) = (uncommitted.intended, uncommitted.hidden);
         if !untracked.is_empty() {
             report.notes.push(format!(
                 "staged by a build, and not judged since git does not track them: {}",
@@ -34,6 +35,13 @@ impl Work<'_, '_> {
             report.notes.push(format!(
                 "judged, but only added with `git add -N`, so a commit may lack them: {}",
                 shortened(&intended)
+            ));
+        }
+        if !hidden.is_empty() {
+            report.notes.push(format!(
+                "judged as they are on disk, but git does not look at them, so a commit lacks \
+                 the change: {}",
+                shortened(&hidden)
             ));
         }
         if !report.failed().is_empty() {
@@ -60,6 +68,21 @@ impl Work<'_, '_> {
                 "`git add` those that belong to the change, and name the others in .gitignore, or \
                  under `exclude` in cbox.toml",
             ));
+        }
+        if !hidden.is_empty() {
+            let committed = self.state.with_committed(&hidden).await?;
+            let others = self.others(report, &committed).await?;
+            if !others.is_empty() {
+                return Ok(refused(
+                    others,
+                    format!(
+                        "without changes that git was told not to look at: {}",
+                        shortened(&hidden)
+                    ),
+                    "`git update-index --no-assume-unchanged --no-skip-worktree FILE` shows them \
+                     to git (in a sparse checkout, `git sparse-checkout disable`)",
+                ));
+            }
         }
         if intended.is_empty() {
             return Ok(None);

@@ -36,7 +36,7 @@ impl Repository {
         interrupt: &Interrupt,
     ) -> Result<Vec<AddedLine>, NixError> {
         // Everything that a configuration could change in the form of the answer.
-        let mut arguments = vec![
+        let arguments = [
             "-c",
             "core.quotePath=false",
             "diff",
@@ -54,10 +54,19 @@ impl Repository {
             "--end-of-options",
             from,
         ];
-        arguments.extend(to);
-        arguments.push("--");
-        let output = self.git(arguments).run(interrupt).await?;
-        Ok(parse(&output.stdout, MOST))
+        let arguments = arguments.into_iter().chain(to).chain(["--"]);
+        let settings = self.without_filters(interrupt).await?;
+        let command = self.git_with(&settings, arguments);
+        // Only the working tree can have changes that are hidden.
+        let index = match to {
+            Some(_) => None,
+            None => self.whole_index(interrupt).await?,
+        };
+        let command = match &index {
+            Some(index) => command.with("GIT_INDEX_FILE", index.file()),
+            None => command,
+        };
+        Ok(parse(&command.run(interrupt).await?.stdout, MOST))
     }
 }
 

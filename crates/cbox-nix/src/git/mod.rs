@@ -4,6 +4,7 @@
 mod changes;
 mod diff;
 mod history;
+mod layout;
 #[cfg(test)]
 mod real_repositories;
 mod revision;
@@ -34,6 +35,10 @@ const FOREIGN: &[&str] = &[
     "GIT_ATTR_SOURCE",
     "GIT_DIFF_OPTS",
 ];
+
+/// What keeps git from running a program that the repository names: its hooks (one runs
+/// whenever an index is written), and the one that watches its files.
+const NOTHING_RUNS: &[&str] = &["core.hooksPath=/dev/null", "core.fsmonitor=false"];
 
 /// A repository with a working tree.
 #[derive(Debug, Clone)]
@@ -93,10 +98,30 @@ impl Repository {
     /// # Errors
     /// When git is missing or refuses.
     pub async fn files(&self, interrupt: &Interrupt) -> Result<(Vec<u8>, Vec<u8>), NixError> {
-        let cached = self.git(["ls-files", "-z", "--cached"]);
-        let others = self.git(["ls-files", "-z", "--others", "--exclude-standard"]);
-        let (cached, others) = tokio::try_join!(cached.run(interrupt), others.run(interrupt))?;
-        Ok((cached.stdout, others.stdout))
+        let (cached, others) = tokio::try_join!(self.cached(interrupt), self.others(interrupt))?;
+        Ok((cached.paths, others))
+    }
+
+    /// As [`Repository::files`], and where the working tree stands.
+    ///
+    /// # Errors
+    /// When git is missing or refuses.
+    pub async fn files_and_head(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<((Vec<u8>, Vec<u8>), Head), NixError> {
+        let (cached, others, status) = tokio::try_join!(
+            self.cached(interrupt),
+            self.others(interrupt),
+            self.status(interrupt)
+        )?;
+        let status = self.with_hidden(status, cached.hidden, interrupt).await?;
+        Ok(((cached.paths, others), status.head))
+    }
+
+    async fn others(&self, interrupt: &Interrupt) -> Result<Vec<u8>, NixError> {
+        let command = self.git(["ls-files", "-z", "--others", "--exclude-standard"]);
+        Ok(command.run(interrupt).await?.stdout)
     }
 
     /// Whether git ignores `folder`, a path relative to the top, be it there or not.
@@ -117,13 +142,7 @@ impl Repository {
     /// # Errors
     /// When git is missing or refuses.
     pub async fn head(&self, interrupt: &Interrupt) -> Result<Head, NixError> {
-        let command = self.git([
-            "status",
-            "--porcelain=v2",
-            "--branch",
-            "--untracked-files=no",
-        ]);
-        Ok(parse_status(&command.run(interrupt).await?.stdout))
+        Ok(self.whole_status(interrupt).await?.head)
     }
 
     /// The rule by which git ignores `path`, which is relative to the top, and where it
@@ -156,7 +175,9 @@ impl Repository {
     }
 
     fn git<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        Command::new("git", arguments)
+        let settings = NOTHING_RUNS.iter().flat_map(|setting| ["-c", setting]);
+        let arguments = arguments.into_iter().map(Into::into);
+        Command::new("git", settings.map(OsString::from).chain(arguments))
             .in_folder(&self.top)
             .without(FOREIGN)
             // Only looking: no lock is taken that a commit at the same time would meet.
@@ -175,25 +196,6 @@ pub async fn version(interrupt: &Interrupt) -> Result<String, NixError> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Reads `git status --porcelain=v2 --branch` (git-status(1), "Porcelain Format Version 2").
-fn parse_status(answer: &[u8]) -> Head {
-    let mut head = Head::default();
-    for line in answer
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
-        let line = String::from_utf8_lossy(line);
-        if let Some(revision) = line.strip_prefix("# branch.oid ") {
-            head.revision = (revision != "(initial)").then(|| revision.to_owned());
-        } else if let Some(branch) = line.strip_prefix("# branch.head ") {
-            head.branch = (branch != "(detached)").then(|| branch.to_owned());
-        } else if !line.starts_with('#') {
-            head.dirty = true;
-        }
-    }
-    head
-}
-
 /// Reads `git check-ignore -v`: `<source>:<line>:<pattern>`, a tab, and the path.
 fn parse_rule(answer: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(answer);
@@ -210,32 +212,6 @@ fn parse_rule(answer: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn status_is_read() {
-        let head = parse_status(
-            b"# branch.oid abc\n# branch.head main\n# branch.upstream o/main\n# branch.ab +0 -0\n",
-        );
-        assert_eq!(
-            head,
-            Head {
-                revision: Some("abc".into()),
-                branch: Some("main".into()),
-                dirty: false
-            }
-        );
-        let head = parse_status(
-            b"# branch.oid (initial)\n# branch.head (detached)\n1 A. N... 0 0 0 x y f\xff\n",
-        );
-        assert_eq!(
-            head,
-            Head {
-                revision: None,
-                branch: None,
-                dirty: true
-            }
-        );
-    }
 
     #[test]
     fn rules_are_read() {

@@ -1,28 +1,7 @@
-//! Other commits: what a name stands for, where two histories part, and what a commit
-//! looks like when it is checked out.
-
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+//! Other commits: what a name stands for, and where two histories part.
 
 use super::Repository;
 use crate::{Interrupt, NixError};
-
-/// What a user may have configured that would reach into the repository, or leave files
-/// out, when a commit is laid out elsewhere.
-const ELSEWHERE: &[&str] = &[
-    // An index of which a part would be written beside the repository's own.
-    "core.splitIndex=false",
-    "index.sparse=false",
-    "core.sparseCheckout=false",
-    // They know the repository's own working tree.
-    "core.fsmonitor=false",
-    "core.untrackedCache=false",
-    "submodule.recurse=false",
-    // post-index-change runs for every index.
-    "core.hooksPath=/dev/null",
-];
 
 impl Repository {
     /// The full name of the commit that `revision` stands for.
@@ -76,54 +55,6 @@ impl Repository {
                 shallow: self.is_shallow(interrupt).await?,
             }),
         }
-    }
-
-    /// Lays out `commit` (a full name, from [`Repository::resolve`]) in `folder`, which
-    /// has to be there and empty, as `git worktree add` would: with the attributes, line
-    /// ends and filters of a checkout, and without the rules of an export. The folders of
-    /// submodules stay empty. Gives the tracked files as [`Repository::files`] does.
-    ///
-    /// The repository's index, head, working trees and stash stay as they are.
-    ///
-    /// # Errors
-    /// When git is missing or refuses, or a file cannot be written.
-    pub async fn materialise(
-        &self,
-        commit: &str,
-        folder: &Path,
-        interrupt: &Interrupt,
-    ) -> Result<Vec<u8>, NixError> {
-        let own = tempfile::Builder::new()
-            .prefix("cbox-index-")
-            .tempdir()
-            .map_err(|source| NixError::File {
-                action: "make",
-                path: "a folder for the index of another commit".into(),
-                source,
-            })?;
-        let index = own.path().join("index");
-        // Not `checkout-index`: it takes attributes from files that are laid out already,
-        // where this one takes them from the commit.
-        let lay_out = ["read-tree", "-m", "-u", "--end-of-options", commit];
-        self.git_elsewhere(&lay_out, folder, &index)
-            .run(interrupt)
-            .await?;
-        let list = self.git_elsewhere(&["ls-files", "-z", "--cached"], folder, &index);
-        Ok(list.run(interrupt).await?.stdout)
-    }
-
-    fn git_elsewhere(
-        &self,
-        arguments: &[&str],
-        folder: &Path,
-        index: &PathBuf,
-    ) -> crate::process::Command {
-        let mut all: Vec<OsString> = vec!["--work-tree".into(), folder.into()];
-        for setting in ELSEWHERE {
-            all.extend(["-c".into(), setting.into()]);
-        }
-        all.extend(arguments.iter().map(OsString::from));
-        self.git(all).with("GIT_INDEX_FILE", index)
     }
 
     /// Whether the repository holds only a part of its history.

@@ -10,6 +10,8 @@ use std::{
 use super::*;
 use crate::test_runtime::run;
 
+mod configured;
+
 /// A repository in a folder of its own.
 struct Place {
     folder: tempfile::TempDir,
@@ -179,12 +181,15 @@ fn a_commit_is_laid_out_as_a_checkout_would() {
         &commit,
     ]);
     let laid_out = contents(folder.path());
-    assert_eq!(laid_out, contents(&worktree));
+    let mut checked_out = contents(&worktree);
+    // But for what a filter makes of a file: none runs.
+    let filtered = checked_out.insert("x.up".into(), ("file", b"loud\n".to_vec()));
+    assert_eq!(filtered, Some(("file", b"LOUD\n".to_vec())));
+    assert_eq!(laid_out, checked_out);
     let text = |path: &str| laid_out[Path::new(path)].1.as_slice();
     assert_eq!(text("!first.crlf"), b"a\r\n");
     assert_eq!(text("x.crlf"), b"a\r\nb\r\n");
     assert_eq!(text("deep/kept.crlf"), b"a\n");
-    assert_eq!(text("x.up"), b"LOUD\n");
     assert_eq!(text("x.utf16"), b"a\0\n\0");
     assert!(text("x.id").starts_with(b"$Id: "));
     assert_eq!(text("subst"), b"$Format:%H$\n");
@@ -354,6 +359,7 @@ fn a_submodule_is_told_from_a_file() {
         path: "module".into(),
         submodule: true,
         intended: false,
+        hidden: false,
     };
     let changes = || run(place.repository.changes(&Interrupt::never())).unwrap();
     assert_eq!(changes().first(), Some(&expected));
