@@ -30,7 +30,11 @@ fn one_nix_build_builds_them_all() {
         "in the order in which they were named"
     );
     let calls = log.take();
-    assert_eq!(count(&calls, " build --json --log-format "), 1, "{calls:#?}");
+    assert_eq!(
+        count(&calls, " build --json --log-format "),
+        1,
+        "{calls:#?}"
+    );
     for slug in ["hosts-one", "hosts-bad", "hosts-two"] {
         let link = place.link(slug);
         assert_eq!(place.manifest(slug)["out"], link.as_str());
