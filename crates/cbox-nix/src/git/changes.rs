@@ -49,6 +49,15 @@ pub(super) struct Cached {
     pub(super) hidden: Vec<PathBuf>,
 }
 
+/// Copies the index with the time at which it was written: a file that was changed within the
+/// same tick of the clock looks like the index has it, and git looks into each that is not older.
+fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::copy(from, to)?;
+    let written = std::fs::metadata(from)?.modified()?;
+    let copy = std::fs::File::options().write(true).open(to)?;
+    copy.set_modified(written)
+}
+
 /// A copy of the index in which nothing is hidden.
 #[derive(Debug)]
 pub(super) struct Index {
@@ -169,7 +178,7 @@ impl Repository {
         let own = asked.run(interrupt).await?.stdout;
         let own = own.strip_suffix(b"\n").unwrap_or(&own);
         let own = self.top.join(OsStr::from_bytes(own));
-        std::fs::copy(&own, index.file()).map_err(|source| failed("copy", &own, source))?;
+        copy_with_time(&own, &index.file()).map_err(|source| failed("copy", &own, source))?;
         for mark in ["--no-assume-unchanged", "--no-skip-worktree"] {
             for paths in paths.chunks(PATHS_AT_ONCE) {
                 let settings = ELSEWHERE.iter().flat_map(|setting| ["-c", setting]);
