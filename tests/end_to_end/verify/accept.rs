@@ -305,6 +305,8 @@ fn a_dirty_submodule_is_named_and_does_not_refuse() {
     inner.run().ok();
     let run = place.cbox(&["accept"]).run().ok();
     assert!(run.stderr.contains("submodules have changes"), "{run}");
+    let said = run.stderr.matches("submodules are not staged, as").count();
+    assert_eq!(said, 1, "{run}");
     assert!(run.stderr.contains("inner"), "{run}");
     let said = "submodules have changes of their own: inner (submodules are not staged)";
     verify(&place, &[]).run().ok().says(&[said]);

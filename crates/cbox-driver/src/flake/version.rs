@@ -18,7 +18,7 @@ use cbox_source::{
     placeholder,
     rules::Rules,
     stage,
-    tree::Tree,
+    tree::{Entry, Tree},
 };
 use tokio::sync::OnceCell;
 
@@ -62,9 +62,9 @@ pub struct Uncommitted {
     /// Files of which git has the name and not the content (`git add --intent-to-add`).
     pub intended: Vec<PathBuf>,
     /// Files with changes that git does not look at (`git update-index --assume-unchanged` and
-    /// `--skip-worktree`, a sparse checkout).
+    /// `--skip-worktree`, a sparse checkout), and submodules that are staged, with changes inside.
     pub hidden: Vec<PathBuf>,
-    /// Submodules at another commit, or with changes of their own. They are not staged.
+    /// Submodules at another commit, or with changes of their own, that are not staged.
     pub submodules: Vec<PathBuf>,
 }
 
@@ -391,7 +391,8 @@ impl<'a> Version<'a> {
         let repository = self.session.project.repository.as_ref();
         if let Some(repository) = repository.filter(|_| !self.checkout.is_commit()) {
             for change in repository.changes(self.session.interrupt).await? {
-                if change.submodule {
+                let inside = |entry: &Entry| entry.path.starts_with(&change.path);
+                if change.submodule && !self.base.entries.iter().any(inside) {
                     uncommitted.submodules.push(change.path);
                 } else if change.hidden && self.is_source(&change.path) {
                     uncommitted.hidden.push(change.path);
@@ -419,8 +420,9 @@ impl<'a> Version<'a> {
                     .hint("TMPDIR says where it goes")
             })?;
         let (mut ours, mut theirs) = (self.base.clone(), committed.base.clone());
-        ours.entries.retain(|entry| !files.contains(&entry.path));
-        theirs.entries.retain(|entry| files.contains(&entry.path));
+        let replaced = |entry: &Entry| files.iter().any(|file| entry.path.starts_with(file));
+        ours.entries.retain(|entry| !replaced(entry));
+        theirs.entries.retain(replaced);
         let mut base = ours.with(&theirs.entries);
         base.top = folder.path().to_owned();
         let interrupt = self.session.interrupt.clone();

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    flake::version::Version,
+    flake::{session::Session, version::Version},
+    progress::Silent,
 };
 
 impl Work<'_, '_> {
@@ -20,7 +21,14 @@ impl Work<'_, '_> {
         if self.session.project.repository.is_none() {
             return Ok(None);
         }
-        let build = Version::working_tree(self.session, false).await?;
+        // What there is to say of the tree was said when it was looked at first.
+        let quiet = Session {
+            reporter: &Silent,
+            options: self.session.options.clone(),
+            project: self.session.project.clone(),
+            ..*self.session
+        };
+        let build = Version::working_tree(&quiet, false).await?;
         let untracked = build.base.entries.iter().filter(|entry| !entry.tracked);
         let untracked: Vec<PathBuf> = untracked.map(|entry| entry.path.clone()).collect();
         let uncommitted = self.state.uncommitted().await?;

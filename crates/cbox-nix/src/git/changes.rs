@@ -29,7 +29,8 @@ pub struct Change {
     /// Whether `git add --intent-to-add` is all that git knows of it: the index has the name
     /// and not the content.
     pub intended: bool,
-    /// Whether git does not look at it, so that no `git add` takes the change up.
+    /// Whether no `git add` takes the change up: git does not look at it, or it is inside of a
+    /// submodule.
     pub hidden: bool,
 }
 
@@ -141,7 +142,7 @@ impl Repository {
             let index = self.unhide(&there, interrupt).await?;
             status = self.status_by(Some(&index), interrupt).await?;
             for change in &mut status.changes {
-                change.hidden = there.contains(&change.path);
+                change.hidden |= there.contains(&change.path);
             }
         }
         let gone = gone.into_iter().map(|path| Change {
@@ -292,7 +293,7 @@ fn parse_change(entry: &[u8]) -> Option<Change> {
         path: Path::new(OsStr::from_bytes(fields.get(before)?)).to_owned(),
         submodule: fields[2].starts_with(b"S"),
         intended: fields[1] == b".A",
-        hidden: false,
+        hidden: fields[2].get(2) == Some(&b'M'),
     })
 }
 

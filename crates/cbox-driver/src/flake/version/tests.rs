@@ -347,3 +347,42 @@ fn what_a_commit_can_lack_is_told() {
         assert_eq!(less.base.entries.len() + 1, state.base.entries.len());
     });
 }
+
+#[test]
+fn changes_inside_of_a_submodule_that_is_staged_are_hidden() {
+    let place = Place::new("");
+    let inner = place.top.join("lib");
+    place.write("lib/a.nix", "1");
+    git(&inner, &["init", "-q", "-b", "main", "--template=", "."]);
+    git(&inner, &["add", "a.nix"]);
+    git(&inner, &["commit", "-q", "-m", "inner"]);
+    place.write(
+        ".gitmodules",
+        "[submodule \"lib\"]\n\tpath = lib\n\turl = ./lib\n",
+    );
+    place.git(&["config", "submodule.active", "."]);
+    place.commit();
+    place.write("lib/a.nix", "2");
+    let uncommitted = || {
+        place.session(async |session| {
+            let state = Version::tracked(session).await.unwrap();
+            let Uncommitted {
+                hidden, submodules, ..
+            } = state.uncommitted().await.unwrap();
+            (names(&hidden), names(&submodules))
+        })
+    };
+    assert_eq!(
+        uncommitted(),
+        (vec![], vec!["lib".to_owned()]),
+        "not staged"
+    );
+    place.write("flake.nix", "{ inputs.self.submodules = true; }");
+    assert_eq!(uncommitted(), (vec!["lib".to_owned()], vec![]), "staged");
+    git(&inner, &["commit", "-q", "-a", "-m", "inner"]);
+    assert_eq!(
+        uncommitted(),
+        (vec![], vec![]),
+        "a commit will name that one"
+    );
+}
