@@ -119,6 +119,20 @@ fn changes_are_told_however_they_are_hidden() {
     assert!(index == after, "the repository's own index changed");
 }
 
+/// A file that is saved in the second of the commit, with another content of the same length,
+/// looks as it did to everybody but git.
+#[test]
+fn a_hidden_change_of_the_same_second_is_seen() {
+    let place = Place::new();
+    place.write("a", "1\n");
+    place.commit("one");
+    place.git(&["update-index", "--assume-unchanged", "a"]);
+    place.write("a", "2\n");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let changes = run(place.repository.changes(&Interrupt::never())).unwrap();
+    assert!(changes.iter().any(|change| change.hidden), "{changes:?}");
+}
+
 /// Whatever a repository names as filter, hook or monitor stays unasked, also where git would
 /// have to look into a file.
 #[test]
