@@ -126,7 +126,7 @@ fn state_survives_in_an_overlay_that_is_kept_and_the_image_stays_as_it_is() {
 
     let other = ["boot", "appliance/qcow2/x86_64", "--keep", "../state"];
     let refused = place.cbox(&other).run().code(2);
-    refused.says(&["../state is there, and is an overlay of another image"]);
+    refused.says(&["../state exists, and is an overlay of another image"]);
 }
 
 #[test]
