@@ -17,7 +17,9 @@ const MOST_WORK: usize = 100_000_000;
 #[must_use]
 pub fn change(old: &str, new: &str) -> Change {
     if old.contains('\n') || new.contains('\n') {
-        let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+        // Not `lines`, to which a carriage return is a part of the end.
+        let split = |text: &'_ str| text.split_terminator('\n').map(str::to_owned).collect();
+        let (old, new): (Vec<String>, Vec<String>) = (split(old), split(new));
         let lines = lines(&old, &new, CONTEXT);
         if !lines.is_empty() {
             return Change::Text { lines };
@@ -134,6 +136,11 @@ mod tests {
         let old = many.join(" ");
         let new = old.replace("word7 ", "").replace("word20", "other");
         assert_eq!(readable(&change(&old, &new)), "-word7|-word20|+other");
+    }
+
+    #[test]
+    fn a_carriage_return_is_a_part_of_its_line() {
+        assert_eq!(readable(&change("a\r\nb\n", "a\nb\n")), "-a\r|+a| b");
     }
 
     #[test]

@@ -55,6 +55,23 @@ fn how_much_is_explained_can_be_said() {
 }
 
 #[test]
+fn a_difference_that_is_not_seen_is_written_out() {
+    let place = accepted_minibox();
+    let before = place.read(HOST);
+    for (invisible, written) in [
+        (" ", r"the desk.\u{20}"),
+        ("\t", r"the desk.\t"),
+        ("\u{a0}", r"the desk.\u{a0}"),
+        ("\u{200b}", r"the desk.\u{200b}"),
+    ] {
+        let after = format!("under the desk.{invisible}");
+        place.write(HOST, before.replace("under the desk.", &after));
+        let run = verify(&place, &[]).run().code(1);
+        assert!(run.stdout.contains(written), "{invisible:?}: {run}");
+    }
+}
+
+#[test]
 fn a_text_of_etc_is_a_text_diff() {
     let place = accepted_minibox();
     place.edit(HOST, "under the desk", "on the desk");

@@ -97,6 +97,38 @@ pub fn is_obeyed(character: char) -> bool {
     character.is_control() || turns
 }
 
+/// What is not seen, or looks like a blank and is none.
+const INVISIBLE: [std::ops::RangeInclusive<char>; 8] = [
+    '\u{a0}'..='\u{a0}',
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{180e}'..='\u{180e}',
+    '\u{2000}'..='\u{200d}',
+    '\u{2028}'..='\u{202f}',
+    '\u{205f}'..='\u{2064}',
+    '\u{3000}'..='\u{3000}',
+];
+
+/// `text`, which differs from another one, with all that is not seen written out: blanks at its
+/// end, tabs, carriage returns, blanks that are not the usual one, and what has no width.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let is_invisible = |one: char| {
+        matches!(one, '\t' | '\r' | '\u{feff}')
+            || INVISIBLE.iter().any(|range| range.contains(&one))
+    };
+    let seen = text.trim_end_matches(' ');
+    let mut visible = String::with_capacity(text.len());
+    for character in seen.chars() {
+        match is_invisible(character) {
+            true => visible.extend(character.escape_default()),
+            false => visible.push(character),
+        }
+    }
+    visible.extend(std::iter::repeat_n("\\u{20}", text.len() - seen.len()));
+    visible
+}
+
 /// The gate for text from outside: names of files, values of a flake, what Nix and builders
 /// print. A line of it, in which what a terminal would obey is escaped and a tab is two blanks,
 /// of at most `most` characters.
@@ -139,6 +171,23 @@ pub fn harmless_lines(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_differs_is_seen() {
+        for (text, seen) in [
+            ("hello", "hello"),
+            ("hello\r", "hello\\r"),
+            ("hello  ", "hello\\u{20}\\u{20}"),
+            (" a\tb", " a\\tb"),
+            ("a\u{a0}b", "a\\u{a0}b"),
+            ("hel\u{ad}lo", "hel\\u{ad}lo"),
+            ("hel\u{200b}lo", "hel\\u{200b}lo"),
+            ("\u{feff}x", "\\u{feff}x"),
+            ("grün ✓", "grün ✓"),
+        ] {
+            assert_eq!(visible(text), seen);
+        }
+    }
 
     #[test]
     fn ages_have_one_unit() {

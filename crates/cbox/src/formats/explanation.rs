@@ -2,7 +2,7 @@
 
 use cbox_driver::{
     error::Place,
-    text::{count, harmless},
+    text::{count, harmless, visible},
 };
 use drv_causes::{Cause, Change, Difference, Explanation, Sign};
 
@@ -77,12 +77,13 @@ fn gap(depth: usize, text: &str) -> OutputLine {
     line(depth, Sign::Gap, &format!("… {text}"))
 }
 
+/// A line; in one that came or went nothing is invisible.
 fn line(depth: usize, sign: Sign, text: &str) -> OutputLine {
-    OutputLine {
-        depth,
-        sign,
-        text: harmless(text, WIDEST),
-    }
+    let text = match sign {
+        Sign::Added | Sign::Removed => harmless(&visible(text), WIDEST),
+        _ => harmless(text, WIDEST),
+    };
+    OutputLine { depth, sign, text }
 }
 
 /// What follows from the causes, in one line.
@@ -188,7 +189,7 @@ fn difference_lines(difference: &Difference, full: bool, lines: &mut Vec<OutputL
         Change::Changed { before, after } => {
             let short = before.chars().count() + after.chars().count() <= ONE_LINE;
             if short && !before.contains('\n') && !after.contains('\n') {
-                let (before, after) = (or_empty(before), or_empty(after));
+                let (before, after) = (visible(or_empty(before)), visible(or_empty(after)));
                 lines.push(line(1, Sign::Same, &format!("{field}: {before} → {after}")));
             } else {
                 value_lines(field, Sign::Removed, before, full, lines);
@@ -212,7 +213,7 @@ fn or_empty(text: &str) -> &str {
 /// A value that came or went, of which the first lines will do.
 fn value_lines(field: &str, sign: Sign, value: &str, full: bool, lines: &mut Vec<OutputLine>) {
     const FIRST: usize = 3;
-    let parts: Vec<&str> = value.lines().collect();
+    let parts: Vec<&str> = value.split_terminator('\n').collect();
     let first = parts.first().copied().unwrap_or_default();
     let text = match field {
         "input" => format!("{field} {first}"),
