@@ -167,10 +167,8 @@ impl Nix {
         derivation: &DerivationInfo,
     ) -> Result<Option<OutPath>, NixError> {
         let there = match &derivation.out {
-            Some(out) => match self.store.holds(out) {
-                Some(there) => there,
-                None => self.is_valid(&[out]).await?,
-            },
+            // A file that is there may be what a failed build left: only Nix knows.
+            Some(out) => self.store.holds(out) != Some(false) && self.is_valid(&[out]).await?,
             None => {
                 let installable = derivation.installable();
                 let answer = self.run(self.options.path_info(&[&installable])).await;

@@ -24,11 +24,15 @@ same_again() {
   "$run" in sh -eu -c '
     parts=$(nix-store --query --requisites "$1" | grep -E "$2")
     outputs=$(nix-store --query --outputs $parts)
-    hashes() { for output in $outputs; do nix-store --dump "$output" | sha256sum; done; }
+    hashes() { for output in $outputs; do echo "$(nix-store --dump "$output" | sha256sum | cut -c 1-16) $output"; done; }
     before=$(hashes)
     nix-store --delete --ignore-liveness $outputs
     nix-store --realise $parts
-    test "$before" = "$(hashes)"' sh "$(recorded "$1" drv)" "$2"
+    after=$(hashes)
+    test "$before" = "$after" || {
+      printf "%s\n" "$before" "$after" | sort | uniq -u
+      exit 1
+    }' sh "$(recorded "$1" drv)" "$2"
 }
 
 # boot_image FORMAT OPTION…: cbox boots it, and its second serial line takes commands.
