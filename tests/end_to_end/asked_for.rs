@@ -202,6 +202,19 @@ fn submodules_are_taken_where_the_flake_asks_for_them() {
         "{run:?}"
     );
     flake("inputs.self.submodules = true;");
+    // In a clone that lacks it nothing is judged.
+    let clone = place.beside("clone");
+    let from = place.path("");
+    let (from, clone) = (from.to_str().unwrap(), clone.to_str().unwrap());
+    place.git(&["clone", "--quiet", from, clone]).ok();
+    let lacking = place
+        .cbox(&["--flake", clone, "build", "box", "--drv"])
+        .run()
+        .code(6);
+    lacking.says(&[
+        "submodule lib is not checked out here",
+        "git submodule update --init",
+    ]);
     let version = place.nix(&["--version"]).run().ok().text().to_owned();
     if version.contains(" 2.26") {
         fails(

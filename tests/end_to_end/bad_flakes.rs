@@ -50,6 +50,36 @@ fn a_host_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_folder_that_counts_as_a_machine_is_told_so() {
+    let place = Place::flake(&tiny::scripts(&[("box", "")]));
+    place.write("hosts/box/default.nix", "{ }");
+    place.write("hosts/common/default.nix", "{ }");
+    place.commit("folders");
+    let words = [
+        "`common`",
+        "hosts/common/ counts as a machine",
+        "nixosConfigurations",
+    ];
+    fails(&place, &["build", "common"], 2, &words);
+}
+
+#[test]
+fn both_sides_of_a_merge_are_told_from_a_slip() {
+    let place = Place::flake(&tiny::flake(&[("box", "import ./box.nix")]));
+    place.write(
+        "box.nix",
+        "{\n<<<<<<< HEAD\n  a = 1;\n=======\n  a = 2;\n>>>>>>> other\n}\n",
+    );
+    place.commit("a merge");
+    fails(
+        &place,
+        &BUILD,
+        7,
+        &["box.nix:2", "the two sides of a merge"],
+    );
+}
+
+#[test]
 fn a_system_that_this_machine_cannot_build_has_its_own_exit_code() {
     let toplevel = format!(
         "derivation {{ name = \"{}\"; system = \"riscv64-linux\"; builder = \"/bin/sh\"; }}",

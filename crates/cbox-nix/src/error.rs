@@ -146,12 +146,12 @@ pub enum NixError {
         shallow: bool,
     },
     /// A submodule is not there as a commit has it.
-    #[error("submodule {path} is not checked out here, or lacks commit {commit}")]
+    #[error("submodule {path} is not checked out here{}", commit.as_ref().map_or(String::new(), |commit| format!(", or lacks commit {commit}")))]
     Submodule {
         /// Its folder, from the top of the repository.
         path: String,
-        /// The commit that is recorded for it.
-        commit: String,
+        /// The commit that is wanted of it; `None` where any would do.
+        commit: Option<String>,
     },
     /// Two commits have no commit in common that they both come from.
     #[error("`{one}` and `{other}` have no common ancestor{}", if *shallow { " in this repository, which is a shallow clone" } else { "" })]

@@ -145,6 +145,10 @@ impl Command {
     }
 
     fn failed(&self, status: ExitStatus, output: Output) -> NixError {
+        // Ctrl-C reaches a child in the foreground before this process hears of it.
+        if ended_by(status) == Some(rustix::process::Signal::INT.as_raw()) {
+            return NixError::Interrupted(crate::Signal::Interrupt);
+        }
         NixError::Failed {
             command: self.to_shell(),
             status: ended(status),

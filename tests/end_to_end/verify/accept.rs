@@ -105,12 +105,12 @@ fn hidden_changes_are_named_and_refused_only_if_a_host_would_be_another_one() {
     place.git(&["update-index", "--skip-worktree", "extra/two"]);
     place.write("note.txt", "two");
     let text = place.read(BASELINE);
-    let named = "git does not look at them, so a commit lacks the change: note.txt";
+    let named = "`git add` does not take them, so a commit lacks the change: note.txt";
     place.cbox(&["accept"]).run().ok().says(&[named]);
     fs::remove_file(place.path("extra/two")).unwrap();
     let refused = place.cbox(&["accept"]).run().code(6);
     refused.says(&[
-        "box would build something else without changes that git was told not to look at: \
+        "box would build something else without changes that `git add` does not take: \
          note.txt, extra/two",
         "--no-assume-unchanged --no-skip-worktree",
     ]);

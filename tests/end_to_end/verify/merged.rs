@@ -45,7 +45,7 @@ fn the_same_host_is_a_conflict_whose_way_out_works() {
     );
     verify(&place, &[]).run().code(3).says(&[
         &sentence,
-        "hint: take either side (`git checkout --ours -- baseline.json`), then `cbox accept`",
+        "hint: take either side (`git checkout --ours -- baseline.json`; after the merge, `git checkout COMMIT -- baseline.json`), then `cbox accept`",
     ]);
     place.cbox(&["accept"]).run().code(3);
     assert_eq!(place.read(BASELINE), text);

@@ -74,7 +74,10 @@ impl BaselineFile {
             }
             _ if self.committed => "it was committed like this: name another commit".into(),
             BaselineError::Conflict { .. } => {
-                format!("take either side (`git checkout --ours -- {shown}`), then `cbox accept`")
+                format!(
+                    "take either side (`git checkout --ours -- {shown}`; after the merge, `git checkout \
+                     COMMIT -- {shown}`), then `cbox accept`"
+                )
             }
             _ if self.tracked => format!(
                 "`git checkout -- {shown}` restores the last one; if that is no better, remove it, and `cbox accept` writes a new one"

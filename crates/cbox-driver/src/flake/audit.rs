@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The way out where a disk image is in the tree.
-pub const NO_DISK_IMAGE: &str = "move the disk image out of the tree, name it in .gitignore, or name it under `exclude` in cbox.toml";
+pub const NO_DISK_IMAGE: &str = "move the disk image out of the tree, name it in .gitignore (and `git rm --cached` it, if git tracks it), or name it under `exclude` in cbox.toml";
 
 /// The most findings that an error lists.
 const LISTED: usize = 20;

@@ -1,6 +1,11 @@
 //! Whether a flake takes the files of its submodules: only where its `flake.nix` says so, as
 //! with plain Nix.
 
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
 use cbox_source::list::Listed;
 use regex::Regex;
 
@@ -24,9 +29,20 @@ pub fn folders(gitmodules: &str) -> Vec<&str> {
 
 /// Adds those of `more` that are not in `listed` yet.
 pub fn add(listed: &mut Vec<Listed>, more: Vec<Listed>) {
-    let known: std::collections::HashSet<_> =
-        listed.iter().map(|listed| listed.path.clone()).collect();
+    let known: HashSet<PathBuf> = listed.iter().map(|listed| listed.path.clone()).collect();
     listed.extend(more.into_iter().filter(|new| !known.contains(&new.path)));
+}
+
+/// The first submodule that is not checked out below `top`: git lists its folder in place of its
+/// files. `folders` are those at the top, which it lists in any case where it is not asked for
+/// more.
+#[must_use]
+pub fn first_missing<'l>(top: &Path, folders: &[&str], all: &'l [Listed]) -> Option<&'l Path> {
+    let is_known = |path: &Path| folders.iter().any(|folder| path == Path::new(folder));
+    let is_below = |path: &Path| folders.iter().any(|folder| path.starts_with(folder));
+    let paths = all.iter().map(|listed| listed.path.as_path());
+    let mut inside = paths.filter(|path| is_below(path));
+    inside.find(|path| is_known(path) || top.join(path).is_dir() && !top.join(path).is_symlink())
 }
 
 #[cfg(test)]

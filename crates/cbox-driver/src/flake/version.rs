@@ -118,7 +118,14 @@ impl<'a> Version<'a> {
         let read = |path: &Utf8Path| std::fs::read_to_string(path).unwrap_or_default();
         if submodules::wanted(&read(&project.folder.join("flake.nix"))) {
             let all = repository.files_with_submodules(session.interrupt).await?;
-            submodules::add(&mut listed, list::from_git(&all, b""));
+            let all = list::from_git(&all, b"");
+            let names = read(&project.top.join(NAMES));
+            let (top, folders) = (project.top.as_std_path(), submodules::folders(&names));
+            if let Some(path) = submodules::first_missing(top, &folders, &all) {
+                let path = path.display().to_string();
+                return Err(NixError::Submodule { path, commit: None }.into());
+            }
+            submodules::add(&mut listed, all);
         } else {
             let names = read(&project.top.join(NAMES));
             let folders = submodules::folders(&names);

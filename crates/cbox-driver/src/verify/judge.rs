@@ -274,6 +274,8 @@ impl<'a> Work<'_, 'a> {
             has_baseline: self.accepted.is_some(),
             strict: self.question.strict,
             accepting: self.question.accepting,
+            forced: !self.question.set.is_empty()
+                || !self.session.options.override_inputs.is_empty(),
             hosts: reports,
             notes,
         })

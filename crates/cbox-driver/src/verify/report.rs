@@ -28,6 +28,9 @@ pub struct Report {
     pub strict: bool,
     /// Whether what was found is being accepted, so that nothing of it is an error.
     pub accepting: bool,
+    /// Whether hosts were judged with settings or inputs of this one command, with which nothing
+    /// is accepted.
+    pub forced: bool,
     /// The hosts, by name.
     pub hosts: Vec<HostReport>,
     /// What the user should know about all of it.
@@ -159,6 +162,9 @@ impl Report {
             (true, _) => error,
             _ if self.accepting => error.hint(
                 "nothing is written until every host evaluates, or `--host` leaves those out",
+            ),
+            (false, true) if self.forced => error.hint(
+                "without `--set` and `--override-input` it is what `cbox accept` would record",
             ),
             (false, true) => error.hint(
                 "if that is intended, run `cbox accept`, and commit baseline.json with the change",

@@ -47,7 +47,7 @@ impl Work<'_, '_> {
         }
         if !hidden.is_empty() {
             report.notes.push(format!(
-                "judged as they are on disk, but git does not look at them, so a commit lacks \
+                "judged as they are on disk, but `git add` does not take them, so a commit lacks \
                  the change: {}",
                 shortened(&hidden)
             ));
@@ -84,11 +84,12 @@ impl Work<'_, '_> {
                 return Ok(refused(
                     others,
                     format!(
-                        "without changes that git was told not to look at: {}",
+                        "without changes that `git add` does not take: {}",
                         shortened(&hidden)
                     ),
-                    "`git update-index --no-assume-unchanged --no-skip-worktree FILE` shows them \
-                     to git (in a sparse checkout, `git sparse-checkout disable`)",
+                    "in a submodule, commit them there; otherwise `git update-index \
+                     --no-assume-unchanged --no-skip-worktree FILE` shows them to git (in a sparse \
+                     checkout, `git sparse-checkout disable`)",
                 ));
             }
         }

@@ -47,7 +47,7 @@ impl Repository {
         for submodule in parse(&answer) {
             let missing = || NixError::Submodule {
                 path: submodule.path.display().to_string(),
-                commit: submodule.commit.clone(),
+                commit: Some(submodule.commit.clone()),
             };
             let place = folder.join(&submodule.path);
             let repository = Self {

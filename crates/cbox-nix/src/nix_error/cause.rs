@@ -2,7 +2,7 @@
 
 use nix_formats::package_name::PackageName;
 
-use super::message::Message;
+use super::{message::Message, unstaged::Unstaged};
 
 /// A usual cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub enum Cause {
     },
     /// The file is no Nix.
     Syntax,
+    /// The file holds both sides of a merge.
+    MergeMarkers,
     /// A function was called with other arguments than it takes.
     Arguments,
     /// Something needs itself.
@@ -154,74 +156,6 @@ pub enum Cause {
     },
     /// The Nix daemon does not answer.
     Daemon,
-}
-
-/// Why a file that is named in the flake is not in the staged source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unstaged {
-    /// `cbox.toml` excludes it.
-    Excluded {
-        /// The pattern.
-        pattern: String,
-        /// The line of `cbox.toml` on which it stands, as far as that is known.
-        line: Option<usize>,
-    },
-    /// It is the baseline.
-    Baseline,
-    /// cbox itself made it.
-    Made,
-    /// It is in a cache of cbox's or Nix's.
-    Cache,
-    /// The output of this run goes to it.
-    Output,
-    /// An editor made it.
-    Editor {
-        /// The pattern that its name matches.
-        pattern: &'static str,
-    },
-    /// It belongs to a version control system other than git.
-    VersionControl {
-        /// What the folder of that is called.
-        folder: &'static str,
-    },
-    /// It holds local settings.
-    Local {
-        /// The pattern that says so.
-        pattern: String,
-    },
-    /// Git ignores it.
-    Ignored {
-        /// The rule and where it stands: `*.nix in .gitignore:3`.
-        rule: String,
-    },
-    /// Git does not track it, and only tracked files count.
-    Untracked,
-    /// It is not in the commit that is looked at.
-    NotInCommit {
-        /// What the commit is called.
-        commit: String,
-    },
-    /// It lies in another repository.
-    OtherRepository {
-        /// The top of that.
-        folder: String,
-    },
-    /// The way to it leads through a symlink.
-    BehindSymlink {
-        /// The symlink.
-        link: String,
-    },
-    /// It is a folder with no file in it.
-    Empty,
-    /// It is git's own.
-    OfGit,
-    /// Git tracks it, and it was deleted.
-    Deleted,
-    /// It is not there at all.
-    Nowhere {
-        /// Files that are, with names like it.
-        near: Vec<String>,
-    },
 }
 
 /// What cbox's own expression throws where an attribute is missing, before its path.
@@ -356,7 +290,12 @@ fn from_nix(message: &Message<'_>, staged: &str) -> Option<Cause> {
         return Some(Cause::NoFlakeAttribute);
     }
     if text.starts_with("syntax error") {
-        return Some(Cause::Syntax);
+        let mut code = message.at.iter().flat_map(|at| &at.excerpt);
+        let is_marker = |line: &&str| line.ends_with("=======") || line.contains("| <<<<<<< ");
+        return Some(match code.any(is_marker) {
+            true => Cause::MergeMarkers,
+            false => Cause::Syntax,
+        });
     }
     if text.starts_with("infinite recursion encountered") {
         let says = |words: &str| {

@@ -11,12 +11,14 @@ mod hint;
 mod lock;
 pub(crate) mod memory;
 mod message;
+mod unstaged;
 
 use std::fmt;
 
-pub use cause::{Cause, Unstaged};
+pub use cause::Cause;
 pub use lock::LockMessage;
 use message::{At, Message, Step};
+pub use unstaged::Unstaged;
 
 /// How many of the user's places are shown: the one where it happened and the nearest
 /// ones on the way to it.

@@ -90,6 +90,7 @@ mod tests {
             state: "the working tree".into(),
             base: None,
             has_baseline: true,
+            forced: false,
             strict: false,
             accepting: false,
             hosts: hosts

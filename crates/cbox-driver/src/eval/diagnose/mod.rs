@@ -24,6 +24,7 @@ use crate::{
     eval::evaluator::Evaluator,
     flake::{checkout::Checkout, snapshot::Snapshot},
     process::environment::Environment,
+    target_name::HOSTS,
 };
 
 /// The error of an evaluation of `snapshot`. Of a file that is not there it says why it is not.
@@ -38,6 +39,17 @@ pub async fn of_evaluation(
         if let Some(Cause::MissingFile { file, why }) = &mut fault.cause {
             *why = unstaged::why(session, &snapshot.checkout, &snapshot.tree, file).await;
         }
+    }
+    let project = &snapshot.checkout.project;
+    if let NixError::NoHost { host, near: None } = &error
+        && project.listed_hosts().is_none()
+        && project.folder.join(HOSTS).join(host).exists()
+    {
+        let hint = format!(
+            "the folder {HOSTS}/{host}/ counts as a machine: add it to nixosConfigurations, begin its \
+             name with `_`, or name the machines with `hosts = […]` in cbox.toml"
+        );
+        return Error::from(error).hint(hint);
     }
     let mut unstaged_lock = None;
     if let NixError::Lock(LockFault::Missing { elsewhere, .. }) = &mut error {

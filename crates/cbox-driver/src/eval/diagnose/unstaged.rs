@@ -9,7 +9,7 @@ use cbox_source::{never_source::version_control, rules::LeftOut, tree::Tree};
 
 use crate::{
     baseline,
-    flake::{checkout::Checkout, config, session::Session},
+    flake::{checkout::Checkout, config, session::Session, submodules},
     text::nearest::nearest,
 };
 
@@ -75,8 +75,18 @@ pub async fn why(
         .chain(above())
         .find(has_repository)
     {
+        let flake = std::fs::read_to_string(origin.project.folder.join("flake.nix"));
+        let names = std::fs::read_to_string(origin.project.top.join(".gitmodules"));
+        let names = names.unwrap_or_default();
+        let is_staged = submodules::wanted(&flake.unwrap_or_default())
+            && submodules::folders(&names)
+                .iter()
+                .any(|name| folder == Path::new(name));
         let folder = display_path(folder)?;
-        return Some(Unstaged::OtherRepository { folder });
+        return Some(match is_staged {
+            true => Unstaged::UntrackedInSubmodule { submodule: folder },
+            false => Unstaged::OtherRepository { folder },
+        });
     }
     // Of a folder nothing is staged; one file in it stands for all.
     let Some(path) = first_file(top, &path) else {
