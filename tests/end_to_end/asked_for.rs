@@ -101,6 +101,8 @@ fn an_output_that_only_a_build_can_tell_is_linked() {
             let features = "extra-experimental-features = ca-derivations impure-derivations";
             place.cbox(args).env("NIX_CONFIG", features)
         };
+        let words = ["is disabled", "extra-experimental-features = "];
+        fails(&place, &["build", "box"], 7, &words);
         cbox(&["build", "box"]).run().ok();
         let link = place.link("hosts-box");
         let manifest = place.manifest("hosts-box");

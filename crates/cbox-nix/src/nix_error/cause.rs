@@ -110,6 +110,11 @@ pub enum Cause {
     },
     /// Something is to be fetched without its hash.
     UnlockedFetch,
+    /// Something needs an experimental feature of Nix.
+    ExperimentalFeature {
+        /// The feature.
+        name: String,
+    },
     /// What an input follows is not there, or follows it.
     InputFollows,
     /// An attribute of an input that this Nix does not know.
@@ -274,6 +279,9 @@ fn from_nix(message: &Message<'_>, staged: &str) -> Option<Cause> {
             "extendModules" if ours => Cause::NoExtendModules,
             _ => Cause::AttributeMissing,
         });
+    }
+    if let Some(name) = between("experimental Nix feature '", "' is disabled") {
+        return Some(Cause::ExperimentalFeature { name });
     }
     if text.starts_with("follow cycle detected")
         || text.contains("' follows a non-existent input '")

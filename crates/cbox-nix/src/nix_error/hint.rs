@@ -98,6 +98,9 @@ impl Cause {
             Self::SearchPath { name } => format!(
                 "take it from an input of the flake instead of NIX_PATH: `inputs.{name}`, passed on by `specialArgs`"
             ),
+            Self::ExperimentalFeature { name } => format!(
+                "switch it on for every command: `extra-experimental-features = {name}` in nix.conf, or in NIX_CONFIG"
+            ),
             Self::InputFollows => {
                 "correct that input's `follows` in flake.nix: it names another input of this flake".to_owned()
             }
