@@ -260,7 +260,7 @@ async fn stale(
 
 /// How a lock that Nix would write differs from the one that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+enum Change {
     Added(String),
     Differs(String),
     Removed(String),
@@ -269,7 +269,7 @@ pub(crate) enum Change {
 impl Change {
     /// The changes that Nix lists in its warning about a lock file that it does not write:
     /// `• Updated input 'disko':`. Source: `LockFile::diff` in `src/libflake/lockfile.cc`.
-    pub(crate) fn list(stderr: &str) -> Vec<Self> {
+    fn list(stderr: &str) -> Vec<Self> {
         let of = |line: &str| {
             let rest = line.trim_start().strip_prefix("• ")?;
             let (what, rest) = rest.split_once(" input '")?;
@@ -284,7 +284,7 @@ impl Change {
     }
 
     /// The input, as a path with slashes.
-    pub(crate) fn input(&self) -> &str {
+    fn input(&self) -> &str {
         match self {
             Self::Added(input) | Self::Differs(input) | Self::Removed(input) => input,
         }
@@ -309,6 +309,75 @@ impl std::fmt::Display for Change {
     }
 }
 
+/// A flake that replaces an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The reference that names the same content for ever; `None` for one that cannot be
+    /// locked (a repository with uncommitted changes).
+    pub locked: Option<String>,
+    /// Its own inputs that it does not lock, as paths with slashes.
+    pub open: Vec<String>,
+}
+
+impl Replacement {
+    /// What it means that the metadata of a flake cannot be had: one of its inputs is open and
+    /// cannot be fetched, or the flake itself.
+    fn of_failure(error: NixError) -> Result<Self, NixError> {
+        let input = match &error {
+            NixError::Failed { stderr, .. } => match LockMessage::parse(&without_escapes(stderr)) {
+                Some(LockMessage::Stale { input }) => input,
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(input) = input else {
+            return Err(error);
+        };
+        Ok(Self {
+            locked: None,
+            open: vec![input],
+        })
+    }
+}
+
+/// Locks the flake at `reference`, which replaces an input.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub async fn lock_reference(nix: &Nix, reference: &str) -> Result<Replacement, NixError> {
+    let command = nix.command(nix.options.metadata(reference));
+    let output = match command.run(nix.interrupt()).await {
+        Ok(output) => output,
+        Err(error) => return Replacement::of_failure(error),
+    };
+    let locked = parse_metadata(&output.stdout).map_err(|reason| NixError::Answer {
+        command: command.to_shell(),
+        reason,
+    })?;
+    let changes = Change::list(&output.stderr);
+    let open = changes.iter().map(|change| change.input().to_owned());
+    Ok(Replacement {
+        locked,
+        open: open.collect(),
+    })
+}
+
+/// The locked reference in the answer of `nix flake metadata --json`.
+fn parse_metadata(answer: &[u8]) -> Result<Option<String>, String> {
+    let answer: serde_json::Value =
+        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let url = answer["url"].as_str().ok_or("it has no `url`")?;
+    // A hash of the content, or of the commit, pins it; a dirty tree has neither.
+    let pinned = ["narHash", "rev"]
+        .iter()
+        .any(|field| answer["locked"][*field].is_string() && url.contains(&format!("{field}=")))
+        || answer["locked"]["rev"]
+            .as_str()
+            .is_some_and(|revision| url.contains(revision));
+    let dirty = answer["locked"]["dirtyRev"].is_string();
+    Ok((pinned && !dirty).then(|| url.to_owned()))
+}
+
 /// The line, from 1, of the first marker that git leaves where two sides of a merge differ.
 fn conflict_line(text: &[u8]) -> Option<usize> {
     let mut lines = text.split(|byte| *byte == b'\n');
@@ -319,6 +388,25 @@ fn conflict_line(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pinned_references_are_locked() {
+        let parse = |text: &str| parse_metadata(text.as_bytes()).unwrap();
+        let path =
+            r#"{"locked":{"narHash":"sha256-x"},"url":"path:/a?lastModified=1&narHash=sha256-x"}"#;
+        assert_eq!(
+            parse(path).unwrap(),
+            "path:/a?lastModified=1&narHash=sha256-x"
+        );
+        let git = r#"{"locked":{"rev":"abc"},"url":"git+file:///a?ref=main&rev=abc"}"#;
+        assert!(parse(git).is_some());
+        let github = r#"{"locked":{"rev":"abc","narHash":"sha256-x"},"url":"github:o/r/abc"}"#;
+        assert!(parse(github).is_some());
+        let dirty =
+            r#"{"locked":{"dirtyRev":"abc-dirty","narHash":"sha256-x"},"url":"git+file:///a"}"#;
+        assert_eq!(parse(dirty), None);
+        assert!(parse_metadata(b"{}").is_err());
+    }
 
     #[test]
     fn the_changes_of_a_lock_are_read() {

@@ -16,8 +16,6 @@ use crate::{
     argv::Options,
     builders::{self, Builder},
     expression::DerivationInfo,
-    lock_file::Change,
-    nix_error::LockMessage,
     process::{Command, Output},
     store::Store,
 };
@@ -208,30 +206,6 @@ impl Nix {
         })
     }
 
-    /// Locks the flake at `reference`, which replaces an input.
-    ///
-    /// # Errors
-    /// When it cannot be fetched.
-    pub async fn lock_reference(&self, reference: &str) -> Result<Replacement, NixError> {
-        let command = self.command(self.options.metadata(reference));
-        let output = match command.run(&self.interrupt).await {
-            Ok(output) => output,
-            Err(error) => return Replacement::of_failure(error),
-        };
-        let locked = parse_metadata(&output.stdout).map_err(|reason| NixError::Answer {
-            command: command.to_shell(),
-            reason,
-        })?;
-        let changes = Change::list(&output.stderr);
-        Ok(Replacement {
-            locked,
-            open: changes
-                .iter()
-                .map(|change| change.input().to_owned())
-                .collect(),
-        })
-    }
-
     /// Runs `nix` with these arguments.
     ///
     /// # Errors
@@ -243,37 +217,6 @@ impl Nix {
     /// The command `nix` with these arguments.
     pub(crate) fn command(&self, arguments: Vec<std::ffi::OsString>) -> Command {
         Command::new("nix", arguments)
-    }
-}
-
-/// A flake that replaces an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replacement {
-    /// The reference that names the same content for ever; `None` for one that cannot be
-    /// locked (a repository with uncommitted changes).
-    pub locked: Option<String>,
-    /// Its own inputs that it does not lock, as paths with slashes.
-    pub open: Vec<String>,
-}
-
-impl Replacement {
-    /// What it means that the metadata of a flake cannot be had: one of its inputs is open and
-    /// cannot be fetched, or the flake itself.
-    fn of_failure(error: NixError) -> Result<Self, NixError> {
-        let input = match &error {
-            NixError::Failed { stderr, .. } => match LockMessage::parse(&without_escapes(stderr)) {
-                Some(LockMessage::Stale { input }) => input,
-                _ => None,
-            },
-            _ => None,
-        };
-        let Some(input) = input else {
-            return Err(error);
-        };
-        Ok(Self {
-            locked: None,
-            open: vec![input],
-        })
     }
 }
 
@@ -365,22 +308,6 @@ fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
     })
 }
 
-/// The locked reference in the answer of `nix flake metadata --json`.
-fn parse_metadata(answer: &[u8]) -> Result<Option<String>, String> {
-    let answer: serde_json::Value =
-        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
-    let url = answer["url"].as_str().ok_or("it has no `url`")?;
-    // A hash of the content, or of the commit, pins it; a dirty tree has neither.
-    let pinned = ["narHash", "rev"]
-        .iter()
-        .any(|field| answer["locked"][*field].is_string() && url.contains(&format!("{field}=")))
-        || answer["locked"]["rev"]
-            .as_str()
-            .is_some_and(|revision| url.contains(revision));
-    let dirty = answer["locked"]["dirtyRev"].is_string();
-    Ok((pinned && !dirty).then(|| url.to_owned()))
-}
-
 /// The deriver in the answer of `nix path-info --json` on one path: the answer is a map
 /// by path, and before Nix 2.19 it was a list.
 fn parse_deriver(answer: &[u8]) -> Result<Option<String>, String> {
@@ -439,24 +366,5 @@ mod tests {
         assert!(parse_builders(&place).is_empty());
         std::fs::write(file.path(), "ssh://b aarch64-linux\n").unwrap();
         assert_eq!(parse_builders(&place)[0].uri, "ssh://b");
-    }
-
-    #[test]
-    fn only_pinned_references_are_locked() {
-        let parse = |text: &str| parse_metadata(text.as_bytes()).unwrap();
-        let path =
-            r#"{"locked":{"narHash":"sha256-x"},"url":"path:/a?lastModified=1&narHash=sha256-x"}"#;
-        assert_eq!(
-            parse(path).unwrap(),
-            "path:/a?lastModified=1&narHash=sha256-x"
-        );
-        let git = r#"{"locked":{"rev":"abc"},"url":"git+file:///a?ref=main&rev=abc"}"#;
-        assert!(parse(git).is_some());
-        let github = r#"{"locked":{"rev":"abc","narHash":"sha256-x"},"url":"github:o/r/abc"}"#;
-        assert!(parse(github).is_some());
-        let dirty =
-            r#"{"locked":{"dirtyRev":"abc-dirty","narHash":"sha256-x"},"url":"git+file:///a"}"#;
-        assert_eq!(parse(dirty), None);
-        assert!(parse_metadata(b"{}").is_err());
     }
 }

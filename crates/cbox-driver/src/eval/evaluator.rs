@@ -7,7 +7,7 @@ use cbox_nix::{
     NixError,
     argv::Options,
     evaluation_cache::EvaluationCache,
-    lock_file::LockFault,
+    lock_file::{LockFault, lock_reference},
     nix::Nix,
     pass_through::{PassThrough, SHOW_TRACE},
 };
@@ -135,8 +135,7 @@ impl<'s> Session<'s> {
             if let Ok(lock) = &lock {
                 lock.check_override(name).map_err(NixError::from)?;
             }
-            let replacement = nix
-                .lock_reference(reference)
+            let replacement = lock_reference(&nix, reference)
                 .await
                 .map_err(|error| of_fetch(name, error))?;
             let follows =
