@@ -369,3 +369,22 @@ fn what_is_locked_and_cannot_be_fetched_is_not_called_stale() {
     assert!(!run.stderr.contains("stale"), "{run:?}");
     assert_eq!(place.read("flake.lock"), locked);
 }
+
+#[test]
+fn a_lock_that_fits_is_judged_once() {
+    let place = with_input();
+    lock(&place);
+    place.write("note.txt", "one\n");
+    let log = place.log_nix();
+    let judgements = || {
+        place.ask(&BUILD);
+        count(&log.take(), " --no-update-lock-file ")
+    };
+    assert_eq!(judgements(), 1);
+    place.write("note.txt", "two\n");
+    assert_eq!(judgements(), 0, "another file changes nothing");
+    place.edit("flake.nix", "outputs", "description = \"x\"; outputs");
+    assert_eq!(judgements(), 1, "flake.nix counts");
+    place.edit("flake.lock", "\n}", "\n}\n");
+    assert_eq!(judgements(), 1, "flake.lock counts");
+}

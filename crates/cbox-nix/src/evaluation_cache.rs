@@ -17,6 +17,8 @@ const MOST: usize = 2000;
 #[derive(Debug, Clone)]
 pub struct EvaluationCache {
     folder: Utf8PathBuf,
+    /// Of each lock file that was found good an empty file, named by its key.
+    locks: Utf8PathBuf,
 }
 
 impl EvaluationCache {
@@ -25,6 +27,7 @@ impl EvaluationCache {
     pub fn below(cache: &Utf8Path) -> Self {
         Self {
             folder: cache.join("evaluations"),
+            locks: cache.join("locks"),
         }
     }
 
@@ -46,7 +49,7 @@ impl EvaluationCache {
             let mut fresh = tempfile::NamedTempFile::new_in(&self.folder)?;
             fresh.write_all(&serde_json::to_vec(evaluated)?)?;
             fresh.persist(&file)?;
-            self.forget_oldest()
+            forget_oldest(&self.folder)
         };
         write().map_err(|source| NixError::File {
             action: "write",
@@ -55,33 +58,56 @@ impl EvaluationCache {
         })
     }
 
+    /// Whether the lock file with this key ([`crate::lock_file::key`]) was found good.
+    #[must_use]
+    pub fn knows_lock(&self, key: &str) -> bool {
+        self.lock(key).is_file()
+    }
+
+    /// Remembers that the lock file with this key fits. Where that cannot be written, Nix is
+    /// asked again.
+    pub fn remember_lock(&self, key: &str) {
+        let write = || {
+            fs::create_dir_all(&self.locks)?;
+            fs::write(self.lock(key), "")?;
+            forget_oldest(&self.locks)
+        };
+        if let Err(error) = write() {
+            tracing::debug!("a lock file that fits is not remembered: {error}");
+        }
+    }
+
+    fn lock(&self, key: &str) -> Utf8PathBuf {
+        self.locks.join(key)
+    }
+
     fn file(&self, key: &str) -> Utf8PathBuf {
         self.folder.join(format!("{key}.json"))
     }
+}
 
-    /// Removes the oldest half once there are more than [`MOST`].
-    fn forget_oldest(&self) -> std::io::Result<()> {
-        let mut files: Vec<(SystemTime, std::path::PathBuf)> = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            // Another cbox may have removed it in between.
-            if let Ok(metadata) = entry.metadata() {
-                files.push((metadata.modified()?, entry.path()));
-            }
+/// Removes the oldest half once there are more than [`MOST`].
+fn forget_oldest(folder: &Utf8Path) -> std::io::Result<()> {
+    let mut files: Vec<(SystemTime, std::path::PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Another cbox may have removed it in between.
+        if let Ok(metadata) = entry.metadata() {
+            files.push((metadata.modified()?, entry.path()));
         }
-        if files.len() > MOST {
-            files.sort();
-            for (_, file) in &files[..files.len() / 2] {
-                match fs::remove_file(file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
     }
+    if files.len() > MOST {
+        files.sort();
+        for (_, file) in &files[..files.len() / 2] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

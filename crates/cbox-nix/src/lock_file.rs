@@ -8,7 +8,9 @@
 //! not download what it wanted to lock; but not where it could not download what *is* locked,
 //! which it needs to judge an input whose own flake says what its inputs follow.
 
+use data_encoding::HEXLOWER;
 use nix_formats::{flake_lock::Lock, nix_text::without_escapes};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
@@ -148,6 +150,25 @@ fn listed(changes: &[String]) -> String {
             format!(": {}{more}", first.join(", "))
         }
     }
+}
+
+/// The key of a judgement: a hash over all that it depends on, which are the version of Nix, the
+/// folder of the flake, and the `files` of the tree that are called `flake.nix` or `flake.lock`.
+#[must_use]
+pub fn key(nix_version: &str, dir: &str, files: &[(String, Vec<u8>)]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        // With its length, so that no part runs into the next.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add(nix_version.as_bytes());
+    add(dir.as_bytes());
+    for (path, content) in files {
+        add(path.as_bytes());
+        add(content);
+    }
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// Asks Nix whether `lock_file`, the content of the staged `flake.lock` if there is one, locks
@@ -422,6 +443,31 @@ mod tests {
                 Change::Removed("c".into())
             ]
         );
+    }
+
+    #[test]
+    fn each_part_of_a_key_counts() {
+        let file = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
+        let files = [file("flake.lock", "a"), file("flake.nix", "b")];
+        let keys = [
+            key("2.26", "", &files),
+            key("2.34", "", &files),
+            key("2.26", "sub", &files),
+            key("2.26", "", &files[..1]),
+            key(
+                "2.26",
+                "",
+                &[file("flake.lock", "ab"), file("flake.nix", "")],
+            ),
+            key(
+                "2.26",
+                "",
+                &[file("flake.lock", "a"), file("flake.nix", "c")],
+            ),
+        ];
+        let different: std::collections::BTreeSet<&String> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+        assert_eq!(keys[0], key("2.26", "", &files));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! These are the steps; [`crate::eval::schedule`] takes them, for one evaluation as for many.
 
+use std::path::Path;
+
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
     eval::evaluate,
     evaluation_key::KeyParts,
     expression::{DerivationInfo, Evaluated, Request},
-    lock_file::judge,
+    lock_file::{judge, key},
     messages::Messages,
 };
 use nix_formats::nix_text::to_user_positions;
@@ -155,13 +157,36 @@ impl Snapshot {
     pub async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
         let ready = self.ready.get_or_try_init(|| async {
             self.add(evaluator.session, &evaluator.nix).await?;
+            let key = self.lock_key(&evaluator.nix.version);
+            let cache = evaluator.cache.as_ref();
+            if cache.is_some_and(|cache| cache.knows_lock(&key)) {
+                return Ok(());
+            }
             let lock_file = self.read_lock()?;
             match judge(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
-                Ok(()) => Ok(()),
+                Ok(()) => {
+                    cache.inspect(|cache| cache.remember_lock(&key));
+                    Ok(())
+                }
                 Err(error) => Err(of_evaluation(evaluator, error, self).await),
             }
         });
         ready.await.copied()
+    }
+
+    /// The key of the judgement of its lock file. A file that cannot be read counts as empty:
+    /// then it was not staged either.
+    fn lock_key(&self, nix_version: &str) -> String {
+        let is_of_flake = |path: &Path| path.ends_with("flake.nix") || path.ends_with("flake.lock");
+        let paths = self.tree.entries.iter().map(|entry| entry.path.as_path());
+        let files: Vec<(String, Vec<u8>)> = paths
+            .filter(|path| is_of_flake(path))
+            .map(|path| {
+                let content = std::fs::read(self.tree.top.join(path)).unwrap_or_default();
+                (path.display().to_string(), content)
+            })
+            .collect();
+        key(nix_version, &self.staged.dir, &files)
     }
 }
 
