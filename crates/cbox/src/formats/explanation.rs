@@ -318,7 +318,7 @@ mod tests {
                 "   flag: (empty) → 1",
                 "   text:",
                 "     [Service]",
-                "    +A=\\u{1b}[2J  b",
+                "    +A=\\u{1b}[2J\\tb",
                 " 3,826 more derivations follow from it",
             ]
         );
