@@ -86,10 +86,11 @@ pub async fn build_and_link(
     let mut answers = Vec::new();
     for job in jobs {
         let out = match &outcome {
-            Ok(outputs) => match outputs.get(&job.derivation.installable()) {
-                Some(out) => Ok(out.clone()),
-                None => Err(not_told(job)),
-            },
+            Ok(outputs) => {
+                let built = || outputs.get(&job.derivation.installable()).cloned();
+                let out = job.derivation.out.clone().or_else(built);
+                out.ok_or_else(|| not_told(job))
+            }
             Err(Failure::Builds(error)) => held(evaluator, out_dir, job, error).await,
             Err(Failure::Stop(error)) => Err(error.clone()),
         };

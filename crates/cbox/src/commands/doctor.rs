@@ -3,7 +3,6 @@
 use cbox_driver::{
     doctor::{Finding, Health, Patient, examine},
     error::{Error, Kind},
-    text::columns,
 };
 use serde_json::json;
 
@@ -50,20 +49,18 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
 
 fn show(context: &Context<'_>, findings: &[Finding]) {
     context.document("doctor", || json!(findings));
-    let rows: Vec<[String; 3]> = findings
-        .iter()
-        .map(|finding| {
-            let word = match finding.health {
-                Health::Good => "good",
-                Health::Warning => "warning",
-                Health::Bad => "BAD",
-            };
-            [word.to_owned(), finding.what.clone(), finding.found.clone()]
-        })
-        .collect();
-    for (row, finding) in columns(&rows).iter().zip(findings) {
-        context.lines([row]);
-        let way_out = finding.way_out.iter();
-        context.lines(way_out.map(|way_out| format!("         {way_out}")));
+    let width = findings.iter().map(|finding| finding.what.len()).max();
+    let width = width.unwrap_or_default();
+    for finding in findings {
+        let word = match finding.health {
+            Health::Good => "good",
+            Health::Warning => "warning",
+            Health::Bad => "BAD",
+        };
+        let head = format!("{word:7}  {:width$}  ", finding.what);
+        context.view.beside(&head, &finding.found);
+        if let Some(way_out) = &finding.way_out {
+            context.view.beside(&" ".repeat(9), way_out);
+        }
     }
 }

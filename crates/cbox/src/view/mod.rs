@@ -63,6 +63,7 @@ pub(crate) struct View {
     paint: Paint,
     results: Paint,
     wraps: bool,
+    wraps_results: bool,
     json: bool,
     /// The options that the commands in hints repeat.
     repeated: hint::Repeated,
@@ -86,6 +87,7 @@ impl View {
                 wanted: terminal.colours_results,
             },
             wraps: terminal.wraps,
+            wraps_results: terminal.wraps_results,
             json,
             repeated: hint::Repeated::default(),
             ci: terminal.ci,
@@ -286,10 +288,24 @@ impl View {
 
     fn wrapped(&self, text: &str, taken: usize) -> String {
         match self.wraps {
-            true => text::wrap(text, usize::from(screen::window().0).min(WIDEST), taken),
+            true => text::wrap(text, text_width(), taken, 2),
             false => text.to_owned(),
         }
     }
+
+    /// Prints a part of the result, if it is wanted for people: `text` beside `head`.
+    pub(crate) fn beside(&self, head: &str, text: &str) {
+        let columns = text::columns(head);
+        let text = match self.wraps_results {
+            true => text::wrap(text, text_width(), columns, columns),
+            false => text.to_owned(),
+        };
+        self.plain(&format!("{head}{text}"));
+    }
+}
+
+fn text_width() -> usize {
+    usize::from(screen::window().0).min(WIDEST)
 }
 
 impl Reporter for View {

@@ -22,6 +22,8 @@ pub(crate) struct Terminal {
     pub(crate) wraps: bool,
     /// Whether standard output is one.
     pub(crate) colours_results: bool,
+    /// Whether standard output is a terminal, so that text in tables is wrapped.
+    pub(crate) wraps_results: bool,
     /// The CI system that reads along.
     pub(crate) ci: Option<&'static dyn CiSystem>,
 }
@@ -71,6 +73,7 @@ impl Terminal {
             },
             colour: terminal && wants_colour,
             wraps: terminal,
+            wraps_results: stdout.is_terminal(),
             colours_results: stdout.is_terminal() && wants_colour,
             ci,
         })
@@ -84,6 +87,7 @@ impl Terminal {
             heartbeat: Some(HEARTBEAT),
             colour: false,
             wraps: false,
+            wraps_results: false,
             colours_results: false,
             ci: None,
         }

@@ -33,9 +33,10 @@ pub(super) fn fit(text: &str, width: usize) -> String {
 }
 
 /// `text` with a line feed in place of a blank wherever a line would be wider than `width`;
-/// the first line has `taken` columns less. What stands between backquotes is not broken, since
+/// the first line has `taken` columns less, and those that are added begin with `indent` blanks.
+/// What stands between backquotes is not broken, since
 /// it is copied, and nor are lines that begin with a blank, which are lists and excerpts.
-pub(super) fn wrap(text: &str, width: usize, taken: usize) -> String {
+pub(super) fn wrap(text: &str, width: usize, taken: usize, indent: usize) -> String {
     let mut wrapped = String::with_capacity(text.len());
     let (mut begun, mut used) = (taken, taken);
     for (number, line) in text.split('\n').enumerate() {
@@ -56,8 +57,9 @@ pub(super) fn wrap(text: &str, width: usize, taken: usize) -> String {
             let columns = columns(piece.trim_end());
             if used > begun && used + columns > width {
                 wrapped.truncate(wrapped.trim_end_matches(' ').len());
-                wrapped.push_str("\n  ");
-                (begun, used) = (2, 2);
+                wrapped.push('\n');
+                wrapped.extend(std::iter::repeat_n(' ', indent));
+                (begun, used) = (indent, indent);
             }
             wrapped.push_str(piece);
             used += columns + (piece.len() - piece.trim_end().len());
@@ -171,7 +173,7 @@ mod tests {
             ),
             ("a  b\n\nc", 0, "a  b\n\nc"),
         ] {
-            assert_eq!(wrap(text, 9, taken), wrapped, "{text}");
+            assert_eq!(wrap(text, 9, taken, 2), wrapped, "{text}");
         }
     }
 

@@ -148,7 +148,11 @@ fn kind_of_build(causes: &[Cause]) -> Kind {
 fn did_you_mean(error: &NixError) -> Option<String> {
     match error {
         NixError::NoHost { near, .. } | NixError::NoOption { near, .. } => {
-            Some(format!("did you mean {}?", near.as_ref()?))
+            // nixpkgs quotes `so'.
+            Some(format!(
+                "did you mean {}?",
+                near.as_ref()?.replace('\'', "`")
+            ))
         }
         _ => None,
     }
