@@ -190,7 +190,7 @@ pub async fn judge(nix: &Nix, staged: &Staged, lock_file: Option<&[u8]>) -> Resu
         message = LockMessage::parse(&stderr);
     }
     Err(match message {
-        None | Some(LockMessage::Invalid) => NixError::Flake {
+        None => NixError::Flake {
             fault: Box::new(fault(nix, staged, &stderr)),
         },
         Some(message) => explain(nix, staged, lock_file, message).await?.into(),
@@ -237,7 +237,6 @@ async fn explain(
         LockMessage::Registry { input } => LockFault::Registry(input),
         LockMessage::Unavailable { input, reason } => LockFault::Unavailable { input, reason },
         LockMessage::Stale { input } => stale(nix, staged, lock_file, input).await?,
-        LockMessage::Invalid => LockFault::Stale { changes: vec![] },
     })
 }
 

@@ -17,11 +17,8 @@ use tokio::sync::OnceCell;
 use crate::{
     error::{Error, Kind},
     eval::{diagnose::of_fetch, self_attributes::first},
-    flake::project::Project,
-    flake::session::Session,
-    flake::snapshot::Snapshot,
-    process::blocking::blocking,
-    process::options::NixArguments,
+    flake::{project::Project, session::Session, snapshot::Snapshot},
+    process::{blocking::blocking, options::NixArguments},
 };
 
 /// A session that has found its Nix.

@@ -84,7 +84,9 @@ impl<'a> Version<'a> {
         let (listed, head) = match &session.project.repository {
             Some(repository) => {
                 let (files, head) = repository.files_and_head(session.interrupt).await?;
-                (Some(list::from_git(&files.0, &files.1)), head)
+                let listed = list::from_git(&files.0, &files.1);
+                let listed = Self::with_submodules(session, repository, listed).await?;
+                (Some(listed), head)
             }
             None => {
                 session.reporter.note(
@@ -94,12 +96,6 @@ impl<'a> Version<'a> {
             }
         };
         let checkout = Checkout::working_tree(session.project.clone());
-        let listed = match (listed, &session.project.repository) {
-            (Some(listed), Some(repository)) => {
-                Some(Self::with_submodules(session, repository, listed).await?)
-            }
-            (listed, _) => listed,
-        };
         Self::select(session, checkout, listed, head, tracked_only).await
     }
 
@@ -116,26 +112,23 @@ impl<'a> Version<'a> {
             return Ok(listed);
         }
         let read = |path: &Utf8Path| std::fs::read_to_string(path).unwrap_or_default();
+        let names = read(&project.top.join(NAMES));
+        let folders = submodules::folders(&names);
         if submodules::wanted(&read(&project.folder.join("flake.nix"))) {
             let all = repository.files_with_submodules(session.interrupt).await?;
             let all = list::from_git(&all, b"");
-            let names = read(&project.top.join(NAMES));
-            let (top, folders) = (project.top.as_std_path(), submodules::folders(&names));
+            let top = project.top.as_std_path();
             if let Some(path) = submodules::first_missing(top, &folders, &all) {
                 let path = path.display().to_string();
                 return Err(NixError::Submodule { path, commit: None }.into());
             }
             submodules::add(&mut listed, all);
-        } else {
-            let names = read(&project.top.join(NAMES));
-            let folders = submodules::folders(&names);
-            if !folders.is_empty() {
-                session.reporter.note(&format!(
-                    "submodules are not staged, as with plain Nix: {} (`inputs.self.submodules = true;` \
-                     in flake.nix brings them, with Nix 2.27 or newer)",
-                    folders.join(", ")
-                ));
-            }
+        } else if !folders.is_empty() {
+            session.reporter.note(&format!(
+                "submodules are not staged, as with plain Nix: {} (`inputs.self.submodules = true;` \
+                 in flake.nix brings them, with Nix 2.27 or newer)",
+                folders.join(", ")
+            ));
         }
         Ok(listed)
     }

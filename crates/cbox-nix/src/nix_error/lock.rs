@@ -11,8 +11,6 @@ pub enum LockMessage {
     Version(String),
     /// An entry that can change: what it is locked as, as JSON.
     Unlocked(String),
-    /// `flake.nix` itself declares what cannot be locked.
-    Invalid,
     /// It needs changes.
     Stale {
         /// The input that Nix was locking when it failed, where it went that far.
@@ -62,7 +60,7 @@ impl LockMessage {
         }
         let of_flake = ["input '", "follow cycle detected"];
         if of_flake.iter().any(|words| text.starts_with(words)) {
-            return Some(Self::Invalid);
+            return None;
         }
         let Some(input) = innermost("while updating the flake input '") else {
             return Some(Self::Syntax(text.to_owned()));
@@ -176,7 +174,7 @@ mod tests {
             ))
         );
         let circle = parse("       error: follow cycle detected: [b -> a -> b]\n");
-        assert_eq!(circle, Some(LockMessage::Invalid));
+        assert_eq!(circle, None, "flake.nix is at fault");
         // Nix 2.26 says it without the step.
         let syntax = "error: [json.exception.parse_error.101] parse error at line 24, column 1: syntax error\n";
         let reason = "parse error at line 24, column 1: syntax error";
