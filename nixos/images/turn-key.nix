@@ -19,7 +19,7 @@
   box = {
     enable = true;
     desktop.autologin = lib.mkDefault true;
-    source.baked = import ../lib/baked-source.nix { inherit lib; } ../..;
+    source.baked = import ../lib/box-source.nix ../..;
   };
 
   hardware = {

@@ -1,34 +1,75 @@
-# The part of this repository that an image carries at `/etc/nixos-repo`.
+# What of a flake its images carry at `/etc/nixos-repo`: the one rule, for The Box and for the mini box.
 #
-# An allow-list, so that a file nobody thought of stays out. `builtins.path`
-# under a fixed name makes the result depend on the content of these files
-# alone: neither the name of the checkout nor any metadata of the flake enters,
-# and baking the baked tree once more gives the same store path.
-{ lib }:
-root:
+# It needs nothing but Nix itself, so that both can hold it. The mini box is a flake that works
+# alone, from wherever it was copied to, and so has a copy of this file; a test holds the two equal.
 let
-  inherit (import ./source-filter.nix { inherit lib; }) isLocal isProduct;
+  inherit (builtins)
+    any
+    attrNames
+    elem
+    match
+    readDir
+    stringLength
+    substring
+    ;
 
-  allowed = [
-    "flake.nix"
-    "flake.lock"
-    "hosts"
-    "nixos"
-    "packages"
-    "coderd"
-  ];
+  # One machine's own settings, which may hold secrets.
+  isLocal = name: name == "local.nix" || name == "facter.json";
 
-  keep =
+  # What building leaves behind. Git ignores these too; the list counts when the flake is read
+  # from a folder that is no git repository.
+  isProduct =
+    name:
+    elem name [
+      ".direnv"
+      ".git"
+      ".terraform"
+      "out"
+      "result"
+      "target"
+    ]
+    || match "result-.*|.*~|.*\\.(img|iso|qcow2|raw|tfstate|tfstate\\.backup)" name != null;
+
+  isKept = name: !isLocal name && !isProduct name;
+
+  # Git knows no empty folder; one that holds nothing but a local.nix must leave no trace either.
+  isWorthwhile =
     path: type:
-    let
-      relative = lib.removePrefix "${toString root}/" path;
-      top = lib.head (lib.splitString "/" relative);
-      name = baseNameOf path;
-    in
-    lib.elem top allowed && type != "unknown" && !isLocal name && !isProduct name;
+    if type == "directory" then
+      let
+        entries = readDir path;
+      in
+      any (name: isKept name && isWorthwhile "${path}/${name}" entries.${name}) (attrNames entries)
+    else
+      type == "regular" || type == "symlink";
 in
-builtins.path {
-  path = root;
-  name = "box-source";
-  filter = keep;
+{
+  inherit isProduct;
+
+  # The store path of the part of `root` below the names in `topLevel`.
+  #
+  # An allow-list, so that a file nobody thought of stays out. `builtins.path` under a fixed name
+  # makes the result depend on the content of these files alone: neither the name of the checkout
+  # nor any metadata of the flake enters, and baking the baked tree once more gives the same path.
+  bake =
+    {
+      name,
+      root,
+      topLevel,
+    }:
+    let
+      # Not "${root}": that would copy the whole tree, and all would depend on every file of it.
+      start = stringLength (toString root) + 1;
+    in
+    builtins.path {
+      inherit name;
+      path = root;
+      filter =
+        path: type:
+        let
+          entry = baseNameOf path;
+          isTopLevel = substring start (-1) path == entry;
+        in
+        (!isTopLevel || elem entry topLevel) && isKept entry && isWorthwhile path type;
+    };
 }

@@ -15,5 +15,5 @@ in
     module = modules.default;
   };
 
-  bakedSource = import ./baked-source.nix { inherit lib; };
+  bakedSource = import ./box-source.nix;
 }

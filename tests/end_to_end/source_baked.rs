@@ -20,9 +20,19 @@ fn the_mini_box_bakes_what_its_filter_lets_through() {
     left out  cbox.toml
     baked     debs.lock.json
     baked     flake.nix
-    baked     hosts/          4 files
-    baked     lib/            16 files
-    baked     modules/        31 files
+    baked     hosts/                   4 files
+    baked     lib/                     16 files
+    baked     modules/appliance.nix
+    baked     modules/boot/            6 files
+    baked     modules/default.nix
+    baked     modules/disk-layout.nix
+    left out  modules/disk.iso~
+    baked     modules/extra.nix
+    baked     modules/images/          7 files
+    baked     modules/nixos-repo.nix
+    baked     modules/nixpkgs.nix
+    baked     modules/services/        1 file
+    baked     modules/system/          10 files
     ");
     run.says(&["_appliance-disk, _appliance_iso: ", OPTION]);
 
@@ -59,6 +69,18 @@ fn the_mini_box_bakes_what_its_filter_lets_through() {
                 baked into _appliance-disk
                 baked into _appliance_iso
     ");
+}
+
+/// The mini box works alone, wherever it is copied to, so it has the rule as a file of its own.
+#[test]
+fn the_box_and_the_mini_box_bake_by_one_rule() {
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let rule =
+        |lib: &str| fs::read_to_string(repository.join(lib).join("baked-source.nix")).unwrap();
+    assert!(
+        rule("nixos/lib") == rule("examples/minibox/lib"),
+        "copy nixos/lib/baked-source.nix to examples/minibox/lib/"
+    );
 }
 
 #[test]

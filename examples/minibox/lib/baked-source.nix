@@ -1,10 +1,7 @@
-# The part of this repository that goes into an image.
+# What of a flake its images carry at `/etc/nixos-repo`: the one rule, for The Box and for the mini box.
 #
-# It is an allow-list, so a file that nobody thought of stays out: an image lying about in the tree
-# never gets into the next one, and a change of the README, of cbox.toml or of .gitignore builds
-# nothing again.  The result holds all that evaluation reads, hence baking the baked tree gives the
-# same tree, and an installed box arrives at the same derivations as the repository.
-lib:
+# It needs nothing but Nix itself, so that both can hold it. The mini box is a flake that works
+# alone, from wherever it was copied to, and so has a copy of this file; a test holds the two equal.
 let
   inherit (builtins)
     any
@@ -12,25 +9,30 @@ let
     elem
     match
     readDir
-    substring
     stringLength
+    substring
     ;
 
-  topLevel = [
-    "debs.lock.json"
-    "flake.lock"
-    "flake.nix"
-    "hosts"
-    "lib"
-    "modules"
-  ];
-
-  # Never, at whatever depth: what belongs to one machine, and what builds leave behind.
+  # One machine's own settings, which may hold secrets.
   isLocal = name: name == "local.nix" || name == "facter.json";
-  isBuildProduct = name: match "out|result|result-.*|.*\\.(iso|qcow2|raw)" name != null;
-  isKept = name: !isLocal name && !isBuildProduct name;
 
-  # Git knows no empty folders; one that holds only a local.nix must not leave a trace either.
+  # What building leaves behind. Git ignores these too; the list counts when the flake is read
+  # from a folder that is no git repository.
+  isProduct =
+    name:
+    elem name [
+      ".direnv"
+      ".git"
+      ".terraform"
+      "out"
+      "result"
+      "target"
+    ]
+    || match "result-.*|.*~|.*\\.(img|iso|qcow2|raw|tfstate|tfstate\\.backup)" name != null;
+
+  isKept = name: !isLocal name && !isProduct name;
+
+  # Git knows no empty folder; one that holds nothing but a local.nix must leave no trace either.
   isWorthwhile =
     path: type:
     if type == "directory" then
@@ -42,24 +44,32 @@ let
       type == "regular" || type == "symlink";
 in
 {
-  # Not "${root}": that would copy the tree as it is, and everything would depend on every file.
-  bakeSource =
-    root:
+  inherit isProduct;
+
+  # The store path of the part of `root` below the names in `topLevel`.
+  #
+  # An allow-list, so that a file nobody thought of stays out. `builtins.path` under a fixed name
+  # makes the result depend on the content of these files alone: neither the name of the checkout
+  # nor any metadata of the flake enters, and baking the baked tree once more gives the same path.
+  bake =
+    {
+      name,
+      root,
+      topLevel,
+    }:
     let
+      # Not "${root}": that would copy the whole tree, and all would depend on every file of it.
       start = stringLength (toString root) + 1;
     in
     builtins.path {
-      name = "nixos-repo";
+      inherit name;
       path = root;
       filter =
         path: type:
         let
-          name = baseNameOf path;
-          isTopLevel = substring start (-1) path == name;
+          entry = baseNameOf path;
+          isTopLevel = substring start (-1) path == entry;
         in
-        (!isTopLevel || elem name topLevel) && isKept name && isWorthwhile path type;
+        (!isTopLevel || elem entry topLevel) && isKept entry && isWorthwhile path type;
     };
-
-  # The hash part of a store path, e.g. 3xk8v…: 32 characters that name the content.
-  storeHash = path: substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext path));
 }

@@ -9,7 +9,6 @@ let
     ./modules.nix
     ./nixos-system.nix
     ./hosts.nix
-    ./baked-source.nix
   ];
   lib = builtins.foldl' (merged: file: merged // import file lib) { } files;
 in

@@ -54,4 +54,7 @@ in
     concatStringsSep "." (
       map (name: if match "[a-zA-Z_][a-zA-Z0-9_'-]*" name != null then name else toJSON name) path
     );
+
+  # The hash part of a store path, e.g. 3xk8v…: 32 characters that name the content.
+  storeHash = path: substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext path));
 }

@@ -2,7 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.box.templates;
-  inherit (import ../../lib/source-filter.nix { inherit lib; }) isProduct;
+  inherit (import ../../lib/baked-source.nix) isProduct;
 
   # A fixed name, and nothing of the flake around it: a host changes when the
   # templates do, and only then.
