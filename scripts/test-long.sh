@@ -11,6 +11,7 @@ list() {
   cat <<'TESTS'
 git's patterns and walks without git, 500 trees with 500 lists of patterns each, against git | cargo test --locked --package cbox-source --lib against_git
 a file swapped for links and pipes while it is read, for a minute | cargo test --locked --package cbox-source --lib swapped_meanwhile
+a build killed with -9 at each call that changes a file, and all through the call of Nix that makes the link: 200 times | cargo test --locked --package cbox --test end_to_end killed:: -- --nocapture --test-threads 1
 TESTS
 }
 

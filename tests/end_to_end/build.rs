@@ -1,8 +1,11 @@
 //! A build: the image, its link and root, its checksum, its manifest.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::support::{nix::native, place::Place, stand_in::count, unique};
+use crate::support::{nix::native, place::Place, stand_in::count, tiny, unique};
 
 /// Builds an image and checks that it lies where cbox says, under the name that it should
 /// have.
@@ -109,6 +112,61 @@ fn a_new_image_replaces_the_link_and_its_root() {
         "{:?}",
         place.roots(&before)
     );
+}
+
+/// The links that Nix has registered as roots in a place with a store of its own, with whether
+/// each is still there.
+fn registered(place: &Place) -> Vec<(PathBuf, bool)> {
+    let folder = place.beside("state/gcroots/auto");
+    let roots = fs::read_dir(folder).unwrap();
+    let roots = roots.map(|root| fs::read_link(root.unwrap().path()).unwrap());
+    let mut roots: Vec<_> = roots
+        .map(|link| (link.clone(), link.is_symlink()))
+        .collect();
+    roots.sort();
+    roots
+}
+
+#[test]
+fn a_build_that_changes_nothing_registers_no_root() {
+    let place = Place::flake(&tiny::scripts(&[
+        ("a", "echo a >$out"),
+        ("b", "echo b >$out"),
+    ]));
+    let place = place.with_own_store();
+    let build = ["build", "hosts/a", "hosts/b"];
+    place.ask(&build);
+    let before = registered(&place);
+    for link in ["out/hosts-a", "out/hosts-b"] {
+        assert!(before.contains(&(place.path(link), true)), "{before:?}");
+    }
+    // What Nix remembers that is not there any more goes with the next garbage collection.
+    place.nix(&["store", "gc"]).run().ok();
+    let kept = registered(&place);
+    assert!(kept.iter().all(|(_, is_there)| *is_there), "{kept:?}");
+    for _ in 0..20 {
+        place.ask(&build);
+    }
+    assert_eq!(registered(&place), kept);
+    // A link that is no root any more is made one again.
+    fs::remove_dir_all(place.beside("state/gcroots/auto")).unwrap();
+    place.ask(&build);
+    let there = registered(&place);
+    let there = there.into_iter().filter(|(_, is_there)| *is_there);
+    assert_eq!(there.collect::<Vec<_>>(), kept);
+}
+
+#[test]
+fn builds_that_change_something_leave_no_more_and_more_roots_that_are_gone() {
+    let script = |number| tiny::scripts(&[("box", &format!("echo {number} >$out"))]);
+    let place = Place::flake(&script(0)).with_own_store();
+    let mut gone = vec![];
+    for number in 1..5 {
+        place.write("flake.nix", script(number));
+        place.ask(&["build", "hosts/box"]);
+        gone.push(registered(&place).len());
+    }
+    assert_eq!(gone, [2; 4], "the link, and one name that each run uses");
 }
 
 #[test]

@@ -30,10 +30,13 @@ mod documentation;
 mod errors;
 mod evaluation_cache;
 mod flash;
+mod foreign_files;
 mod help;
 mod init;
 mod interrupt;
+
 mod json;
+mod killed;
 mod live;
 mod local_settings;
 mod matrix;

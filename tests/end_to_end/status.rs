@@ -245,9 +245,9 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     out/hosts-changed: its store path is gone; it does not point to what its manifest names: it was changed by hand
     out/hosts-gone: its store path is gone; build it again, or remove it with `cbox clean`
     out/hosts-newer: a newer cbox wrote its manifest (schema 999, and this one knows 1)
-    out/hosts-plain: there is no manifest beside it, so cbox did not make it
+    out/hosts-plain: there is no manifest beside it: cbox did not make it, or was killed before it wrote one
     out/hosts-unlinked: the link is gone and its records are left; `cbox clean` removes them
-    out/loop: there is no manifest beside it, so cbox did not make it
+    out/loop: there is no manifest beside it: cbox did not make it, or was killed before it wrote one
     out/notes.txt: cbox did not make it
     ");
 }

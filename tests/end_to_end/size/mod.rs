@@ -293,7 +293,10 @@ fn what_there_is_not_is_said_in_a_sentence() {
 #[test]
 fn ctrl_c_leaves_the_page_that_is_there() {
     let place = built(&unique());
-    place.write("out/size.html", "the last one");
+    place.ask(&["size", "box", "--html", "out/size.html"]);
+    let last = place.read("out/size.html");
+    place.write("flake.nix", system(&unique(), "coder-3.0", 10));
+    place.ask(&["build", "hosts/box"]);
     let (reached, word) = (place.stall("nix", "*' --recursive '*"), unique());
     let running = place
         .cbox(&["size", "box", "--html", "out/size.html"])
@@ -303,7 +306,7 @@ fn ctrl_c_leaves_the_page_that_is_there() {
     running.signal(Signal::INT);
     let ended = running.wait().code(130);
     assert_eq!(ended.stdout, "", "{ended}");
-    assert_eq!(place.read("out/size.html"), "the last one");
+    assert_eq!(place.read("out/size.html"), last);
     assert_eq!(
         place.names("out"),
         ["hosts-box", "hosts-box.json", "size.html"]

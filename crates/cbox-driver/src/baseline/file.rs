@@ -12,11 +12,16 @@ use crate::{
     text::text_file,
 };
 
+/// The way out of a file that a commit has.
+const COMMITTED: &str = "it was committed like this: name another commit";
+
 /// The file beside a `flake.nix`, as it was when it was read.
 #[derive(Debug, Clone)]
 pub struct BaselineFile {
     /// The folder of the flake.
     folder: Utf8PathBuf,
+    /// The top of the tree that it is in, which it may not lead out of.
+    top: Utf8PathBuf,
     /// What the file is called to the user: `baseline.json`, `main:baseline.json`.
     pub shown: String,
     /// Whether it is that of a commit, which nobody can change.
@@ -28,25 +33,44 @@ pub struct BaselineFile {
 }
 
 impl BaselineFile {
-    /// Reads the file in `folder`, whatever is in it.
+    /// Reads the file in `folder`, whatever is in it. `top` is the top of the tree.
     ///
     /// # Errors
-    /// When there is something that cannot be read.
+    /// When there is something that cannot be read, or that is not in the tree.
     pub fn read(
         folder: &Utf8Path,
+        top: &Utf8Path,
         shown: String,
         committed: bool,
         tracked: bool,
     ) -> Result<Self, Error> {
-        let bytes =
-            content(folder).map_err(|error| Error::file(Kind::Config, "read", &shown, &error))?;
-        Ok(Self {
+        let mut file = Self {
             folder: folder.to_owned(),
+            top: top.to_owned(),
             shown,
             committed,
             tracked,
-            bytes,
-        })
+            bytes: None,
+        };
+        file.bytes = file.content().map_err(|error| {
+            let way_out = match committed {
+                true => COMMITTED,
+                false => {
+                    "put a file in its place, or remove it, and `cbox accept` writes a new one"
+                }
+            };
+            Error::file(Kind::Config, "read", &file.shown, &error).hint(way_out)
+        })?;
+        Ok(file)
+    }
+
+    fn content(&self) -> io::Result<Option<Vec<u8>>> {
+        let path = text_file::within(&self.folder.join(FILE), &self.top)?;
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether there is one, be it good or bad.
@@ -72,7 +96,7 @@ impl BaselineFile {
             BaselineError::NewerSchema { .. } => {
                 "use the cbox that wrote it, or a newer one".into()
             }
-            _ if self.committed => "it was committed like this: name another commit".into(),
+            _ if self.committed => COMMITTED.into(),
             BaselineError::Conflict { .. } => {
                 format!(
                     "take either side (`git checkout --ours -- {shown}`; after the merge, `git checkout \
@@ -106,7 +130,7 @@ impl BaselineFile {
         // on the folder since the file itself is replaced.
         let turn = File::open(&self.folder).map_err(unwritable)?;
         turn.lock().map_err(unwritable)?;
-        let now = content(&self.folder).map_err(unwritable)?;
+        let now = self.content().map_err(unwritable)?;
         // Another run that came to the same is no trouble.
         if now.as_deref() == Some(text.as_bytes()) {
             return Ok(false);
@@ -118,16 +142,8 @@ impl BaselineFile {
             )
             .hint("run `cbox accept` again"));
         }
-        text_file::replace(&self.folder.join(FILE), text).map_err(unwritable)?;
+        text_file::replace(&self.folder.join(FILE), &self.top, text).map_err(unwritable)?;
         Ok(true)
-    }
-}
-
-fn content(folder: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(folder.join(FILE)) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -147,7 +163,7 @@ mod tests {
     }
 
     fn read(folder: &Utf8Path) -> BaselineFile {
-        BaselineFile::read(folder, FILE.to_owned(), false, true).unwrap()
+        BaselineFile::read(folder, folder, FILE.to_owned(), false, true).unwrap()
     }
 
     fn baseline(hosts: &[(&str, char)]) -> Baseline {
@@ -262,7 +278,7 @@ mod tests {
         let error = |bytes: &str, committed: bool, tracked: bool| {
             fs::write(folder.join(FILE), bytes).unwrap();
             let shown = if committed { "v1:baseline.json" } else { FILE };
-            let file = BaselineFile::read(&folder, shown.to_owned(), committed, tracked);
+            let file = BaselineFile::read(&folder, &folder, shown.to_owned(), committed, tracked);
             let error = file.unwrap().parse().unwrap_err();
             assert_eq!(error.kind, Kind::Config);
             (error.message, error.hint.unwrap())
@@ -291,7 +307,7 @@ mod tests {
         assert!(error("{\"schema\": 3}", true, true).1.contains("newer"));
         fs::remove_file(folder.join(FILE)).unwrap();
         fs::create_dir(folder.join(FILE)).unwrap();
-        assert!(BaselineFile::read(&folder, FILE.into(), false, false).is_err());
+        assert!(BaselineFile::read(&folder, &folder, FILE.into(), false, false).is_err());
     }
 
     /// The form of the file is for git's sake, so git is asked.

@@ -120,7 +120,10 @@ async fn build_all(
         .iter()
         .map(|job| job.derivation.installable())
         .collect();
-    let root = out_dir.map(|out_dir| out_dir.root("root"));
+    // What is linked already needs no other root, and each root stays registered for a while.
+    let is_held = |out_dir: &OutDir| jobs.iter().all(|job| is_linked(evaluator, out_dir, job));
+    let root = out_dir.filter(|out_dir| !is_held(out_dir));
+    let root = root.map(|out_dir| out_dir.root("root"));
     let targets: Vec<(String, String)> = jobs
         .iter()
         .map(|job| (job.target.name.to_string(), job.target.name.slug()))
@@ -160,6 +163,13 @@ async fn build_all(
         }
         Err(error) => Err(Failure::Stop(error.into())),
     }
+}
+
+/// Whether the link of a job points to its output and keeps it.
+fn is_linked(evaluator: &Evaluator<'_>, out_dir: &OutDir, job: &Job<'_>) -> bool {
+    let (session, nix) = (evaluator.session, &evaluator.nix);
+    let out = job.derivation.out.as_ref();
+    out.is_some_and(|out| out_dir.holds(session, nix, &job.target.name, out))
 }
 
 /// Reports what each of several targets needs, once something is built: that is read beside
@@ -212,7 +222,9 @@ async fn held(
     let Some(out) = nix.output_path(&job.derivation).await? else {
         return Err(error.clone());
     };
-    if let Some(out_dir) = out_dir {
+    if let Some(out_dir) = out_dir
+        && !is_linked(evaluator, out_dir, job)
+    {
         let root = out_dir.root(&job.target.name.slug());
         if cbox_nix::build::link(nix, &out, &root).await.is_err() {
             return Err(error.clone());
@@ -249,8 +261,9 @@ async fn finish(
     let manifest = manifest(evaluator, sources, job, out, artifact);
     let link = match out_dir {
         Some(out_dir) => {
-            let name = &job.target.name;
-            Some(out_dir.publish(&evaluator.nix, name, &manifest).await?)
+            let (session, nix) = (evaluator.session, &evaluator.nix);
+            let published = out_dir.publish(session, nix, &job.target.name, &manifest);
+            Some(published.await?)
         }
         None => None,
     };

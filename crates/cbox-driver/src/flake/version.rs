@@ -373,11 +373,17 @@ impl<'a> Version<'a> {
     /// Its `baseline.json`: of the working tree, the file on disk.
     pub fn baseline_file(&self) -> Result<BaselineFile, Error> {
         let origin = &self.checkout;
-        let folder = &origin.project.folder;
-        let display_path =
-            origin.display_path(self.session.environment, &folder.join(baseline::FILE));
-        let tracked = self.baseline_tracked;
-        BaselineFile::read(folder, display_path, origin.is_commit(), tracked)
+        let project = &origin.project;
+        let path = project.folder.join(baseline::FILE);
+        let display_path = origin.display_path(self.session.environment, &path);
+        let (committed, tracked) = (origin.is_commit(), self.baseline_tracked);
+        BaselineFile::read(
+            &project.folder,
+            &project.top,
+            display_path,
+            committed,
+            tracked,
+        )
     }
 
     /// What its `baseline.json` says; `None` where there is none.

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// What the names of records end with, behind the name of their link.
-const MANIFEST: &str = ".json";
-const CHECKSUM: &str = ".sha256";
+pub(super) const MANIFEST: &str = ".json";
+pub(super) const CHECKSUM: &str = ".sha256";
 
 /// One link with its records, or another file.
 #[derive(Debug)]
@@ -62,7 +62,9 @@ impl fmt::Display for Other {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::File => "cbox did not make it",
-            Self::NoManifest => "there is no manifest beside it, so cbox did not make it",
+            Self::NoManifest => {
+                "there is no manifest beside it: cbox did not make it, or was killed before it wrote one"
+            }
             Self::Changed => "it does not point to what its manifest names: it was changed by hand",
             Self::Manifest(error) => return error.fmt(formatter),
         })
@@ -256,7 +258,7 @@ fn is_called(manifest: &Manifest, name: &str) -> bool {
 }
 
 /// Reads a manifest; `None` where there is no such file. A link is none: cbox writes files.
-fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
+pub(super) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
     let kind = path.symlink_metadata().ok()?.file_type();
     if !kind.is_file() {
         return Some(Err(ManifestError::Broken("it is not a file".to_owned())));
@@ -265,6 +267,6 @@ fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
     Some(text.and_then(|text| Manifest::parse(&text)))
 }
 
-fn is_file(path: &Utf8Path) -> bool {
+pub(super) fn is_file(path: &Utf8Path) -> bool {
     path.symlink_metadata().is_ok_and(|file| file.is_file())
 }

@@ -11,7 +11,10 @@ use nix_formats::system::System;
 use crate::{
     error::{Error, Kind},
     flake::project::Project,
-    links::manifest::{Artifact, Manifest},
+    links::{
+        entries::{MANIFEST, Other, read_manifest},
+        manifest::{Artifact, Manifest},
+    },
     process::environment::Environment,
     subject::target,
     target_name::TargetName,
@@ -63,15 +66,25 @@ pub fn find(
     target::find(project, kind, format)?;
     let native = format!("{}-linux", std::env::consts::ARCH).parse().ok();
     let wanted = system.as_ref().or(native.as_ref());
-    let (link, manifest) = names(name, native.as_ref())
+    let links = names(name, native.as_ref())
         .into_iter()
-        .filter_map(|name| {
-            let link = project.out_dir.join(name.slug());
-            let manifest = read_manifest(&link)?;
-            Some((link, manifest))
-        })
-        .find(|(_, manifest)| system.is_none() || Some(&manifest.system) == wanted)
-        .ok_or_else(|| not_built(environment, project, name))?;
+        .map(|name| project.out_dir.join(name.slug()))
+        .filter(|link| link.symlink_metadata().is_ok());
+    let mut unreadable = None;
+    let mut readable = links.filter_map(|link| match record_of(&link) {
+        Ok(manifest) => Some((link, manifest)),
+        Err(why) => {
+            let link = environment.display_path(&link);
+            unreadable.get_or_insert(format!("it is not known which image {link} is: {why}"));
+            None
+        }
+    });
+    let found = readable.find(|(_, manifest)| system.is_none() || Some(&manifest.system) == wanted);
+    let (link, manifest) = match (found, unreadable) {
+        (Some(found), _) => found,
+        (None, Some(why)) => return Err(rebuild(name, why)),
+        (None, None) => return Err(not_built(environment, project, name)),
+    };
     let Some(artifact) = manifest.artifact else {
         return Err(rebuild(
             name,
@@ -135,10 +148,12 @@ fn names(name: &TargetName, native: Option<&System>) -> Vec<TargetName> {
     names
 }
 
-fn read_manifest(link: &Utf8Path) -> Option<Manifest> {
-    link.symlink_metadata().ok()?;
-    let text = std::fs::read(format!("{link}.json")).ok()?;
-    Manifest::parse(&text).ok()
+/// The record of a link, or why there is none.
+fn record_of(link: &Utf8Path) -> Result<Manifest, Other> {
+    match read_manifest(&Utf8PathBuf::from(format!("{link}{MANIFEST}"))) {
+        Some(record) => record.map_err(Other::Manifest),
+        None => Err(Other::NoManifest),
+    }
 }
 
 fn not_built(environment: &Environment, project: &Project, name: &TargetName) -> Error {

@@ -148,9 +148,40 @@ fn checksum_line(sha256: &str, file: &str) -> String {
     }
 }
 
+/// Whether `text` is a line that [`Manifest::checksum`] gives for the link of this name.
+pub(super) fn is_checksum_of(text: &[u8], link: &str) -> bool {
+    let text = str::from_utf8(text).unwrap_or_default();
+    let line = text.strip_prefix('\\').unwrap_or(text);
+    let Some((sha256, file)) = line.split_once("  ") else {
+        return false;
+    };
+    let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let file = file
+        .strip_suffix('\n')
+        .and_then(|file| file.strip_prefix(link));
+    is_hash && file.is_some_and(|file| file.starts_with('/') && !file.contains('\n'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checksum_is_told_from_other_texts() {
+        let hash = "0a".repeat(32);
+        for path in ["iso/a.iso", "a\\b\nc"] {
+            let line = checksum_line(&hash, &format!("a-iso/{path}"));
+            assert!(is_checksum_of(line.as_bytes(), "a-iso"), "{line}");
+            assert!(!is_checksum_of(line.as_bytes(), "a"), "of another link");
+            let twice = line.repeat(2);
+            assert!(!is_checksum_of(twice.as_bytes(), "a-iso"), "{twice}");
+            assert!(!is_checksum_of(line.trim_end().as_bytes(), "a-iso"));
+        }
+        for text in ["", "\n", "mine", &format!("{hash}  a-iso\n"), &hash] {
+            assert!(!is_checksum_of(text.as_bytes(), "a-iso"), "{text}");
+        }
+        assert!(!is_checksum_of(b"\xff", "a-iso"));
+    }
 
     #[test]
     fn what_is_no_manifest_says_why() {

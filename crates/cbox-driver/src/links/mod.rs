@@ -8,7 +8,9 @@ mod entries;
 pub mod image;
 pub mod manifest;
 pub mod out_dir;
+mod records;
 mod removal;
+mod roots;
 mod store_query;
 
 use std::{fs::File, io, path::Path};

@@ -1,20 +1,29 @@
 //! The folder of the links while a run writes to it: its lock, its temporary GC roots, and the
 //! one step in which a link gets its checksum and its manifest.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io,
+    path::PathBuf,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{NixError, build, nix::Nix};
 use tempfile::TempDir;
 
 use super::{
-    Runs, lock,
-    manifest::{Manifest, ManifestError},
+    Runs,
+    entries::{CHECKSUM, MANIFEST, read_manifest},
+    lock,
+    manifest::{Manifest, ManifestError, is_checksum_of},
+    records::{self, Records},
+    roots::Roots,
 };
 use crate::{
     error::{Error, Kind},
+    flake::session::Session,
     target_name::TargetName,
-    text::text_file::{Prepared, TEMPORARY},
+    text::text_file::TEMPORARY,
 };
 
 /// Checks that nothing in `folder` is in the way of the links of `names` and of their records,
@@ -45,9 +54,11 @@ pub fn check(folder: &Utf8Path, names: &[TargetName], store_dir: &str) -> Result
             }
             _ => {}
         }
-        let records = ["json", "sha256"].map(|extension| record(folder, name, extension));
-        if let Some(record) = records.iter().find(|record| record.is_dir()) {
-            return refused(format!("{record} is in the way: it is a folder"));
+        for extension in [MANIFEST, CHECKSUM] {
+            let file = record(folder, name, extension);
+            if let Some(why) = foreign(&file, extension, &name.slug()) {
+                return refused(format!("{file} is in the way: {why}"));
+            }
         }
         if let Some(Err(error @ ManifestError::Newer(_))) = manifest(folder, name) {
             return Err(
@@ -59,13 +70,38 @@ pub fn check(folder: &Utf8Path, names: &[TargetName], store_dir: &str) -> Result
     Ok(())
 }
 
+/// Why the record `file` of the link of this name is not one that cbox wrote, and so is not
+/// written over.
+fn foreign(file: &Utf8Path, extension: &str, link: &str) -> Option<String> {
+    let there = file.symlink_metadata().ok()?;
+    if there.is_dir() {
+        return Some("it is a folder".to_owned());
+    }
+    if let Ok(target) = file.read_link_utf8() {
+        return Some(format!("it is a link to {target}, so cbox did not make it"));
+    }
+    if !there.is_file() {
+        return Some("it is not a file, so cbox did not make it".to_owned());
+    }
+    if extension == CHECKSUM {
+        let is_own = fs::read(file).is_ok_and(|text| is_checksum_of(&text, link));
+        return (!is_own)
+            .then(|| format!("it is not the checksum of {link}, so cbox did not make it"));
+    }
+    match read_manifest(file)? {
+        Err(ManifestError::Broken(why)) => Some(format!(
+            "it is not a manifest ({why}), so cbox did not make it"
+        )),
+        _ => None,
+    }
+}
+
 fn record(folder: &Utf8Path, name: &TargetName, extension: &str) -> Utf8PathBuf {
-    folder.join(format!("{}.{extension}", name.slug()))
+    folder.join(format!("{}{extension}", name.slug()))
 }
 
 fn manifest(folder: &Utf8Path, name: &TargetName) -> Option<Result<Manifest, ManifestError>> {
-    let text = std::fs::read(record(folder, name, "json")).ok()?;
-    Some(Manifest::parse(&text))
+    read_manifest(&record(folder, name, MANIFEST))
 }
 
 /// The folder of the links, known to be writable.
@@ -91,14 +127,12 @@ impl OutDir {
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
         // With the lock, so that nobody takes the new folder for one of a killed run.
         let turn = lock(folder.as_std_path()).map_err(|error| unwritable(&error))?;
+        finish_killed(folder);
         for killed in Runs::of(folder).killed {
             // What stays is tried again next time.
             let _gone = std::fs::remove_dir_all(killed);
         }
-        let roots = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .tempdir_in(folder)
-            .map_err(|error| unwritable(&error))?;
+        let roots = own_folder(folder).map_err(|error| unwritable(&error))?;
         let alive = lock(roots.path()).map_err(|error| unwritable(&error))?;
         drop(turn);
         Ok(Self {
@@ -123,48 +157,54 @@ impl OutDir {
         manifest(&self.folder, name)
     }
 
+    /// Whether the link of `name` points to `out` already, and is a root of the garbage
+    /// collector.
+    pub fn holds(&self, session: &Session<'_>, nix: &Nix, name: &TargetName, out: &str) -> bool {
+        let link = self.folder.join(name.slug());
+        let is_current = link.read_link_utf8().is_ok_and(|target| target == out);
+        is_current && Roots::of(&nix.store, session.environment).holds(&link) == Some(true)
+    }
+
     /// Makes the link and writes its records.
     ///
-    /// The records are written beforehand under other names, so that nothing but two renames
-    /// comes behind the link; and one run at a time does it, so that the three belong together.
+    /// One run at a time does it, and at no moment is a record beside another link than its own
+    /// (see [`records`]). A link that is the right one is left as it is: to make it again would
+    /// register it again.
     ///
     /// # Errors
     /// When Nix cannot make the link, or a record cannot be written. Then all is as it was.
     pub async fn publish(
         &self,
+        session: &Session<'_>,
         nix: &Nix,
         name: &TargetName,
         manifest: &Manifest,
     ) -> Result<Utf8PathBuf, Error> {
-        let link = self.folder.join(name.slug());
+        let slug = name.slug();
+        let link = self.folder.join(&slug);
         let unlinked = |error| Error::file(Kind::Output, "write", &self.folder, &error);
         let _turn = lock(self.folder.as_std_path()).map_err(unlinked)?;
-        let prepare = |extension: &str, text: &str| {
-            let file = record(&self.folder, name, extension);
-            let roots = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);
-            let prepared = Prepared::in_folder(roots, text);
-            let prepared = prepared.map_err(|error| unwritten(&file, &error))?;
-            Ok::<_, Error>((file, prepared))
+        // Much can have happened since that was looked at last.
+        check(&self.folder, std::slice::from_ref(name), &nix.store.dir)?;
+        let run = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);
+        let records = Records::prepare(&self.folder, run, &slug, manifest).map_err(unwritten)?;
+        let made = match self.holds(session, nix, name, &manifest.out) {
+            true => Ok(()),
+            false => {
+                if let Err(error) = records.set_aside() {
+                    let _no_better = records.put_back();
+                    return Err(unwritten(error));
+                }
+                build::link(nix, &manifest.out, link.as_std_path()).await
+            }
         };
-        let mut records = Vec::new();
-        if let Some(line) = manifest.checksum(&name.slug()) {
-            records.push(prepare("sha256", &line)?);
-        }
-        let text = serde_json::to_string_pretty(manifest).map_err(|error| {
-            Error::new(Kind::Output, format!("cannot write the manifest: {error}"))
-        })?;
-        records.push(prepare("json", &format!("{text}\n"))?);
-        let made = build::link(nix, &manifest.out, link.as_std_path()).await;
         // A signal can come when the link is made already; then its records have to follow.
         let is_made = link
             .read_link_utf8()
             .is_ok_and(|target| target == manifest.out.as_str());
-        if made.is_ok() || is_made {
-            for (file, record) in records {
-                record
-                    .put(&file)
-                    .map_err(|error| unwritten(&file, &error))?;
-            }
+        match made.is_ok() || is_made {
+            true => records.put().map_err(unwritten)?,
+            false => records.put_back().map_err(unwritten)?,
         }
         match made {
             Ok(()) => Ok(link),
@@ -177,6 +217,30 @@ impl OutDir {
     }
 }
 
-fn unwritten(file: &Utf8Path, error: &io::Error) -> Error {
-    Error::file(Kind::Output, "write", file, error)
+/// Finishes what killed runs began in `folder`, whose lock the caller holds.
+pub fn finish_killed(folder: &Utf8Path) {
+    for killed in Runs::of(folder).killed {
+        records::finish(folder, &killed);
+    }
+}
+
+/// A new folder for this run, whose lock the caller holds. Its name is the first that is free:
+/// Nix remembers the name of each root until the next garbage collection, so names that are
+/// never used again would add up.
+fn own_folder(folder: &Utf8Path) -> io::Result<TempDir> {
+    let mut number = 0;
+    loop {
+        let made = tempfile::Builder::new()
+            .prefix(&format!("{TEMPORARY}{number}"))
+            .rand_bytes(0)
+            .tempdir_in(folder);
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return made,
+        }
+    }
+}
+
+fn unwritten((file, error): (Utf8PathBuf, io::Error)) -> Error {
+    Error::file(Kind::Output, "write", file, &error)
 }

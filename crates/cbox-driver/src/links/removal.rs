@@ -5,7 +5,7 @@ use std::{fs, io, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::closure::PathInfos;
 
-use super::{Entry, EntryKind, Other, Runs, StoreQuery, check_names};
+use super::{Entry, EntryKind, Other, Runs, StoreQuery, check_names, manifest::ManifestError};
 use crate::{
     error::{Error, Kind},
     flake::session::Session,
@@ -80,13 +80,17 @@ impl Removal {
                 (EntryKind::Other { why, .. }, _) if !names.is_empty() => {
                     let link = session.environment.display_path(&entry.path);
                     return Err(
-                        Error::new(Kind::Output, format!("{link} is not removed: {why}"))
-                            .hint(match why {
-                                Other::Manifest(_) => {
-                                    "nothing was removed; use the cbox that made it, or build it again first"
+                        Error::new(Kind::Output, format!("{link} is not removed: {why}")).hint(
+                            match why {
+                                Other::Manifest(ManifestError::Newer(_)) => {
+                                    "nothing was removed; use the cbox that made it"
+                                }
+                                Other::NoManifest => {
+                                    "nothing was removed; build it again first, or use `rm`"
                                 }
                                 _ => "nothing was removed; use `rm` for what cbox did not make",
-                            }),
+                            },
+                        ),
                     );
                 }
                 (EntryKind::Other { .. }, _) => plan.others.push(entry),

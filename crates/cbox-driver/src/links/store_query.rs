@@ -1,17 +1,12 @@
 //! What the store says of the links: what it still has, how big that is, and which links
 //! are roots. Where Nix cannot be asked, what can be seen from here counts.
 
-use std::{
-    collections::BTreeSet,
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
 use cbox_nix::{nix::Nix, store::Store};
 use nix_formats::closure::PathInfos;
 
-use super::Entry;
+use super::{Entry, roots::Roots};
 use crate::{error::Error, flake::session::Session, process::options::NixArguments};
 
 /// The store of one run.
@@ -20,8 +15,7 @@ pub struct StoreQuery {
     /// The store that keeps what the links point to.
     pub store: Store,
     nix: Option<Nix>,
-    /// The links that are registered as roots; `None` where that cannot be seen.
-    roots: Option<Vec<PathBuf>>,
+    roots: Roots,
 }
 
 impl StoreQuery {
@@ -43,28 +37,13 @@ impl StoreQuery {
             Store::from_uri(uri, environment.nix_store_dir.as_deref())
         };
         let store = nix.as_ref().map_or_else(usual, |nix| nix.store.clone());
-        let folder = store.indirect_roots(environment.nix_state_dir.as_deref());
-        let roots = folder.and_then(|folder| fs::read_dir(folder).ok());
-        let links = |roots: fs::ReadDir| {
-            let links = roots.flatten().map(|root| fs::read_link(root.path()));
-            links.filter_map(Result::ok).collect()
-        };
-        Ok(Self {
-            store,
-            nix,
-            roots: roots.map(links),
-        })
+        let roots = Roots::of(&store, environment);
+        Ok(Self { store, nix, roots })
     }
 
     /// Whether the link is a root of the garbage collector; `None` when that cannot be seen.
     pub fn is_root(&self, entry: &Entry) -> Option<bool> {
-        let roots = self.roots.as_ref()?;
-        let real = entry.path.parent()?.canonicalize().ok()?;
-        let name: &OsStr = entry.name.as_ref();
-        let is_it = |root: &PathBuf| {
-            root.file_name() == Some(name) && root.parent().is_some_and(|at| is_same(at, &real))
-        };
-        Some(roots.iter().any(is_it))
+        self.roots.holds(&entry.path)
     }
 
     /// The closures of all that `entries` point to, by one call of Nix; `None` where the
@@ -109,9 +88,4 @@ fn unknown(session: &Session<'_>, error: &Error) -> Result<(), Error> {
         .reporter
         .warn(&format!("cannot find out what the links need: {why}"));
     Ok(())
-}
-
-/// Whether `folder` is the one whose path without symlinks is `real`.
-fn is_same(folder: &Path, real: &Path) -> bool {
-    folder == real || folder.canonicalize().is_ok_and(|folder| folder == real)
 }

@@ -2,12 +2,12 @@
 //! disk before they are moved there.
 
 use std::{
-    fs::{File, Permissions},
+    fs::{self, File, Permissions},
     io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
 };
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::NamedTempFile;
 
 /// What the names of temporary folders beside the links, and of temporary files beside
@@ -32,40 +32,29 @@ pub fn create(path: &Utf8Path, text: &str) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn put(path: &Utf8Path, text: &str) -> io::Result<()> {
-    Prepared::in_folder(folder(path), text)?.put(path)
+    let file = complete(folder(path), text, Permissions::from_mode(MODE))?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(path)
 }
 
-/// A file that is written and has yet to get its name, so that several get theirs at once.
-#[derive(Debug)]
-pub struct Prepared(NamedTempFile);
-
-impl Prepared {
-    /// Writes `text` to a file without a name in `folder`, which is on the file system where the
-    /// file will be.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn in_folder(folder: &Utf8Path, text: &str) -> io::Result<Self> {
-        complete(folder, text, Permissions::from_mode(MODE)).map(Self)
-    }
-
-    /// Gives it its name, in the place of whatever file or symlink has it.
-    ///
-    /// # Errors
-    /// When it cannot be renamed.
-    pub fn put(self, path: &Utf8Path) -> io::Result<()> {
-        self.0.persist(path).map_err(|error| error.error)?;
-        sync_folder(path)
-    }
+/// Moves the file `from` to `to` on the same file system, in the place of whatever file or
+/// symlink is there. Both names are on the disk then.
+///
+/// # Errors
+/// When it cannot be moved.
+pub fn rename(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)?;
+    sync_folder(from)
 }
 
 /// Writes `text` to `path`. A file that is there keeps its mode, and a symlink stays one: what
-/// it leads to is replaced.
+/// it leads to is replaced, if that is below `tree`.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
-    let path = path.canonicalize_utf8().unwrap_or(path.to_owned());
+/// When it cannot be written, or would be elsewhere.
+pub fn replace(path: &Utf8Path, tree: &Utf8Path, text: &str) -> io::Result<()> {
+    let path = within(path, tree)?;
     let mode = match path.metadata() {
         Ok(there) => there.permissions(),
         Err(_) => Permissions::from_mode(MODE),
@@ -74,6 +63,24 @@ pub fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
         .persist(&path)
         .map_err(|error| error.error)?;
     sync_folder(&path)
+}
+
+/// Where the file `path` is, which may be a symlink to one below `tree`, and to no other.
+///
+/// # Errors
+/// When it is a symlink that leads out of `tree` or to nothing.
+pub fn within(path: &Utf8Path, tree: &Utf8Path) -> io::Result<Utf8PathBuf> {
+    let Ok(target) = path.read_link_utf8() else {
+        return Ok(path.to_owned());
+    };
+    // Nobody may take the last one for a file that is not there.
+    let no_file = |what: &str| io::Error::other(format!("it is a link to {target}, {what}"));
+    let real = path.canonicalize_utf8();
+    let real = real.map_err(|_| no_file("where there is no file"))?;
+    match real.starts_with(tree.canonicalize_utf8()?) {
+        true => Ok(real),
+        false => Err(no_file("outside of the tree")),
+    }
 }
 
 /// Adds `text` to `path`, which others write too.
@@ -107,8 +114,6 @@ fn folder(path: &Utf8Path) -> &Utf8Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use camino::Utf8PathBuf;
-    use std::fs;
 
     fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -154,11 +159,38 @@ mod tests {
     fn a_file_keeps_its_mode() {
         let (_folder, folder) = folder();
         let path = folder.join("a");
-        replace(&path, "one").unwrap();
+        replace(&path, &folder, "one").unwrap();
         assert_eq!(mode(&path), 0o644);
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        replace(&path, "two").unwrap();
+        replace(&path, &folder, "two").unwrap();
         assert_eq!(mode(&path), 0o600);
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+    }
+    #[test]
+    fn no_link_leads_out_of_the_tree() {
+        let (_folder, folder) = folder();
+        let tree = folder.join("tree");
+        fs::create_dir_all(tree.join("inner")).unwrap();
+        for file in ["outside", "tree/inner/real"] {
+            fs::write(folder.join(file), "kept").unwrap();
+        }
+        let path = tree.join("a");
+        for (target, why) in [
+            ("../outside", "outside of the tree"),
+            ("inner/none", "where there is no file"),
+            ("a", "where there is no file"),
+        ] {
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            let error = replace(&path, &tree, "new").unwrap_err().to_string();
+            assert_eq!(error, format!("it is a link to {target}, {why}"));
+            assert!(path.is_symlink());
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.join("outside")).unwrap(), "kept");
+        std::os::unix::fs::symlink("inner/real", &path).unwrap();
+        replace(&path, &tree, "new").unwrap();
+        assert!(path.is_symlink());
+        let real = fs::read_to_string(tree.join("inner/real")).unwrap();
+        assert_eq!(real, "new");
     }
 }

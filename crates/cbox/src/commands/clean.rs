@@ -11,7 +11,7 @@ use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::{Error, Kind},
     flake::session::Session,
-    links::{self, Entry, Freed, Removal, StoreQuery, Wanted},
+    links::{self, Entry, Freed, Removal, StoreQuery, Wanted, out_dir},
     subject::words,
     text::{count, duration::parse_duration, size},
 };
@@ -75,6 +75,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), E
     check_folder(folder)?;
     let holding = StoreQuery::find(session).await?;
     let _turn = lock(context.view, session, folder).await?;
+    if !args.dry_run {
+        out_dir::finish_killed(folder);
+    }
     let with_others = session.project.out_dir_is_own();
     let entries = links::read(folder, &holding.store.dir, with_others)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -236,7 +236,10 @@ fn ignore(context: &Context<'_>, session: &Session<'_>) -> bool {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error),
     }
-    .and_then(|text| text_file::replace(&path, &with_line(&text, &format!("/{OUT}/"))));
+    .and_then(|text| {
+        let text = with_line(&text, &format!("/{OUT}/"));
+        text_file::replace(&path, &session.project.top, &text)
+    });
     if let Err(error) = &added {
         let display_path = session.environment.display_path(&path);
         context.view.warn(&format!(

@@ -98,6 +98,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         )
         .hint("name a file for the page"));
     }
+    if let Some(file) = args.html.as_deref().filter(|_| !to_stdout) {
+        page::check(&session.environment.absolute(file), file)?;
+    }
     let evaluator = session.evaluator(&args.nix.arguments()).await?;
     let forced = args.forced();
     let question = Question {
