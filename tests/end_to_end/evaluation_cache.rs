@@ -3,9 +3,18 @@
 //!
 //! Every test counts the calls of `nix eval` with a stand-in that writes them down.
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
-use crate::support::{nix::native, place::Place, stand_in::NixLog, tiny};
+use crate::support::{
+    nix::native,
+    place::Place,
+    stand_in::{NixLog, count},
+    tiny, unique,
+};
 
 const TARGET: [&str; 3] = ["build", "hosts/mini-thinkcentre", "--drv"];
 
@@ -71,7 +80,7 @@ fn an_empty_commit_is_no_change() {
 fn a_derivation_that_is_gone_is_evaluated_again() {
     let text = format!(
         "derivation {{ name = \"{}\"; system = \"{}\"; builder = \"/bin/sh\"; }}",
-        crate::support::unique(),
+        unique(),
         native()
     );
     let place = Place::flake(&tiny::flake(&[("one", &text)]));
@@ -85,15 +94,132 @@ fn a_derivation_that_is_gone_is_evaluated_again() {
     assert!(fs::exists(&drv).unwrap(), "and there again");
 }
 
-#[test]
-fn what_is_remembered_and_broken_is_found_out_again() {
-    let (place, log) = remembered();
-    let folder = place.beside("cache/cbox/evaluations");
-    for entry in fs::read_dir(&folder).unwrap() {
-        fs::write(entry.unwrap().path(), "{").unwrap();
+/// The one file in a folder of the cache.
+fn remembered_file(place: &Place, folder: &str) -> PathBuf {
+    let folder = place.beside("cache/cbox").join(folder);
+    let mut files = fs::read_dir(folder).unwrap();
+    let file = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none(), "more than one file");
+    file
+}
+
+/// Does damage of every kind to a file, one at a time, with what is said of it.
+fn damage(file: &Path, mut see: impl FnMut(&str, &str)) {
+    let whole = fs::read(file).unwrap();
+    let begin = &whole[..40];
+    let last = whole.len() - 2;
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        bytes
+    };
+    let newer = String::from_utf8_lossy(&whole).replace("\"schema\":1", "\"schema\":2");
+    let cut = "it is cut off, or another cbox wrote it";
+    let changed = "it was changed since it was written";
+    for (kind, bytes, why) in [
+        ("empty", vec![], cut),
+        ("truncated", begin.to_vec(), cut),
+        ("without its end", whole[..last].to_vec(), changed),
+        ("zeros", vec![0; whole.len()], cut),
+        ("of another schema", newer.into_bytes(), cut),
+        ("another document", b"{\"system\": \"x\"}\n".to_vec(), cut),
+        ("a bit of the key", flipped(30), "it is of another key"),
+        ("a bit of the content", flipped(last), changed),
+    ] {
+        fs::write(file, bytes).unwrap();
+        see(kind, why);
     }
-    assert!(evaluations(&place, &log, &[]) > 0);
-    assert_eq!(evaluations(&place, &log, &[]), 0);
+    fs::remove_file(file).unwrap();
+    fs::create_dir(file).unwrap();
+    see("a folder", "it cannot be read: it is not a file");
+    fs::remove_dir(file).unwrap();
+    std::os::unix::fs::symlink(file, file).unwrap();
+    see("a link to itself", "it cannot be read: it is not a file");
+    fs::remove_file(file).unwrap();
+    fs::write(file, &whole).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0)).unwrap();
+    // Root reads in spite of modes.
+    if fs::File::open(file).is_err() {
+        see(
+            "without a permission",
+            "it cannot be read: Permission denied",
+        );
+    }
+}
+
+#[test]
+fn an_evaluation_that_is_damaged_is_made_anew() {
+    let (place, log) = remembered();
+    let drv = place.ask(&TARGET);
+    let file = remembered_file(&place, "evaluations");
+    log.take();
+    damage(&file, |kind, why| {
+        let run = place.cbox(&[&TARGET[..], &["-v"]].concat()).run().ok();
+        let sentence = format!(
+            "what is remembered of hosts/mini-thinkcentre is not used, and it is evaluated anew: {why}"
+        );
+        let run = run.says(&[&sentence]);
+        assert_eq!(run.text(), drv, "{kind}");
+        assert!(log.evaluations() > 0, "{kind}");
+        if file.is_file() {
+            assert_eq!(evaluations(&place, &log, &[]), 0, "{kind}: it is mended");
+        }
+        if file.is_dir() {
+            let run = place.cbox(&TARGET).run().ok();
+            run.says(&["warning: this evaluation will not be remembered: cannot write"]);
+        }
+    });
+}
+
+#[test]
+fn an_evaluation_under_the_name_of_another_is_refused() {
+    let place = Place::minibox();
+    let hosts = ["hosts/mini-thinkcentre", "hosts/mini-arm64"];
+    let drv = |host: &str| place.ask(&["build", host, "--drv"]);
+    let right = hosts.map(drv);
+    assert_ne!(right[0], right[1]);
+    let folder = place.beside("cache/cbox/evaluations");
+    let files = fs::read_dir(&folder).unwrap();
+    let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    let [one, other] = &files[..] else {
+        panic!("{files:?}")
+    };
+    let between = folder.join("between");
+    for (from, to) in [(one, &between), (other, one), (&between, other)] {
+        fs::rename(from, to).unwrap();
+    }
+    let run = place.cbox(&["build", hosts[0], hosts[1], "--drv", "-v"]);
+    let run = run.run().ok();
+    assert_eq!(run.lines(), right);
+    assert_eq!(
+        run.stderr.matches("it is of another key").count(),
+        2,
+        "{run}"
+    );
+    assert_eq!(hosts.map(drv), right);
+}
+
+#[test]
+fn a_verdict_on_the_lock_file_that_is_damaged_is_sought_anew() {
+    let (place, log) = remembered();
+    let file = remembered_file(&place, "locks");
+    let run = || {
+        log.take();
+        // What is evaluated anew comes to the lock file, which is the same.
+        let set = format!("_module.args.value={}", unique());
+        let anew = ["-v", "--set", &set];
+        let run = place.cbox(&[&TARGET[..], &anew].concat()).run().ok();
+        (count(&log.take(), " --no-update-lock-file ") > 0, run)
+    };
+    let (is_asked, known) = run();
+    assert!(!is_asked, "it is known: {known}");
+    damage(&file, |kind, why| {
+        let (is_asked, run) = run();
+        assert!(is_asked, "{kind}: {run}");
+        let sentence =
+            format!("what is remembered of flake.lock is not used, and Nix is asked anew: {why}");
+        run.says(&[&sentence]);
+    });
 }
 
 #[test]

@@ -1,23 +1,30 @@
 //! The evaluation cache: results of `nix eval`, so that an unchanged tree is evaluated once.
 //!
-//! One small JSON file for each, named by its key (see [`crate::evaluation_key`]) and
-//! written in one step. A file that cannot be read counts as none: what is remembered
-//! can always be found out again.
+//! One small file for each, named by its key (see [`crate::evaluation_key`]), which it holds too
+//! (see [`remembered`]). One that is damaged counts as none: what is remembered can always be
+//! found out again.
 
-use std::{fs, io::Write as _, time::SystemTime};
+use std::{fs, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::{NixError, expression::Evaluated};
+use crate::{
+    NixError,
+    expression::Evaluated,
+    remembered::{self, Damage},
+};
 
 /// How many evaluations are kept; the oldest go when there are more.
 const MOST: usize = 2000;
+
+/// What is remembered of a lock file that fits.
+const FITS: &[u8] = b"fits";
 
 /// The folder that holds them.
 #[derive(Debug, Clone)]
 pub struct EvaluationCache {
     folder: Utf8PathBuf,
-    /// Of each lock file that was found good an empty file, named by its key.
+    /// Of each lock file that was found good a file, named by its key.
     locks: Utf8PathBuf,
 }
 
@@ -32,10 +39,13 @@ impl EvaluationCache {
     }
 
     /// What was remembered under `key`.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<Evaluated> {
-        let text = fs::read(self.file(key)).ok()?;
-        serde_json::from_slice(&text).ok()
+    ///
+    /// # Errors
+    /// When there is something that cannot be what was remembered.
+    pub fn get(&self, key: &str) -> Result<Option<Evaluated>, Damage> {
+        let text = remembered::read(&self.file(key), key)?;
+        let parsed = text.map(|text| serde_json::from_slice(&text));
+        parsed.transpose().map_err(|_| Damage::Form)
     }
 
     /// Remembers `evaluated` under `key`.
@@ -45,10 +55,7 @@ impl EvaluationCache {
     pub fn put(&self, key: &str, evaluated: &Evaluated) -> Result<(), NixError> {
         let file = self.file(key);
         let write = || -> std::io::Result<()> {
-            fs::create_dir_all(&self.folder)?;
-            let mut fresh = tempfile::NamedTempFile::new_in(&self.folder)?;
-            fresh.write_all(&serde_json::to_vec(evaluated)?)?;
-            fresh.persist(&file)?;
+            remembered::write(&file, key, &serde_json::to_vec(evaluated)?)?;
             forget_oldest(&self.folder)
         };
         write().map_err(|source| NixError::File {
@@ -59,17 +66,22 @@ impl EvaluationCache {
     }
 
     /// Whether the lock file with this key ([`crate::lock_file::key`]) was found good.
-    #[must_use]
-    pub fn knows_lock(&self, key: &str) -> bool {
-        self.lock(key).is_file()
+    ///
+    /// # Errors
+    /// When there is something that cannot be what was remembered.
+    pub fn knows_lock(&self, key: &str) -> Result<bool, Damage> {
+        match remembered::read(&self.lock(key), key)?.as_deref() {
+            Some(FITS) => Ok(true),
+            Some(_) => Err(Damage::Form),
+            None => Ok(false),
+        }
     }
 
     /// Remembers that the lock file with this key fits. Where that cannot be written, Nix is
     /// asked again.
     pub fn remember_lock(&self, key: &str) {
         let write = || {
-            fs::create_dir_all(&self.locks)?;
-            fs::write(self.lock(key), "")?;
+            remembered::write(&self.lock(key), key, FITS)?;
             forget_oldest(&self.locks)
         };
         if let Err(error) = write() {
@@ -130,12 +142,29 @@ mod tests {
     fn what_is_put_is_got() {
         let folder = tempfile::tempdir().unwrap();
         let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
-        assert_eq!(cache.get("a"), None);
+        assert_eq!(cache.get("a").unwrap(), None);
         cache.put("a", &evaluated("one")).unwrap();
         cache.put("a", &evaluated("two")).unwrap();
-        assert_eq!(cache.get("a"), Some(evaluated("two")));
-        fs::write(cache.file("a"), "{").unwrap();
-        assert_eq!(cache.get("a"), None, "a broken entry counts as none");
+        assert_eq!(cache.get("a").unwrap(), Some(evaluated("two")));
+        fs::rename(cache.file("a"), cache.file("b")).unwrap();
+        assert!(matches!(cache.get("b"), Err(Damage::Key)));
+        remembered::write(&cache.file("a"), "a", b"{}").unwrap();
+        assert!(matches!(cache.get("a"), Err(Damage::Form)));
+    }
+
+    #[test]
+    fn a_lock_that_fits_is_known_by_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
+        assert!(!cache.knows_lock("a").unwrap());
+        cache.remember_lock("a");
+        assert!(cache.knows_lock("a").unwrap());
+        fs::copy(cache.lock("a"), cache.lock("b")).unwrap();
+        assert!(matches!(cache.knows_lock("b"), Err(Damage::Key)));
+        fs::write(cache.lock("a"), "").unwrap();
+        assert!(matches!(cache.knows_lock("a"), Err(Damage::Form)));
+        cache.remember_lock("a");
+        assert!(cache.knows_lock("a").unwrap());
     }
 
     #[test]
@@ -148,7 +177,7 @@ mod tests {
         }
         cache.put("new", &evaluated("new")).unwrap();
         assert!(fs::read_dir(&cache.folder).unwrap().count() < MOST * 2 / 3);
-        assert!(cache.get("new").is_some());
+        assert!(cache.get("new").unwrap().is_some());
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub mod overrides;
 pub mod pass_through;
 pub mod plan;
 pub mod process;
+pub mod remembered;
 pub mod store;
 
 pub use error::NixError;

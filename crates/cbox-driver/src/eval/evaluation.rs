@@ -40,8 +40,14 @@ impl From<Error> for Failure {
 impl Evaluator<'_> {
     /// What is remembered under `key`, unless its derivation is gone.
     pub async fn remembered(&self, key: &str, what: &str) -> Result<Option<Evaluated>, Error> {
-        let known = self.cache.as_ref().and_then(|cache| cache.get(key));
-        match known {
+        let known = self.cache.as_ref().map(|cache| cache.get(key));
+        let known = known.transpose().unwrap_or_else(|damage| {
+            self.session.reporter.aside(&format!(
+                "what is remembered of {what} is not used, and it is evaluated anew: {damage}"
+            ));
+            None
+        });
+        match known.flatten() {
             Some(known) if self.is_still_there(&known).await? => {
                 tracing::debug!("{what}: remembered as {key}");
                 Ok(Some(known))
@@ -159,7 +165,14 @@ impl Snapshot {
             self.add(evaluator.session, &evaluator.nix).await?;
             let key = self.lock_key(&evaluator.nix.version);
             let cache = evaluator.cache.as_ref();
-            if cache.is_some_and(|cache| cache.knows_lock(&key)) {
+            let known = cache.map(|cache| cache.knows_lock(&key)).transpose();
+            let known = known.unwrap_or_else(|damage| {
+                evaluator.session.reporter.aside(&format!(
+                    "what is remembered of flake.lock is not used, and Nix is asked anew: {damage}"
+                ));
+                None
+            });
+            if known == Some(true) {
                 return Ok(());
             }
             let lock_file = self.read_lock()?;
