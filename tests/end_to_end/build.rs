@@ -239,7 +239,7 @@ fn a_second_run_evaluates_nothing_and_hashes_nothing() {
     assert!(!second.stderr.contains("hashing"), "{second}");
     let calls = log.take();
     assert_eq!(count(&calls, " eval "), 0, "{calls:?}");
-    assert_eq!(count(&calls, " store add "), 0, "{calls:?}");
+    assert_eq!(count(&calls, " daemon "), 0, "{calls:?}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn while_nix_says_its_version() {
 
 #[test]
 fn while_the_source_is_added_to_the_store() {
-    interrupted_at("nix", "*' store add '*");
+    interrupted_at("nix", "*' daemon '*");
 }
 
 #[test]

@@ -57,6 +57,7 @@ mod source_baked;
 mod source_list;
 mod source_why;
 mod status;
+mod store;
 mod support;
 mod values;
 mod verify;

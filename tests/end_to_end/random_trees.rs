@@ -73,7 +73,7 @@ const PATTERNS: [&str; 15] = [
 ];
 
 /// A repository that holds whatever the seed gives.
-fn random_repository(seed: u64) -> Place {
+pub(crate) fn random_repository(seed: u64) -> Place {
     let place = repository();
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     place.write("../excludes", random.one_of(&PATTERNS));

@@ -293,7 +293,7 @@ fn nix_is_asked_once_for_all_links_and_evaluates_nothing() {
     assert_eq!(links(&place, &[]).len(), 2);
     let calls = log.take();
     assert_eq!(count(&calls, " path-info "), 1, "{calls:?}");
-    for word in [" eval ", " build ", " add "] {
+    for word in [" eval ", " build ", " daemon "] {
         assert_eq!(count(&calls, word), 0, "{calls:?}");
     }
 }

@@ -166,7 +166,7 @@ async fn folders(
     path: &str,
 ) -> Result<(PathBuf, PathBuf), Error> {
     let store = &evaluator.nix.store;
-    item.snapshot.add(evaluator.session, &evaluator.nix).await?;
+    evaluator.put(&item.snapshot).await?;
     if store.holds(path) == Some(false) {
         // It is remembered, and was collected since.
         let again = evaluator.clone().without_cache();

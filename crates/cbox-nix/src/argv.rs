@@ -55,6 +55,14 @@ impl Options {
         arguments
     }
 
+    /// `nix daemon --stdio`: speaks the worker protocol for the store of this run. What is
+    /// larger than the buffer is written while it comes, and not kept in memory until its end.
+    #[must_use]
+    pub fn daemon(&self) -> Vec<OsString> {
+        const BUFFER: &str = "1048576";
+        self.call(&["daemon", "--stdio", "--option", "nar-buffer-size", BUFFER])
+    }
+
     /// `nix path-info`: succeeds if all `paths` are valid.
     #[must_use]
     pub fn path_info(&self, paths: &[&str]) -> Vec<OsString> {

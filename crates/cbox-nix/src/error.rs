@@ -13,6 +13,7 @@ use crate::{
     lock_file::LockFault,
     nix_error::{Cause, Fault, cause},
     overrides::OverrideError,
+    worker_protocol,
 };
 
 /// An error of this crate.
@@ -64,6 +65,9 @@ pub enum NixError {
     /// A signal asked to stop.
     #[error("stopped by {0}")]
     Interrupted(Signal),
+    /// The daemon of the store does not do what it is asked.
+    #[error(transparent)]
+    Daemon(worker_protocol::Fault),
     /// `flake.lock` does not fit.
     #[error(transparent)]
     Lock(#[from] LockFault),
@@ -175,6 +179,15 @@ pub enum NixError {
     },
 }
 
+impl From<worker_protocol::Fault> for NixError {
+    fn from(fault: worker_protocol::Fault) -> Self {
+        match fault {
+            worker_protocol::Fault::Interrupted(signal) => Self::Interrupted(signal),
+            fault => Self::Daemon(fault),
+        }
+    }
+}
+
 impl NixError {
     /// What usually is the cause of a command that failed for a reason of the machine's.
     #[must_use]
@@ -186,6 +199,7 @@ impl NixError {
                 cause::of_git(&stderr).or_else(|| cause::of_build(&stderr[last..]))
             }
             Self::Flake { fault } | Self::Evaluation { fault, .. } => fault.cause.clone(),
+            Self::Daemon(fault) => cause::of_build(&format!("error: {fault}")),
             Self::Build(failure) => failure.causes.first().cloned(),
             _ => None,
         }

@@ -43,6 +43,7 @@ pub mod plan;
 pub mod process;
 pub mod remembered;
 pub mod store;
+pub mod worker_protocol;
 
 pub use error::NixError;
 pub use interrupt::{Cancel, Interrupt, Signal};

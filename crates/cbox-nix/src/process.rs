@@ -3,7 +3,8 @@
 //! A child reads nothing but what it is given, speaks English, leads a process group of its own and is
 //! always waited for. A signal to cbox reaches the whole group; what does not end is
 //! killed. Output is bounded: a child that writes without end fills no memory.
-//! [`running`] has those that are read from while they run.
+//! [`running`] has those that are read from while they run, [`conversation`] those that are
+//! also written to.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,8 +18,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{Interrupt, NixError, lines::read_lines};
 
+mod conversation;
 mod running;
 
+pub use conversation::Conversation;
 pub use running::{ChildEvent, Running, Terminal};
 
 /// How long a child may take to end after a signal, before it is killed.
@@ -40,6 +43,14 @@ pub struct Command {
     unset: &'static [&'static str],
     /// What it reads on its standard input.
     input: Vec<u8>,
+}
+
+/// Where a child reads from.
+#[derive(Debug, Clone, Copy)]
+enum Input<'t> {
+    None,
+    Pipe,
+    Terminal(&'t Terminal),
 }
 
 /// What a command gave that ended well.
@@ -167,7 +178,11 @@ impl Command {
         }
         tracing::debug!("{}", self.to_shell());
         let started = std::time::Instant::now();
-        let mut child = self.spawn(None)?;
+        let input = match self.input.as_slice() {
+            [] => Input::None,
+            _ => Input::Pipe,
+        };
+        let mut child = self.spawn(input)?;
         let failed = |source| NixError::Start {
             program: self.program_name(),
             source,
@@ -237,7 +252,7 @@ impl Command {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one spawn point")]
-    fn spawn(&self, terminal: Option<&Terminal>) -> Result<tokio::process::Child, NixError> {
+    fn spawn(&self, input: Input<'_>) -> Result<tokio::process::Child, NixError> {
         let mut command = tokio::process::Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -245,16 +260,13 @@ impl Command {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        match terminal.map(Terminal::for_child) {
-            None if self.input.is_empty() => command.stdin(Stdio::null()).process_group(0),
-            None => command.stdin(Stdio::piped()).process_group(0),
-            Some(Ok(terminal)) => command.stdin(terminal),
-            Some(Err(source)) => {
-                return Err(NixError::Start {
-                    program: self.program_name(),
-                    source,
-                });
-            }
+        match input {
+            Input::None => command.stdin(Stdio::null()).process_group(0),
+            Input::Pipe => command.stdin(Stdio::piped()).process_group(0),
+            Input::Terminal(terminal) => command.stdin(terminal.for_child().map_err(|source| {
+                let program = self.program_name();
+                NixError::Start { program, source }
+            })?),
         };
         for name in self.unset {
             command.env_remove(name);

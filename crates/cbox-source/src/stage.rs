@@ -1,7 +1,8 @@
-//! Staging: the hash that a tree has in the store, and a copy of it to put there.
+//! Staging: the hash that a tree has in the store, and the archive of it to put there; a copy
+//! for what cannot take an archive.
 //!
 //! The hash comes first and from the working tree itself. It names the store path, so
-//! an unchanged tree is neither copied nor added again.
+//! an unchanged tree is not added again.
 
 use std::{
     ffi::OsStr,
@@ -44,8 +45,55 @@ pub struct Hashed {
 /// asked to stop.
 pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError> {
     let mut placeholders = Vec::new();
-    let mut writer = Writer::new(Hasher::default())
-        .map_err(|source| SourceError::unreadable(&tree.top, source))?;
+    let hasher = write(tree, Hasher::default(), stop, |entry, file, head| {
+        let size = entry.size();
+        let read_at = |buffer: &mut [u8], offset| file.read_at(buffer, offset);
+        if let Some(image) = disk_image::find(head, size, &read_at) {
+            let (path, what) = (tree.top.join(&entry.path), image.to_string());
+            return Err(SourceError::DiskImage { path, what });
+        }
+        let placeholder = Placeholder::detect(head, size);
+        placeholders.extend(placeholder.map(|kind| (entry.path.clone(), kind)));
+        Ok(())
+    })?;
+    Ok(Hashed {
+        hash: hasher.finish(),
+        placeholders,
+    })
+}
+
+/// Writes the tree as the archive whose hash [`hash`] gives.
+///
+/// `stop` is asked as by [`hash`]; `progress` is told how many bytes of files are written.
+///
+/// # Errors
+/// As [`hash`], disk images apart; and when the sink fails, which then knows why.
+pub fn archive(
+    tree: &Tree,
+    sink: &mut dyn io::Write,
+    stop: &dyn Fn() -> bool,
+    progress: &dyn Fn(u64),
+) -> Result<(), SourceError> {
+    let mut done = 0;
+    write(tree, sink, stop, |entry, _, _| {
+        progress(done);
+        done += entry.size();
+        Ok(())
+    })?;
+    progress(done);
+    Ok(())
+}
+
+/// Writes the archive of `tree` to `sink`, and shows each file with its first bytes to
+/// `look` before.
+fn write<W: io::Write>(
+    tree: &Tree,
+    sink: W,
+    stop: &dyn Fn() -> bool,
+    mut look: impl FnMut(&Entry, &File, &[u8]) -> Result<(), SourceError>,
+) -> Result<W, SourceError> {
+    let mut writer =
+        Writer::new(sink).map_err(|source| SourceError::unreadable(&tree.top, source))?;
     let folder = Folder::open(&tree.top)?;
     let mut head = Vec::new();
     for entry in &tree.entries {
@@ -60,13 +108,7 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
                 let mut file = open(&folder, entry)?;
                 read_head(&mut file, size, &mut head)
                     .map_err(|source| SourceError::unreadable(&path, source))?;
-                let read_at = |buffer: &mut [u8], offset| file.read_at(buffer, offset);
-                if let Some(image) = disk_image::find(&head, size, &read_at) {
-                    let what = image.to_string();
-                    return Err(SourceError::DiskImage { path, what });
-                }
-                let placeholder = Placeholder::detect(&head, size);
-                placeholders.extend(placeholder.map(|kind| (entry.path.clone(), kind)));
+                look(entry, &file, &head)?;
                 let file = Stoppable { file, stop };
                 writer.file(
                     &components,
@@ -84,13 +126,9 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
             written => written.map_err(|source| SourceError::unreadable(&path, source))?,
         }
     }
-    let hasher = writer
+    writer
         .finish()
-        .map_err(|source| SourceError::unreadable(&tree.top, source))?;
-    Ok(Hashed {
-        hash: hasher.finish(),
-        placeholders,
-    })
+        .map_err(|source| SourceError::unreadable(&tree.top, source))
 }
 
 /// Opens the file of `entry`, which has to be as it was when it was looked at.
@@ -250,6 +288,21 @@ mod tests {
     }
 
     #[test]
+    fn the_archive_is_what_was_hashed() {
+        let (_folder, tree) = known();
+        let (mut archive, done) = (Hasher::default(), Cell::new(0));
+        super::archive(&tree, &mut archive, &|| false, &|bytes| done.set(bytes)).unwrap();
+        assert_eq!(archive.finish().to_string(), KNOWN);
+        assert_eq!(done.get(), tree.size());
+        fs::write(tree.top.join("z/y"), "longer").unwrap();
+        let changed = super::archive(&tree, &mut io::sink(), &|| false, &|_| ()).unwrap_err();
+        assert!(
+            changed.to_string().contains("z/y changed while"),
+            "{changed}"
+        );
+    }
+
+    #[test]
     fn the_copy_has_the_same_hash() {
         let (_folder, original) = known();
         let place = tempfile::tempdir().unwrap();
@@ -297,6 +350,10 @@ mod tests {
     fn asked_to_stop_it_stops() {
         let (_folder, tree) = known();
         assert!(matches!(hash(&tree, &|| true), Err(SourceError::Stopped)));
+        assert!(matches!(
+            archive(&tree, &mut io::sink(), &|| true, &|_| ()),
+            Err(SourceError::Stopped)
+        ));
         assert!(matches!(
             copy(&tree, Path::new("/nowhere"), &|| true, &|_| ()),
             Err(SourceError::Stopped)

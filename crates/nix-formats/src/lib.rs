@@ -1,5 +1,6 @@
 //! Nix's formats as values: the names of store paths, derivations (ATerm), archives
-//! (NAR) and their hashes, nixbase32, and text of the Nix language.
+//! (NAR) and their hashes, nixbase32, text of the Nix language, and how numbers and strings
+//! are sent to a store.
 //!
 //! Nothing here reads a file, starts a process or knows what for: what is parsed is
 //! given as bytes, and what is written comes back as bytes. What Nix itself would refuse
@@ -23,3 +24,4 @@ pub mod nixbase32;
 pub mod package_name;
 pub mod store_path;
 pub mod system;
+pub mod wire;

@@ -11,6 +11,8 @@ use std::{fmt, io};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 
+use crate::wire::{write_number, write_padding, write_string};
+
 /// The SHA-256 of a tree's archive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NarHash([u8; 32]);
@@ -108,7 +110,7 @@ impl<W: io::Write> Writer<W> {
             self.tokens(&[b"executable", b""])?;
         }
         self.tokens(&[b"contents"])?;
-        self.number(size)?;
+        write_number(&mut self.sink, size)?;
         let copied = io::copy(&mut io::Read::take(&mut *contents, size), &mut self.sink)?;
         if copied != size || contents.read(&mut [0])? != 0 {
             return Err(io::Error::new(
@@ -116,7 +118,7 @@ impl<W: io::Write> Writer<W> {
                 "its size changed while it was read",
             ));
         }
-        self.pad(size)?;
+        write_padding(&mut self.sink, size)?;
         self.tokens(&[b")", b")"])
     }
 
@@ -186,21 +188,9 @@ impl<W: io::Write> Writer<W> {
 
     fn tokens(&mut self, tokens: &[&[u8]]) -> io::Result<()> {
         for token in tokens {
-            self.number(token.len() as u64)?;
-            self.sink.write_all(token)?;
-            self.pad(token.len() as u64)?;
+            write_string(&mut self.sink, token)?;
         }
         Ok(())
-    }
-
-    fn number(&mut self, number: u64) -> io::Result<()> {
-        self.sink.write_all(&number.to_le_bytes())
-    }
-
-    /// Zeros up to the next multiple of eight.
-    fn pad(&mut self, length: u64) -> io::Result<()> {
-        let missing = (8 - length % 8) % 8;
-        self.sink.write_all(&[0; 8][..missing as usize])
     }
 }
 

@@ -70,7 +70,7 @@ impl Evaluator<'_> {
         let mut evaluated = evaluated?;
         // Nothing roots a derivation yet, so a garbage collection can take it at once.
         if !self.is_still_there(&evaluated).await.map_err(Error::from)? {
-            snapshot.add(self.session, &self.nix).await?;
+            self.put(snapshot).await?;
             evaluated = self.ask(snapshot, request, heap, what).await?;
         }
         if let Some(cache) = &self.cache
@@ -93,13 +93,35 @@ impl Evaluator<'_> {
         what: &str,
     ) -> Result<Evaluated, Failure> {
         let mut said = Messages::default();
-        let answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
+        let mut answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
+        if answer.is_err() && self.put_back(snapshot).await? {
+            said = Messages::default();
+            answer = evaluate(&self.nix, &snapshot.staged, request, heap, &mut said).await;
+        }
         self.tell(&said, snapshot, what);
         match answer {
             Ok(evaluated) => Ok(evaluated),
             Err(error @ NixError::Memory { .. }) => Err(Failure::Memory(error)),
             Err(error) => Err(Failure::Other(of_evaluation(self, error, snapshot).await)),
         }
+    }
+
+    /// Puts `snapshot` into the store, unless it is there, and holds it.
+    pub(crate) async fn put(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let Self { session, nix, .. } = self;
+        snapshot.add(session, nix, &self.connection).await
+    }
+
+    /// Puts `snapshot` into the store once more if it was collected, since nothing could hold
+    /// it; whether it was.
+    async fn put_back(&self, snapshot: &Snapshot) -> Result<bool, Error> {
+        if self.session.interrupt.signal().is_some()
+            || self.nix.store.holds(snapshot.staged.path.as_str()) != Some(false)
+        {
+            return Ok(false);
+        }
+        tracing::debug!("{} was collected", snapshot.staged.path.as_str());
+        self.put(snapshot).await.map(|()| true)
     }
 
     /// Shows what Nix said while it evaluated `what` to those who want to know all.
@@ -159,10 +181,12 @@ impl Evaluator<'_> {
 }
 
 impl Snapshot {
-    /// Makes sure that the source is in the store, and that its lock file will do.
+    /// Makes sure that the source is in the store and is held there, and that its lock file
+    /// will do.
     pub async fn ready(&self, evaluator: &Evaluator<'_>) -> Result<(), Error> {
         let ready = self.ready.get_or_try_init(|| async {
-            self.add(evaluator.session, &evaluator.nix).await?;
+            evaluator.put(self).await?;
+            let held = evaluator.connection.clone();
             let key = self.lock_key(&evaluator.nix.version);
             let cache = evaluator.cache.as_ref();
             let known = cache.map(|cache| cache.knows_lock(&key)).transpose();
@@ -173,18 +197,23 @@ impl Snapshot {
                 None
             });
             if known == Some(true) {
-                return Ok(());
+                return Ok(held);
             }
             let lock_file = self.read_lock()?;
-            match judge(&evaluator.nix, &self.staged, lock_file.as_deref()).await {
+            let judge = || judge(&evaluator.nix, &self.staged, lock_file.as_deref());
+            let mut judged = judge().await;
+            if judged.is_err() && evaluator.put_back(self).await? {
+                judged = judge().await;
+            }
+            match judged {
                 Ok(()) => {
                     cache.inspect(|cache| cache.remember_lock(&key));
-                    Ok(())
+                    Ok(held)
                 }
                 Err(error) => Err(of_evaluation(evaluator, error, self).await),
             }
         });
-        ready.await.copied()
+        ready.await.map(drop)
     }
 
     /// The key of the judgement of its lock file. A file that cannot be read counts as empty:

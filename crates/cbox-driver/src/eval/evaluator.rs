@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use crate::{
     error::{Error, Kind},
     eval::{diagnose::of_fetch, self_attributes::first},
-    flake::{project::Project, session::Session, snapshot::Snapshot},
+    flake::{project::Project, session::Session, snapshot::Snapshot, store::StoreConnection},
     process::{blocking::blocking, options::NixArguments},
 };
 
@@ -28,6 +28,8 @@ pub struct Evaluator<'a> {
     pub session: &'a Session<'a>,
     /// Nix, with the arguments of this run.
     pub nix: Nix,
+    /// What the trees of the run are put into the store by, and held there.
+    pub connection: StoreConnection,
     /// Whether the command line lets an evaluation give the same again.
     repeatable: bool,
     /// Set once it was said what the flake asks of git.
@@ -45,6 +47,7 @@ impl<'a> Evaluator<'a> {
         let evaluator = Evaluator {
             session,
             nix: self.nix.under(session.interrupt),
+            connection: StoreConnection::default(),
             repeatable: self.repeatable,
             said_self: Arc::clone(&self.said_self),
             cache: None,
@@ -165,6 +168,7 @@ impl<'s> Session<'s> {
         let evaluator = Evaluator {
             session: self,
             nix,
+            connection: StoreConnection::default(),
             repeatable,
             said_self: Arc::default(),
             cache: None,

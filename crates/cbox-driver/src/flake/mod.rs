@@ -1,6 +1,6 @@
 //! The flake of a run ([`session`]): its [`config`] (`cbox.toml`), where it is and which hosts it has ([`project`]), a
 //! [`version`] of it that is laid out in a [`checkout`], and the [`snapshot`] of that which is
-//! staged. [`audit`] looks in it for what must not be baked into images, [`crate::baked`]
+//! put into the [`store`]. [`audit`] looks in it for what must not be baked into images, [`crate::baked`]
 //! shows what is.
 
 pub mod audit;
@@ -9,5 +9,6 @@ pub mod config;
 pub mod project;
 pub mod session;
 pub mod snapshot;
+pub mod store;
 pub mod submodules;
 pub mod version;

@@ -6,29 +6,19 @@ use cbox_nix::{
     NixError,
     nix::{Nix, Staged},
 };
-use cbox_source::{
-    SourceError,
-    placeholder::Placeholder,
-    stage,
-    tree::{Entry, Tree},
-};
+use cbox_source::{SourceError, placeholder::Placeholder, stage, tree::Tree};
 use nix_formats::store_path::StorePath;
 use tokio::sync::OnceCell;
 
-use super::checkout::Checkout;
-use crate::{
-    error::{Error, Kind, Source},
-    flake::session::Session,
-    process::blocking::blocking,
-    progress::{
-        Event,
-        follow::{Called, follow},
-    },
-    text::count,
+use super::{
+    checkout::Checkout,
+    session::Session,
+    store::{NAME, Staging, StoreConnection},
 };
-
-/// The name that Nix itself gives to the source of a flake.
-const NAME: &str = "source";
+use crate::{
+    error::{Error, Kind},
+    process::blocking::blocking,
+};
 
 /// A tree with its hash.
 #[derive(Debug)]
@@ -43,8 +33,8 @@ pub struct Snapshot {
     pub local: Vec<PathBuf>,
     /// The source in the store: its path and its hash.
     pub staged: Staged,
-    /// Set once it is in the store and its lock file is found good.
-    pub(crate) ready: OnceCell<()>,
+    /// What holds it in the store, once it is there and its lock file is found good.
+    pub(crate) ready: OnceCell<StoreConnection>,
 }
 
 impl Snapshot {
@@ -78,49 +68,22 @@ impl Snapshot {
         })
     }
 
-    /// Puts the tree into the store, unless it is there.
-    pub async fn add(&self, session: &Session<'_>, nix: &Nix) -> Result<(), Error> {
-        let path = self.staged.path.as_str();
-        // A look saves a process, and says no only when the answer is no.
-        if nix.store.holds(path) != Some(false) && nix.is_valid(&[path]).await? {
-            return Ok(());
-        }
-        let files = count(self.tree.entries.len(), "file");
-        let folder = tempfile::Builder::new()
-            .prefix("cbox-")
-            .tempdir()
-            .map_err(|error| {
-                Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
-                    .hint("set TMPDIR to a folder that can hold it")
-            })?;
-        let (tree, place) = (self.tree.clone(), folder.path().join(NAME));
-        let bytes = tree.entries.iter().map(Entry::size).sum();
-        let called = Called {
-            what: &format!("staging {files}"),
-            title: None,
-            done: None,
+    /// Puts the tree into the store, unless it is there. It is held there as long as
+    /// `connection` lasts.
+    pub async fn add(
+        &self,
+        session: &Session<'_>,
+        nix: &Nix,
+        connection: &StoreConnection,
+    ) -> Result<(), Error> {
+        let staging = Staging {
+            session,
+            nix,
+            tree: &self.tree,
+            staged: &self.staged,
         };
-        let (reporter, interrupt) = (session.reporter, session.interrupt);
-        follow(reporter, interrupt, called, bytes, move |watch| {
-            stage::copy(&tree, &place, watch.stop, watch.progress)
-        })
-        .await
-        .map_err(|error| self.checkout.named(stopped(session, error)))?;
-        let adding = format!("adding {files} to the store");
-        reporter.report(Event::Briefly(&adding));
-        if nix
-            .add(&folder.path().join(NAME), &self.staged.path)
-            .await?
-        {
-            Ok(())
-        } else {
-            let changed = SourceError::Changed(self.tree.top.clone());
-            Err(
-                Error::new(Kind::Source, "the tree changed while it was staged")
-                    .hint("run cbox again once nothing writes to the tree")
-                    .from_source(Source::Tree(Arc::new(changed))),
-            )
-        }
+        let added = connection.put(&staging).await;
+        added.map_err(|error| self.checkout.named(error))
     }
 
     /// The lock file as it is staged; `None` where there is none.

@@ -11,7 +11,7 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdout},
 };
 
-use super::{Command, GRACE, STDERR_KEPT, ended, ended_by};
+use super::{Command, GRACE, Input, STDERR_KEPT, ended, ended_by};
 use crate::{Interrupt, NixError};
 
 /// How much is read at once.
@@ -89,7 +89,7 @@ impl Command {
     /// When it cannot start.
     pub fn start(&self, terminal: Option<Terminal>) -> Result<Running, NixError> {
         tracing::debug!("{}", self.to_shell());
-        let mut child = self.spawn(terminal.as_ref())?;
+        let mut child = self.spawn(terminal.as_ref().map_or(Input::None, Input::Terminal))?;
         Ok(Running {
             command: self.to_shell(),
             stdout: child.stdout.take(),
