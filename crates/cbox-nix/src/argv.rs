@@ -21,6 +21,8 @@ pub struct Options {
     pub pass_through: PassThrough,
     /// Whether something may be built during evaluation.
     pub import_from_derivation: bool,
+    /// Whether evaluation writes nothing to the store.
+    pub read_only: bool,
 }
 
 impl Options {
@@ -61,6 +63,12 @@ impl Options {
     pub fn daemon(&self) -> Vec<OsString> {
         const BUFFER: &str = "1048576";
         self.call(&["daemon", "--stdio", "--option", "nar-buffer-size", BUFFER])
+    }
+
+    /// `nix store delete`: removes a path that nothing holds.
+    #[must_use]
+    pub fn delete(&self, path: &str) -> Vec<OsString> {
+        self.call(&["store", "delete", path])
     }
 
     /// `nix path-info`: succeeds if all `paths` are valid.
@@ -147,6 +155,9 @@ impl Options {
         arguments.extend(["--option", "allow-import-from-derivation", allow].map(OsString::from));
         for (name, reference) in &self.override_inputs {
             arguments.extend(["--override-input", name, reference].map(OsString::from));
+        }
+        if self.read_only {
+            arguments.push("--read-only".into());
         }
         // Behind whatever is passed on, so that nothing there can undo it.
         arguments.extend(["--option", "pure-eval", "true"].map(OsString::from));

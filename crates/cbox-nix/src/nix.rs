@@ -142,6 +142,21 @@ impl Nix {
         Ok(String::from_utf8_lossy(&output.stdout).trim() == expected.as_str())
     }
 
+    /// Removes `path` from the store, unless something holds it.
+    ///
+    /// # Errors
+    /// When Nix cannot be started, or a signal comes.
+    pub async fn delete(&self, path: &str) -> Result<(), NixError> {
+        match self.run(self.options.delete(path)).await {
+            Ok(_) => Ok(()),
+            Err(error @ NixError::Failed { .. }) => {
+                tracing::debug!("{path} stays until the next garbage collection: {error}");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether all `paths` are valid in the store. A store that does not answer counts as
     /// one without them: the next call will say why.
     ///

@@ -16,6 +16,7 @@ use std::{
 };
 
 use nix_formats::nar::{Hasher, NarHash, Writer};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     SourceError, disk_image,
@@ -34,6 +35,20 @@ pub struct Hashed {
     pub hash: NarHash,
     /// The files that only stand in for others, in the order of the tree.
     pub placeholders: Vec<(PathBuf, Placeholder)>,
+    /// What is in each entry, in the order of the tree.
+    pub contents: Vec<ContentHash>,
+}
+
+/// The SHA-256 of what is in a file, or of where a symlink leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// The hash of `content`.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self(Sha256::digest(content).into())
+    }
 }
 
 /// Hashes the tree as Nix would after copying it, and refuses disk images on the way.
@@ -45,20 +60,28 @@ pub struct Hashed {
 /// asked to stop.
 pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError> {
     let mut placeholders = Vec::new();
-    let hasher = write(tree, Hasher::default(), stop, |entry, file, head| {
-        let size = entry.size();
-        let read_at = |buffer: &mut [u8], offset| file.read_at(buffer, offset);
-        if let Some(image) = disk_image::find(head, size, &read_at) {
-            let (path, what) = (tree.top.join(&entry.path), image.to_string());
-            return Err(SourceError::DiskImage { path, what });
-        }
-        let placeholder = Placeholder::detect(head, size);
-        placeholders.extend(placeholder.map(|kind| (entry.path.clone(), kind)));
-        Ok(())
-    })?;
+    let mut contents = Vec::with_capacity(tree.entries.len());
+    let hasher = write(
+        tree,
+        Hasher::default(),
+        Some(&mut contents),
+        stop,
+        |entry, file, head| {
+            let size = entry.size();
+            let read_at = |buffer: &mut [u8], offset| file.read_at(buffer, offset);
+            if let Some(image) = disk_image::find(head, size, &read_at) {
+                let (path, what) = (tree.top.join(&entry.path), image.to_string());
+                return Err(SourceError::DiskImage { path, what });
+            }
+            let placeholder = Placeholder::detect(head, size);
+            placeholders.extend(placeholder.map(|kind| (entry.path.clone(), kind)));
+            Ok(())
+        },
+    )?;
     Ok(Hashed {
         hash: hasher.finish(),
         placeholders,
+        contents,
     })
 }
 
@@ -75,7 +98,7 @@ pub fn archive(
     progress: &dyn Fn(u64),
 ) -> Result<(), SourceError> {
     let mut done = 0;
-    write(tree, sink, stop, |entry, _, _| {
+    write(tree, sink, None, stop, |entry, _, _| {
         progress(done);
         done += entry.size();
         Ok(())
@@ -85,10 +108,11 @@ pub fn archive(
 }
 
 /// Writes the archive of `tree` to `sink`, and shows each file with its first bytes to
-/// `look` before.
+/// `look` before. The hash of what is in each entry goes to `contents`, where they are wanted.
 fn write<W: io::Write>(
     tree: &Tree,
     sink: W,
+    mut contents: Option<&mut Vec<ContentHash>>,
     stop: &dyn Fn() -> bool,
     mut look: impl FnMut(&Entry, &File, &[u8]) -> Result<(), SourceError>,
 ) -> Result<W, SourceError> {
@@ -102,6 +126,9 @@ fn write<W: io::Write>(
         let written = match entry.kind {
             Kind::Symlink => {
                 let target = folder.link(&entry.path)?;
+                if let Some(contents) = &mut contents {
+                    contents.push(ContentHash::of(target.as_bytes()));
+                }
                 writer.symlink(&components, target.as_bytes())
             }
             Kind::File { executable, size } => {
@@ -110,12 +137,15 @@ fn write<W: io::Write>(
                     .map_err(|source| SourceError::unreadable(&path, source))?;
                 look(entry, &file, &head)?;
                 let file = Stoppable { file, stop };
-                writer.file(
-                    &components,
-                    executable,
-                    size,
-                    &mut head.as_slice().chain(file),
-                )
+                let mut content = Hashing {
+                    bytes: head.as_slice().chain(file),
+                    hasher: contents.is_some().then(Sha256::new),
+                };
+                let written = writer.file(&components, executable, size, &mut content);
+                if let (Some(contents), Some(hasher)) = (&mut contents, content.hasher) {
+                    contents.push(ContentHash(hasher.finalize().into()));
+                }
+                written
             }
         };
         match written {
@@ -152,6 +182,22 @@ impl Read for Stoppable<'_> {
             return Err(io::Error::other("stopped"));
         }
         self.file.read(buffer)
+    }
+}
+
+/// Hashes what is read through it, if that is wanted.
+struct Hashing<R> {
+    bytes: R,
+    hasher: Option<Sha256>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.bytes.read(buffer)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..length]);
+        }
+        Ok(length)
     }
 }
 

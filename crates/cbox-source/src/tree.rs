@@ -154,9 +154,15 @@ impl Tree {
     /// Whether there is an entry at `path`.
     #[must_use]
     pub fn contains(&self, path: &Path) -> bool {
+        self.position(path).is_some()
+    }
+
+    /// Which of the entries is the one at `path`.
+    #[must_use]
+    pub fn position(&self, path: &Path) -> Option<usize> {
         self.entries
             .binary_search_by(|entry| entry.path.as_path().cmp(path))
-            .is_ok()
+            .ok()
     }
 }
 

@@ -140,7 +140,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether the derivations of `evaluated` have not been collected.
-    async fn is_still_there(&self, evaluated: &Evaluated) -> Result<bool, NixError> {
+    pub async fn is_still_there(&self, evaluated: &Evaluated) -> Result<bool, NixError> {
         let derivations = [&evaluated.derivation, &evaluated.toplevel];
         for derivation in derivations.into_iter().flatten() {
             let is_there = match self.nix.store.holds(&derivation.drv) {
@@ -157,10 +157,24 @@ impl Evaluator<'_> {
     /// The name under which the answer to `request` on `snapshot` is remembered: the same
     /// for all that gives the same answer.
     pub fn key(&self, snapshot: &Snapshot, request: &Request) -> Result<String, Error> {
+        self.key_with(&snapshot.staged.nar_hash.to_string(), snapshot, request)
+    }
+
+    /// The name under which it is kept what `request` reads, whatever the tree.
+    pub fn key_of_reads(&self, snapshot: &Snapshot, request: &Request) -> Result<String, Error> {
+        self.key_with("any tree", snapshot, request)
+    }
+
+    fn key_with(
+        &self,
+        tree: &str,
+        snapshot: &Snapshot,
+        request: &Request,
+    ) -> Result<String, Error> {
         let expression = request.expression().map_err(NixError::from)?;
         let nix = &self.nix;
         Ok(KeyParts {
-            nar_hash: &snapshot.staged.nar_hash.to_string(),
+            nar_hash: tree,
             dir: &snapshot.staged.dir,
             request,
             expression: &expression,

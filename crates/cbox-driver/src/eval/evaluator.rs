@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::{Error, Kind},
-    eval::{diagnose::of_fetch, self_attributes::first},
+    eval::{diagnose::of_fetch, read_set::record::ReadSets, self_attributes::first},
     flake::{project::Project, session::Session, snapshot::Snapshot, store::StoreConnection},
     process::{blocking::blocking, options::NixArguments},
 };
@@ -36,6 +36,8 @@ pub struct Evaluator<'a> {
     said_self: Arc<OnceCell<()>>,
     /// The evaluation cache; `None` where this evaluation must not be kept.
     pub cache: Option<EvaluationCache>,
+    /// Whether a host that reads nothing of what changed counts as evaluated.
+    trusts_read_sets: bool,
 }
 
 impl<'a> Evaluator<'a> {
@@ -51,6 +53,7 @@ impl<'a> Evaluator<'a> {
             repeatable: self.repeatable,
             said_self: Arc::clone(&self.said_self),
             cache: None,
+            trusts_read_sets: self.trusts_read_sets,
         };
         evaluator.under(&session.project)
     }
@@ -86,6 +89,18 @@ impl<'a> Evaluator<'a> {
         self
     }
 
+    /// This evaluator, which evaluates each tree that is new, whatever changed in it.
+    pub fn without_read_sets(mut self) -> Self {
+        self.trusts_read_sets = false;
+        self
+    }
+
+    /// What is kept of the files that evaluations read; `None` where it must not count.
+    pub fn read_sets(&self) -> Option<ReadSets> {
+        let counts = self.trusts_read_sets && self.cache.is_some();
+        counts.then(|| ReadSets::below(&self.session.environment.cache))
+    }
+
     /// This evaluator for another version of the flake, whose own `cbox.toml` says whether
     /// something may be built during evaluation. Such an evaluation is not remembered.
     pub fn under(&self, project: &Project) -> Self {
@@ -117,6 +132,7 @@ impl<'s> Session<'s> {
             override_inputs: vec![],
             pass_through,
             import_from_derivation,
+            read_only: false,
         };
         let store_dir = self.environment.nix_store_dir.as_deref();
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
@@ -172,6 +188,7 @@ impl<'s> Session<'s> {
             repeatable,
             said_self: Arc::default(),
             cache: None,
+            trusts_read_sets: true,
         };
         Ok(evaluator.under(&self.project))
     }

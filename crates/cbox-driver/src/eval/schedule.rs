@@ -4,7 +4,7 @@
 //! shares the machine as [`crate::eval::memory_budget`] says. An evaluation that ends for want
 //! of memory is tried once more when all others are done, alone and with a small heap.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, path::PathBuf, pin::pin, sync::Arc, time::Instant};
 
 use cbox_nix::{
     NixError,
@@ -21,6 +21,7 @@ use crate::{
         evaluator::Evaluator,
         memory_budget::{Given, LEAST_NEED, Share, share},
         platform,
+        read_set::unread::Unread,
     },
     flake::{session::Session, snapshot::Snapshot},
     process::{machine, options::Limits},
@@ -39,6 +40,24 @@ pub struct Item {
     pub name: String,
 }
 
+/// The answer for an item.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What it evaluates to.
+    pub evaluated: Evaluated,
+    /// The files that changed since that was found out, where it reads none of them.
+    pub not_read: Option<Arc<[PathBuf]>>,
+}
+
+impl From<Evaluated> for Answer {
+    fn from(evaluated: Evaluated) -> Self {
+        Self {
+            evaluated,
+            not_read: None,
+        }
+    }
+}
+
 /// Evaluates all `items`, each of which has to give a derivation.
 ///
 /// As [`evaluate`] otherwise.
@@ -47,24 +66,25 @@ pub async fn derivations(
     limits: &Limits,
     items: &[Item],
 ) -> Result<Vec<Result<(Evaluated, DerivationInfo), Error>>, Error> {
-    let answers = evaluate(evaluator, limits, items).await?;
-    let answers = items.iter().zip(answers);
-    Ok(answers
-        .map(|(item, answer)| with_derivation(item, answer))
-        .collect())
+    let answers = answers(evaluator, limits, items).await?;
+    let answers = items.iter().zip(answers).map(|(item, answer)| {
+        let (answer, derivation) = with_derivation(item, answer)?;
+        Ok((answer.evaluated, derivation))
+    });
+    Ok(answers.collect())
 }
 
 /// The answer for `item`, if it holds a derivation.
 pub fn with_derivation(
     item: &Item,
-    answer: Result<Evaluated, Error>,
-) -> Result<(Evaluated, DerivationInfo), Error> {
-    let evaluated = answer?;
-    let derivation = derivation_of(&evaluated, &item.request, &item.name)?;
-    Ok((evaluated, derivation))
+    answer: Result<Answer, Error>,
+) -> Result<(Answer, DerivationInfo), Error> {
+    let answer = answer?;
+    let derivation = derivation_of(&answer.evaluated, &item.request, &item.name)?;
+    Ok((answer, derivation))
 }
 
-/// Evaluates all `items` and gives an answer for each, in their order.
+/// Evaluates all `items` and gives what each evaluates to, in their order.
 ///
 /// As [`each`] otherwise.
 pub async fn evaluate(
@@ -72,6 +92,20 @@ pub async fn evaluate(
     limits: &Limits,
     items: &[Item],
 ) -> Result<Vec<Result<Evaluated, Error>>, Error> {
+    let answers = answers(evaluator, limits, items).await?.into_iter();
+    Ok(answers
+        .map(|answer| answer.map(|answer| answer.evaluated))
+        .collect())
+}
+
+/// Evaluates all `items` and gives an answer for each, in their order.
+///
+/// As [`each`] otherwise.
+pub async fn answers(
+    evaluator: &Evaluator<'_>,
+    limits: &Limits,
+    items: &[Item],
+) -> Result<Vec<Result<Answer, Error>>, Error> {
     let mut answers = BTreeMap::new();
     let take = |place, answer| drop(answers.insert(place, answer));
     each(evaluator, limits, items, take).await?;
@@ -96,14 +130,17 @@ pub async fn each(
     evaluator: &Evaluator<'_>,
     limits: &Limits,
     items: &[Item],
-    mut tell: impl FnMut(usize, Result<Evaluated, Error>),
+    mut tell: impl FnMut(usize, Result<Answer, Error>),
 ) -> Result<(), Error> {
-    let mut tell = |place: usize, answer: Result<Evaluated, Error>| {
+    let mut tell = |place: usize, answer: Result<Answer, Error>| {
         let request = &items[place].request;
-        tell(
-            place,
-            answer.and_then(|answer| platform::check(request, answer)),
-        );
+        let checked = answer.and_then(|answer| {
+            Ok(Answer {
+                evaluated: platform::check(request, answer.evaluated)?,
+                ..answer
+            })
+        });
+        tell(place, checked);
     };
     let mut questions: Vec<Question<'_>> = Vec::new();
     for (place, item) in items.iter().enumerate() {
@@ -119,7 +156,8 @@ pub async fn each(
             Err(error) => tell(place, Err(error)),
         }
     }
-    let remembered = remembered(evaluator, &questions).await;
+    let mut remembered = remembered(evaluator, &questions).await;
+    unread(evaluator, &questions, &mut remembered).await;
     let open = remembered
         .iter()
         .filter(|look| matches!(look, Ok(None)))
@@ -134,13 +172,16 @@ pub async fn each(
             async move {
                 let outcome = match remembered {
                     Ok(Some(known)) => Ok(known),
-                    Ok(None) => under_way.evaluate(evaluator, question, share.heap).await,
+                    Ok(None) => under_way
+                        .evaluate(evaluator, question, share.heap)
+                        .await
+                        .map(Answer::from),
                     Err(error) => Err(Failure::Other(error)),
                 };
                 (question, outcome)
             }
         });
-    let mut answer = |question: &Question<'_>, answer: Result<Evaluated, Error>| {
+    let mut answer = |question: &Question<'_>, answer: Result<Answer, Error>| {
         for place in &question.places {
             tell(*place, answer.clone());
         }
@@ -150,14 +191,15 @@ pub async fn each(
     let mut outcomes = pin!(stream::iter(all).buffer_unordered(share.at_once));
     while let Some((question, outcome)) = outcomes.next().await {
         match outcome {
-            Ok(evaluated) => answer(question, Ok(evaluated)),
+            Ok(found) => answer(question, Ok(found)),
             Err(Failure::Other(error)) => answer(question, Err(error)),
             Err(Failure::Memory(error)) => without_memory.push((question, error)),
         }
     }
     stop_if_interrupted(evaluator)?;
     for (question, error) in without_memory {
-        answer(question, once_more(evaluator, question, &error).await?);
+        let found = once_more(evaluator, question, &error).await?;
+        answer(question, found.map(Answer::from));
     }
     Ok(())
 }
@@ -167,14 +209,40 @@ pub async fn each(
 async fn remembered(
     evaluator: &Evaluator<'_>,
     questions: &[Question<'_>],
-) -> Vec<Result<Option<Evaluated>, Error>> {
-    let looks = questions
-        .iter()
-        .map(|question| evaluator.remembered(&question.key, &question.item.name));
+) -> Vec<Result<Option<Answer>, Error>> {
+    let looks = questions.iter().map(|question| async {
+        let known = evaluator.remembered(&question.key, &question.item.name);
+        Ok(known.await?.map(Answer::from))
+    });
     stream::iter(looks)
         .buffered(evaluator.session.environment.cores)
         .collect()
         .await
+}
+
+/// Answers those of the `open` questions that read none of what changed.
+async fn unread(
+    evaluator: &Evaluator<'_>,
+    questions: &[Question<'_>],
+    known: &mut [Result<Option<Answer>, Error>],
+) {
+    let Some(sets) = evaluator.read_sets() else {
+        return;
+    };
+    let mut unread = Unread::new(sets);
+    for (question, known) in questions.iter().zip(known) {
+        if matches!(known, Ok(None)) {
+            let Item {
+                snapshot,
+                request,
+                name,
+            } = question.item;
+            *known = match evaluator.key_of_reads(snapshot, request) {
+                Ok(key) => unread.answer(evaluator, &key, snapshot, name).await,
+                Err(error) => Err(error),
+            };
+        }
+    }
 }
 
 fn share_for(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> Share {

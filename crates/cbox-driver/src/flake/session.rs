@@ -5,7 +5,7 @@ use cbox_nix::Interrupt;
 use crate::{
     flake::project::Project,
     process::{environment::Environment, options::Options as RunOptions},
-    progress::Reporter,
+    progress::{Reporter, Silent},
 };
 
 /// What the commands work with.
@@ -21,4 +21,16 @@ pub struct Session<'a> {
     pub options: RunOptions,
     /// The flake.
     pub project: Project,
+}
+
+impl Session<'_> {
+    /// This session, with nobody to hear what goes on.
+    pub fn silently(&self) -> Self {
+        Self {
+            reporter: &Silent,
+            options: self.options.clone(),
+            project: self.project.clone(),
+            ..*self
+        }
+    }
 }

@@ -1,12 +1,20 @@
 //! A tree with its hash, on its way into the store.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use cbox_nix::{
     NixError,
     nix::{Nix, Staged},
 };
-use cbox_source::{SourceError, placeholder::Placeholder, stage, tree::Tree};
+use cbox_source::{
+    SourceError,
+    placeholder::Placeholder,
+    stage::{self, ContentHash},
+    tree::Tree,
+};
 use nix_formats::store_path::StorePath;
 use tokio::sync::OnceCell;
 
@@ -29,6 +37,8 @@ pub struct Snapshot {
     pub placeholders: Vec<(PathBuf, Placeholder)>,
     /// The files.
     pub tree: Tree,
+    /// What is in each of them, in their order.
+    pub contents: Vec<ContentHash>,
     /// The files with local settings among them.
     pub local: Vec<PathBuf>,
     /// The source in the store: its path and its hash.
@@ -62,10 +72,16 @@ impl Snapshot {
             },
             checkout,
             placeholders: hashed.placeholders,
+            contents: hashed.contents,
             tree,
             local,
             ready: OnceCell::new(),
         })
+    }
+
+    /// What is in the file at `path`, or where the symlink there leads.
+    pub fn content(&self, path: &Path) -> Option<ContentHash> {
+        self.contents.get(self.tree.position(path)?).copied()
     }
 
     /// Puts the tree into the store, unless it is there. It is held there as long as

@@ -80,7 +80,14 @@ pub async fn evaluator<'a>(
 }
 
 /// What a host evaluates to.
-type Answer = Result<(System, DerivationInfo), Error>;
+pub(super) struct Found {
+    pub(super) system: System,
+    pub(super) derivation: DerivationInfo,
+    /// The files that changed and that it does not read, where it was not evaluated for that.
+    not_read: Option<Arc<[PathBuf]>>,
+}
+
+type Answer = Result<Found, Error>;
 
 /// Judges the hosts of `state` that the question is about.
 ///
@@ -349,11 +356,16 @@ impl<'a> Work<'_, 'a> {
             });
         }
         let evaluator = self.evaluator.under(&snapshot.checkout.project);
-        let answers = schedule::derivations(&evaluator, &self.question.limits, &items).await?;
-        let answers: Vec<Answer> = answers
-            .into_iter()
-            .map(|answer| answer.map(|(evaluated, derivation)| (evaluated.system, derivation)))
-            .collect();
+        let answers = schedule::answers(&evaluator, &self.question.limits, &items).await?;
+        let found = |(item, answer)| {
+            let (answer, derivation) = schedule::with_derivation(item, answer)?;
+            Ok(Found {
+                system: answer.evaluated.system,
+                derivation,
+                not_read: answer.not_read,
+            })
+        };
+        let answers: Vec<Answer> = items.iter().zip(answers).map(found).collect();
         // One thing that keeps every host from being judged is said once.
         match answers.first() {
             Some(Err(first))
@@ -384,8 +396,9 @@ impl<'a> Work<'_, 'a> {
         let matters = |host: &str, answer: &Answer| match (self.entry(host), answer) {
             (_, Err(_)) => false,
             (None, Ok(_)) => true,
-            (Some(entry), Ok((_, now))) => {
-                entry.drv_path != now.drv || self.is_accepted_here(host, at_base.as_ref())
+            (Some(entry), Ok(now)) => {
+                entry.drv_path != now.derivation.drv
+                    || self.is_accepted_here(host, at_base.as_ref())
             }
         };
         let mut wanted: Vec<String> = hosts
@@ -402,8 +415,8 @@ impl<'a> Work<'_, 'a> {
         let mut found = BTreeMap::new();
         for (host, answer) in wanted.into_iter().zip(answers) {
             match answer {
-                Ok((_, derivation)) => {
-                    found.insert(host, derivation.into());
+                Ok(answer) => {
+                    found.insert(host, answer.derivation.into());
                 }
                 Err(error) => self.session.reporter.warn(&format!(
                     "{host} cannot be explained against {}: {}",
@@ -459,8 +472,8 @@ impl<'a> Work<'_, 'a> {
         at_base: &BTreeMap<String, Derivation>,
         accepted_at_base: Option<&Baseline>,
     ) -> Result<HostReport, Error> {
-        let (system, now) = match answer {
-            Ok(answer) => answer,
+        let found = match answer {
+            Ok(found) => found,
             Err(error) => {
                 let mut report = HostReport::new(host, Status::Failed);
                 report.error = Some(error);
@@ -468,13 +481,14 @@ impl<'a> Work<'_, 'a> {
             }
         };
         let before = self.before(host, at_base);
-        let now = Derivation::from(now);
+        let now = Derivation::from(found.derivation);
         let status = Status::of(
             before.as_ref().map(|before| before.derivation.built()),
             Some(now.built()),
         );
         let mut report = HostReport::new(host, status);
-        report.system = Some(system);
+        report.system = Some(found.system);
+        report.not_read = found.not_read;
         report.now = Some(now.clone());
         report.accepted = status.passes(false) && self.is_accepted_here(host, accepted_at_base);
         if let (Some(base), Some(known)) = (

@@ -1,5 +1,7 @@
 //! What `verify-hosts` found, for every format to show.
 
+use std::{path::PathBuf, sync::Arc};
+
 use cbox_nix::expression::DerivationInfo;
 use drv_causes::Explanation;
 use nix_formats::{
@@ -62,6 +64,8 @@ pub struct HostReport {
     pub unexplained: Option<String>,
     /// Why it does not evaluate.
     pub error: Option<Error>,
+    /// The files that changed since it was evaluated, where it reads none of them.
+    pub not_read: Option<Arc<[PathBuf]>>,
 }
 
 /// A derivation and its output.
@@ -219,6 +223,7 @@ impl HostReport {
             places: vec![],
             unexplained: None,
             error: None,
+            not_read: None,
         }
     }
 
@@ -245,6 +250,7 @@ impl HostReport {
             "before": before,
             "explanation": explanation,
             "unexplained": self.unexplained,
+            "notRead": self.not_read.as_deref(),
             "error": error,
         })
     }

@@ -131,7 +131,7 @@ impl Work<'_, '_> {
         };
         let answers = answers
             .into_iter()
-            .map(|answer| answer.map(|(_, derivation)| derivation.drv));
+            .map(|answer| answer.map(|found| found.derivation.drv));
         let hosts = hosts.into_iter().zip(answers.zip(now));
         let others = hosts.filter(|(_, (answer, now))| answer.as_ref().ok() != Some(now));
         Ok(others.map(|(host, _)| host).collect())

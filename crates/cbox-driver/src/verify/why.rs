@@ -148,7 +148,7 @@ impl Work<'_, '_> {
         let snapshot = state.snapshot().await?;
         let mut answers = self.evaluate(snapshot, &[host.to_owned()], &[]).await?;
         let answer = answers.pop().transpose()?;
-        Ok(answer.map(|(_, derivation)| derivation.drv))
+        Ok(answer.map(|found| found.derivation.drv))
     }
 
     /// The lines that the state has beyond a commit, in files that are staged. None where

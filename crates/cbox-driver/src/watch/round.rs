@@ -1,8 +1,15 @@
 //! One round: what the tree evaluates to now, against what it did before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
-use cbox_nix::{expression::Request, store::Store};
+use cbox_nix::{
+    expression::{Evaluated, Request},
+    store::Store,
+};
 use drv_causes::Explanation;
 use nix_formats::{nar::NarHash, store_path::DrvPath};
 use serde_json::{Value, json};
@@ -13,6 +20,7 @@ use crate::{
     error::Error,
     eval::{
         evaluator::Evaluator,
+        read_set::proof,
         schedule::{self, Item},
     },
     flake::{project::Project, session::Session, version::Version},
@@ -59,6 +67,8 @@ pub struct Verdict {
     pub target: String,
     /// What became of it.
     pub outcome: Outcome,
+    /// The files that changed, where it was not evaluated since it reads none of them.
+    pub not_read: Option<Arc<[PathBuf]>>,
 }
 
 impl Verdict {
@@ -85,6 +95,7 @@ impl Verdict {
             "status": self.word(),
             "explanation": explanation,
             "error": error,
+            "notRead": self.not_read.as_deref(),
         })
     }
 }
@@ -114,7 +125,7 @@ pub fn names(
 }
 
 /// Evaluates what can have changed since the last round, and tells each verdict as soon as
-/// it is known.
+/// it is known. Gives what was asked and answered, for [`prove`].
 ///
 /// # Errors
 /// What keeps all targets from being looked at, or that the round was ended.
@@ -125,7 +136,7 @@ pub async fn round(
     (named, limits): (&[TargetName], &Limits),
     memory: &mut Memory,
     mut tell: impl FnMut(Verdict),
-) -> Result<(), Error> {
+) -> Result<Vec<(Item, Evaluated)>, Error> {
     let native = &evaluator.nix.settings.system;
     let mut open = Vec::new();
     let mut seen = BTreeSet::new();
@@ -150,6 +161,7 @@ pub async fn round(
                 tell(Verdict {
                     target: text,
                     outcome: Outcome::Failed(error),
+                    not_read: None,
                 });
             }
         }
@@ -158,6 +170,7 @@ pub async fn round(
         tell(Verdict {
             target: name,
             outcome: Outcome::Removed,
+            not_read: None,
         });
     }
     let items: Vec<Item> = open.iter().map(|(_, _, item)| item.clone()).collect();
@@ -171,15 +184,21 @@ pub async fn round(
         };
         schedule::each(evaluator, limits, &items, send).await
     };
+    let mut answered = Vec::new();
     // Each is explained while the others are still evaluated.
     let telling = async {
         while let Some((number, answer)) = answers.recv().await {
             let (name, asked, item) = &open[number];
             let verdict = match schedule::with_derivation(item, answer) {
-                Ok((_, derivation)) => {
-                    memory
-                        .learn(&evaluator.nix.store, name, asked, derivation.drv)
-                        .await?
+                Ok((answer, derivation)) => {
+                    let store = &evaluator.nix.store;
+                    let verdict = memory.learn(store, name, asked, derivation.drv).await?;
+                    let not_read = answer.not_read.clone();
+                    answered.push((item.clone(), answer.evaluated));
+                    Verdict {
+                        not_read,
+                        ..verdict
+                    }
                 }
                 Err(error) => memory.failed(name, asked, error),
             };
@@ -188,7 +207,25 @@ pub async fn round(
         Ok(())
     };
     let (evaluated, told) = tokio::join!(evaluating, telling);
-    evaluated.and(told)
+    evaluated.and(told)?;
+    Ok(answered)
+}
+
+/// Finds what each of the targets of a round reads, where that is not known yet: then a save
+/// evaluates those alone that read what was saved.
+///
+/// # Errors
+/// When a signal or a save comes. What goes wrong with one target is no matter of the others.
+pub async fn prove(evaluator: &Evaluator<'_>, answered: &[(Item, Evaluated)]) -> Result<(), Error> {
+    for (item, evaluated) in answered {
+        let evaluator = evaluator.under(&item.snapshot.checkout.project);
+        match proof::prove(&evaluator, item, evaluated).await {
+            Ok(_) => {}
+            Err(error) if error.is_interrupted() => return Err(error),
+            Err(error) => tracing::debug!("what {} reads is not known: {error:?}", item.name),
+        }
+    }
+    Ok(())
 }
 
 async fn item(
@@ -236,6 +273,7 @@ impl Memory {
         Verdict {
             target: name.to_owned(),
             outcome: Outcome::Failed(error),
+            not_read: None,
         }
     }
 
@@ -263,6 +301,7 @@ impl Memory {
         Ok(Verdict {
             target: name.to_owned(),
             outcome,
+            not_read: None,
         })
     }
 }

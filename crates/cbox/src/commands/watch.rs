@@ -9,7 +9,7 @@ use std::{
 use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::Error,
-    eval::evaluator::Evaluator,
+    eval::{evaluator::Evaluator, read_set::unread::phrase},
     flake::version::Version,
     process::options::Forced,
     report::document,
@@ -48,6 +48,9 @@ pub(crate) struct WatchArgs {
 
 /// How many saved files are named.
 const NAMED: usize = 3;
+
+/// What is said while nothing has to be done.
+const WAITING: &str = "waiting for a save (Ctrl-C to stop)";
 
 /// After a tree that changed under the hand, the next look comes so much later.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -99,7 +102,7 @@ impl Watching<'_, '_> {
                 Some(paths) => paths,
                 None => {
                     saved = None;
-                    view.report(Event::Waiting("waiting for a save (Ctrl-C to stop)"));
+                    view.report(Event::Waiting(WAITING));
                     tokio::select! {
                         paths = self.watcher.first() => paths,
                         signal = self.signal.wait() => return Err(NixError::Interrupted(signal).into()),
@@ -164,9 +167,15 @@ impl Watching<'_, '_> {
         }
         match (ended, saved) {
             (_, Some(saved)) => Ok(Some(saved)),
-            (Ok(()), None) => {
+            (Ok(answered), None) => {
                 verdicts.close(started.elapsed());
-                Ok(None)
+                view.report(Event::Waiting(WAITING));
+                let proving = round::prove(&evaluator, &answered);
+                let (_ended, saved) = until_saved(proving, &mut self.watcher, &cancel).await;
+                match self.signal.signal() {
+                    Some(signal) => Err(NixError::Interrupted(signal).into()),
+                    None => Ok(saved),
+                }
             }
             (Err(error), None) => self.later(&error).await,
         }
@@ -221,8 +230,10 @@ impl Verdicts<'_> {
         let paint = self.view.results();
         let (word, target) = (verdict.word(), &verdict.target);
         let gap = " ".repeat("unchanged".len() - word.len());
+        let not_read = verdict.not_read.as_deref().map(phrase);
+        let about = not_read.map_or(String::new(), |about| format!(" ({about})"));
         self.view
-            .plain(&format!("{}{gap}  {target}", paint.verdict(word)));
+            .plain(&format!("{}{gap}  {target}{about}", paint.verdict(word)));
         let below = match &verdict.outcome {
             Outcome::New | Outcome::Unchanged | Outcome::Removed => vec![],
             Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail, paint),

@@ -2,6 +2,7 @@
 
 use cbox_driver::{
     error::Place,
+    eval::read_set::unread::phrase,
     verify::report::{HostReport, Report},
 };
 use drv_causes::{Cause, Explanation, Sign};
@@ -73,6 +74,9 @@ pub(crate) fn about(host: &HostReport) -> String {
     }
     if host.stale {
         parts.push("the baseline was stale already: accept again on the main branch".to_owned());
+    }
+    if let Some(changed) = &host.not_read {
+        parts.push(phrase(changed));
     }
     if let Some(reason) = &host.unexplained {
         parts.push(format!("not explained: {reason}"));

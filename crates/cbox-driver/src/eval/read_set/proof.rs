@@ -1,0 +1,320 @@
+//! Finds a read set by experiment, and proves it.
+//!
+//! A host is evaluated once more over a copy of the tree in which other files than those it is
+//! thought to read have another content, while the kernel tells which files are opened. The same
+//! answer from such a copy, with nothing opened but the files that were left as they are, shows
+//! two things at once: that no other content counts, and that nothing depends on the tree as a
+//! whole, for the copy has another path and another hash. Anything else teaches what to leave
+//! as it is in the next copy.
+//!
+//! The copy is one that no evaluation has seen: Nix remembers what parts of a tree it has put
+//! into the store, and would not open them again.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use cbox_nix::{
+    NixError, eval::evaluate, expression::Evaluated, lock_file::judge, messages::Messages,
+    opened_files::OpenedFiles,
+};
+use cbox_source::{
+    SourceError, stage,
+    tree::{Entry, Kind as EntryKind, Tree},
+};
+
+use super::record::{Known, ReadSet, shape};
+use crate::{
+    error::{Error, Kind},
+    eval::{evaluator::Evaluator, schedule::Item},
+    flake::snapshot::Snapshot,
+    process::blocking::blocking,
+};
+
+/// After so many copies it is given up: something opens other files each time.
+const MOST_COPIES: usize = 5;
+
+/// What evaluation is likely to read, for a start: of the rest, most is read by nobody.
+const LIKELY_READ: [&str; 5] = ["nix", "lock", "json", "toml", "yaml"];
+
+/// What was found of one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The files that count, of how many.
+    Reads {
+        /// The files, as paths below the top.
+        files: BTreeSet<PathBuf>,
+        /// How many files the tree has.
+        of: usize,
+    },
+    /// Every file counts, or none can be said not to.
+    Everything(String),
+}
+
+/// One evaluation over a copy.
+struct Look {
+    /// The answer; `None` where the copy does not evaluate.
+    answer: Option<Evaluated>,
+    opened: BTreeSet<PathBuf>,
+}
+
+/// Finds what the evaluation of `item` reads, whose answer is `expected`, and keeps that for
+/// the next trees. `None` where it is known already, or nothing is kept in this run.
+///
+/// # Errors
+/// When a signal comes, or a copy cannot be made.
+pub async fn prove(
+    evaluator: &Evaluator<'_>,
+    item: &Item,
+    expected: &Evaluated,
+) -> Result<Option<Proof>, Error> {
+    let Some(sets) = evaluator.read_sets() else {
+        return Ok(None);
+    };
+    // It is done beside the user's own work, which it has nothing to say of.
+    let session = &evaluator.session.silently();
+    let evaluator = &evaluator.in_session(session);
+    let key = evaluator.key_of_reads(&item.snapshot, &item.request)?;
+    if sets.look(&key, &item.snapshot, &shape(&item.snapshot)) != Known::Nothing {
+        return Ok(None);
+    }
+    let known = sets.get(&key).map(|set| set.files());
+    let (proof, seen) = find(evaluator, item, expected, known).await?;
+    let answer = matches!(proof, Proof::Reads { .. }).then(|| expected.clone());
+    if let Some(set) = ReadSet::new(&key, &item.snapshot, &seen, answer)
+        && let Err(error) = sets.put(&set, &item.snapshot)
+    {
+        tracing::debug!("what {} reads is not kept: {error}", item.name);
+    }
+    tracing::debug!("{}: {proof:?}", item.name);
+    Ok(Some(proof))
+}
+
+/// The proof, and the files that were opened by the evaluation that it came of.
+async fn find(
+    evaluator: &Evaluator<'_>,
+    item: &Item,
+    expected: &Evaluated,
+    known: Option<BTreeSet<PathBuf>>,
+) -> Result<(Proof, BTreeSet<PathBuf>), Error> {
+    let all = files(&item.snapshot.tree);
+    let mut kept: BTreeSet<PathBuf> = match known {
+        Some(known) => known.intersection(&all).cloned().collect(),
+        None => all.iter().filter(|path| is_likely(path)).cloned().collect(),
+    };
+    let mut proven: Option<BTreeSet<PathBuf>> = None;
+    for _ in 0..MOST_COPIES {
+        if kept.len() == all.len() {
+            break;
+        }
+        let look = match look(evaluator, item, &kept).await? {
+            Ok(look) => look,
+            Err(reason) => return Ok((Proof::Everything(reason), all)),
+        };
+        let is_same = look.answer.as_ref() == Some(expected);
+        match (is_same, look.opened.is_subset(&kept)) {
+            // Some files more than it opens are good enough: another copy costs an evaluation.
+            (true, true) => {
+                let most = look.opened.len() + look.opened.len() / 10;
+                let is_close = kept.len() <= most;
+                proven = Some(std::mem::replace(&mut kept, look.opened));
+                if is_close {
+                    break;
+                }
+            }
+            (false, true) if proven.is_none() && look.answer.is_some() => {
+                let reason = "its derivation depends on the hash or the path of the whole tree";
+                return Ok((Proof::Everything(reason.to_owned()), look.opened));
+            }
+            (_, false) if look.answer.is_some() => kept = look.opened,
+            // What does not evaluate did not come to open all that it reads.
+            (_, false) => kept.extend(look.opened),
+            (false, true) => break,
+        }
+    }
+    let of = all.len();
+    Ok(match proven {
+        Some(files) => (
+            Proof::Reads {
+                files: files.clone(),
+                of,
+            },
+            files,
+        ),
+        None => {
+            let reason = if kept.len() == of {
+                "it opens every file"
+            } else {
+                "what it reads could not be told"
+            };
+            (Proof::Everything(reason.to_owned()), all)
+        }
+    })
+}
+
+/// Evaluates over a copy of the tree in which the files that are not `kept` hold something
+/// else. The inner error is why it cannot be told what was opened.
+async fn look(
+    evaluator: &Evaluator<'_>,
+    item: &Item,
+    kept: &BTreeSet<PathBuf>,
+) -> Result<Result<Look, String>, Error> {
+    let session = evaluator.session;
+    evaluator.put(&item.snapshot).await?;
+    let original = item.snapshot.staged.path.as_str();
+    let Some(original) = evaluator.nix.store.physical(original) else {
+        return Ok(Err("the files of its store cannot be read here".to_owned()));
+    };
+    let (folder, tree) = copy(evaluator, &item.snapshot.tree, &original, kept).await?;
+    let checkout = Arc::clone(&item.snapshot.checkout);
+    let copy = Snapshot::of(session, checkout, tree, vec![]).await?;
+    let looked = {
+        // What holds the copy in the store lasts no longer than it is looked at.
+        let evaluator = evaluator.in_session(session);
+        evaluator.put(&copy).await?;
+        drop(folder);
+        look_at(&evaluator, item, &copy).await
+    };
+    evaluator.nix.delete(copy.staged.path.as_str()).await?;
+    looked
+}
+
+async fn look_at(
+    evaluator: &Evaluator<'_>,
+    item: &Item,
+    copy: &Snapshot,
+) -> Result<Result<Look, String>, Error> {
+    let Some(top) = evaluator.nix.store.physical(copy.staged.path.as_str()) else {
+        return Ok(Err("the files of its store cannot be read here".to_owned()));
+    };
+    let mut nix = evaluator.nix.clone();
+    nix.options.read_only = true;
+    // Some versions of Nix read the whole tree when they see its lock file first.
+    let lock_file = fs::read(top.join(&copy.staged.dir).join("flake.lock")).ok();
+    if let Err(error) = judge(&nix, &copy.staged, lock_file.as_deref()).await {
+        return match Error::from(error) {
+            error if error.is_interrupted() => Err(error),
+            error => Ok(Err(error.message)),
+        };
+    }
+    let watch = match OpenedFiles::watch(&top, &folders(&copy.tree)) {
+        Ok(watch) => watch,
+        Err(error) => return Ok(Err(format!("its files cannot be watched: {error}"))),
+    };
+    let mut said = Messages::default();
+    let answer = evaluate(&nix, &copy.staged, &item.request, None, &mut said).await;
+    let opened = match watch.end() {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    match answer {
+        Ok(answer) => Ok(Ok(Look {
+            answer: Some(answer),
+            opened,
+        })),
+        Err(error @ NixError::Interrupted(_)) => Err(error.into()),
+        Err(NixError::Memory { .. }) => Ok(Err("there is too little memory".to_owned())),
+        Err(_) => Ok(Ok(Look {
+            answer: None,
+            opened,
+        })),
+    }
+}
+
+/// A copy of `tree`, whose files are in `original`; those that are not `kept` hold a line that
+/// no other copy holds.
+async fn copy(
+    evaluator: &Evaluator<'_>,
+    tree: &Tree,
+    original: &Path,
+    kept: &BTreeSet<PathBuf>,
+) -> Result<(tempfile::TempDir, Tree), Error> {
+    let interrupt = evaluator.session.interrupt.clone();
+    let folder = tempfile::Builder::new()
+        .prefix("cbox-")
+        .tempdir()
+        .map_err(|error| {
+            Error::file(
+                Kind::Source,
+                "make",
+                "a folder for a copy of the tree",
+                &error,
+            )
+            .hint("set TMPDIR to a folder that can hold it")
+        })?;
+    let top = folder.path().join("source");
+    let line = format!(
+        "altered by cbox to see who reads it: {}\n",
+        folder.path().display()
+    );
+    let mut copied = tree.clone();
+    copied.top.clone_from(&top);
+    let is_kept = |entry: &Entry| is_symlink(entry) || kept.contains(&entry.path);
+    let (same, altered): (Vec<Entry>, Vec<Entry>) = tree.entries.iter().cloned().partition(is_kept);
+    let altered: BTreeSet<PathBuf> = altered.into_iter().map(|entry| entry.path).collect();
+    let same = Tree {
+        top: original.to_owned(),
+        entries: same,
+    };
+    let copied = blocking(move || {
+        fs::create_dir_all(&top).map_err(|source| unwritable(&top, source))?;
+        stage::copy(&same, &top, &|| interrupt.signal().is_some(), &|_| ())?;
+        for entry in &mut copied.entries {
+            if let EntryKind::File { executable, size } = &mut entry.kind
+                && altered.contains(&entry.path)
+            {
+                *size = line.len() as u64;
+                let mode = if *executable { 0o755 } else { 0o644 };
+                write(&top.join(&entry.path), &line, mode)?;
+            }
+        }
+        Ok::<_, SourceError>(copied)
+    })
+    .await?;
+    Ok((folder, copied))
+}
+
+fn write(path: &Path, line: &str, mode: u32) -> Result<(), SourceError> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(mode).open(path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .map_err(|source| unwritable(path, source))
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> SourceError {
+    SourceError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The files of a tree, without its symlinks.
+fn files(tree: &Tree) -> BTreeSet<PathBuf> {
+    let entries = tree.entries.iter().filter(|entry| !is_symlink(entry));
+    entries.map(|entry| entry.path.clone()).collect()
+}
+
+fn is_symlink(entry: &Entry) -> bool {
+    entry.kind == EntryKind::Symlink
+}
+
+/// The folders of a tree, with the top as an empty path.
+fn folders(tree: &Tree) -> BTreeSet<PathBuf> {
+    let entries = tree.entries.iter();
+    entries
+        .flat_map(|entry| entry.path.ancestors().skip(1))
+        .map(Path::to_owned)
+        .collect()
+}
+
+fn is_likely(path: &Path) -> bool {
+    let extension = path.extension();
+    extension.is_some_and(|extension| LIKELY_READ.iter().any(|likely| extension == *likely))
+}
