@@ -47,6 +47,7 @@ mod plain;
 mod progress;
 mod purity;
 mod random_trees;
+mod read_sets;
 mod readme;
 mod self_test;
 mod several;

@@ -12,30 +12,8 @@ use std::{
 
 use crate::{
     source_list::{agrees_with_git, repository},
-    support::place::Place,
+    support::{place::Place, random::Random},
 };
-
-/// Numbers that look random and are the same at every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        // xorshift64*, by Vigna.
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(number).unwrap() % bound
-    }
-
-    fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
-    }
-
-    fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-}
 
 const FOLDERS: [&str; 6] = ["a", "b", "deep", "Dir", "sp ace", "d7"];
 const NAMES: [&[u8]; 14] = [

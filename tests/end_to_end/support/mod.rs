@@ -11,6 +11,7 @@ pub(crate) mod call;
 pub(crate) mod nix;
 pub(crate) mod place;
 pub(crate) mod processes;
+pub(crate) mod random;
 pub(crate) mod scripted;
 pub(crate) mod stable;
 pub(crate) mod stand_in;

@@ -3,7 +3,8 @@
 //! Works on a copy of the tracked files. Files are written to every kind of place that is
 //! ignored, excluded, local or not baked; then no host and no image may have another
 //! derivation. Where the staged tree has the same hash as before, nothing has to be
-//! evaluated to know that.
+//! evaluated to know that. On the way it is found which files each install host reads, so that
+//! later changes of others evaluate nothing ([`crate::eval::read_set`]).
 
 use std::{
     io,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use camino::Utf8PathBuf;
-use cbox_nix::git::Repository;
+use cbox_nix::{expression::Evaluated, git::Repository};
 use cbox_source::{
     list,
     rules::{Made, Rules},
@@ -31,6 +32,7 @@ use crate::{
     error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
+        read_set::proof::{self, Proof},
         schedule::{self, Item},
     },
     flake::{project::Project, session::Session, version::Version},
@@ -47,6 +49,7 @@ use crate::{
 struct Measured {
     name: TargetName,
     request: cbox_nix::expression::Request,
+    evaluated: Evaluated,
     drv: DrvPath,
 }
 
@@ -82,6 +85,8 @@ pub struct Found {
     pub targets: Vec<String>,
     /// What moved. Nothing should.
     pub leaks: Vec<Leak>,
+    /// What each install host reads, by its target, where that was not known yet.
+    pub reads: Vec<(String, Proof)>,
 }
 
 impl Found {
@@ -94,6 +99,7 @@ impl Found {
                 .map(|row| json!({ "path": row.file, "why": row.why, "staged": row.staged }))
                 .collect::<Vec<_>>(),
             "targets": self.targets,
+            "reads": self.reads.iter().map(|(target, proof)| proof.to_json(target)).collect::<Vec<_>>(),
             "leaks": leaks
                 .map(|leak| json!({ "file": leak.file, "target": leak.target, "takenUpBy": leak.by }))
                 .collect::<Vec<_>>(),
@@ -151,10 +157,11 @@ pub async fn run(session: &Session<'_>, settings: Settings<'_>) -> Result<Found,
         },
         ..*session
     };
-    let evaluator = judge::evaluator(&copied, settings.arguments, settings.cached).await?;
+    let finder = judge::evaluator(&copied, settings.arguments, settings.cached).await?;
     let test = SelfTest {
         session: &copied,
-        evaluator: &evaluator,
+        evaluator: &finder.clone().without_read_sets(),
+        finder,
         settings,
         top: top.as_std_path(),
     };
@@ -196,7 +203,10 @@ async fn copy(session: &Session<'_>) -> Result<tempfile::TempDir, Error> {
 
 struct SelfTest<'t, 'a> {
     session: &'t Session<'a>,
+    /// It evaluates whatever is written: that is the test.
     evaluator: &'t Evaluator<'a>,
+    /// It finds and keeps what hosts read.
+    finder: Evaluator<'a>,
     settings: Settings<'t>,
     /// The top of the copy.
     top: &'t Path,
@@ -206,6 +216,7 @@ impl SelfTest<'_, '_> {
     async fn run(&self) -> Result<Found, Error> {
         let before = Version::working_tree(self.session, false).await?;
         let measured = self.measure(&before).await?;
+        let reads = self.prove(&before, &measured).await?;
         let written = self.write(&self.probes(&before)?)?;
         let after = Version::working_tree(self.session, false).await?;
         let staged = |file: &Path| after.base.contains(file);
@@ -230,7 +241,34 @@ impl SelfTest<'_, '_> {
             rows,
             targets: targets.collect(),
             leaks,
+            reads,
         })
+    }
+
+    /// What the install hosts read.
+    async fn prove(
+        &self,
+        sources: &Version<'_>,
+        measured: &[Measured],
+    ) -> Result<Vec<(String, Proof)>, Error> {
+        let snapshot = sources.plain().await?;
+        let mut proofs = Vec::new();
+        for target in measured {
+            let name = target.name.to_string();
+            if !matches!(target.name, TargetName::Host { .. }) {
+                continue;
+            }
+            let reporter = self.session.reporter;
+            reporter.doing(&format!("finding the files that {name} reads"));
+            let item = Item {
+                snapshot: snapshot.clone(),
+                request: target.request.clone(),
+                name: name.clone(),
+            };
+            let proof = proof::prove(&self.finder, &item, &target.evaluated).await?;
+            proofs.extend(proof.map(|proof| (name, proof)));
+        }
+        Ok(proofs)
     }
 
     /// The derivations of all hosts and images that are asked for.
@@ -257,10 +295,12 @@ impl SelfTest<'_, '_> {
             .into_iter()
             .zip(answers)
             .map(|((name, request), answer)| {
+                let (evaluated, derivation) = answer?;
                 Ok(Measured {
                     name,
                     request,
-                    drv: answer?.1.drv,
+                    evaluated,
+                    drv: derivation.drv,
                 })
             })
             .collect()

@@ -99,6 +99,9 @@ async fn run_self_test(
         })
         .collect();
     context.table(&lines);
+    for (target, proof) in &found.reads {
+        view.plain(&format!("{target} {proof}"));
+    }
     for leak in &found.leaks {
         view.plain(&format!(
             "{} reaches {}: {}",

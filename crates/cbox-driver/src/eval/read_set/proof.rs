@@ -12,7 +12,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fmt, fs,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -27,12 +27,15 @@ use cbox_source::{
     tree::{Entry, Kind as EntryKind, Tree},
 };
 
+use serde_json::{Value, json};
+
 use super::record::{Known, ReadSet, shape};
 use crate::{
     error::{Error, Kind},
     eval::{evaluator::Evaluator, schedule::Item},
     flake::snapshot::Snapshot,
     process::blocking::blocking,
+    text::count,
 };
 
 /// After so many copies it is given up: something opens other files each time.
@@ -53,6 +56,29 @@ pub enum Proof {
     },
     /// Every file counts, or none can be said not to.
     Everything(String),
+}
+
+impl Proof {
+    /// As an entry of the JSON of a self-test, for `target`.
+    pub fn to_json(&self, target: &str) -> Value {
+        match self {
+            Self::Reads { files, of } => json!({ "target": target, "files": files, "of": of }),
+            Self::Everything(reason) => {
+                json!({ "target": target, "files": null, "reason": reason })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reads { files, of } => {
+                write!(formatter, "reads {} of {}", files.len(), count(*of, "file"))
+            }
+            Self::Everything(reason) => write!(formatter, "counts as reading every file: {reason}"),
+        }
+    }
 }
 
 /// One evaluation over a copy.
@@ -90,7 +116,7 @@ pub async fn prove(
     {
         tracing::debug!("what {} reads is not kept: {error}", item.name);
     }
-    tracing::debug!("{}: {proof:?}", item.name);
+    tracing::debug!("{} {proof}", item.name);
     Ok(Some(proof))
 }
 

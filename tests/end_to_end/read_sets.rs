@@ -1,0 +1,213 @@
+//! What evaluations read: hosts that read nothing of what changed are not evaluated, and the
+//! answer is Nix's all the same.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+
+use crate::support::{nix::native, place::Place, random::Random};
+
+const SELF_TEST: &[&str] = &["verify-hosts", "--self-test"];
+
+/// A flake whose hosts read one thing each, in every way that Nix has.
+fn flake() -> String {
+    let system = native();
+    format!(
+        r#"{{
+  outputs = {{ self }}: let
+    there = path: read: if builtins.pathExists path then read path else "nothing";
+    host = name: text: {{
+      config.nixpkgs.hostPlatform.system = "{system}";
+      config.networking.hostName = name;
+      config.system.build.toplevel = derivation {{
+        inherit name text;
+        system = "{system}";
+        builder = "/bin/sh";
+      }};
+    }};
+    own = root: filter: builtins.path {{ path = root; name = "own"; inherit filter; }};
+  in {{
+    nixosConfigurations = builtins.mapAttrs host {{
+      imports = there ./a/one.nix import;
+      reads = there ./a/two (builtins.readFile);
+      lists = there ./b (path: toString (builtins.attrNames (builtins.readDir path)));
+      kinds = there ./b (path: builtins.toJSON (builtins.readDir path));
+      exists = if builtins.pathExists ./a/three then "yes" else "no";
+      toml = there ./data.toml (path: builtins.toJSON (builtins.fromTOML (builtins.readFile path)));
+      folder = there ./b (path: "${{path}}");
+      file = there ./c/one (path: "${{path}}");
+      file-too = there ./c/one (path: "${{path}}");
+      whole = there ./b (path: own path (path: type: true));
+      some = there ./b (path: own path (path: type: type == "directory" || baseNameOf path == "one"));
+      source = there ./b (path: toString (builtins.filterSource (path: type: baseNameOf path != "two") path));
+      hashes = there ./c/two (builtins.hashFile "sha256");
+      type = there ./link (path: builtins.readFileType path);
+      through = there ./link (builtins.readFile);
+      self-hash = self.narHash;
+      self-path = toString ./a;
+      self-folder = "${{self}}/b";
+      self-seen = there "${{self}}/a/two" builtins.readFile;
+      nothing = "nothing";
+    }};
+  }};
+}}
+"#
+    )
+}
+
+fn place() -> Place {
+    let place = Place::flake(&flake());
+    for file in [
+        "a/two",
+        "b/one",
+        "b/two",
+        "b/three/one",
+        "c/one",
+        "c/two",
+        "README.md",
+    ] {
+        place.write(file, format!("{file}\n"));
+    }
+    place.write("a/one.nix", "\"one\"\n");
+    place.write("data.toml", "one = 1\n");
+    std::os::unix::fs::symlink("c/one", place.path("link")).unwrap();
+    let hosts = r#"["imports", "reads", "lists", "kinds", "exists", "toml", "folder", "file", "file-too", "whole", "some", "source", "hashes", "type", "through", "self-hash", "self-path", "self-folder", "self-seen", "nothing"]"#;
+    place.write("cbox.toml", format!("hosts = {hosts}\n"));
+    place.commit("files");
+    place.cbox(&["accept"]).run().ok();
+    place.commit("accepted");
+    place
+}
+
+/// What each host evaluates to, by cbox, and the hosts that it did not evaluate for that.
+fn by_cbox(place: &Place) -> (BTreeMap<String, String>, Vec<String>) {
+    let judge = ["verify-hosts", "--format", "json", "--explain", "none"];
+    let report = place.cbox(&judge).run().json();
+    let hosts = &report["verifyHosts"]["hosts"];
+    let mut skipped = Vec::new();
+    let mut drvs = BTreeMap::new();
+    for host in hosts.as_array().unwrap() {
+        let name = host["host"].as_str().unwrap().to_owned();
+        if !host["notRead"].is_null() {
+            skipped.push(name.clone());
+        }
+        let drv = host["now"]["drvPath"].as_str();
+        drvs.insert(name, drv.unwrap_or_else(|| panic!("{host}")).to_owned());
+    }
+    (drvs, skipped)
+}
+
+/// The same, by Nix alone. (baseline.json is never staged, and so no part of `self`.)
+fn by_nix(place: &Place) -> BTreeMap<String, String> {
+    let staged = place.ask(&["source", "ref"]);
+    let hosts = format!("{}#nixosConfigurations", staged.trim());
+    let drvs = "builtins.mapAttrs (_: host: host.config.system.build.toplevel.drvPath)";
+    let run = place.call("nix").args([
+        "--extra-experimental-features",
+        "nix-command flakes",
+        "eval",
+        "--json",
+        "--no-eval-cache",
+        &hosts,
+        "--apply",
+        drvs,
+    ]);
+    serde_json::from_value(run.run().ok().json()).unwrap()
+}
+
+/// Changes something of the tree, and says what.
+fn edit(place: &Place, random: &mut Random, number: usize) -> String {
+    const FILES: [&str; 12] = [
+        "a/two",
+        "a/three",
+        "a/four",
+        "b/one",
+        "b/two",
+        "b/three/one",
+        "b/three/two",
+        "c/one",
+        "c/two",
+        "c/three",
+        "README.md",
+        "docs/one",
+    ];
+    let file = random.one_of(&FILES);
+    let path = place.path(file);
+    match random.below(10) {
+        0 => {
+            place.write("a/one.nix", format!("\"{number}\"\n"));
+            "a/one.nix written".to_owned()
+        }
+        1 => {
+            place.write("data.toml", format!("one = {number}\n"));
+            "data.toml written".to_owned()
+        }
+        2 => {
+            let to = random.one_of(&["c/one", "c/two", "a/one.nix", "README.md"]);
+            place.write(
+                to,
+                format!("{number}\n\"\"\n").split_off(number.to_string().len()),
+            );
+            fs::remove_file(place.path("link")).unwrap();
+            std::os::unix::fs::symlink(to, place.path("link")).unwrap();
+            format!("link to {to}")
+        }
+        3 if path.exists() => {
+            fs::remove_file(&path).unwrap();
+            format!("{file} removed")
+        }
+        4 if path.exists() => {
+            let mode = fs::metadata(&path).unwrap().permissions().mode() ^ 0o111;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            format!("{file} with another mode")
+        }
+        5 if path.exists() => {
+            let to = random.one_of(&FILES);
+            fs::create_dir_all(place.path(to).parent().unwrap()).unwrap();
+            fs::rename(&path, place.path(to)).unwrap();
+            format!("{file} renamed to {to}")
+        }
+        _ => {
+            place.write(file, format!("{number}\n"));
+            format!("{file} written")
+        }
+    }
+}
+
+/// Edits at random, and after each the same derivations as Nix gives: in the short form some,
+/// in the long one hundreds.
+#[test]
+fn whatever_is_edited_the_answers_are_those_of_nix() {
+    let edits = match std::env::var_os("CBOX_LONG") {
+        Some(_) => 300,
+        None => 5,
+    };
+    let place = place();
+    let mut random = Random(0x5eed_0f_ed17);
+    let (mut skips, mut evaluations) = (0, 0);
+    place.cbox(SELF_TEST).run();
+    for number in 0..edits {
+        let what = edit(&place, &mut random, number);
+        place.git(&["add", "--all"]);
+        let (drvs, skipped) = by_cbox(&place);
+        assert_eq!(
+            drvs,
+            by_nix(&place),
+            "edit {number}: {what}; skipped {skipped:?}"
+        );
+        skips += skipped.len();
+        evaluations += drvs.len() - skipped.len();
+        let known = ["self-hash", "self-path", "self-folder"];
+        assert!(
+            !skipped.iter().any(|host| known.contains(&host.as_str())),
+            "{what}: {skipped:?}"
+        );
+        if random.once_in(4) {
+            place.git(&["commit", "--quiet", "--allow-empty", "--message", &what]);
+            place.cbox(SELF_TEST).run();
+        }
+    }
+    println!("{edits} edits: {skips} answers without an evaluation, {evaluations} with one");
+    assert!(
+        skips > edits,
+        "{skips} answers without an evaluation in {edits} edits"
+    );
+}
