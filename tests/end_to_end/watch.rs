@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::{
     call::Running, nix::native, place::Place, processes, tiny, unique, wait_until,
@@ -121,6 +121,33 @@ fn a_save_is_told_with_its_cause() {
         (&difference["before"], &difference["after"]),
         (&"one".into(), &"other".into())
     );
+}
+
+#[test]
+fn a_save_evaluates_those_alone_that_read_it() {
+    let place = texts();
+    let watching = Watching::start(&place, &[]);
+    // In the pause it is found what each of them reads.
+    let sets = || {
+        let folder = fs::read_dir(place.beside("cache/cbox/read-sets"));
+        folder.map_or(0, |folder| {
+            let files = folder.filter(|file| file.as_ref().unwrap().path().is_file());
+            files.count()
+        })
+    };
+    wait_until("it is known what both read", || sets() == 2);
+    place.write("hosts/one/text.nix", "\"other\"\n");
+    assert_eq!(
+        watching.statuses(1),
+        ["hosts/one changed", "hosts/two unchanged"]
+    );
+    for verdict in watching.round(1) {
+        let not_read = match verdict["target"].as_str() {
+            Some("hosts/two") => json!(["hosts/one/text.nix"]),
+            _ => Value::Null,
+        };
+        assert_eq!(verdict["notRead"], not_read, "{verdict}");
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub async fn prove(
     let known = sets.get(&key).map(|set| set.files());
     let (proof, seen) = find(evaluator, item, expected, known).await?;
     let answer = matches!(proof, Proof::Reads { .. }).then(|| expected.clone());
-    if let Some(set) = ReadSet::new(&key, &item.snapshot, &seen, answer)
+    if let Some(set) = ReadSet::new(&key, &item.request.host, &item.snapshot, &seen, answer)
         && let Err(error) = sets.put(&set, &item.snapshot)
     {
         tracing::debug!("what {} reads is not kept: {error}", item.name);

@@ -31,6 +31,8 @@ pub struct ReadSet {
     schema: u32,
     /// The key of the question, that of [`crate::eval::evaluator::Evaluator::key_of_reads`].
     key: String,
+    /// The host that the question is about.
+    host: String,
     /// The tree that it was found with.
     tree: String,
     /// Its [`shape`].
@@ -63,6 +65,7 @@ impl ReadSet {
     /// where a name cannot be kept.
     pub fn new(
         key: &str,
+        host: &str,
         snapshot: &Snapshot,
         reads: &BTreeSet<PathBuf>,
         answer: Option<Evaluated>,
@@ -74,6 +77,7 @@ impl ReadSet {
         Some(Self {
             schema: SCHEMA,
             key: key.to_owned(),
+            host: host.to_owned(),
             tree: snapshot.staged.nar_hash.to_base16(),
             shape: shape(snapshot),
             reads: reads.iter().map(with_hash).collect::<Option<_>>()?,
@@ -129,6 +133,11 @@ impl ReadSets {
             sets: cache.join("read-sets"),
             trees: cache.join("read-sets/trees"),
         }
+    }
+
+    /// Whether none has been kept.
+    pub fn is_empty(&self) -> bool {
+        !self.sets.is_dir()
     }
 
     /// The read set of the question with this key, of whatever tree. One that is damaged, of
@@ -187,6 +196,25 @@ impl ReadSets {
         })
         .map(|(entry, _)| entry.path.clone())
         .collect()
+    }
+
+    /// For each host of which it is known what it reads of a tree with this [`shape`], whether
+    /// a file at `path` or below it is among that.
+    pub fn readers(&self, shape: &str, path: &Path) -> BTreeMap<String, bool> {
+        let mut readers = BTreeMap::new();
+        let files = fs::read_dir(&self.sets).into_iter().flatten().flatten();
+        for file in files {
+            let name = file.file_name();
+            let key = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let set = key.and_then(|key| self.get(key));
+            if let Some(set) = set.filter(|set| set.shape == shape) {
+                let mut files = set.reads.keys();
+                let reads =
+                    set.answer.is_none() || files.any(|file| Path::new(file).starts_with(path));
+                *readers.entry(set.host).or_insert(false) |= reads;
+            }
+        }
+        readers
     }
 
     fn file(&self, key: &str) -> Utf8PathBuf {

@@ -1,12 +1,15 @@
 //! `cbox source why PATH…`: which rule decides whether a path is staged.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
     baked::{self, Baked, State},
     error::{Error, Kind},
-    eval::diagnose::unstaged,
+    eval::{
+        diagnose::unstaged,
+        read_set::record::{ReadSets, shape},
+    },
     flake::{session::Session, version::Version},
     process::options::NixArguments,
     text::count,
@@ -53,6 +56,8 @@ struct Answer {
     sentence: String,
     /// For each host that was asked for, how many of the files are baked into its image.
     baked: Vec<(String, usize)>,
+    /// The hosts of which it is known what they read, and whether one of the files is among it.
+    readers: BTreeMap<String, bool>,
 }
 
 /// Runs the command.
@@ -80,6 +85,12 @@ pub(super) async fn run(
         }
         false => vec![],
     };
+    let read_sets = ReadSets::below(&session.environment.cache);
+    let shape = match read_sets.is_empty() {
+        true => None,
+        // Of a tree that cannot be staged nothing is known to be read.
+        false => sources.plain().await.ok().map(|snapshot| shape(&snapshot)),
+    };
     let mut answers = Vec::new();
     for (typed, path) in args.paths.iter().zip(&paths) {
         let (files, word, sentence) = match staged(session, &tree, &local, typed, path) {
@@ -92,6 +103,10 @@ pub(super) async fn run(
             word,
             sentence,
             baked: baked_of(&all_baked, path.as_std_path()),
+            readers: match &shape {
+                Some(shape) if files > 0 => read_sets.readers(shape, path.as_std_path()),
+                _ => BTreeMap::new(),
+            },
         });
     }
     show(context, &answers);
@@ -219,6 +234,7 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
             "why": answer.word,
             "sentence": answer.sentence,
             "baked": baked,
+            "readers": answer.readers,
         })
     });
     context.document("paths", || items.collect());
@@ -235,6 +251,16 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
                 (number, files) => format!("{number} of {files} baked"),
             };
             view.plain(&format!("            {how_many} into {host}"));
+        }
+        for (is_read, what) in [(true, "read by"), (false, "not read by")] {
+            let hosts = answer
+                .readers
+                .iter()
+                .filter(|(_, reads)| **reads == is_read);
+            let hosts: Vec<&str> = hosts.map(|(host, _)| host.as_str()).collect();
+            if !hosts.is_empty() {
+                view.plain(&format!("            {what} {}", hosts.join(", ")));
+            }
         }
     }
 }
