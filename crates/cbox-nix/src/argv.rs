@@ -284,6 +284,7 @@ mod tests {
                 may_change_evaluation: false,
             },
             import_from_derivation: true,
+            read_only: false,
         };
         let eval = command_line(&options.eval("r", ".a", "x"));
         assert!(
