@@ -298,3 +298,30 @@ fn a_read_set_of_another_question_or_a_damaged_one_counts_as_none() {
     fs::write(&file, whole).unwrap();
     assert!(skips());
 }
+
+/// A runner of a CI that has the cache of cbox, and nothing in its store.
+#[test]
+fn a_verdict_takes_no_derivation_where_nothing_changed() {
+    let place = place().with_own_store();
+    place.cbox(&["accept"]).run().ok();
+    place.commit("accepted in this store");
+    let hosts = ["--host", "reads", "--host", "file"];
+    place.cbox(&[SELF_TEST, &hosts].concat()).run().ok();
+    let verify = |more: &[&str]| {
+        let run = place.cbox(&[&["verify-hosts", "--quiet"], &hosts[..], more].concat());
+        run.run().ok().stdout
+    };
+    let collect = || place.call("nix-store").args(["--gc"]).run().ok();
+    collect();
+    place.write("b/one", "other\n");
+    insta::assert_snapshot!(verify(&[]), @"
+    unchanged  file   did not read b/one
+    unchanged  reads  did not read b/one
+    ");
+    assert!(!place.beside("store").read_dir().unwrap().any(|file| {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        std::path::Path::new(&name)
+            .extension()
+            .is_some_and(|it| it == "drv")
+    }));
+}

@@ -139,10 +139,13 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Whether the derivations of `evaluated` have not been collected.
+    /// Whether the derivations of `evaluated` have not been collected, as far as that matters.
     pub async fn is_still_there(&self, evaluated: &Evaluated) -> Result<bool, NixError> {
         let derivations = [&evaluated.derivation, &evaluated.toplevel];
         for derivation in derivations.into_iter().flatten() {
+            if self.only_compares(&derivation.drv) {
+                continue;
+            }
             let is_there = match self.nix.store.holds(&derivation.drv) {
                 Some(there) => there,
                 None => self.nix.is_valid(&[&derivation.drv]).await?,

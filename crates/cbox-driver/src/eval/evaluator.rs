@@ -1,6 +1,6 @@
 //! Nix with the arguments of a run, and the evaluation cache.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use camino::Utf8Path;
 use cbox_nix::{
@@ -11,7 +11,7 @@ use cbox_nix::{
     nix::Nix,
     pass_through::{PassThrough, SHOW_TRACE},
 };
-use nix_formats::flake_lock::Lock;
+use nix_formats::{flake_lock::Lock, store_path::DrvPath};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct Evaluator<'a> {
     pub cache: Option<EvaluationCache>,
     /// Whether a host that reads nothing of what changed counts as evaluated.
     trusts_read_sets: bool,
+    /// Derivations that will do as answers without being in the store.
+    only_compared: Arc<BTreeSet<DrvPath>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -54,6 +56,7 @@ impl<'a> Evaluator<'a> {
             said_self: Arc::clone(&self.said_self),
             cache: None,
             trusts_read_sets: self.trusts_read_sets,
+            only_compared: Arc::clone(&self.only_compared),
         };
         evaluator.under(&session.project)
     }
@@ -93,6 +96,18 @@ impl<'a> Evaluator<'a> {
     pub fn without_read_sets(mut self) -> Self {
         self.trusts_read_sets = false;
         self
+    }
+
+    /// This evaluator, for which an answer that is remembered need not be in the store if it is
+    /// one of these `derivations`: nothing but their names is of use.
+    pub fn comparing_with(mut self, derivations: BTreeSet<DrvPath>) -> Self {
+        self.only_compared = Arc::new(derivations);
+        self
+    }
+
+    /// Whether the answer `derivation` is of use without being in the store.
+    pub fn only_compares(&self, derivation: &DrvPath) -> bool {
+        self.only_compared.contains(derivation)
     }
 
     /// What is kept of the files that evaluations read; `None` where it must not count.
@@ -189,6 +204,7 @@ impl<'s> Session<'s> {
             said_self: Arc::default(),
             cache: None,
             trusts_read_sets: true,
+            only_compared: Arc::default(),
         };
         Ok(evaluator.under(&self.project))
     }

@@ -8,7 +8,7 @@ use std::{
 
 use cbox_nix::{expression::DerivationInfo, git::AddedLine, overrides::Setting};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use nix_formats::system::System;
+use nix_formats::{store_path::DrvPath, system::System};
 use tokio::sync::OnceCell;
 
 use super::report::{Before, Derivation, HostReport, Report};
@@ -259,7 +259,13 @@ impl<'a> Work<'_, 'a> {
     ) -> Result<Report, Error> {
         let notes = self.notes(file).await?;
         let snapshot = self.state.snapshot().await?;
-        let answers = self.evaluate(snapshot, hosts, self.question.set).await?;
+        let evaluator = self
+            .evaluator
+            .clone()
+            .comparing_with(self.accepted_before());
+        let answers = self
+            .evaluate(&evaluator, snapshot, hosts, self.question.set)
+            .await?;
         let at_base = self.evaluate_base(hosts, gone, &answers).await?;
         let accepted_at_base = self.accepted_at_base();
         let mut reports = Vec::new();
@@ -331,9 +337,21 @@ impl<'a> Work<'_, 'a> {
         Ok(notes)
     }
 
+    /// What was accepted before this change: a host that still is that needs no explanation,
+    /// and so no derivation.
+    fn accepted_before(&self) -> BTreeSet<DrvPath> {
+        let at_base = self.accepted_at_base();
+        let hosts = self.accepted.iter().flat_map(|accepted| &accepted.hosts);
+        hosts
+            .filter(|(host, _)| !self.is_accepted_here(host, at_base.as_ref()))
+            .map(|(_, entry)| entry.drv_path.clone())
+            .collect()
+    }
+
     /// Evaluates hosts, with options forced. What keeps all of them from it is an error.
     pub(super) async fn evaluate(
         &self,
+        evaluator: &Evaluator<'_>,
         snapshot: Arc<Snapshot>,
         hosts: &[String],
         set: &[Setting],
@@ -355,7 +373,7 @@ impl<'a> Work<'_, 'a> {
                 name: host.clone(),
             });
         }
-        let evaluator = self.evaluator.under(&snapshot.checkout.project);
+        let evaluator = evaluator.under(&snapshot.checkout.project);
         let answers = schedule::answers(&evaluator, &self.question.limits, &items).await?;
         let found = |(item, answer)| {
             let (answer, derivation) = schedule::with_derivation(item, answer)?;
@@ -411,7 +429,10 @@ impl<'a> Work<'_, 'a> {
             wanted.extend(gone.iter().cloned());
         }
         wanted.retain(|host| known.contains(host));
-        let answers = self.evaluate(base.snapshot().await?, &wanted, &[]).await?;
+        let snapshot = base.snapshot().await?;
+        let answers = self
+            .evaluate(self.evaluator, snapshot, &wanted, &[])
+            .await?;
         let mut found = BTreeMap::new();
         for (host, answer) in wanted.into_iter().zip(answers) {
             match answer {

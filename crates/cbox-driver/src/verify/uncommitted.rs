@@ -123,7 +123,7 @@ impl Work<'_, '_> {
         let (hosts, now): (Vec<String>, Vec<_>) = judged
             .map(|(host, now)| (host.clone(), &now.drv_path))
             .unzip();
-        let answers = match self.evaluate(snapshot, &hosts, &[]).await {
+        let answers = match self.evaluate(self.evaluator, snapshot, &hosts, &[]).await {
             Err(error) if error.is_interrupted() => return Err(error),
             // Then none of them evaluates.
             Err(_) => return Ok(hosts),

@@ -146,7 +146,9 @@ impl Work<'_, '_> {
         }
         let state = self.earlier[commit].as_ref().map_err(Clone::clone)?;
         let snapshot = state.snapshot().await?;
-        let mut answers = self.evaluate(snapshot, &[host.to_owned()], &[]).await?;
+        let mut answers = self
+            .evaluate(self.evaluator, snapshot, &[host.to_owned()], &[])
+            .await?;
         let answer = answers.pop().transpose()?;
         Ok(answer.map(|found| found.derivation.drv))
     }
