@@ -88,7 +88,12 @@ pub(crate) fn of_hosts(
     Ok(())
 }
 
-fn many(environment: &Environment, real: Option<&Real>, count: usize) -> Result<PathBuf, Failure> {
+/// A flake of `count` hosts.
+pub(super) fn many(
+    environment: &Environment,
+    real: Option<&Real>,
+    count: usize,
+) -> Result<PathBuf, Failure> {
     match real {
         Some(real) => real.many(environment, count),
         None => synthetic::hosts(environment, count),

@@ -1,5 +1,6 @@
 //! The tables: what each compares, and what it needs.
 
+mod edited;
 mod explain;
 mod growth;
 mod round_trip;
@@ -31,6 +32,8 @@ pub(crate) enum Table {
     DiffGrowth,
     /// `cbox verify-hosts` on more and more hosts
     HostGrowth,
+    /// `cbox verify-hosts` behind an edit that one host reads, or none
+    Edited,
 }
 
 impl Table {
@@ -52,6 +55,7 @@ impl Table {
             Self::Warm => "two hosts against their baseline, nothing changed since",
             Self::RoundTrip => "every .drv file of a host read, and written byte for byte",
             Self::DiffGrowth => "why a graph of derivations differs, as it grows",
+            Self::Edited => "a fleet behind one edit, once it is known what each host reads",
             Self::HostGrowth => {
                 "hosts against their baseline, no evaluation remembered, as they grow in number"
             }
@@ -73,6 +77,7 @@ impl Table {
         match (self, &mut fixture.real) {
             (Self::DiffGrowth, _) => growth::of_derivations(environment, report),
             (Self::HostGrowth, real) => growth::of_hosts(environment, real.as_ref().ok(), report),
+            (Self::Edited, real) => edited::make(environment, real.as_ref().ok(), report),
             (Self::RoundTrip, real) => round_trip::make(environment, real.as_mut().ok(), report),
             (Self::Library, Ok(real)) => explain::make(environment, real, Variant::Library, report),
             (Self::Unit, Ok(real)) => explain::make(environment, real, Variant::Unit, report),
