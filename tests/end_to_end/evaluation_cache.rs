@@ -137,7 +137,7 @@ fn damage(file: &Path, mut see: impl FnMut(&str, &str)) {
     see("a link to itself", "it cannot be read: it is not a file");
     fs::remove_file(file).unwrap();
     fs::write(file, &whole).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o0)).unwrap();
     // Root reads in spite of modes.
     if fs::File::open(file).is_err() {
         see(
