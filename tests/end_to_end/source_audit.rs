@@ -50,7 +50,11 @@ fn a_finding_has_its_place_and_never_its_value() {
     insta::assert_snapshot!(run.stderr, @r#"
     4 files, 81 B: 2 findings, 0 allowed
     error: 2 findings in the staged tree must not be baked into an image
-    hint: remove it from the tree, and replace every secret that was ever committed; what is there on purpose can be allowed in cbox.toml: [[source.allow]] path = "/.bash_history" finding = "shell-history" why = "…"
+    hint: remove it from the tree, and replace every secret that was ever committed; what is there on purpose can be allowed in cbox.toml:
+      [[source.allow]]
+      path = "/.bash_history"
+      finding = "shell-history"
+      why = "…"
     "#);
     assert!(!run.to_string().contains(&token[4..]), "{run}");
     let run = place.cbox(&AUDIT).folder(place.path("sub")).run().code(6);
@@ -97,6 +101,33 @@ fn what_is_there_on_purpose_is_allowed_with_a_reason() {
         "token",
         "{run}"
     );
+}
+
+/// Whatever a file is called, the hint allows it as it stands, and no other file.
+#[test]
+fn the_entry_of_the_hint_can_be_pasted() {
+    let place = flake();
+    for name in [
+        "a b ",
+        "it's \"x\" `cbox build`",
+        "#[x]*",
+        "!\\",
+        "sub/tab\tbell\u{7}\u{202e}",
+        "-é\u{a0}",
+    ] {
+        place.write(name, token().0);
+        let run = place.cbox(&AUDIT).run().code(6);
+        let (_, entry) = run.stderr.split_once("in cbox.toml:\n").unwrap();
+        place.write("cbox.toml", entry);
+        let run = place.cbox(&AUDIT).run().ok();
+        let run = run.says(&["0 findings, 1 allowed"]);
+        assert!(!run.stderr.contains("warning"), "{run}");
+        place.write("other", token().0);
+        place.cbox(&AUDIT).run().code(6);
+        std::fs::remove_file(place.path("other")).unwrap();
+        std::fs::remove_file(place.path(name)).unwrap();
+        std::fs::remove_file(place.path("cbox.toml")).unwrap();
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::{
     io::Read as _,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -49,6 +50,33 @@ impl Allow {
             files,
             finding,
         })
+    }
+
+    /// The pattern that names the file or folder at `path`, relative to the folder of the
+    /// flake, and no other.
+    ///
+    /// A byte that no text can have, and a line feed, is `?`: there it names others as well.
+    #[must_use]
+    pub fn pattern_of(path: &Path) -> String {
+        let mut pattern = "/".to_owned();
+        let bytes = path.as_os_str().as_bytes();
+        // Within a name git reads a blank as it is; those at the end need a backslash.
+        let blanks_from = bytes.len() - bytes.iter().rev().take_while(|it| **it == b' ').count();
+        let (name, blanks) = bytes.split_at(blanks_from);
+        for chunk in name.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\n' => pattern.push('?'),
+                    // At the end of a line it does not count, with a backslash or without.
+                    '\r' => pattern.push_str("[\r]"),
+                    '*' | '?' | '[' | '\\' => pattern.extend(['\\', character]),
+                    _ => pattern.push(character),
+                }
+            }
+            pattern.extend(chunk.invalid().iter().map(|_| '?'));
+        }
+        pattern.extend(blanks.iter().map(|_| "\\ "));
+        pattern
     }
 
     fn allows(&self, path: &Path, finding: Finding) -> bool {
@@ -179,7 +207,7 @@ fn look(
 mod tests {
     use super::*;
     use crate::{list::Listed, rules::Made};
-    use std::fs;
+    use std::{ffi::OsStr, fs};
 
     fn tree(folder: &Path, files: &[(&str, &str)]) -> (Tree, Rules) {
         let local = ["hosts/{host}/local.nix".to_owned()];
@@ -252,6 +280,65 @@ mod tests {
         let below = Allow::new(Path::new("sub"), "/a", Finding::Token).unwrap();
         assert!(below.allows(Path::new("sub/a"), Finding::Token));
         assert!(!below.allows(Path::new("a"), Finding::Token));
+    }
+
+    /// Names that mean something in a pattern, in TOML or to git, and random ones of the same
+    /// characters.
+    #[test]
+    fn the_pattern_of_a_file_names_it_and_no_other() {
+        const NASTY: &[u8] = b" \t*?[]\\!#{}'\"`$~.^-ab\r/\xc3\xa9";
+        let mut random = fastrand::Rng::with_seed(14);
+        let mut names: Vec<Vec<u8>> = [
+            &b"a"[..],
+            b"#a",
+            b"!a",
+            b" ",
+            "a\u{a0}".as_bytes(),
+            b"a  ",
+            b"\\",
+            b"\\ ",
+            b"a\\ ",
+            b"[a]",
+            b"*",
+            b"a b/ c ",
+            b"a\r",
+            b"\r",
+            b"[!a]",
+            b"a/**/b",
+            b"\\ \\",
+        ]
+        .map(<[u8]>::to_owned)
+        .into();
+        for _ in 0..2000 {
+            let length = random.usize(1..6);
+            let name: Vec<u8> = (0..length)
+                .filter_map(|_| random.choice(NASTY).copied())
+                .collect();
+            let mut parts = name.split(|&byte| byte == b'/');
+            let is_path = parts.all(|part| !matches!(part, b"" | b"." | b".."));
+            if is_path && std::str::from_utf8(&name).is_ok() {
+                names.push(name);
+            }
+        }
+        let paths = names.iter().map(|name| Path::new(OsStr::from_bytes(name)));
+        let paths: Vec<&Path> = paths.collect();
+        for path in &paths {
+            let pattern = Allow::pattern_of(path);
+            let entry = allow(&pattern, Finding::Token);
+            assert!(
+                entry.allows(path, Finding::Token),
+                "{pattern:?} for {path:?}"
+            );
+            for other in paths.iter().filter(|other| !other.starts_with(path)) {
+                assert!(
+                    !entry.allows(other, Finding::Token),
+                    "{pattern:?} for {other:?}"
+                );
+            }
+        }
+        let raw = Path::new(OsStr::from_bytes(b"a\xff\nb"));
+        assert_eq!(Allow::pattern_of(raw), "/a??b");
+        assert!(allow("/a??b", Finding::Token).allows(raw, Finding::Token));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use camino::Utf8PathBuf;
 use cbox_source::{
-    audit::{self, Audit},
+    audit::{self, Allow, Audit},
     audit_rules::{Finding, Found},
 };
 
@@ -70,7 +70,6 @@ pub async fn check(session: &Session<'_>, sources: &Version<'_>) -> Result<(), E
 pub fn failure(session: &Session<'_>, audit: &Audit) -> Option<Error> {
     let (path, found) = audit.found.first()?;
     let dir = session.project.dir().as_std_path();
-    let inside = path.strip_prefix(dir).unwrap_or(path).display();
     let message = format!(
         "{} in the staged tree must not be baked into an image",
         count(audit.found.len(), "finding")
@@ -79,10 +78,40 @@ pub fn failure(session: &Session<'_>, audit: &Audit) -> Option<Error> {
     if audit.found.iter().any(|(_, found)| is_image(found)) {
         return Some(Error::new(Kind::Source, message).hint(NO_DISK_IMAGE));
     }
-    Some(Error::new(Kind::Source, message).hint(format!(
-        "remove it from the tree, and replace every secret that was ever committed; what is there on purpose can be allowed in cbox.toml: [[source.allow]] path = \"/{inside}\" finding = \"{}\" why = \"…\"",
-        found.finding
-    )))
+    let mut hint =
+        "remove it from the tree, and replace every secret that was ever committed".to_owned();
+    // What is outside of the flake's folder is beyond its patterns.
+    if let Ok(inside) = path.strip_prefix(dir) {
+        hint.push_str("; what is there on purpose can be allowed in cbox.toml:\n");
+        hint.push_str(&entry(inside, found.finding));
+    }
+    Some(Error::new(Kind::Source, message).hint(hint))
+}
+
+/// The lines of `cbox.toml` that allow `finding` in the file at `inside`, relative to the folder
+/// of the flake. They begin with blanks, so that no view wraps them.
+fn entry(inside: &Path, finding: Finding) -> String {
+    let path = toml_string(&Allow::pattern_of(inside));
+    format!("  [[source.allow]]\n  path = {path}\n  finding = \"{finding}\"\n  why = \"…\"")
+}
+
+/// `text` as a string of TOML, in which nothing is left that a view would change: what is not
+/// seen, and the quotes of commands.
+fn toml_string(text: &str) -> String {
+    let mut string = "\"".to_owned();
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => string.extend(['\\', character]),
+            '`' => string.push_str("\\u0060"),
+            _ if is_seen(character) => string.push(character),
+            _ => string.push_str(&format!("\\U{:08x}", u32::from(character))),
+        }
+    }
+    string + "\""
+}
+
+fn is_seen(character: char) -> bool {
+    matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
 }
 
 /// Marks each finding for a CI system, where one reads.
@@ -117,4 +146,30 @@ fn told(found: &Found) -> String {
     let value = found.value.as_ref();
     let value = value.map_or_else(String::new, |value| format!(": {value}"));
     format!("{}{value} [{}]", found.what, found.finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_toml_that_says_the_same() {
+        for path in [
+            "a.nix",
+            "a b/it's \"x\" \\ `cbox build`",
+            "#[x]* ",
+            "tab\tbell\u{7}",
+            "\u{202e}é\u{a0}",
+        ] {
+            let text = entry(Path::new(path), Finding::Token);
+            let is_plain = |one: char| one == '\n' || (is_seen(one) && one != '`');
+            assert!(text.chars().all(is_plain), "{text}");
+            let parsed: toml::Table = text.parse().unwrap();
+            let allow = &parsed["source"]["allow"][0];
+            let pattern = Allow::pattern_of(Path::new(path));
+            assert_eq!(allow["path"].as_str(), Some(pattern.as_str()));
+            assert_eq!(allow["finding"].as_str(), Some("token"));
+            assert_eq!(allow["why"].as_str(), Some("…"));
+        }
+    }
 }
