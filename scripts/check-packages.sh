@@ -16,7 +16,9 @@ wrong() {
 # What a package may hold, and what it has to. Cargo adds the first line by itself.
 may='^(Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json'
 may="$may"'|LICENSE-(APACHE|MIT)|README\.md'
-may="$may"'|(src|examples)/[A-Za-z0-9._/-]+\.(rs|nix|nu|sh|html|css|js|jsonl|snap))$'
+may="$may"'|(src|examples)/[A-Za-z0-9._/-]+\.(rs|nix|nu|sh|html|css|js|jsonl|snap)'
+# What others wrote, and their notice.
+may="$may"'|src/audit_rules/gitleaks/(LICENSE|rules\.toml))$'
 must='LICENSE-APACHE LICENSE-MIT Cargo.toml'
 
 # What manifests lack, a line for each fault.
@@ -42,6 +44,10 @@ $foreign"
   for file in $must; do
     printf '%s\n' "$files" | grep -qx "$file" || wrong "$name: there is no $file"
   done
+  # What others wrote is packaged with their notice.
+  case $files in
+    *gitleaks/rules.toml*) printf '%s\n' "$files" | grep -qx 'src/audit_rules/gitleaks/LICENSE' || wrong "$name: gitleaks' rules without its LICENSE" ;;
+  esac
   # A library shows how it is used, in a block that `cargo test --doc` runs.
   if [ -e "$crate/src/lib.rs" ]; then
     grep -qx '//! ```' "$crate/src/lib.rs" || wrong "$name: src/lib.rs opens with no example"

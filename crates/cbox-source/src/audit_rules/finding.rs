@@ -35,11 +35,13 @@ pub enum Finding {
     Kubeconfig,
     /// A file of passwords for other machines.
     Netrc,
+    /// A file in a binary format that holds keys or passwords.
+    KeyStore,
 }
 
 impl Finding {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::GitFolder, "git-folder"),
         (Self::LocalSettings, "local-settings"),
         (Self::PrivateKey, "private-key"),
@@ -53,6 +55,7 @@ impl Finding {
         (Self::EnvFile, "env-file"),
         (Self::Kubeconfig, "kubeconfig"),
         (Self::Netrc, "netrc"),
+        (Self::KeyStore, "key-store"),
     ];
 
     /// Its name.

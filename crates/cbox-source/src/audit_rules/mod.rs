@@ -1,20 +1,33 @@
 //! What must not be in a tree that images are made of: keys, tokens, passwords, state.
 //!
 //! [`of_path`] goes by a file's name, [`of_content`] by what is in it. The rules are tables:
-//! names in [`paths`], marks such as the beginning of a key in [`marks`], and values beside a
-//! telling name in [`assignments`]. What a rule finds is never kept whole: see [`Redacted`].
+//! names in [`paths`], binary formats in [`stores`], marks such as the beginning of a key in
+//! [`known`] and [`gitleaks`], which [`marks`] looks for, and values beside a telling name in
+//! [`assignments`]. A file is read in several ways, which [`views`] has. What a rule finds is
+//! never kept whole: see [`Redacted`].
 
 mod assignments;
+mod examples;
 mod finding;
+mod gitleaks;
+#[cfg(test)]
+mod hostile;
+mod known;
 mod marks;
 mod paths;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
+mod real_trees;
+mod stores;
+#[cfg(test)]
 mod tests;
 mod values;
+mod views;
+mod whole;
 
-use std::{io::Read as _, path::Path};
+use std::{collections::BTreeMap, io::Read as _, path::Path};
 
-use memchr::{memchr, memchr_iter};
 use serde::Serialize;
 
 use crate::disk_image;
@@ -28,8 +41,8 @@ pub const LARGEST: u64 = 10_000_000;
 /// How much of a file's beginning is looked into, in bytes.
 pub const LOOKED_INTO: u64 = 16 << 20;
 
-/// A file with a NUL in so many first bytes is no text.
-const TEXT_HEAD: usize = 8000;
+/// The most findings of one kind that are told of one file.
+const MOST: usize = 1000;
 
 /// Something that was found in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -82,6 +95,32 @@ impl std::fmt::Display for Redacted {
     }
 }
 
+/// What is found in one file.
+struct Collected<'f> {
+    found: &'f mut Vec<Found>,
+    /// How many of each kind.
+    counts: BTreeMap<Finding, usize>,
+    has_lines: bool,
+}
+
+impl Collected<'_> {
+    /// Whether there are so many of a kind that no more are told.
+    fn is_full(&self, finding: Finding) -> bool {
+        self.counts
+            .get(&finding)
+            .is_some_and(|count| *count >= MOST)
+    }
+
+    /// Adds one, unless there are enough of its kind.
+    fn add(&mut self, mut found: Found) {
+        if !self.is_full(found.finding) {
+            *self.counts.entry(found.finding).or_default() += 1;
+            found.line = found.line.filter(|_| self.has_lines);
+            self.found.push(found);
+        }
+    }
+}
+
 /// What is found in the file at `path` of `size` bytes, whose first [`LOOKED_INTO`] bytes are
 /// `content`. The findings are in the order of their lines, each line's finding once.
 #[must_use]
@@ -103,19 +142,53 @@ pub fn of_content(path: &Path, content: &[u8], size: u64) -> Vec<Found> {
             format!("a file of {megabytes} MB"),
         ));
     }
-    let head = &content[..content.len().min(TEXT_HEAD)];
-    if memchr(0, head).is_none() {
-        marks::find(content, &mut found);
-        assignments::find(path, content, &mut found);
+    if let Some((finding, what)) = stores::find(content) {
+        found.push(Found::file(finding, what));
+    }
+    found.extend(paths::with_passwords(path, content));
+    found.extend(whole::find(content));
+    of_texts(path, content, &mut found);
+    if path.extension().is_some_and(|extension| extension == "nix") {
+        let is_example = {
+            let lines: Vec<&[u8]> = match found.is_empty() {
+                true => Vec::new(),
+                false => content.split(|&byte| byte == b'\n').collect(),
+            };
+            move |line: usize| examples::documents_option(&lines, line)
+        };
+        found.retain(|it| !it.line.is_some_and(&is_example));
     }
     found.sort();
     found.dedup_by(|one, other| {
-        one.line.is_some() && (one.line, one.finding) == (other.line, other.finding)
+        let is_same = one.finding == other.finding || one.value == other.value;
+        match one.line {
+            Some(_) => one.line == other.line && is_same,
+            None => one == other,
+        }
     });
     found
 }
 
-/// The line of the byte at `offset`, from 1.
-fn line_of(content: &[u8], offset: usize) -> usize {
-    memchr_iter(b'\n', &content[..offset]).count() + 1
+/// Adds what is found in the texts that `content` can be read as.
+fn of_texts(path: &Path, content: &[u8], found: &mut Vec<Found>) {
+    let kind = views::Kind::of(content);
+    let mut found = Collected {
+        found,
+        counts: BTreeMap::new(),
+        has_lines: kind != views::Kind::Binary,
+    };
+    let mut look = |text: &[u8], is_setting: bool| {
+        let unescaped = views::unescaped(text);
+        for text in std::iter::once(text).chain(unescaped.as_deref()) {
+            marks::find(text, &mut found);
+            if is_setting {
+                assignments::find(path, text, &mut found);
+            }
+        }
+    };
+    look(content, kind == views::Kind::Text);
+    let narrow = views::narrow(content);
+    if !narrow.is_empty() {
+        look(&narrow, kind == views::Kind::Utf16);
+    }
 }

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
+
+use regex::bytes::Regex;
 
 use super::{Finding, Found};
 
@@ -27,7 +30,37 @@ const HISTORIES: &[&str] = &[
 /// What follows `.env.` in a file that shows which variables there are.
 const TEMPLATES: &[&str] = &["dist", "example", "sample", "template"];
 
-const NETRC: &[&str] = &[".netrc", "_netrc", ".git-credentials", ".pgpass"];
+/// Files of names and passwords for other machines.
+const NETRC: &[&str] = &[
+    ".authinfo",
+    ".fetchmailrc",
+    ".git-credentials",
+    ".mylogin.cnf",
+    ".netrc",
+    ".pgpass",
+    ".smbcredentials",
+    ".vault-token",
+    "_netrc",
+];
+
+/// Files that can hold such passwords.
+const CAN_BE_NETRC: &[&str] = &[".my.cnf", ".pypirc", ".s3cfg", ".boto", ".msmtprc"];
+
+/// A line that gives one of them a value.
+static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let name = r"(?:[a-z_]*(?:password|passwd|secret[a-z_]*)|pass)";
+    let line = format!(r#"(?im-u)^[ \t]*{name}[ \t]*[=: \t][ \t]*["']?[^\s"'$]"#);
+    Regex::new(&line).ok()
+});
+
+/// What the file at `path`, with `content`, is by both: one with passwords for other machines.
+pub(super) fn with_passwords(path: &Path, content: &[u8]) -> Option<Found> {
+    let name = path.file_name()?.to_str()?;
+    let is_one = CAN_BE_NETRC.contains(&name) && PASSWORD.as_ref()?.is_match(content);
+    is_one.then(|| Found::file(Finding::Netrc, IS_NETRC))
+}
+
+const IS_NETRC: &str = "a file of passwords for other machines";
 
 /// What the file at `path`, relative to the top of the tree, is by its name.
 #[must_use]
@@ -45,8 +78,10 @@ pub fn of_path(path: &Path) -> Option<Found> {
         (Finding::ShellHistory, "what somebody typed into a shell")
     } else if name == ".env" || (name.starts_with(".env.") && !is_template(name)) {
         (Finding::EnvFile, "a file of environment variables")
-    } else if NETRC.contains(&name) {
-        (Finding::Netrc, "a file of passwords for other machines")
+    } else if NETRC.contains(&name)
+        || (name == "credentials" && above.is_some_and(|above| above == ".aws"))
+    {
+        (Finding::Netrc, IS_NETRC)
     } else if name == "kubeconfig"
         || name.ends_with(".kubeconfig")
         || (name == "config" && above.is_some_and(|above| above == ".kube"))

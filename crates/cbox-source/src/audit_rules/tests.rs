@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Finding, Found, LARGEST, bare_repositories, marks, of_content, of_path};
+use super::{Finding, Found, LARGEST, bare_repositories, marks, of_content, of_path, whole};
 
 /// `length` characters of `alphabet` that look random and are the same each time.
 fn random(alphabet: &str, length: usize) -> String {
@@ -20,6 +20,7 @@ fn random(alphabet: &str, length: usize) -> String {
     (0..length).map(|_| next()).collect()
 }
 
+const HEX: &str = "0123456789abcdef";
 const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const WORD: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -44,7 +45,8 @@ fn is_quiet(path: &str, content: &str) {
 
 #[test]
 fn the_table_is_sound() {
-    assert!(marks::is_sound());
+    assert_eq!(marks::broken(), [""; 0]);
+    assert!(whole::is_sound());
     for (finding, name) in Finding::ALL {
         assert_eq!(name.parse(), Ok(finding));
         assert_eq!(finding.name(), name);
@@ -106,6 +108,19 @@ fn other_private_keys_are_found() {
         word(48)
     );
     finds(Finding::PrivateKey, "key.ppk", &putty);
+    let (kind, number) = ("private-key", random("0123456789ABCDEF", 40));
+    for key in [
+        format!("Key: ({kind} (ecc (curve Ed25519)(flags eddsa)(q\n  #40{number}#)))"),
+        format!("Key: (protected-{kind} (rsa (n #{number}#)))"),
+        format!("(21:protected-{kind}(3:rsa(1:n257:\0"),
+        format!("(11:{kind}(3:ecc(5:curve7:Ed25519)(5:flags5:eddsa)(1:q33:\0"),
+    ] {
+        finds(Finding::PrivateKey, "a.key", &key);
+    }
+    is_quiet(
+        "a.c",
+        "\"(private-key(rsa(n%m)(e%m)))\", \"(private-key (ecc (curve %s)(q %m)))\"",
+    );
     let wireguard = format!("{}=", word(43));
     finds(
         Finding::PrivateKey,
@@ -251,12 +266,195 @@ fn what_only_looks_like_a_secret_is_left_alone() {
             format!("\"rev\": \"{}\"", random("0123456789abcdef", 40)),
         ),
         ("a.json", format!("\"key\": \"/nix/store/{}-x\"", word(32))),
+        // Encrypted: by sops, SealedSecrets, Ansible and Vault.
+        (
+            "a.yaml",
+            format!("password: ENC[AES256_GCM,data:{hash},iv:{hash}=,tag:{hash}==,type:str]"),
+        ),
+        (
+            "a.json",
+            format!("{{\"token\": \"ENC[AES256_GCM,data:{hash},type:str]\"}}"),
+        ),
+        ("a.env", format!("API_TOKEN=ENC[AES256_GCM,data:{hash}]")),
+        ("a.yaml", format!("password: Ag{}", word(900))),
+        ("a.yaml", format!("secret: vault:v1:{hash}")),
+        // Recipients, fingerprints and other identifiers.
+        ("a.yaml", format!("key: age1{}", word(58).to_lowercase())),
+        (
+            "a.nix",
+            format!(
+                "programs.git.signing.key = \"{}\";",
+                random(HEX, 40).to_uppercase()
+            ),
+        ),
+        (
+            "a.nix",
+            format!("user.signingKey = \"0x{}\";", random(HEX, 16)),
+        ),
+        ("a.nix", format!("recaptcha.siteKey = \"6L{}\";", word(38))),
+        ("a.nix", format!("stripe.key = \"pk_live_{}\";", word(24))),
+        ("a.nix", format!("minisign_key = \"RWQ{}\";", word(53))),
+        (
+            "a.nix",
+            format!("accessKey = \"{}\";", random("ABCDEFGHIJ0123456789", 20)),
+        ),
+        (
+            "a.nix",
+            format!(
+                "auth_token = \"{0}-{1}-{1}-{1}-{0}{1}\";",
+                random(HEX, 8),
+                random(HEX, 4)
+            ),
+        ),
+        // What is put in its place later.
+        (
+            "a.nix",
+            "JWT_SECRET = \"#oauth2jwtsecret1a2b3#\";".to_owned(),
+        ),
+        ("a.nix", format!("token = \"@{}@\";", word(20))),
+        // Signatures are as long as the keys that make them.
+        ("a.narinfo", format!("Sig: cache-1:{}Dw==", word(84))),
+        // No password, or a word for one.
+        (
+            "a.nix",
+            "url = \"postgres://app:password@db/app\";".to_owned(),
+        ),
+        (
+            "a.nix",
+            "url = \"postgres://app:${password1}@db/app\";".to_owned(),
+        ),
+        (
+            "a.md",
+            "https://user:pass123@example.org, https://[::1]:8080/a@b".to_owned(),
+        ),
+        (
+            "a.yaml",
+            "image: docker://alpine:v3.19.1@sha256:abc".to_owned(),
+        ),
+        // Code, and data in which the beginning of a token stands by chance.
+        (
+            "a.c",
+            "void GLC_CreateLightmapTexturesIndividual12(void);".to_owned(),
+        ),
+        ("a.pem", format!("{}\nEAAA{}\n", word(64), word(60))),
+        (
+            "a.md",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.aaaaaaaaaabbbbbbbbbb1".to_owned(),
+        ),
         // No settings.
         ("a.rs", format!("let token = \"{hash}\";")),
         ("README.md", format!("key = \"{hash}\"")),
     ] {
         is_quiet(path, &text);
     }
+}
+
+#[test]
+fn what_documents_an_option_is_an_example() {
+    let hash = format!("$2b$12${}", word(53));
+    let option = format!(
+        "{{\n  x = mkOption {{\n    type = str;\n    example = {{\n      a = ''\n        {hash}\n      '';\n    }};\n  }};\n}}\n"
+    );
+    is_quiet("a.nix", &option);
+    is_quiet("a.nix", &option.replace("example", "description"));
+    // Elsewhere it is a name like any other, and text that is not indented tells nothing.
+    finds(
+        Finding::PasswordHash,
+        "a.nix",
+        &option.replace("example", "default"),
+    );
+    finds(
+        Finding::PasswordHash,
+        "a.nix",
+        &option.replace("mkOption", "hosts"),
+    );
+    finds(Finding::PasswordHash, "a.nix", &option.replace("  ", ""));
+    finds(Finding::PasswordHash, "a.yaml", &option);
+}
+
+#[test]
+fn lines_are_those_of_the_file_however_it_is_written() {
+    let token = format!("glpat-{}", word(20));
+    let text = format!("one\r\n\"two\" é\n\nx = {token}\n");
+    let wide = |to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.encode_utf16().flat_map(to_bytes).collect()
+    };
+    let json = text.replace('-', "\\u002d").replace('"', "\\\"");
+    for content in [
+        text.clone().into_bytes(),
+        wide(u16::to_le_bytes),
+        wide(u16::to_be_bytes),
+        [b"\xff\xfe".to_vec(), wide(u16::to_le_bytes)].concat(),
+        json.into_bytes(),
+    ] {
+        let found = of_content(Path::new("a"), &content, content.len() as u64);
+        let found: Vec<_> = found.iter().map(|it| (it.line, it.finding)).collect();
+        assert_eq!(found, [(Some(4), Finding::Token)], "{content:?}");
+    }
+}
+
+#[test]
+fn stores_of_keys_are_told_by_how_they_begin() {
+    let oid = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+    let pkcs12 = [
+        b"\x30\x82\x09\x99\x02\x01\x03\x30\x82\x09\x5f".as_slice(),
+        oid,
+    ]
+    .concat();
+    let bag = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02";
+    let keytab = b"\x05\x02\0\0\0\x40\0\x02\0\x0bEXAMPLE.ORG\0\x04host";
+    let store = Some(Finding::KeyStore);
+    let key = Some(Finding::PrivateKey);
+    let java = |entry: u8| {
+        [
+            b"\xfe\xed\xfe\xed\0\0\0\x02\0\0\0\x01\0\0\0".as_slice(),
+            &[entry],
+        ]
+        .concat()
+    };
+    let openpgp = [b"\x95\x00\x20\x04".as_slice(), &[1; 31], b"\xb4"].concat();
+    for (content, expected) in [
+        ([pkcs12.as_slice(), bag].concat(), store),
+        (pkcs12.clone(), None),
+        (
+            b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5\0\0\x04\0".to_vec(),
+            store,
+        ),
+        (keytab.to_vec(), store),
+        (b"\x05\x02\0\0\0\x40\0\x02\0\x0b\x01\x02".to_vec(), None),
+        (java(1), store),
+        (java(2), None),
+        (openpgp.clone(), key),
+        (openpgp[..35].to_vec(), None),
+        (b"\x30\x82\x02\x5d\x02\x01\x00\x02\x81\x81".to_vec(), key),
+        (
+            b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22".to_vec(),
+            key,
+        ),
+        (b"\x30\x77\x02\x01\x01\x04\x20".to_vec(), key),
+        (b"\x30\x82\x03\x0f\x30\x82\x01\xf7\xa0\x03".to_vec(), None),
+        (b"\x30".to_vec(), None),
+        (b"\x05\x02".to_vec(), None),
+    ] {
+        let found = of_content(Path::new("a"), &content, content.len() as u64);
+        assert_eq!(found.first().map(|it| it.finding), expected, "{content:?}");
+    }
+}
+
+#[test]
+fn a_value_alone_in_its_file_is_found() {
+    finds(
+        Finding::Token,
+        "session",
+        &format!("{}-{}", word(10), word(22)),
+    );
+    finds(
+        Finding::PrivateKey,
+        "key",
+        &format!("cache-1:{}Dw==\n", word(84)),
+    );
+    is_quiet("public", &format!("cache-1:{}=\n", word(43)));
+    is_quiet("name", "abcabcabca-abcabcabcaabcabcabcaab\n");
 }
 
 #[test]
@@ -310,7 +508,8 @@ fn what_is_large_or_no_text_is_told() {
     assert_eq!(large[0].what, "a file of 11 MB");
     assert_eq!(of_content(Path::new("a"), b"text", LARGEST), []);
     let token = format!("\0\u{1}ghp_{}", word(36));
-    is_quiet("a.out", &token);
+    finds(Finding::Token, "a.out", &token);
+    assert_eq!(found("a.out", &token)[0].line, None);
 }
 
 #[test]
@@ -330,6 +529,8 @@ fn names_tell() {
         ("environment.nix", None),
         (".netrc", Some(Finding::Netrc)),
         ("x/.git-credentials", Some(Finding::Netrc)),
+        (".aws/credentials", Some(Finding::Netrc)),
+        ("credentials", None),
         (".kube/config", Some(Finding::Kubeconfig)),
         ("config", None),
         ("prod.kubeconfig", Some(Finding::Kubeconfig)),
@@ -339,6 +540,28 @@ fn names_tell() {
     ] {
         assert_eq!(finding(path), expected, "{path}");
     }
+}
+
+#[test]
+fn files_of_passwords_are_told_by_name_and_content() {
+    finds(
+        Finding::Netrc,
+        ".my.cnf",
+        "[client]\nuser=x\npassword=hunter2\n",
+    );
+    finds(
+        Finding::Netrc,
+        "a/.pypirc",
+        "[pypi]\nusername: x\npassword: hunter2\n",
+    );
+    finds(
+        Finding::Netrc,
+        ".s3cfg",
+        "access_key = x\nsecret_key = hunter2\n",
+    );
+    is_quiet(".my.cnf", "[client]\nuser=x\npassword=\n");
+    is_quiet(".pypirc", "[distutils]\nindex-servers = pypi\n");
+    is_quiet("my.cnf.md", "password = hunter2\n");
 }
 
 #[test]
