@@ -13,7 +13,7 @@ fn help(words: &[&str]) -> String {
 }
 
 /// The commands below `words`, as their help names them.
-fn commands(words: &[&str]) -> Vec<String> {
+pub(crate) fn commands(words: &[&str]) -> Vec<String> {
     let help = help(words);
     let Some((_, commands)) = help.split_once("\nCommands:\n") else {
         return vec![];

@@ -32,6 +32,7 @@ mod evaluation_cache;
 mod flash;
 mod foreign_files;
 mod help;
+mod hostile;
 mod init;
 mod interrupt;
 

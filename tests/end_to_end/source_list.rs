@@ -54,12 +54,14 @@ fn expected(place: &Place) -> BTreeSet<PathBuf> {
 #[track_caller]
 pub(crate) fn agrees_with_git(place: &Place, what: &str) -> BTreeSet<PathBuf> {
     let expected = expected(place);
-    let list = place.cbox(&["source", "list"]).run().ok().stdout;
-    let lines: String = expected
+    let listed = place.beside("listed");
+    let list = place.cbox(&["source", "list", "-z"]);
+    list.stdout(fs::File::create(&listed).unwrap()).run().ok();
+    let names = expected
         .iter()
-        .map(|path| format!("{}\n", path.display()))
-        .collect();
-    assert_eq!(list, lines, "{what}");
+        .map(|path| [path.as_os_str().as_bytes(), b"\0"].concat());
+    let names: Vec<u8> = names.collect::<Vec<_>>().concat();
+    assert!(fs::read(&listed).unwrap() == names, "{what}");
 
     let copy = place.beside("copy");
     for path in &expected {
@@ -255,5 +257,58 @@ fn ref_puts_a_tree_into_the_store_that_is_the_tree() {
     assert_eq!(
         place.nix(&["eval", "--raw", &flake]).run().ok().stdout,
         "mini-arm64"
+    );
+}
+
+#[test]
+fn names_that_are_no_text_survive() {
+    let place = repository();
+    let raw: [&[u8]; 4] = [b"a\xff/\xfe", b"b\nc\td", b"\x1b[2J", b"\xc2\x9b"];
+    for name in raw {
+        place.write(OsStr::from_bytes(name), "");
+    }
+    // Git's own list and hash, and names as they are.
+    agrees_with_git(&place, "names");
+    place.commit("names");
+    agrees_with_git(&place, "tracked names");
+    let run = place.cbox(&["source", "list"]).run().ok();
+    assert_eq!(
+        run.stdout,
+        ".gitignore\n\\u{1b}[2J\na\\xff/\\xfe\nb\\nc\\td\nflake.nix\n\\u{9b}\n"
+    );
+    let run = place.cbox(&["source", "list", "--json"]).run().ok();
+    assert!(
+        !run.stdout.contains('\u{9b}') && run.stdout.contains("\\u009b"),
+        "{run}"
+    );
+    let document = run.json();
+    let files = document["files"].as_array().unwrap();
+    let find = |path: &str| files.iter().find(|file| file["path"] == path).unwrap();
+    assert_eq!(find("a\\xff/\\xfe")["bytes"], "Yf8v/g==");
+    assert_eq!(find("b\nc\td").get("bytes"), None);
+    let why = place
+        .cbox(&["source", "why"])
+        .args(raw.map(OsStr::from_bytes));
+    let run = why.run().ok();
+    assert_eq!(run.stdout.matches("git tracks it").count(), 4, "{run}");
+    assert!(run.stdout.contains("a\\xff/\\xfe: git tracks it"), "{run}");
+    let nowhere = place
+        .cbox(&["source", "why", "--json"])
+        .args([OsStr::from_bytes(b"no\xff")]);
+    let run = nowhere.run().code(1);
+    let path = &run.json()["paths"][0];
+    assert_eq!(
+        (&path["path"], &path["bytes"], &path["why"]),
+        (&"no\\xff".into(), &"bm//".into(), &"nowhere".into()),
+        "{run}"
+    );
+    // The store has them too.
+    let reference = place.ask(&["source", "ref"]);
+    let path = reference.strip_prefix("path:").unwrap();
+    let path = Path::new(path.split('?').next().unwrap());
+    assert!(
+        raw.iter()
+            .all(|name| path.join(OsStr::from_bytes(name)).exists()),
+        "{reference}"
     );
 }

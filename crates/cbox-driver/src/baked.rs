@@ -25,6 +25,7 @@ use crate::{
     },
     flake::{session::Session, snapshot::Snapshot, version::Version},
     process::{blocking::blocking, options::Limits},
+    text::path_line,
 };
 
 /// The option that holds the baked source, unless cbox.toml names another.
@@ -248,8 +249,8 @@ fn fold(files: &[(&Path, State)], depth: usize, rows: &mut Vec<Row>) {
         let (first, state) = group[0];
         let folder = beginning(first);
         let (name, is_folder) = match folder == first {
-            true => (folder.display().to_string(), false),
-            false => (format!("{}/", folder.display()), true),
+            true => (path_line(&folder), false),
+            false => (format!("{}/", path_line(&folder)), true),
         };
         if is_folder && group.iter().any(|(_, other)| *other != state) {
             fold(group, depth + 1, rows);

@@ -14,7 +14,7 @@ use std::{fmt, io, sync::Arc};
 use cbox_nix::NixError;
 use cbox_source::SourceError;
 
-use crate::text::nearest::quoted;
+use crate::text::{bounded, nearest::quoted};
 
 /// An error as the user sees it.
 ///
@@ -209,8 +209,8 @@ impl Error {
         serde_json::json!({
             "kind": self.kind.name(),
             "exitCode": self.kind.code(),
-            "message": self.message,
-            "hint": self.hint,
+            "message": bounded(&self.message),
+            "hint": self.hint.as_deref().map(bounded),
             "place": self.place,
         })
     }

@@ -12,7 +12,7 @@ use crate::{
         context::Context,
     },
     options::complete,
-    view::{Loudness, View, terminal::Terminal},
+    view::{Loudness, Traces, View, terminal::Terminal},
 };
 
 /// Runs the program.
@@ -62,7 +62,7 @@ fn run(
         (false, _) => Loudness::Trace,
     };
     if options.repeated.verbose > 1 {
-        trace(terminal);
+        trace();
     }
     let view = View::new(terminal, loudness, options.json).repeating(cli.repeated);
     let ended = tokio::runtime::Builder::new_current_thread()
@@ -113,9 +113,11 @@ fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             ) =>
         {
-            // A closed pipe is no error.
-            let _gone = error.print();
-            ExitCode::SUCCESS
+            view.help(error);
+            match view.written() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&view, &error),
+            }
         }
         Refusal::Clap(error) if json => {
             let text = error.render().to_string();
@@ -136,11 +138,11 @@ fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
 }
 
 /// Shows every command that is run, on standard error.
-fn trace(terminal: &Terminal) {
+fn trace() {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Traces)
         .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(terminal.colour)
+        .with_ansi(false)
         .with_target(false)
         .without_time()
         .init();

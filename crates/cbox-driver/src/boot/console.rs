@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use regex::Regex;
 
+use crate::text::is_obeyed;
+
 /// How much of a line is looked at; the rest of it is passed on unseen.
 const LINE_LIMIT: usize = 16 * 1024;
 
@@ -31,7 +33,7 @@ enum State {
 
 /// Turns the bytes of a console into text, across the borders of what was read at once.
 #[derive(Debug)]
-pub(super) struct Cleaner {
+pub struct Cleaner {
     state: State,
     /// The beginning of a character whose end is yet to come.
     begun: Vec<u8>,
@@ -56,9 +58,16 @@ fn is_blank(character: char) -> bool {
         )
 }
 
+impl Default for Cleaner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Cleaner {
     /// At the beginning of a console.
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             state: State::Text,
             begun: vec![],
@@ -73,7 +82,7 @@ impl Cleaner {
     /// The text in `bytes`. Lines end with a line feed, also those that the guest ended
     /// with a carriage return or by moving the cursor. Of lines with nothing to read, one
     /// empty line is left.
-    pub(super) fn clean(&mut self, bytes: &[u8]) -> String {
+    pub fn clean(&mut self, bytes: &[u8]) -> String {
         let mut begun = std::mem::take(&mut self.begun);
         begun.extend_from_slice(bytes);
         let mut text = String::with_capacity(begun.len());
@@ -128,13 +137,17 @@ impl Cleaner {
                 State::Text
             }
             (State::Text, other) => {
+                // Of what is obeyed the marks of direction, and what is hidden, are written out.
                 if other == '\t' || !other.is_control() {
                     if self.returned && !self.at_line_start {
                         self.end_line(text);
                     }
                     self.returned = false;
                     self.at_line_start = false;
-                    self.push(other, text);
+                    match is_obeyed(other) && other != '\t' {
+                        true => other.escape_default().for_each(|one| self.push(one, text)),
+                        false => self.push(other, text),
+                    }
                 }
                 State::Text
             }
@@ -160,6 +173,83 @@ impl Cleaner {
             text.push('\n');
         }
         self.after_empty = is_empty;
+    }
+}
+
+/// What a machine may tell the terminal that it has for itself: to move the cursor, to colour and
+/// to clear, but nothing in a control string (OSC, DCS, SOS, PM, APC; ECMA-48, 5.6), by which it
+/// would write to the clipboard, rename the window or make a link. Characters of C1 begin such
+/// strings too.
+#[derive(Debug, Default)]
+pub struct Screened {
+    state: Screening,
+    /// Behind the first byte of a character of C1.
+    c1: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Screening {
+    #[default]
+    Passed,
+    Escape,
+    String,
+    StringEscape,
+}
+
+impl Screened {
+    /// What of `bytes` is passed on.
+    pub fn screen(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut passed = Vec::with_capacity(bytes.len() + 2);
+        for &byte in bytes {
+            self.take(byte, &mut passed);
+        }
+        passed
+    }
+
+    fn take(&mut self, byte: u8, passed: &mut Vec<u8>) {
+        // All of C1 is dropped: 0xc2 and a byte up to 0x9f. What it would end, or begin, is told.
+        let begins = |byte: u8| matches!(byte, b'P' | b'X' | b']' | b'^' | b'_');
+        if std::mem::take(&mut self.c1) {
+            match byte {
+                0x9c => self.state = Screening::Passed,
+                0x80..=0x9f if begins(byte - 0x40) => self.state = Screening::String,
+                0x80..=0x9f => {}
+                _ if self.state == Screening::Passed => passed.push(0xc2),
+                _ => {}
+            }
+            if matches!(byte, 0x80..=0x9f) {
+                return;
+            }
+        }
+        if byte == 0xc2 {
+            self.c1 = true;
+            // An escape sequence does not go on with it.
+            if self.state == Screening::Escape {
+                self.state = Screening::Passed;
+            }
+            return;
+        }
+        self.state = match (self.state, byte) {
+            (Screening::Passed | Screening::Escape, 0x1b) => Screening::Escape,
+            (Screening::Escape, byte) if begins(byte) => Screening::String,
+            (Screening::Escape, byte) => {
+                passed.extend([0x1b, byte]);
+                Screening::Passed
+            }
+            (Screening::Passed, byte) => {
+                passed.push(byte);
+                Screening::Passed
+            }
+            // A line feed ends what was begun: a machine that died must not swallow the rest.
+            (Screening::String | Screening::StringEscape, b'\n') => {
+                passed.push(byte);
+                Screening::Passed
+            }
+            (Screening::String, 0x07) | (Screening::StringEscape, b'\\') => Screening::Passed,
+            (Screening::String | Screening::StringEscape, 0x1b) => Screening::StringEscape,
+            (Screening::StringEscape, byte) if begins(byte) => Screening::String,
+            (Screening::StringEscape, _) | (Screening::String, _) => Screening::String,
+        };
     }
 }
 
@@ -279,8 +369,38 @@ mod tests {
             (b"\x1b]0;never ended\nnext", "\nnext"),
             (b"\x1b[31\nnext\x1b", "\nnext"),
             (b"\x1b]0;a\x1b]0;b\x07c", "c"),
+            (
+                "a\u{202e}b\u{2028}\u{200b}".as_bytes(),
+                "a\\u{202e}b\\u{2028}\\u{200b}",
+            ),
         ] {
             assert_eq!(clean(bytes), text, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_screen_is_drawn_on_and_the_clipboard_is_not() {
+        for (bytes, passed) in [
+            (
+                &b"\x1b[2J\x1b[1;31mred\x1b[0m\r\n\x1bM\x1b(B"[..],
+                &b"\x1b[2J\x1b[1;31mred\x1b[0m\r\n\x1bM\x1b(B"[..],
+            ),
+            (b"a\x1b]52;c;eA==\x07b\x1b]0;t\x1b\\c", b"abc"),
+            (
+                b"a\x1bPq#0\x1b\\b\x1b_x\x1b\\c\x1b^y\x1b\\d\x1bXz\x1b\\e",
+                b"abcde",
+            ),
+            ("a\u{9d}52;c;x\u{9c}b\u{9b}31mc\u{85}".as_bytes(), b"ab31mc"),
+            ("grün \u{a0}€".as_bytes(), "grün \u{a0}€".as_bytes()),
+            (b"\x1b]0;never ended\nnext", b"\nnext"),
+            (b"\x1b]0;a\x1b[31mb\x07c\x1b", b"c"),
+            (b"\x1b]0;a\x1b]52;b\x07c", b"c"),
+            (b"a\x1b\xc2\x9d0;t\x07b\xc2\x1b]0;t\x07c", b"ab\xc2c"),
+        ] {
+            assert_eq!(Screened::default().screen(bytes), passed, "{bytes:?}");
+            let mut screened = Screened::default();
+            let one_by_one = bytes.iter().flat_map(|byte| screened.screen(&[*byte]));
+            assert_eq!(one_by_one.collect::<Vec<_>>(), passed, "{bytes:?}");
         }
     }
 

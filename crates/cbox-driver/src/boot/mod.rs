@@ -5,13 +5,13 @@
 pub mod arch;
 mod attached;
 mod chooser;
-mod console;
+pub mod console;
 mod failure;
 pub mod firmware;
-mod iso9660;
+pub mod iso9660;
 pub mod keyboard;
 pub mod kvm;
-mod menu;
+pub mod menu;
 mod output;
 pub mod overlay;
 pub mod qemu;
@@ -33,12 +33,15 @@ pub use self::{
 };
 use self::{
     chooser::{Chosen, Heard},
-    console::{Cleaner, Lines, is_of_kernel},
+    console::{Cleaner, Lines, Screened, is_of_kernel},
     keyboard::Keyboard,
     menu::Way,
     output::Gone,
 };
-use crate::error::{Error, Kind};
+use crate::{
+    ci::Defuser,
+    error::{Error, Kind},
+};
 
 /// How long a line without an end stays as it is before it counts as a prompt.
 const QUIET: Duration = Duration::from_millis(300);
@@ -207,6 +210,7 @@ async fn follow(
     (aside, heard): (&impl Fn(Aside<'_>), &Heard),
 ) -> std::io::Result<End> {
     let (mut cleaner, mut quirks) = (Cleaner::new(), Cleaner::new());
+    let (mut screened, mut defuser) = (Screened::default(), Defuser::default());
     let mut reminder = Reminder::new(begun);
     // What was read and is not passed on yet. While there is some nothing is read, so that
     // a reader who is slow slows the machine and fills no memory.
@@ -243,7 +247,10 @@ async fn follow(
                         heard.times.update(|times| times.wrapping_add(1));
                     }
                     let found = lines.push(&text);
-                    let bytes = if is_raw { bytes } else { text.into_bytes() };
+                    let bytes = match is_raw {
+                        true => screened.screen(&bytes),
+                        false => defuser.defused(&text).into_bytes(),
+                    };
                     if let Some(output) = output && !bytes.is_empty() {
                         match found {
                             None => pending = Some(bytes),

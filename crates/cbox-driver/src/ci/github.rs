@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{CiSystem, Job, Level, MatrixJob};
+use super::{CiSystem, Job, Level, MatrixJob, defused};
 use crate::{
     error::{Error, Kind, Place},
     text::count,
@@ -53,7 +53,7 @@ impl CiSystem for GitHub {
     }
 
     fn group(&self, title: &str) -> String {
-        format!("::group::{title}")
+        format!("::group::{}", data(&defused(title)))
     }
 
     fn end_group(&self, _title: &str) -> String {
@@ -76,22 +76,18 @@ impl CiSystem for GitHub {
             let file = property(place.file.as_str());
             format!("file={file},line={},", place.line)
         });
-        let (title, message) = (property(title), data(message));
+        let (title, message) = (property(&defused(title)), data(&defused(message)));
         Some(format!("::{level} {place}title={title}::{message}"))
     }
 
     /// A command is `::` at the beginning of a line, whatever blanks stand before it, and the
     /// older `##[` anywhere.
-    fn defused(&self, text: &str) -> String {
-        let lines = text.split('\n').map(|line| {
-            let line = line.replace("##[", "## [");
-            let words = line.trim_start();
-            match words.strip_prefix("::") {
-                Some(rest) => format!("{}: :{rest}", &line[..line.len() - words.len()]),
-                None => line,
-            }
-        });
-        lines.collect::<Vec<_>>().join("\n")
+    fn completes_command(&self, line: &str, next: char) -> bool {
+        match next {
+            ':' => line.trim_start() == ":",
+            '[' => line.ends_with("##"),
+            _ => false,
+        }
     }
 
     fn framed(&self, mut lines: Vec<String>) -> Vec<String> {
@@ -153,6 +149,12 @@ mod tests {
             line.unwrap(),
             "::error file=a%2Cb%3Ac.nix,line=3,title=box%3A 100%25::one%0D%0Atwo::x"
         );
+        let line = GitHub.annotation(Level::Notice, None, "a", "b ##[error]c\n::warning::d");
+        assert_eq!(
+            line.unwrap(),
+            "::notice title=a::b ## [error]c%0A: :warning::d"
+        );
+        assert_eq!(GitHub.group("a\n##[x]"), "::group::a%0A## [x]");
     }
 
     #[test]
@@ -164,18 +166,6 @@ mod tests {
             lines[1..],
             ["::error::x".to_owned(), format!("::{token}::")]
         );
-    }
-
-    #[test]
-    fn nothing_is_a_command_for_github() {
-        for (text, harmless) in [
-            ("a\n::error::b", "a\n: :error::b"),
-            ("  ::add-mask::x", "  : :add-mask::x"),
-            ("x> ##[add-path]y", "x> ## [add-path]y"),
-            ("a::b", "a::b"),
-        ] {
-            assert_eq!(GitHub.defused(text), harmless);
-        }
     }
 
     #[test]

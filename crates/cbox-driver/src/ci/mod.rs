@@ -4,7 +4,10 @@
 //! A system is one file here, which implements [`CiSystem`], and one line in [`SYSTEMS`].
 //! No code outside of this folder knows one of them by name.
 
+mod commands;
 mod github;
+
+pub use self::commands::{Defuser, defused};
 
 use std::fmt::Debug;
 
@@ -15,7 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     error::{Error, Kind, Place},
-    text::text_file,
+    text::{harmless_json, harmless_lines, text_file},
 };
 
 /// The CI systems that cbox knows. Outside of all of them the first one counts where there has
@@ -90,10 +93,8 @@ pub trait CiSystem: Debug + Sync {
         self.error_annotation(error, &format!("cbox: {}", error.kind.name()))
     }
 
-    /// `text` as it may stand beside groups and annotations: nothing in it is obeyed.
-    fn defused(&self, text: &str) -> String {
-        text.to_owned()
-    }
+    /// Whether the character `next` behind `line`, which it belongs to, makes a command of it.
+    fn completes_command(&self, line: &str, next: char) -> bool;
 
     /// Whole lines as they are, framed so that nothing in them is obeyed.
     fn framed(&self, lines: Vec<String>) -> Vec<String> {
@@ -135,19 +136,20 @@ pub struct Job {
 }
 
 impl Job {
-    /// Adds a summary and outputs to the files that the system reads. No value holds a line feed.
+    /// Adds a summary and outputs to the files that the system reads. Values are words or JSON, and
+    /// none holds a line feed.
     ///
     /// # Errors
     /// When one of them cannot be written.
     pub fn record(&self, summary: &str, outputs: &[(&str, String)]) -> Result<(), Error> {
         if let Some(file) = &self.summary {
-            append(file, summary)?;
+            append(file, &defused(&harmless_lines(summary)))?;
         }
         if let Some(file) = &self.outputs {
             let lines = outputs
                 .iter()
                 .map(|(name, value)| format!("{name}={value}\n"));
-            append(file, &lines.collect::<String>())?;
+            append(file, &harmless_json(&lines.collect::<String>()))?;
         }
         Ok(())
     }

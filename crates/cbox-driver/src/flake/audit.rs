@@ -16,7 +16,7 @@ use crate::{
     flake::{session::Session, snapshot::stopped, version::Version},
     process::blocking::blocking,
     progress::Event,
-    text::count,
+    text::{count, path_line},
 };
 
 /// The way out where a disk image is in the tree.
@@ -133,7 +133,7 @@ pub fn described(session: &Session<'_>, path: &Path, found: &Found) -> String {
     let whole = session.project.top.as_std_path().join(path);
     let display_path = match Utf8PathBuf::from_path_buf(whole) {
         Ok(whole) => session.environment.display_path(&whole).into_string(),
-        Err(_) => path.display().to_string(),
+        Err(_) => path_line(path),
     };
     let line = found
         .line

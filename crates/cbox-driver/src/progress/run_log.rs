@@ -12,7 +12,7 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::text::utc;
+use crate::text::{harmless_lines, utc};
 
 /// The folder, beside the links.
 pub const FOLDER: &str = ".log";
@@ -77,6 +77,7 @@ impl RunLog {
 
     /// Keeps what happened, if there is a file.
     pub fn event(&mut self, text: &str, now: Duration) {
+        let text = harmless_lines(text);
         let size = text.len() as u64 + 16;
         if let Some(file) = &mut self.file
             && self.room_for_events >= size
@@ -90,6 +91,7 @@ impl RunLog {
 
     /// Keeps a line that the build `name` has printed.
     pub fn line(&mut self, name: &str, line: &str) {
+        let line = harmless_lines(line);
         let size = (name.len() + line.len() + 3) as u64;
         let Some(file) = &mut self.file else { return };
         if self.room_for_lines >= size {
@@ -211,8 +213,8 @@ mod tests {
         let (_folder, out_dir) = out_dir();
         let mut log = RunLog::new(&out_dir, &targets(&["appliance-iso", "hosts-box"]));
         log.begin(Duration::ZERO);
-        log.line("box", "a line");
-        log.event("built box", Duration::from_millis(1234));
+        log.line("box", "a \u{1b}[2Jline");
+        log.event("built box\u{202e}", Duration::from_millis(1234));
         let names = all_names(&out_dir);
         let [name] = &names[..] else {
             panic!("{names:?}")
@@ -221,7 +223,10 @@ mod tests {
         let text = fs::read_to_string(out_dir.join(FOLDER).join(name)).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].ends_with(": appliance/iso, hosts/box"), "{text}");
-        assert_eq!(lines[1..], ["box> a line", "[     1.2 s] built box"]);
+        assert_eq!(
+            lines[1..],
+            ["box> a \\u{1b}[2Jline", "[     1.2 s] built box\\u{202e}"]
+        );
     }
 
     #[test]

@@ -2,11 +2,16 @@
 
 pub mod byte_size;
 pub mod duration;
+mod gate;
 pub mod nearest;
 pub mod text_file;
 pub mod utc;
 
-use std::{borrow::Cow, time::Duration};
+pub use self::gate::{
+    bounded, harmless, harmless_json, harmless_lines, is_obeyed, path_line, path_text, visible,
+};
+
+use std::time::Duration;
 
 /// A size: `22.7 MB`.
 pub fn size(bytes: u64) -> String {
@@ -61,13 +66,20 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// How many characters of a cell are shown: more than any path has.
+const LONGEST_CELL: usize = 4200;
+
+/// How wide a column is at most; a cell that is wider moves what stands behind it.
+const WIDEST_COLUMN: usize = 400;
+
 /// Rows as columns, as wide as their widest cell.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    // A cell takes the room of what is shown of it.
+    let shown = |row: &[String; N]| row.each_ref().map(|cell| harmless(cell, LONGEST_CELL));
+    let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
     let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0).min(WIDEST_COLUMN)
     };
     let widths: Vec<usize> = (0..N).map(width).collect();
     rows.iter()
@@ -82,112 +94,9 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         .collect()
 }
 
-/// What marks the direction of writing, and would turn what stands behind it.
-const DIRECTIONS: [std::ops::RangeInclusive<char>; 4] = [
-    '\u{61c}'..='\u{61c}',
-    '\u{200e}'..='\u{200f}',
-    '\u{202a}'..='\u{202e}',
-    '\u{2066}'..='\u{2069}',
-];
-
-/// Whether a character would be obeyed by a terminal rather than shown.
-#[must_use]
-pub fn is_obeyed(character: char) -> bool {
-    let turns = DIRECTIONS.iter().any(|marks| marks.contains(&character));
-    character.is_control() || turns
-}
-
-/// What is not seen, or looks like a blank and is none.
-const INVISIBLE: [std::ops::RangeInclusive<char>; 8] = [
-    '\u{a0}'..='\u{a0}',
-    '\u{ad}'..='\u{ad}',
-    '\u{34f}'..='\u{34f}',
-    '\u{180e}'..='\u{180e}',
-    '\u{2000}'..='\u{200d}',
-    '\u{2028}'..='\u{202f}',
-    '\u{205f}'..='\u{2064}',
-    '\u{3000}'..='\u{3000}',
-];
-
-/// `text`, which differs from another one, with all that is not seen written out: blanks at its
-/// end, tabs, carriage returns, blanks that are not the usual one, and what has no width.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let is_invisible = |one: char| {
-        matches!(one, '\t' | '\r' | '\u{feff}')
-            || INVISIBLE.iter().any(|range| range.contains(&one))
-    };
-    let seen = text.trim_end_matches(' ');
-    let mut visible = String::with_capacity(text.len());
-    for character in seen.chars() {
-        match is_invisible(character) {
-            true => visible.extend(character.escape_default()),
-            false => visible.push(character),
-        }
-    }
-    visible.extend(std::iter::repeat_n("\\u{20}", text.len() - seen.len()));
-    visible
-}
-
-/// The gate for text from outside: names of files, values of a flake, what Nix and builders
-/// print. A line of it, in which what a terminal would obey is escaped and a tab is two blanks,
-/// of at most `most` characters.
-#[must_use]
-pub fn harmless(text: &str, most: usize) -> String {
-    let mut line = String::with_capacity(text.len().min(most));
-    for (position, character) in text.chars().enumerate() {
-        if position == most {
-            line.push('…');
-            break;
-        }
-        match character {
-            '\t' => line.push_str("  "),
-            obeyed if is_obeyed(obeyed) => line.extend(obeyed.escape_default()),
-            other => line.push(other),
-        }
-    }
-    line
-}
-
-/// The gate for text of several lines, however long: line feeds and tabs stay as they are.
-#[must_use]
-pub fn harmless_lines(text: &str) -> Cow<'_, str> {
-    let is_escaped = |one: char| is_obeyed(one) && !matches!(one, '\n' | '\t');
-    // Nearly every text has nothing to escape; beyond ASCII that begins with one of three bytes.
-    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
-    if text.bytes().all(is_plain) || !text.contains(is_escaped) {
-        return Cow::Borrowed(text);
-    }
-    let mut lines = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match is_escaped(character) {
-            true => lines.extend(character.escape_default()),
-            false => lines.push(character),
-        }
-    }
-    Cow::Owned(lines)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_differs_is_seen() {
-        for (text, seen) in [
-            ("hello", "hello"),
-            ("hello\r", "hello\\r"),
-            ("hello  ", "hello\\u{20}\\u{20}"),
-            (" a\tb", " a\\tb"),
-            ("a\u{a0}b", "a\\u{a0}b"),
-            ("hel\u{ad}lo", "hel\\u{ad}lo"),
-            ("hel\u{200b}lo", "hel\\u{200b}lo"),
-            ("\u{feff}x", "\\u{feff}x"),
-            ("grün ✓", "grün ✓"),
-        ] {
-            assert_eq!(visible(text), seen);
-        }
-    }
 
     #[test]
     fn ages_have_one_unit() {
@@ -233,26 +142,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_from_outside_is_shown_and_not_obeyed() {
-        assert_eq!(harmless("a\tb", 9), "a  b");
-        assert_eq!(harmless("\u{1b}[2J", 9), "\\u{1b}[2J");
-        assert_eq!(harmless("a\u{202e}b\nc", 9), "a\\u{202e}b\\nc");
-        assert_eq!(harmless("abcd", 3), "abc…");
-        assert_eq!(harmless("日本", 2), "日本");
-        assert_eq!(harmless_lines("a\tb\n日本 …"), "a\tb\n日本 …");
-        assert_eq!(
-            harmless_lines("a\n\u{61c}b\r\u{9b}"),
-            "a\n\\u{61c}b\\r\\u{9b}"
-        );
-    }
-
-    #[test]
     fn columns_line_up() {
         let rows = [
             ["a".to_owned(), "bb".to_owned()],
             ["ccc".to_owned(), String::new()],
         ];
         assert_eq!(columns(&rows), ["a    bb", "ccc"]);
+        let rows = [
+            ["\u{1b}".to_owned(), "b".to_owned()],
+            ["x".repeat(1 << 20), "b\n".to_owned()],
+        ];
+        let lines = columns(&rows);
+        assert_eq!(lines[0].trim_end_matches('b').trim_end(), "\\u{1b}");
+        assert!(lines[0].len() == WIDEST_COLUMN + 3 && lines[1].len() < 5000);
+        assert!(lines[1].ends_with("…  b\\n"));
         assert_eq!(count(1, "file"), "1 file");
     }
 }

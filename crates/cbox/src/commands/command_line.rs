@@ -1,7 +1,7 @@
 //! The one command line of the program: its commands, and the kinds of image in the
 //! `cbox.toml` of the flake that is here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
@@ -10,7 +10,11 @@ use cbox_driver::{
     flake::{config::TargetConfig, project::Project},
     subject::words::which_format,
     target_name::TargetName,
-    text::nearest::{nearest, suggestion},
+    text::{
+        harmless, harmless_lines,
+        nearest::{nearest, suggestion},
+        path_text,
+    },
 };
 use clap::{
     CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
@@ -225,6 +229,33 @@ impl From<clap::Error> for Refusal {
 /// # Errors
 /// When they are no command, and when they ask for help.
 pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Result<Cli, Refusal> {
+    let refused = match parse_words(project, words) {
+        Err(Refusal::Clap(error)) => error,
+        parsed => return parsed,
+    };
+    // Clap puts the words into its text as they are, beside its own colours: it is to say the
+    // same of words that can be shown.
+    let shown: Vec<OsString> = words.iter().map(|word| shown(word)).collect();
+    if shown == words {
+        return Err(refused.into());
+    }
+    Err(match parse_words(project, &shown) {
+        Err(Refusal::Clap(error)) if error.kind() == refused.kind() => error.into(),
+        _ => {
+            let text = harmless_lines(&refused.to_string()).into_owned();
+            let text = text.trim_start_matches("error: ").to_owned();
+            clap::Error::raw(refused.kind(), text).into()
+        }
+    })
+}
+
+/// A word as it can be shown.
+fn shown(word: &OsStr) -> OsString {
+    const LONGEST: usize = 4096;
+    harmless(&path_text(word.as_ref()), LONGEST).into()
+}
+
+fn parse_words(project: Result<&Project, &Error>, words: &[OsString]) -> Result<Cli, Refusal> {
     let matches = match command(project.ok()).try_get_matches_from(words) {
         Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
             return Err(unknown_word(project, words, error));

@@ -22,6 +22,6 @@ pub(crate) struct CompletionsArgs {
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &CompletionsArgs) -> Result<(), Error> {
     let script = complete::script(args.shell);
-    context.view.result(script.trim_end());
+    context.view.document(script.trim_end());
     Ok(())
 }

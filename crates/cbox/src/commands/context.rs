@@ -3,6 +3,7 @@
 use camino::Utf8Path;
 use cbox_driver::{
     Environment, Error,
+    ci::CiSystem,
     flake::{project::Project, session::Session},
     report::{SCHEMA, document},
     text::columns,
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::command_line,
     options::GlobalOptions,
-    view::{View, terminal::Terminal},
+    view::{Printable, View, terminal::Terminal},
 };
 
 /// The process, the options that hold for every command, and what answers the user.
@@ -84,9 +85,19 @@ impl<'a> Context<'a> {
     }
 
     /// Prints the result if it is wanted for people: lines.
-    pub(crate) fn lines(&self, lines: impl IntoIterator<Item = impl AsRef<str>>) {
-        let lines = lines.into_iter();
-        lines.for_each(|line| self.view.plain(line.as_ref()));
+    pub(crate) fn lines(&self, lines: impl IntoIterator<Item = impl Into<Printable>>) {
+        lines
+            .into_iter()
+            .for_each(|line| self.view.plain(&line.into()));
+    }
+
+    /// Prints the result if it is wanted for people: lines that `system` reads, which obeys none
+    /// of them, and those that it is to obey.
+    pub(crate) fn framed(&self, system: &dyn CiSystem, lines: &[Printable], commands: &[String]) {
+        let lines = lines.iter().map(|line| line.as_str().to_owned());
+        let framed = system.framed(lines.collect());
+        let all = framed.iter().chain(commands);
+        all.for_each(|line| self.view.command(line));
     }
 
     /// Prints the result if it is wanted for people: rows of a table.

@@ -84,29 +84,27 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
         (false, false) => vec![],
     });
     if old_drv != new_drv {
-        context.lines(lines(context, args.show, &explanation));
+        show(context, args.show, &explanation);
     }
     Ok(())
 }
 
-/// What explains a difference, in the form that was asked for.
-fn lines(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) -> Vec<String> {
+/// Shows what explains a difference, in the form that was asked for.
+fn show(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) {
     let (view, detail) = (context.view, show.explain);
     let plain = |paint| plain::explanation(explanation, &[], detail, paint);
     let form = show.form(view.is_json(), context.environment);
     match (form, detail.explain) {
         (_, Explain::None) => {
             let causes = explanation.causes.iter();
-            causes
-                .map(|cause| heading(cause, explanation.same_output))
-                .collect()
+            context.lines(causes.map(|cause| heading(cause, explanation.same_output)));
         }
         (Format::Markdown, _) => {
             let text = markdown::fenced("diff", &markdown::diff(explanation, &[], detail));
-            vec![text.trim_end().to_owned()]
+            context.lines(text.lines());
         }
-        (Format::Ci(system), _) => system.framed(plain(Paint::NONE)),
-        _ => plain(view.results()),
+        (Format::Ci(system), _) => context.framed(system, &plain(Paint::NONE), &[]),
+        _ => context.lines(plain(view.results())),
     }
 }
 

@@ -4,6 +4,7 @@ use cbox_driver::{
     ci,
     error::Error,
     matrix::{self, Runner},
+    text::harmless_json,
 };
 
 use crate::{commands::context::Context, options::complete};
@@ -37,6 +38,7 @@ pub(crate) fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error>
     let jobs = matrix::jobs(session, &args.targets, &args.runners)?;
     let here = context.environment.ci();
     let system = here.map_or(ci::SYSTEMS[0], |job| job.system);
-    context.view.result(&system.matrix(&jobs)?);
+    let document = system.matrix(&jobs)?;
+    context.view.document(&harmless_json(&document));
     Ok(())
 }

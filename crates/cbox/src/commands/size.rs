@@ -119,7 +119,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
     let view = context.view;
     remark(context, &measured);
     match &args.html {
-        Some(_) if to_stdout => view.plain(page::render(&measured)?.trim_end()),
+        Some(_) if to_stdout => view.document(page::render(&measured)?.trim_end()),
         Some(file) => {
             page::write(&session.environment.absolute(file), file, &measured)?;
             view.note(&format!("wrote the page {file}"));
@@ -144,7 +144,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         };
         let title = format!("{} is too large", measured.subject.name);
         let annotation = job.system.annotation(Level::Error, None, &title, &message);
-        annotation.iter().for_each(|line| view.plain(line));
+        annotation.iter().for_each(|line| view.command(line));
     }
     checked
 }

@@ -59,11 +59,11 @@ pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) ->
             context.document("verifyHosts", || report.to_json());
             return Ok(());
         }
-        Format::Markdown => context.lines([markdown::report(report, detail).trim_end()]),
+        Format::Markdown => context.lines(markdown::report(report, detail).lines()),
         Format::Plain => context.lines(plain::report(report, detail, view.results())),
         Format::Ci(system) => {
-            let lines = system.framed(plain::report(report, detail, Paint::NONE));
-            context.lines(lines.iter().chain(&ci::annotations(system, report)));
+            let lines = plain::report(report, detail, Paint::NONE);
+            context.framed(system, &lines, &ci::annotations(system, report));
             let mut jobs = context.environment.ci_jobs.iter();
             if let Some(job) = jobs.find(|job| job.system == system) {
                 job.record(&markdown::report(report, detail), &ci::outputs(report))?;

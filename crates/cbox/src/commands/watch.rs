@@ -15,7 +15,7 @@ use cbox_driver::{
     report::document,
     subject::{target, words},
     target_name::TargetName,
-    text::count,
+    text::{count, path_line},
     watch::{
         file_watcher::FileWatcher,
         round::{self, Memory, Outcome, Verdict},
@@ -28,7 +28,7 @@ use crate::{
     commands::context::Context,
     formats::plain::{self, Repetitions},
     options::{ExplainOptions, LimitOptions, NixOptions, complete},
-    view::View,
+    view::{Printable, View},
 };
 
 /// On each save, show which hosts and images it changes, and why
@@ -232,16 +232,20 @@ impl Verdicts<'_> {
         let gap = " ".repeat("unchanged".len() - word.len());
         let not_read = verdict.not_read.as_deref().map(phrase);
         let about = not_read.map_or(String::new(), |about| format!(" ({about})"));
-        self.view
-            .plain(&format!("{}{gap}  {target}{about}", paint.verdict(word)));
+        let rest = format!("{gap}  {target}{about}");
+        self.view.plain(&paint.verdict(word).and(rest));
         let below = match &verdict.outcome {
             Outcome::New | Outcome::Unchanged | Outcome::Removed => vec![],
             Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail, paint),
-            Outcome::Changed(Err(error)) | Outcome::Failed(error) => error.lines_below_host(),
+            Outcome::Changed(Err(error)) | Outcome::Failed(error) => {
+                let lines = error.lines_below_host().into_iter();
+                lines.map(Printable::from).collect()
+            }
         };
         // Images of one host change for one reason.
         for line in self.repetitions.lines(target, below) {
-            self.view.plain(format!("  {line}").trim_end());
+            let line = Printable::from("  ").and(line);
+            self.view.plain(&line.trim_end());
         }
     }
 
@@ -264,7 +268,7 @@ fn heading(saved: &BTreeSet<PathBuf>, sources: &Version<'_>, before: &BTreeSet<P
         .filter_map(|path| path.strip_prefix(&sources.base.top).ok());
     let mut names: Vec<String> = inside
         .filter(|path| sources.base.contains(path) || before.contains(*path))
-        .map(|path| path.display().to_string())
+        .map(path_line)
         .collect();
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);

@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
     size::{measured::Measured, packages},
-    text::{count, size, text_file},
+    text::{count, harmless_json, harmless_lines, size, text_file},
 };
 use data_encoding::BASE64;
 use serde_json::json;
@@ -156,7 +156,7 @@ fn data(measured: &Measured) -> serde_json::Result<String> {
     });
     let packages: Vec<_> = packages.collect();
     let text = serde_json::to_string(&json!({ "members": members, "packages": packages }))?;
-    Ok(in_script(&text))
+    Ok(in_script(&harmless_json(&text)))
 }
 
 /// JSON as it can stand in a `script` element: no tag and no comment begins or ends in it.
@@ -172,7 +172,7 @@ fn hash(text: &str) -> String {
 /// `text` as it stands in an element or a quoted attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in harmless_lines(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -213,6 +213,7 @@ mod tests {
             "\\u003c/script\\u003e\\u003c!--"
         );
         assert_eq!(escaped("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
+        assert_eq!(escaped("\u{1b}<\u{202e}"), "\\u{1b}&lt;\\u{202e}");
     }
 
     #[test]

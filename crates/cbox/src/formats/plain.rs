@@ -8,10 +8,13 @@ use cbox_driver::{
 use drv_causes::{Cause, Explanation, Sign};
 
 use super::explanation::{OutputLine, cause_lines, cut, lines};
-use crate::{options::ExplainOptions, view::Paint};
+use crate::{
+    options::ExplainOptions,
+    view::{Paint, Printable},
+};
 
 /// The lines of a report.
-pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> Vec<String> {
+pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> Vec<Printable> {
     let rows: Vec<[String; 3]> = report
         .hosts
         .iter()
@@ -27,32 +30,30 @@ pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> V
     let mut errors = Repetitions::default();
     for (host, row) in report.hosts.iter().zip(cbox_driver::text::columns(&rows)) {
         let word = host.status.word();
-        lines.push(row.replacen(word, &paint.verdict(word), 1));
-        let mut below = Vec::new();
+        lines.push(paint.verdict(word).and(&row[word.len()..]));
+        let mut below: Vec<Printable> = Vec::new();
         if let Some(error) = &host.error {
-            below.extend(errors.lines(&host.host, error.lines_below_host()));
+            let lines = error.lines_below_host().into_iter();
+            below.extend(errors.lines(&host.host, lines.map(Printable::from).collect()));
         }
         if let Some(found) = &host.explanation {
             below.extend(explanation(found, &host.places, detail, paint));
         }
-        lines.extend(
-            below
-                .into_iter()
-                .map(|line| format!("  {line}").trim_end().to_owned()),
-        );
+        let below = below.into_iter();
+        lines.extend(below.map(|line| Printable::from("  ").and(line).trim_end()));
     }
     lines
 }
 
 /// Shows what is said of several once.
 #[derive(Debug, Default)]
-pub(crate) struct Repetitions(Vec<(String, Vec<String>)>);
+pub(crate) struct Repetitions(Vec<(String, Vec<Printable>)>);
 
 impl Repetitions {
     /// `lines`, which are said of `name`, or whom they were said of before.
-    pub(crate) fn lines(&mut self, name: &str, lines: Vec<String>) -> Vec<String> {
+    pub(crate) fn lines(&mut self, name: &str, lines: Vec<Printable>) -> Vec<Printable> {
         match self.0.iter().find(|(_, known)| *known == lines) {
-            Some((other, _)) if !lines.is_empty() => vec![format!("as {other}")],
+            Some((other, _)) if !lines.is_empty() => vec![format!("as {other}").into()],
             _ => {
                 self.0.push((name.to_owned(), lines.clone()));
                 lines
@@ -90,19 +91,18 @@ pub(crate) fn explanation(
     places: &[Option<Place>],
     detail: ExplainOptions,
     paint: Paint,
-) -> Vec<String> {
+) -> Vec<Printable> {
     text(lines(explanation, places, detail), paint)
 }
 
 /// The lines of one cause, at most so many.
 pub(crate) fn cause(cause: &Cause, same_output: bool, most: usize) -> Vec<String> {
-    text(
-        cut(cause_lines(cause, None, same_output, false), most),
-        Paint::NONE,
-    )
+    let lines = cut(cause_lines(cause, None, same_output, false), most);
+    let lines = text(lines, Paint::NONE);
+    lines.iter().map(|line| line.as_str().to_owned()).collect()
 }
 
-fn text(lines: Vec<OutputLine>, paint: Paint) -> Vec<String> {
+fn text(lines: Vec<OutputLine>, paint: Paint) -> Vec<Printable> {
     let lines = lines.into_iter().map(|line| {
         let (sign, code) = match line.sign {
             Sign::Gap => (" ", None),
@@ -111,14 +111,14 @@ fn text(lines: Vec<OutputLine>, paint: Paint) -> Vec<String> {
             sign => (sign.as_str(), None),
         };
         let text = match line.depth {
-            0 => return line.text,
+            0 => return line.text.into(),
             _ => format!("{sign}{}", line.text),
         };
         let text = match code {
             Some(code) => paint.paint(&text, code),
-            None => text,
+            None => text.into(),
         };
-        format!("{}{text}", "  ".repeat(line.depth))
+        Printable::from("  ".repeat(line.depth)).and(text)
     });
     lines.collect()
 }

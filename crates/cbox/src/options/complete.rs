@@ -17,6 +17,7 @@ use cbox_driver::{
     Environment,
     flake::{config::TargetConfig, project::Project},
     target_name::TargetName,
+    text::is_obeyed,
 };
 use clap::Command;
 use clap_complete::{
@@ -233,6 +234,8 @@ pub(crate) fn image_and_file() -> ArgValueCompleter {
         if line.is_some_and(Line::has_image) {
             found.extend(PathCompleter::any().complete(current));
         }
+        // A name that cannot be shown is no help to whoever types.
+        found.retain(|word| !word.get_value().to_string_lossy().contains(is_obeyed));
         found
     })
 }

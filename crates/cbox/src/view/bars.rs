@@ -112,8 +112,8 @@ fn style((look, has_bar): (Look, bool), paint: Paint) -> ProgressStyle {
     };
     let template = match look {
         Look::Head => format!("{{spin}} {name}{{msg}}"),
-        Look::Below => paint.paint(&format!("  {name}{{msg}}"), "2"),
-        Look::Log => paint.paint(&format!("  │ {name}{{msg}}"), "2"),
+        Look::Below => paint.template(&format!("  {name}{{msg}}"), "2"),
+        Look::Log => paint.template(&format!("  │ {name}{{msg}}"), "2"),
     };
     let style = ProgressStyle::with_template(&template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());

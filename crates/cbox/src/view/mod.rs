@@ -6,6 +6,7 @@
 
 mod bars;
 pub(crate) mod hint;
+mod printable;
 pub(crate) mod prompt;
 #[cfg(test)]
 mod recorded;
@@ -25,20 +26,24 @@ use std::{
 };
 
 use cbox_driver::{
-    ci::CiSystem,
+    ci::{CiSystem, defused},
     error::{Error, Kind},
     progress::{
         Event, Reporter,
         builds::{Build, Summary},
     },
     report::document,
-    text::harmless_lines,
+    text::harmless_json,
 };
 
+pub(crate) use self::stderr::Traces;
 use self::stderr::{Shared, Stderr};
 use crate::view::terminal::Terminal;
 
-pub(crate) use self::text::Paint;
+pub(crate) use self::{
+    printable::{Printable, ToPrintable},
+    text::Paint,
+};
 
 /// How wide text is at most, as clap has it for help.
 const WIDEST: usize = 100;
@@ -119,7 +124,7 @@ impl View {
             let line = words::summary(&summary, stderr.now());
             stderr.keep(&line);
             if self.loudness > Loudness::Quiet {
-                stderr.say(&line);
+                stderr.say(line);
             }
         });
     }
@@ -140,20 +145,38 @@ impl View {
 
     /// Says something that the user should know even when all goes well.
     pub(crate) fn warn(&self, text: &str) {
-        let line = self.message(&self.paint.warning(), text);
+        let line = self.message(self.paint.warning(), text);
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("warning: {text}"));
-            stderr.say(&line);
+            stderr.say(line);
         });
     }
 
-    /// Prints a line of the result. A reader that went away (`cbox list | head -1`) is no
+    /// Prints a document that is a result: JSON, a page, a script. Whoever made it has escaped
+    /// what it holds from outside, as its own rules are.
+    pub(crate) fn document(&self, text: &str) {
+        self.write(text);
+    }
+
+    /// Prints a line that a CI system obeys, of cbox's own, if the result is wanted for people.
+    pub(crate) fn command(&self, line: &str) {
+        if !self.json {
+            self.write(Printable::from(line).as_str());
+        }
+    }
+
+    /// Writes a line of the result. A reader that went away (`cbox list | head -1`) is no
     /// error; what else goes wrong comes out of [`View::written`].
-    pub(crate) fn result(&self, line: &str) {
+    fn write(&self, line: &str) {
+        self.write_bytes(&[line.as_bytes(), b"\n"].concat());
+    }
+
+    /// Writes bytes of the result as they are.
+    pub(crate) fn write_bytes(&self, bytes: &[u8]) {
         let write = |stderr: &mut Stderr| {
             stderr.make_room();
-            match writeln!(io::stdout().lock(), "{line}") {
+            match io::stdout().lock().write_all(bytes) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Some(error),
                 _ => None,
             }
@@ -201,9 +224,9 @@ impl View {
     }
 
     /// Prints a line of the result, if it is wanted for people.
-    pub(crate) fn plain(&self, line: &str) {
+    pub(crate) fn plain(&self, line: &(impl ToPrintable + ?Sized)) {
         if !self.json {
-            self.result(line);
+            self.write(&defused(line.to_printable().as_str()));
         }
     }
 
@@ -211,7 +234,7 @@ impl View {
     pub(crate) fn json(&self, value: &serde_json::Value) {
         if self.json {
             self.told.store(true, Ordering::Relaxed);
-            self.result(&format!("{value:#}"));
+            self.document(&harmless_json(&format!("{value:#}")));
         }
     }
 
@@ -219,7 +242,7 @@ impl View {
     pub(crate) fn json_line(&self, value: &serde_json::Value) {
         if self.json {
             self.told.store(true, Ordering::Relaxed);
-            self.result(&value.to_string());
+            self.document(&harmless_json(&value.to_string()));
         }
     }
 
@@ -238,16 +261,17 @@ impl View {
     pub(crate) fn error(&self, error: &Error) {
         // What the user has asked for is no error.
         let word = match error.kind {
-            Kind::Interrupted(_) => String::new(),
-            _ => self.paint.paint("error:", "31;1") + " ",
+            Kind::Interrupted(_) => Printable::default(),
+            _ => self.paint.paint("error:", "31;1").and(" "),
         };
-        let hint = self.paint.paint("hint:", "36;1") + " ";
-        let hint = error.hint.iter().map(|text| self.message(&hint, text));
-        let lines = std::iter::once(self.message(&word, &error.message)).chain(hint);
+        let word_of_hint = self.paint.paint("hint:", "36;1").and(" ");
+        let hint = error.hint.iter();
+        let hint = hint.map(|text| self.message(word_of_hint.clone(), text));
+        let lines = std::iter::once(self.message(word, &error.message)).chain(hint);
         self.shared.with(|stderr| {
             stderr.end_group();
             stderr.keep(&format!("error: {}", error.message));
-            lines.for_each(|line| stderr.say(&line));
+            lines.for_each(|line| stderr.say(line));
         });
         self.annotate(error);
     }
@@ -266,41 +290,43 @@ impl View {
 
     /// Shows what clap says of the command line.
     pub(crate) fn usage_error(&self, error: &clap::Error) {
-        let text = match self.paint.wanted {
-            true => error.render().ansi().to_string(),
-            false => error.render().to_string(),
-        };
-        let text = self.wrapped(text.trim_end(), 0);
-        self.shared.with(|stderr| stderr.say(&text));
+        let text = self.wrapped(self.paint.clap(error).trim_end(), 0);
+        self.shared.with(|stderr| stderr.say(text));
+    }
+
+    /// Prints the help or the version that clap has made.
+    pub(crate) fn help(&self, error: &clap::Error) {
+        self.write_bytes(self.results.clap(error).as_str().as_bytes());
     }
 
     fn say(&self, text: &str) {
-        let text = self.message("", text);
-        self.shared.with(|stderr| stderr.say(&text));
+        let text = self.message(Printable::default(), text);
+        self.shared.with(|stderr| stderr.say(text));
     }
 
     /// `text` behind the `word` that says what it is, as the terminal shows it.
-    fn message(&self, word: &str, text: &str) -> String {
-        let text = self.repeated.in_commands_of(text);
-        let text = self.wrapped(&harmless_lines(&text), text::columns(word));
-        format!("{word}{text}")
+    fn message(&self, word: Printable, text: &str) -> Printable {
+        let text = Printable::from(&*self.repeated.in_commands_of(text));
+        let columns = text::columns(word.as_str());
+        word.and(self.wrapped(text, columns))
     }
 
-    fn wrapped(&self, text: &str, taken: usize) -> String {
+    fn wrapped(&self, text: Printable, taken: usize) -> Printable {
         match self.wraps {
-            true => text::wrap(text, text_width(), taken, 2),
-            false => text.to_owned(),
+            true => text.laid_out(|text| text::wrap(text, text_width(), taken, 2)),
+            false => text,
         }
     }
 
     /// Prints a part of the result, if it is wanted for people: `text` beside `head`.
     pub(crate) fn beside(&self, head: &str, text: &str) {
-        let columns = text::columns(head);
+        let (head, text) = (Printable::from(head), Printable::from(text));
+        let columns = text::columns(head.as_str());
         let text = match self.wraps_results {
-            true => text::wrap(text, text_width(), columns, columns),
-            false => text.to_owned(),
+            true => text.laid_out(|text| text::wrap(text, text_width(), columns, columns)),
+            false => text,
         };
-        self.plain(&format!("{head}{text}"));
+        self.plain(&head.and(text));
     }
 }
 

@@ -190,7 +190,7 @@ mod tests {
             ] {
                 let before = rows(&terminal);
                 let look = |line: &&str| match line.starts_with(' ') {
-                    true => paint.paint(line, "2"),
+                    true => paint.template(line, "2"),
                     false => (*line).to_owned(),
                 };
                 let lines: Vec<String> = frame.iter().map(look).collect();

@@ -9,12 +9,12 @@ use std::{
 };
 
 use cbox_driver::{
+    ci::defused,
     progress::{Event, News, UnderWay, builds::short, run_log::RunLog},
-    text::harmless_lines,
 };
 use cbox_nix::events::Event as NixEvent;
 
-use super::{Loudness, rows, screen::Screen, text::Paint, words};
+use super::{Loudness, printable::Printable, rows, screen::Screen, text::Paint, words};
 use crate::view::terminal::{Display, Terminal};
 
 /// How often the live view is drawn, and what waits is written.
@@ -174,29 +174,23 @@ impl Stderr {
     }
 
     /// Writes lines that stay.
-    pub(super) fn say(&mut self, text: &str) {
-        self.wait_to_write(&[text]);
+    pub(super) fn say(&mut self, text: impl Into<Printable>) {
+        self.wait_to_write(text);
         self.refresh();
     }
 
     /// Writes lines that stay, the last one without an end.
     pub(super) fn ask(&mut self, question: &str) {
         self.make_room();
-        write(question.as_bytes());
+        write(defused(Printable::from(question).as_str()).as_bytes());
     }
 
-    /// Writes lines that stay, which `parts` are together, at the latest with the next tick.
-    fn wait_to_write(&mut self, parts: &[&str]) {
+    /// Writes lines that stay, at the latest with the next tick.
+    fn wait_to_write(&mut self, text: impl Into<Printable>) {
         self.last_word = self.now();
-        match self.display {
-            Display::Groups(ci) => {
-                let text = parts.concat();
-                self.waiting.extend_from_slice(ci.defused(&text).as_bytes());
-            }
-            _ => parts
-                .iter()
-                .for_each(|part| self.waiting.extend_from_slice(part.as_bytes())),
-        }
+        let text = text.into();
+        self.waiting
+            .extend_from_slice(defused(text.as_str()).as_bytes());
         self.waiting.push(b'\n');
         if self.waiting.len() > WAITING {
             self.flush();
@@ -249,9 +243,10 @@ impl Stderr {
         }
     }
 
-    /// Writes a line that a CI system obeys.
+    /// Writes a line that a CI system obeys, of cbox's own.
     pub(super) fn command(&mut self, command: &str) {
-        self.waiting.extend_from_slice(command.as_bytes());
+        let command = Printable::from(command);
+        self.waiting.extend_from_slice(command.as_str().as_bytes());
         self.waiting.push(b'\n');
         self.refresh();
     }
@@ -281,7 +276,7 @@ impl Stderr {
             }) => {
                 self.keep(text);
                 if self.loudness >= Loudness::Verbose {
-                    self.say(&harmless_lines(text));
+                    self.say(&**text);
                 }
             }
             _ => {}
@@ -305,8 +300,7 @@ impl Stderr {
             log.line(name, line);
         }
         if self.loudness >= Loudness::Verbose {
-            let name = name.to_owned();
-            self.wait_to_write(&[&name, "> ", &harmless_lines(line)]);
+            self.wait_to_write(format!("{name}> {line}"));
         }
     }
 
@@ -332,12 +326,12 @@ impl Stderr {
         // hours. So does what is said of how to look at a build, which is too long for a row.
         let (stays, word) = match news {
             News::Silent(_, silence) if silence.kvm.is_some() => (true, self.paint.warning()),
-            News::Silent(..) | News::Copied { .. } => (true, String::new()),
-            News::Built { failed, .. } => (*failed, String::new()),
-            _ => (false, String::new()),
+            News::Silent(..) | News::Copied { .. } => (true, Printable::default()),
+            News::Built { failed, .. } => (*failed, Printable::default()),
+            _ => (false, Printable::default()),
         };
         if self.tells_events() || (stays && self.loudness > Loudness::Quiet) {
-            self.say(&format!("{word}{}", harmless_lines(&line)));
+            self.say(word.and(line));
         }
     }
 
@@ -350,8 +344,23 @@ impl Stderr {
             && self.heartbeat.is_some_and(|longest| silence >= longest)
             && let Some(line) = rows::heartbeat(&self.under_way, now)
         {
-            self.say(&line);
+            self.say(line);
         }
+    }
+}
+
+/// Standard error for what is traced, an event at a time.
+pub(crate) struct Traces;
+
+impl io::Write for Traces {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = Printable::from(&*String::from_utf8_lossy(event));
+        io::stderr().write_all(defused(text.as_str()).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 

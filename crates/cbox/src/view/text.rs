@@ -3,6 +3,8 @@
 use cbox_driver::text::harmless;
 use unicode_width::UnicodeWidthChar as _;
 
+use super::printable::Printable;
+
 /// How many characters of a text are looked at for a row: no window is as wide.
 const LONGEST: usize = 500;
 
@@ -103,8 +105,8 @@ impl Paint {
     /// For what is read by programs.
     pub(crate) const NONE: Self = Self { wanted: false };
 
-    /// `text` in the look of `code`.
-    pub(crate) fn paint(self, text: &str, code: &str) -> String {
+    /// A text of cbox's own in the look of `code`.
+    pub(super) fn template(self, text: &str, code: &str) -> String {
         match self.wanted {
             true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             false => text.to_owned(),
@@ -112,17 +114,17 @@ impl Paint {
     }
 
     /// What a warning begins with.
-    pub(super) fn warning(self) -> String {
-        self.paint("warning:", "33;1") + " "
+    pub(super) fn warning(self) -> Printable {
+        self.paint("warning:", "33;1").and(" ")
     }
 
     /// A word for what became of something, in its colour.
-    pub(crate) fn verdict(self, word: &str) -> String {
+    pub(crate) fn verdict(self, word: &str) -> Printable {
         match word {
             "changed" | "failed" | "removed" => self.paint(word, "31;1"),
             "added" | "equivalent" => self.paint(word, "33;1"),
             "unchanged" => self.paint(word, "32"),
-            _ => word.to_owned(),
+            _ => Printable::from(word),
         }
     }
 }

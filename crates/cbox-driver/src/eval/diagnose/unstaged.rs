@@ -1,7 +1,7 @@
 //! Why a file that Nix did not find is not in the staged source: it looks at the tree that
 //! was staged, at the rules, and asks git.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use camino::Utf8Path;
 use cbox_nix::nix_error::Unstaged;
@@ -10,7 +10,7 @@ use cbox_source::{never_source::version_control, rules::LeftOut, tree::Tree};
 use crate::{
     baseline,
     flake::{checkout::Checkout, config, session::Session, submodules},
-    text::nearest::nearest,
+    text::{nearest::nearest, path_line},
 };
 
 /// Why `file`, which is relative to the top of `tree`, is not in it, as far as can be told.
@@ -21,41 +21,71 @@ pub async fn why(
     tree: &Tree,
     file: &mut String,
 ) -> Option<Unstaged> {
-    let path = PathBuf::from(normal(file));
+    let path = normal(Path::new(&*file));
+    let (name, why) = why_path(session, origin, tree, &path).await;
+    *file = name;
+    why
+}
+
+/// The same for a path that is [`normal`] and need be no UTF-8: what the user calls it, and why.
+pub async fn why_path(
+    session: &Session<'_>,
+    origin: &Checkout,
+    tree: &Tree,
+    path: &Path,
+) -> (String, Option<Unstaged>) {
+    let mut file = display_path(session, origin, path);
+    let why = reason(session, origin, tree, path, &mut file).await;
+    (file, why)
+}
+
+/// What the user calls the file at `path`.
+fn display_path(session: &Session<'_>, origin: &Checkout, path: &Path) -> String {
+    match Utf8Path::from_path(path) {
+        Some(path) => {
+            let whole = origin.project.top.join(path);
+            origin.display_path(session.environment, &whole)
+        }
+        None => path_line(path),
+    }
+}
+
+async fn reason(
+    session: &Session<'_>,
+    origin: &Checkout,
+    tree: &Tree,
+    path: &Path,
+    file: &mut String,
+) -> Option<Unstaged> {
     let top = tree.top.as_path();
-    let display_path = |path: &Path| {
-        let path = Utf8Path::from_path(path)?;
-        let whole = origin.project.top.join(path);
-        Some(origin.display_path(session.environment, &whole))
-    };
-    *file = display_path(&path)?;
-    if tree.contains(&path) {
+    let display_path = |path: &Path| display_path(session, origin, path);
+    if tree.contains(path) {
         // A symlink that leads to what is not there.
         return None;
     }
-    if top.join(&path).symlink_metadata().is_err() {
+    if top.join(path).symlink_metadata().is_err() {
         if let Some(repository) = session.project.repository.as_ref()
             && !origin.is_commit()
-            && repository.tracks(&path, session.interrupt).await.ok()?
+            && repository.tracks(path, session.interrupt).await.ok()?
         {
             return Some(Unstaged::Deleted);
         }
-        let commit = origin.is_commit() && session.project.top.as_std_path().join(&path).exists();
+        let commit = origin.is_commit() && session.project.top.as_std_path().join(path).exists();
         return Some(match commit {
             true => {
-                *file = path.to_str()?.to_owned();
+                *file = path_line(path);
                 let commit = origin.label().to_owned();
                 Unstaged::NotInCommit { commit }
             }
             false => Unstaged::Nowhere {
-                near: near(tree, &path)
+                near: near(tree, path)
                     .iter()
-                    .filter_map(|path| display_path(path))
+                    .map(|path| display_path(path))
                     .collect(),
             },
         });
     }
-    if let Some(folder) = version_control(&path) {
+    if let Some(folder) = version_control(path) {
         return Some(match folder {
             ".git" => Unstaged::OfGit,
             folder => Unstaged::VersionControl { folder },
@@ -67,14 +97,11 @@ pub async fn why(
             .filter(|path| *path != Path::new(""))
     };
     if let Some(link) = above().find(|path| top.join(path).is_symlink()) {
-        let link = display_path(link)?;
+        let link = display_path(link);
         return Some(Unstaged::BehindSymlink { link });
     }
     let has_repository = |path: &&Path| top.join(path).join(".git").symlink_metadata().is_ok();
-    if let Some(folder) = std::iter::once(path.as_path())
-        .chain(above())
-        .find(has_repository)
-    {
+    if let Some(folder) = std::iter::once(path).chain(above()).find(has_repository) {
         let flake = std::fs::read_to_string(origin.project.folder.join("flake.nix"));
         let names = std::fs::read_to_string(origin.project.top.join(".gitmodules"));
         let names = names.unwrap_or_default();
@@ -82,16 +109,16 @@ pub async fn why(
             && submodules::folders(&names)
                 .iter()
                 .any(|name| folder == Path::new(name));
-        let folder = display_path(folder)?;
+        let folder = display_path(folder);
         return Some(match is_staged {
             true => Unstaged::UntrackedInSubmodule { submodule: folder },
             false => Unstaged::OtherRepository { folder },
         });
     }
     // Of a folder nothing is staged; one file in it stands for all.
-    let Some(path) = first_file(top, &path) else {
+    let Some(path) = first_file(top, path) else {
         let ignored = match &origin.project.repository {
-            Some(repository) => repository.ignored_by(&path, session.interrupt).await,
+            Some(repository) => repository.ignored_by(path, session.interrupt).await,
             None => Ok(None),
         };
         return Some(match ignored.ok()? {
@@ -134,16 +161,16 @@ pub async fn why(
 }
 
 /// `file` without `.` and `..`, which Nix resolves itself; a slip may leave some.
-pub fn normal(file: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in file.split('/') {
+pub fn normal(file: &Path) -> PathBuf {
+    let mut path = PathBuf::new();
+    for part in file.components() {
         match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
+            Component::Normal(part) => path.push(part),
+            Component::ParentDir => drop(path.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
     }
-    parts.join("/")
+    path
 }
 
 /// The first file in the folder at `path`, or `path` itself if it is none.

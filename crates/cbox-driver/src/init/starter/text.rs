@@ -6,7 +6,7 @@ use cbox_nix::overrides::OptionPath;
 use serde_json::Value;
 
 use super::{Host, Image, Starter, Uses};
-use crate::text::harmless;
+use crate::text::{harmless, is_obeyed};
 
 const HEAD: &str = "\
 # The hosts and images of this flake that cbox builds and watches over. Nix never reads this
@@ -172,7 +172,16 @@ fn systems(uses: &Uses) -> (&'static str, String, &'static str) {
 
 /// `text` as a TOML string: a basic one is written like a string of JSON.
 fn quoted(text: &str) -> String {
-    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    let json = Value::from(text).to_string();
+    let mut quoted = String::with_capacity(json.len());
+    for character in json.chars() {
+        match (is_obeyed(character), u32::from(character)) {
+            (false, _) => quoted.push(character),
+            (true, number @ ..=0xffff) => quoted.push_str(&format!("\\u{number:04x}")),
+            (true, number) => quoted.push_str(&format!("\\U{number:08x}")),
+        }
+    }
+    quoted
 }
 
 /// `sentence` as comments, broken into lines at spaces.
@@ -187,4 +196,24 @@ fn comment(sentence: &str) -> String {
         line.push_str(&format!(" {word}"));
     }
     format!("{text}{line}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_text_is_toml_and_nothing_in_it_is_obeyed() {
+        for text in [
+            "a\u{1b}\u{7f}\u{9b}",
+            "\u{202e}b\"\\",
+            "\u{e0041}",
+            "grün \u{1f980}\n",
+        ] {
+            let quoted = quoted(text);
+            assert!(!quoted.contains(is_obeyed), "{quoted}");
+            let table: toml::Table = toml::from_str(&format!("a = {quoted}")).unwrap();
+            assert_eq!(table["a"].as_str(), Some(text));
+        }
+    }
 }

@@ -14,6 +14,7 @@ use cbox_driver::{
 use cbox_source::audit_rules::Found;
 use serde_json::{Value, json};
 
+use super::with_path;
 use crate::commands::context::Context;
 
 /// Look for keys, tokens, passwords and state in the staged tree
@@ -82,11 +83,11 @@ pub(super) async fn run(
 }
 
 fn item(path: &Path, found: &Found) -> Value {
-    json!({
-        "path": path.display().to_string(),
+    let item = json!({
         "line": found.line,
         "finding": found.finding,
         "what": found.what,
         "value": found.value,
-    })
+    });
+    with_path(item, path)
 }

@@ -5,10 +5,11 @@ use cbox_driver::{
     error::Error,
     flake::{session::Session, version::Version},
     process::options::NixArguments,
-    text::count,
+    text::{count, path_line},
 };
 use serde_json::{Value, json};
 
+use super::with_path;
 use crate::{
     commands::context::Context,
     options::{LimitOptions, complete},
@@ -49,7 +50,7 @@ pub(super) async fn run(
         let files = baked
             .files
             .iter()
-            .map(|(path, state)| json!({ "path": path.display().to_string(), "state": state }));
+            .map(|(path, state)| with_path(json!({ "state": state }), path));
         json!({ "hosts": baked.hosts, "path": baked.path, "files": files.collect::<Value>() })
     });
     context.document("baked", || sources.collect());
@@ -70,7 +71,7 @@ pub(super) async fn run(
 fn rows(baked: &Baked, each_file: bool) -> Vec<[String; 3]> {
     let of_file = |(path, state): (&std::path::PathBuf, &State)| Row {
         state: *state,
-        name: path.display().to_string(),
+        name: path_line(path),
         files: 1,
     };
     let rows = match each_file {

@@ -5,15 +5,17 @@ mod baked;
 mod list;
 mod why;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use cbox_driver::{
     Error,
     flake::{session::Session, snapshot::Snapshot, version::Version},
     process::options::NixArguments,
+    text::path_text,
 };
 use clap::Subcommand;
-use serde_json::json;
+use data_encoding::BASE64;
+use serde_json::{Value, json};
 
 use crate::{commands::context::Context, options::complete};
 
@@ -49,6 +51,15 @@ struct SourceOptions {
     /// Only files that git tracks
     #[arg(long)]
     tracked: bool,
+}
+
+/// `item` with a path: as text, and where it is no UTF-8 also its bytes in base64.
+fn with_path(mut item: Value, path: &Path) -> Value {
+    item["path"] = path_text(path).into();
+    if path.to_str().is_none() {
+        item["bytes"] = BASE64.encode(path.as_os_str().as_encoded_bytes()).into();
+    }
+    item
 }
 
 /// Runs the command.

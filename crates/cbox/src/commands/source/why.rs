@@ -1,8 +1,10 @@
 //! `cbox source why PATH…`: which rule decides whether a path is staged.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
     baked::{self, Baked, State},
     error::{Error, Kind},
@@ -12,13 +14,13 @@ use cbox_driver::{
     },
     flake::{session::Session, version::Version},
     process::options::NixArguments,
-    text::count,
+    text::{count, path_line},
 };
 use cbox_nix::nix_error::Unstaged;
 use cbox_source::tree::{Entry, Tree};
 use serde_json::{Value, json};
 
-use super::SourceOptions;
+use super::{SourceOptions, with_path};
 use crate::{commands::context::Context, options::LimitOptions};
 
 const EXAMPLES: &str = "\
@@ -34,7 +36,7 @@ The exit code is 0 if all of them are staged, and 1 if one is not.";
 pub(super) struct WhyArgs {
     /// Files and folders, whether they exist or not
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    paths: Vec<Utf8PathBuf>,
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     source: SourceOptions,
     /// Also say whether they are baked into images; this evaluates the image hosts
@@ -47,7 +49,7 @@ pub(super) struct WhyArgs {
 /// The answer for one path.
 struct Answer {
     /// As it was typed.
-    path: String,
+    path: PathBuf,
     /// The staged files that it stands for.
     files: usize,
     /// The reason in one word, for JSON.
@@ -71,7 +73,7 @@ pub(super) async fn run(
         session.project.check_host(host)?;
     }
     let paths = args.paths.iter().map(|path| inside(session, path));
-    let paths = paths.collect::<Result<Vec<Utf8PathBuf>, Error>>()?;
+    let paths = paths.collect::<Result<Vec<PathBuf>, Error>>()?;
     let sources = Version::working_tree(session, args.source.tracked).await?;
     let local = match host {
         Some(host) => sources.base.local_settings(&sources.rules, host)?,
@@ -98,13 +100,13 @@ pub(super) async fn run(
             None => not_staged(session, &sources, &tree, path).await,
         };
         answers.push(Answer {
-            path: typed.to_string(),
+            path: typed.clone(),
             files,
             word,
             sentence,
-            baked: baked_of(&all_baked, path.as_std_path()),
+            baked: baked_of(&all_baked, path),
             readers: match &shape {
-                Some(shape) if files > 0 => read_sets.readers(shape, path.as_std_path()),
+                Some(shape) if files > 0 => read_sets.readers(shape, path),
                 _ => BTreeMap::new(),
             },
         });
@@ -123,24 +125,22 @@ pub(super) async fn run(
 }
 
 /// `path`, relative to the top of the working tree.
-fn inside(session: &Session<'_>, path: &Utf8Path) -> Result<Utf8PathBuf, Error> {
+fn inside(session: &Session<'_>, path: &Path) -> Result<PathBuf, Error> {
     let top = &session.project.top;
-    let whole = Utf8PathBuf::from(format!(
-        "/{}",
-        unstaged::normal(session.environment.absolute(path).as_str())
-    ));
+    let absolute = session.environment.folder.as_std_path().join(path);
+    let whole = Path::new("/").join(unstaged::normal(&absolute));
     // The way to the repository can lead through a symlink.
     let real = || {
-        let folder = whole.parent()?.canonicalize_utf8().ok()?;
+        let folder = whole.parent()?.canonicalize().ok()?;
         Some(folder.join(whole.file_name()?))
     };
-    let relative = |whole: &Utf8Path| Some(whole.strip_prefix(top).ok()?.to_owned());
+    let relative = |whole: &Path| Some(whole.strip_prefix(top).ok()?.to_owned());
     relative(&whole)
         .or_else(|| relative(&real()?))
         .ok_or_else(|| {
             Error::new(
                 Kind::Usage,
-                format!("{path} is outside of the repository {top}"),
+                format!("{} is outside of the repository {top}", path_line(path)),
             )
             .hint("only what is in it can be staged")
         })
@@ -151,10 +151,9 @@ fn staged(
     session: &Session<'_>,
     tree: &Tree,
     local: &[Entry],
-    typed: &Utf8Path,
-    path: &Utf8Path,
+    typed: &Path,
+    path: &Path,
 ) -> Option<(usize, &'static str, String)> {
-    let path = path.as_std_path();
     let below = tree.entries.iter().filter(|it| it.path.starts_with(path));
     let below: Vec<&Entry> = below.collect();
     let (word, why) = match below.as_slice() {
@@ -178,7 +177,7 @@ fn staged(
             format!("a folder of {}", count(files.len(), "staged file")),
         ),
     };
-    Some((below.len(), word, format!("{typed}: {why}")))
+    Some((below.len(), word, format!("{}: {why}", path_line(typed))))
 }
 
 /// Why `path` is not staged.
@@ -186,10 +185,10 @@ async fn not_staged(
     session: &Session<'_>,
     sources: &Version<'_>,
     tree: &Tree,
-    path: &Utf8Path,
+    path: &Path,
 ) -> (usize, &'static str, String) {
-    let mut file = path.to_string();
-    match unstaged::why(session, &sources.checkout, tree, &mut file).await {
+    let (file, why) = unstaged::why_path(session, &sources.checkout, tree, path).await;
+    match why {
         // No file names it here that would have to be mended.
         Some(Unstaged::Nowhere { near }) if near.is_empty() => {
             (0, "nowhere", format!("there is no {file} in the tree"))
@@ -227,15 +226,15 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
         let baked: serde_json::Map<String, Value> = baked
             .map(|(host, number)| (host.clone(), json!(number)))
             .collect();
-        json!({
-            "path": answer.path,
+        let item = json!({
             "staged": answer.files > 0,
             "files": answer.files,
             "why": answer.word,
             "sentence": answer.sentence,
             "baked": baked,
             "readers": answer.readers,
-        })
+        });
+        with_path(item, &answer.path)
     });
     context.document("paths", || items.collect());
     for answer in answers {
