@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
 };
 
 use camino::Utf8Path;
@@ -27,10 +27,17 @@ struct Extent {
 /// # Errors
 /// When the image cannot be read, or is none.
 pub(super) fn read(image: &Utf8Path, path: &str) -> io::Result<Option<String>> {
-    let mut image = File::open(image)?;
+    read_from(&mut File::open(image)?, path)
+}
+
+/// The same of an image that is open.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_from(image: &mut (impl Read + Seek), path: &str) -> io::Result<Option<String>> {
     // The first volume descriptor is the primary one (8.4), with the top folder (8.4.18).
     let descriptor = part(
-        &mut image,
+        image,
         Extent {
             sector: 16,
             length: SECTOR as u32,
@@ -42,17 +49,17 @@ pub(super) fn read(image: &Utf8Path, path: &str) -> io::Result<Option<String>> {
         return Err(io::Error::other("it has no volume descriptor"));
     };
     for name in path.split('/') {
-        let folder = part(&mut image, place)?;
+        let folder = part(image, place)?;
         match find(&folder, name) {
             Some(found) => place = found,
             None => return Ok(None),
         }
     }
-    let text = part(&mut image, place)?;
+    let text = part(image, place)?;
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
-fn part(image: &mut File, place: Extent) -> io::Result<Vec<u8>> {
+fn part(image: &mut (impl Read + Seek), place: Extent) -> io::Result<Vec<u8>> {
     let length = u64::from(place.length);
     if length > LARGEST {
         return Err(io::Error::other("a part of it is far too large"));

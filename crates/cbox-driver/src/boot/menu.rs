@@ -8,7 +8,7 @@ use std::fmt;
 
 /// What is known of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Menu {
+pub enum Menu {
     /// What it starts by itself speaks on the serial line.
     Speaks,
     /// Another entry does.
@@ -28,6 +28,7 @@ pub struct Step {
     pub down: usize,
     /// How many there are to choose from.
     pub of: usize,
+    /// Its title.
     pub title: String,
 }
 
@@ -59,7 +60,8 @@ fn is_serial(word: &str) -> bool {
 
 impl Menu {
     /// What `EFI/BOOT/grub.cfg` and its likes say.
-    pub(super) fn of_grub(text: &str) -> Self {
+    #[must_use]
+    pub fn of_grub(text: &str) -> Self {
         // The menus and entries that are open, and the braces that are neither.
         let mut open: Vec<Option<Item>> = vec![Some(Item::default())];
         let mut conditions = 0_usize;
@@ -96,7 +98,8 @@ impl Menu {
     }
 
     /// What `isolinux/isolinux.cfg` says.
-    pub(super) fn of_syslinux(text: &str) -> Self {
+    #[must_use]
+    pub fn of_syslinux(text: &str) -> Self {
         let mut open: Vec<Item> = vec![Item::default()];
         for line in text.lines().map(str::trim) {
             let upper = line.to_ascii_uppercase();
