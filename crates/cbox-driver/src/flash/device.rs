@@ -10,6 +10,7 @@ use camino::Utf8Path;
 use rustix::{
     fs::{Advice, Mode, OFlags, fadvise, fdatasync, major, minor, open},
     io::Errno,
+    process::geteuid,
 };
 
 use super::copy::Medium;
@@ -87,22 +88,60 @@ impl Medium for Device {
 }
 
 fn not_opened(path: &Utf8Path, error: io::Error) -> Error {
-    let hint = match Errno::from_io_error(&error) {
+    refused(path, &error, geteuid().is_root())
+}
+
+fn refused(path: &Utf8Path, error: &io::Error, is_root: bool) -> Error {
+    let number = Errno::from_io_error(error);
+    let hint = match number {
         Some(Errno::BUSY) => {
             return Error::new(
                 Kind::Environment,
                 format!("{path} is in use: another program has opened it exclusively"),
             )
             .hint(format!(
-                "end that program first; `sudo fuser --verbose {path}` shows it"
+                "end that program first; `sudo fuser --verbose {path}` shows it, and `lsblk` outside \
+                 of this container what is mounted or made of the drive there"
             ));
         }
-        Some(Errno::ACCESS | Errno::PERM) => {
+        Some(Errno::ACCESS | Errno::PERM) if !is_root => {
             "only root writes to drives: `sudo \"$(command -v cbox)\" flash …`"
+        }
+        Some(Errno::PERM) => {
+            "root may not do this here either: a container has to be given the drive \
+             (`--device`), or run cbox outside of it"
+        }
+        Some(Errno::ACCESS) => {
+            "not even root may write to it: cards and sticks have a switch for this, `blockdev --setrw` \
+             lifts it elsewhere, and a container has to be given the drive (`--device`)"
         }
         Some(Errno::NOMEDIUM) => "insert a medium, or name another drive; `lsblk` shows them",
         Some(Errno::ROFS) => "it is read-only: name another drive",
         _ => "",
     };
-    Error::file(Kind::Environment, "write to", path, &error).hint(hint)
+    Error::file(Kind::Environment, "write to", path, error).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_drive_from_being_opened_is_explained() {
+        let hint = |number: Errno, is_root: bool| {
+            let error = refused("/dev/sdb".into(), &number.into(), is_root);
+            assert_eq!(error.kind, Kind::Environment);
+            assert!(error.message.contains("/dev/sdb"), "{error:?}");
+            error.hint.unwrap_or_default()
+        };
+        for number in [Errno::ACCESS, Errno::PERM] {
+            assert!(hint(number, false).starts_with("only root writes to drives: `sudo"));
+        }
+        assert!(hint(Errno::PERM, true).contains("a container has to be given the drive"));
+        assert!(hint(Errno::ACCESS, true).contains("cards and sticks have a switch"));
+        for is_root in [true, false] {
+            assert!(hint(Errno::BUSY, is_root).contains("fuser"));
+            assert!(hint(Errno::NOMEDIUM, is_root).contains("medium"));
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! A drive, and whether it may be erased.
 
+use std::{fs::File, io, os::unix::fs::FileExt as _};
+
 use camino::Utf8Path;
 use cbox_nix::process::Command;
 use serde_json::{Value, json};
 
 use crate::{
     error::{Error, Kind},
-    flash::block_devices::Content,
+    flash::{block_devices::Content, content},
     text::{columns, size},
 };
 
@@ -32,6 +34,8 @@ pub struct Drive {
     pub whole: Part,
     /// What is on its partitions.
     pub partitions: Vec<Part>,
+    /// Whether nobody could say what is on it.
+    pub is_unknown: bool,
 }
 
 /// A partition, or a drive as a whole.
@@ -41,6 +45,8 @@ pub struct Part {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
+    /// Where it begins on the drive, in bytes.
+    pub start: u64,
     pub content: Content,
     pub uses: Vec<Use>,
 }
@@ -109,6 +115,25 @@ impl Drive {
                 ..Part::default()
             },
             partitions: vec![],
+            is_unknown: false,
+        }
+    }
+
+    /// Looks for what udev did not say in the drive itself, if that can be opened.
+    pub fn examine(&mut self, opened: io::Result<File>) {
+        let parts = std::iter::once(&mut self.whole).chain(&mut self.partitions);
+        let silent: Vec<&mut Part> = parts
+            .filter(|part| part.content == Content::default())
+            .collect();
+        match opened {
+            Ok(file) => {
+                for part in silent {
+                    let mut head = vec![0; content::LENGTH];
+                    let length = file.read_at(&mut head, part.start).unwrap_or(0);
+                    part.content.filesystem = content::of(&head[..length]);
+                }
+            }
+            Err(_) => self.is_unknown = !silent.is_empty(),
         }
     }
 
@@ -120,6 +145,8 @@ impl Drive {
             "vendor": self.vendor,
             "model": self.model,
             "transport": self.transport,
+            "filesystem": self.whole.content.filesystem,
+            "label": self.whole.content.label,
             "partitions": self.partitions.iter().map(Part::to_json).collect::<Vec<_>>(),
         })
     }
@@ -139,16 +166,28 @@ impl Drive {
     /// What is on it, as rows.
     pub fn rows(&self) -> Vec<String> {
         let whole = &self.whole;
-        let is_used = whole.content != Content::default() || !whole.uses.is_empty();
-        let parts = is_used.then_some(whole).into_iter().chain(&self.partitions);
-        let rows: Vec<[String; 5]> = parts.map(Part::row).collect();
+        let has_content = whole.content != Content::default();
+        let is_used = has_content || !whole.uses.is_empty();
+        let mut rows: Vec<[String; 5]> = self.partitions.iter().map(Part::row).collect();
+        if is_used {
+            let mut row = whole.row();
+            if has_content {
+                let used = std::mem::replace(&mut row[4], "on the whole drive".to_owned());
+                let used = Some(used).filter(|used| !used.is_empty());
+                row[4].extend(used.map(|used| format!(", {used}")));
+            }
+            rows.insert(0, row);
+        }
         if rows.is_empty() && self.transport == Some(FILE) {
             return vec!["  the contents of a file are not examined".to_owned()];
         }
-        if rows.is_empty() {
-            return vec!["  no partitions".to_owned()];
+        let mut lines = match rows.is_empty() {
+            true => vec!["no partitions".to_owned()],
+            false => columns(&rows),
+        };
+        if self.is_unknown {
+            lines.push("what is on it could not be read".to_owned());
         }
-        let lines = columns(&rows);
         lines.iter().map(|line| format!("  {line}")).collect()
     }
 

@@ -80,6 +80,7 @@ impl Kernel {
             is_read_only: attribute("ro").as_deref() == Some("1"),
             whole,
             partitions,
+            is_unknown: false,
             name,
         })))
     }
@@ -93,7 +94,11 @@ impl Kernel {
         let content = number.map(|number| self.content(number));
         Some(Part {
             name: name.to_owned(),
-            size: size(&folder),
+            size: sectors(&folder, "size"),
+            start: match folder.join("partition").exists() {
+                true => sectors(&folder, "start"),
+                false => 0,
+            },
             content: content.unwrap_or_default(),
             uses,
         })
@@ -114,8 +119,13 @@ impl Kernel {
         if self.swaps.iter().any(|swap| swap == name) {
             uses.push(of(How::Swap));
         }
-        let files = self.loops(&mounts);
-        for device in names(&folder.join("holders")).chain(files) {
+        let mut holders: Vec<String> = names(&folder.join("holders")).collect();
+        for device in self.made_of(name).chain(self.loops(name, &mounts)) {
+            if !holders.contains(&device) {
+                holders.push(device);
+            }
+        }
+        for device in holders {
             if through.len() >= DEPTH {
                 break;
             }
@@ -135,24 +145,37 @@ impl Kernel {
         }
     }
 
-    /// The loop devices whose files are on one of these filesystems. A live system runs off
-    /// such a file on the drive that it was booted from.
-    fn loops(&self, mounts: &[&Mount]) -> Vec<String> {
-        if mounts.is_empty() {
-            return vec![];
-        }
+    /// The devices that say themselves that they are made of this one. A container may see them
+    /// and not what holds the drive.
+    fn made_of(&self, name: &str) -> impl Iterator<Item = String> {
+        let block = self.root.join("sys/class/block");
+        names(&block).filter(move |device| {
+            let slave = block.join(device).join("slaves").join(name);
+            slave.symlink_metadata().is_ok()
+        })
+    }
+
+    /// The loop devices of this one, and those whose files are on one of these filesystems: a
+    /// live system runs off such a file on the drive that it was booted from.
+    fn loops(&self, device: &str, mounts: &[&Mount]) -> Vec<String> {
         let is_on = |name: &String| {
-            let file = self.root.join("sys/block").join(name);
+            let file = self.root.join("sys/class/block").join(name);
             let Ok(file) = fs::read_to_string(file.join("loop/backing_file")) else {
                 return false;
             };
-            let holds = |mount: &&Mount| Path::new(file.trim_end()).starts_with(&mount.point);
+            let file = file.trim_end();
+            if self.named(file).is_some_and(|named| named == device) {
+                return name != device;
+            }
+            let holds = |mount: &&Mount| Path::new(file).starts_with(&mount.point);
             // Of those at one place the last one is seen.
             let of = self.mounts.iter().filter(holds);
             let of = of.max_by_key(|mount| mount.point.len());
             of.is_some_and(|of| mounts.contains(&of))
         };
-        names(&self.root.join("sys/block")).filter(is_on).collect()
+        names(&self.root.join("sys/class/block"))
+            .filter(is_on)
+            .collect()
     }
 
     /// The name of the device that a filesystem is on.
@@ -231,7 +254,7 @@ fn transport(name: &str, folder: &Path) -> Option<&'static str> {
 }
 
 /// The entries of a folder that have a name in UTF-8, as all devices have.
-fn names(folder: &Path) -> impl Iterator<Item = String> {
+fn names(folder: &Path) -> impl Iterator<Item = String> + use<> {
     let folder = Utf8Path::from_path(folder).map(Utf8Path::to_owned);
     let entries = folder.and_then(|folder: Utf8PathBuf| folder.read_dir_utf8().ok());
     entries
@@ -244,10 +267,10 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name()?.to_str().map(str::to_owned)
 }
 
-/// The size of a device in bytes.
-fn size(folder: &Path) -> u64 {
+/// An attribute of a device that counts sectors, in bytes.
+fn sectors(folder: &Path, attribute: &str) -> u64 {
     let sectors: Option<u64> =
-        read_attribute(&folder.join("size")).and_then(|text| text.parse().ok());
+        read_attribute(&folder.join(attribute)).and_then(|text| text.parse().ok());
     sectors.unwrap_or(0).saturating_mul(SECTOR)
 }
 

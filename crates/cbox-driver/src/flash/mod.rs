@@ -1,8 +1,9 @@
-//! Writing an image to a drive: which drive it is and whether it may be erased ([`kernel`],
-//! [`drive`]), the drive as something open ([`device`]), writing and comparing ([`copy`]).
+//! Writing an image to a drive: which drive it is, what is on it and whether it may be erased
+//! ([`kernel`], [`content`], [`drive`]), the drive as something open ([`device`]), writing and comparing ([`copy`]).
 //! This file finds the drive, runs the copy beside the view, and says what became of it.
 
 pub mod block_devices;
+mod content;
 mod copy;
 mod device;
 mod drive;
@@ -105,7 +106,8 @@ impl Place {
             }
             (true, _) => {
                 let number = (major(metadata.rdev()), minor(metadata.rdev()));
-                let drive = whole(&kernel, number, display_path)?;
+                let mut drive = whole(&kernel, number, display_path)?;
+                drive.examine(File::open(&path));
                 place(drive, Some(number))
             }
             (_, true) if is_file => {

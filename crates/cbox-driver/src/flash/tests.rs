@@ -75,6 +75,7 @@ impl Fake {
         let (above, name) = place.rsplit_once('/').unwrap();
         let folder = self.path(&format!("sys/devices/{place}"));
         fs::create_dir_all(folder.join("holders")).unwrap();
+        fs::create_dir_all(folder.join("slaves")).unwrap();
         fs::write(folder.join("dev"), format!("{major}:{minor}\n")).unwrap();
         fs::write(folder.join("size"), format!("{}\n", size / 512)).unwrap();
         fs::write(folder.join("ro"), "0\n").unwrap();
@@ -110,6 +111,12 @@ impl Fake {
                 &self.path(&format!("dev/{holder}")),
             );
         }
+        self
+    }
+
+    /// The same, as a container may see it: only the holder says of what it is made.
+    fn made_of(self, part: &str, holder: &str) -> Self {
+        self.say(&format!("sys/class/block/{holder}/slaves/{part}"), "");
         self
     }
 
@@ -276,4 +283,92 @@ fn a_drive_that_cannot_take_it_is_refused() {
     assert_eq!(drive.check("/dev/sdb".into(), 32 * GB), Ok(()));
     let error = Fake::machine().drive((8, 32)).check("/dev/sdc".into(), 1);
     assert_eq!(error.unwrap_err().message, "there is no medium in /dev/sdc");
+}
+
+#[test]
+fn what_is_made_of_a_drive_is_seen_from_either_side() {
+    let volume = |part: &str| {
+        let fake = Fake::machine().made_of(part, "dm-0");
+        fake.say("sys/class/block/dm-0/dm/name", "luks-1");
+        fake.say("sys/class/block/dm-0/dm/uuid", "CRYPT-LUKS2-x");
+        fake
+    };
+    for part in ["sdb", "sdb2"] {
+        volume(part).refuses_sdb(
+            &format!("/dev/sdb is in use: {part} belongs to the encrypted volume luks-1"),
+            "release it: unmount what is on it, then `sudo cryptsetup close luks-1`",
+        );
+    }
+    // What is mounted on a volume of a volume is the system all the same.
+    let fake = volume("sdb2").made_of("dm-0", "dm-1");
+    let fake = fake.mount((253, 1), "/nix", "/dev/mapper/vg-root");
+    fake.refuses_sdb(
+        "/dev/sdb is the drive of the running system: /nix is on sdb2",
+        "name another drive; `lsblk` shows them",
+    );
+    // Both sides say the same, and it is told once.
+    let both = volume("sdb2").held("sdb2", "dm-0", None);
+    let rows = both.drive((8, 16)).rows().join("\n");
+    assert_eq!(rows.matches("luks-1").count(), 1, "{rows}");
+    let raid = Fake::machine();
+    raid.device("virtual/block/md127", (9, 127), GB);
+    raid.made_of("sdb2", "md127").refuses_sdb(
+        "/dev/sdb is in use: sdb2 belongs to the RAID md127",
+        "release it: unmount what is on it, then `sudo mdadm --stop /dev/md127`",
+    );
+}
+
+#[test]
+fn a_loop_device_of_a_drive_is_seen() {
+    for part in ["sdb", "sdb2"] {
+        let fake = Fake::machine();
+        let file = format!("/dev/{part}\n");
+        fake.say("sys/class/block/loop0/loop/backing_file", &file);
+        fake.refuses_sdb(
+            &format!("/dev/sdb is in use: {part} belongs to the loop device loop0"),
+            "release it: unmount what is on it, then `sudo losetup --detach /dev/loop0`",
+        );
+    }
+    let fake = Fake::machine().mount((7, 0), "/var/lib", "/dev/loop0");
+    fake.say("sys/class/block/loop0/loop/backing_file", "/dev/sdb2\n");
+    fake.refuses_sdb(
+        "/dev/sdb is the drive of the running system: /var/lib is on sdb2",
+        "name another drive; `lsblk` shows them",
+    );
+}
+
+#[test]
+fn what_udev_does_not_say_is_read_from_the_drive() {
+    let fake = Fake::machine();
+    fake.say("sys/class/block/sdb/sdb10/start", "2048\n");
+    fake.say("sys/class/block/sdb/sdb2/start", "4096\n");
+    let contents = fake.path("contents");
+    let mut bytes = vec![0; 4 << 20];
+    bytes[2048 * 512 + 3..][..8].copy_from_slice(b"NTFS    ");
+    bytes[4096 * 512 + 3..][..8].copy_from_slice(b"EXFAT   ");
+    fs::write(&contents, &bytes).unwrap();
+    let examined = |number: Number| {
+        let mut drive = fake.drive(number);
+        drive.examine(fs::File::open(&contents));
+        drive
+    };
+    // Of `sdb2` udev says something, and that counts.
+    assert_eq!(
+        examined((8, 16)).rows(),
+        ["  sdb2   31.0 GB  vfat  MY STICK", "  sdb10  1.0 GB   NTFS"]
+    );
+    // A drive without partitions can hold a filesystem, and it is named.
+    assert_eq!(examined((7, 0)).rows(), ["  no partitions"]);
+    bytes[3..][..8].copy_from_slice(b"EXFAT   ");
+    fs::write(&contents, &bytes).unwrap();
+    let drive = examined((7, 0));
+    assert_eq!(
+        drive.rows(),
+        ["  loop0  1.0 GB  exFAT    on the whole drive"]
+    );
+    assert_eq!(drive.to_json()["filesystem"], "exFAT");
+    let mut drive = fake.drive((7, 0));
+    drive.examine(Err(std::io::ErrorKind::PermissionDenied.into()));
+    let rows = ["  no partitions", "  what is on it could not be read"];
+    assert_eq!(drive.rows(), rows);
 }

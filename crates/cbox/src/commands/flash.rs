@@ -40,7 +40,7 @@ pub(crate) struct FlashArgs {
     /// Erase the drive of this name without asking: `sdb`
     #[arg(long, value_name = "NAME")]
     erase: Option<String>,
-    /// Show what would be erased, and stop
+    /// Show what would be erased, or why it cannot be, and stop
     #[arg(short = 'n', long)]
     dry_run: bool,
     /// Write to an existing file, like a drive of its size
@@ -69,14 +69,17 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         );
         return Err(Error::new(Kind::Usage, message).hint(format!("its name is {}", drive.name)));
     }
+    // Opened in a dry run too: only then it is known what else would refuse it.
+    let opened = place.open();
     if args.dry_run {
         for line in lines(&built, &name, drive) {
             view.plain(&line);
         }
+        drop(opened?);
         context.document("flash", || result(&name, &built, &place, None));
         return Ok(());
     }
-    let device = place.open()?;
+    let device = opened?;
     confirm(context, session, args, &built, &name, &place).await?;
     let lasted = place.flash(device, &built, view, session.interrupt).await?;
     if !place.reread(session.interrupt).await && !drive.partitions.is_empty() {
