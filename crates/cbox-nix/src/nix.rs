@@ -195,6 +195,28 @@ impl Nix {
         Ok(derivation.out.clone().filter(|_| there))
     }
 
+    /// The same for several outputs, by one question where all that seem to be there are.
+    ///
+    /// # Errors
+    /// When Nix cannot be started, or a signal comes.
+    pub async fn output_paths<const N: usize>(
+        &self,
+        derivations: [&DerivationInfo; N],
+    ) -> Result<[Option<OutPath>; N], NixError> {
+        let is_here = |out: &&OutPath| self.store.holds(out) != Some(false);
+        let known = derivations.iter().filter_map(|one| one.out.as_ref());
+        let mut known: Vec<&str> = known.filter(is_here).map(|out| out.as_str()).collect();
+        known.dedup();
+        let are_valid = known.is_empty() || self.is_valid(&known).await?;
+        let mut paths = derivations.map(|one| one.out.clone().filter(|out| is_here(&out)));
+        for (path, derivation) in paths.iter_mut().zip(derivations) {
+            if derivation.out.is_none() || path.is_some() && !are_valid {
+                *path = self.output_path(derivation).await?;
+            }
+        }
+        Ok(paths)
+    }
+
     /// The path of the derivation whose output `path` is, if Nix knows it.
     ///
     /// # Errors

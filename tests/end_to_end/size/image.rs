@@ -1,7 +1,7 @@
 //! The sizes of images: the system in them, and the file.
 
 use super::{
-    super::support::{place::Place, unique},
+    super::support::{place::Place, stand_in::count, unique},
     build_as_said,
 };
 
@@ -11,6 +11,20 @@ fn built() -> Place {
     place.write("hosts/_appliance_iso/word.txt", unique());
     place.ask(&["appliance", "iso"]);
     place
+}
+
+#[test]
+fn one_question_tells_what_is_there() {
+    let place = built();
+    let log = place.log_nix();
+    place.ask(&["size", "appliance/iso"]);
+    let calls = log.take();
+    let questions = ["path-info --json --recursive", " path-info /nix/store/"];
+    assert_eq!(
+        questions.map(|words| count(&calls, words)),
+        [1, 1],
+        "{calls:#?}"
+    );
 }
 
 #[test]

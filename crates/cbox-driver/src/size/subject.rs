@@ -274,9 +274,9 @@ async fn of_target(
 ) -> Result<Measurable, Error> {
     let nix = &evaluator.nix;
     let is_image = unevaluated.target.artifact.is_some();
-    let own_out = nix.output_path(&own).await?;
     let counted = evaluated.toplevel.as_ref().unwrap_or(&own);
-    let Some(root) = nix.output_path(counted).await? else {
+    let [own_out, root] = nix.output_paths([&own, counted]).await?;
+    let Some(root) = root else {
         let is_image_there = own_out.is_some() && counted.drv != own.drv;
         let session = evaluator.session;
         return Err(not_built(
