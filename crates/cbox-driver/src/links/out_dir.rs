@@ -104,6 +104,9 @@ fn manifest(folder: &Utf8Path, name: &TargetName) -> Option<Result<Manifest, Man
     read_manifest(&record(folder, name, MANIFEST))
 }
 
+/// The way out of a folder that cannot be written to.
+const ELSEWHERE: &str = "`--out-dir DIR` puts the links elsewhere, `--no-link` makes none";
+
 /// The folder of the links, known to be writable.
 #[derive(Debug)]
 pub struct OutDir {
@@ -121,8 +124,7 @@ impl OutDir {
     /// When it cannot be written to.
     pub fn open(folder: &Utf8Path) -> Result<Self, Error> {
         let unwritable = |error: &std::io::Error| {
-            Error::file(Kind::Output, "write to", folder, error)
-                .hint("`--out-dir DIR` puts the links elsewhere, `--no-link` makes none")
+            Error::file(Kind::Output, "write to", folder, error).hint(ELSEWHERE)
         };
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
         // With the lock, so that nobody takes the new folder for one of a killed run.
@@ -242,5 +244,5 @@ fn own_folder(folder: &Utf8Path) -> io::Result<TempDir> {
 }
 
 fn unwritten((file, error): (Utf8PathBuf, io::Error)) -> Error {
-    Error::file(Kind::Output, "write", file, &error)
+    Error::file(Kind::Output, "write", file, &error).hint(ELSEWHERE)
 }

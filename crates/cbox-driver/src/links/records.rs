@@ -61,8 +61,8 @@ impl<'a> Records<'a> {
             written.map_err(|error| (records.final_name(extension), error))
         };
         for part in [NEW, OLD] {
-            let part = run.join(part);
-            fs::create_dir_all(&part).map_err(|error| (part, error))?;
+            let made = fs::create_dir_all(run.join(part));
+            made.map_err(|error| (records.final_name(MANIFEST), error))?;
         }
         if let Some(line) = &checksum {
             write(CHECKSUM, line)?;
