@@ -1,18 +1,22 @@
 //! `kill -9` at any moment of the linking stage: a link, its manifest and its checksum are those
-//! of one image or are missing, and the next run leaves all three.
+//! of one image or are missing, and the next run leaves all three. So it is with a disk that is
+//! full or broken at any moment.
 //!
 //! `CBOX_LONG=1` kills 200 times, at every system call that changes a file and all through the
-//! call of Nix that makes the link; otherwise it is some of each.
+//! call of Nix that makes the link, and lets 100 such calls fail; otherwise it is some of each.
 
-use std::{fs, os::unix::process::ExitStatusExt as _};
+use std::{collections::BTreeMap, fs, os::unix::process::ExitStatusExt as _};
 
 use serde_json::Value;
 
-use crate::support::{
-    call::{Call, find_program},
-    nix::{self, say_left_out},
-    place::Place,
-    processes, quoted, unique, wait_until,
+use crate::{
+    bad_words::one_error,
+    support::{
+        call::{Call, find_program},
+        nix::{self, say_left_out},
+        place::Place,
+        processes, quoted, unique, wait_until,
+    },
 };
 
 /// What changes files or puts them on the disk, as strace names it.
@@ -105,15 +109,47 @@ impl Images {
     }
 }
 
-/// The calls of `CALLS` that one build makes, each as strace shows it.
-fn calls(images: &Images, which: usize) -> Vec<String> {
-    let log = images.place.beside("strace");
-    strace(images, which, &["-e", &format!("trace={CALLS}")])
-        .run()
-        .ok();
-    let text = fs::read_to_string(log).unwrap();
-    let calls = text.lines().filter(|line| line.contains('('));
-    calls.map(str::to_owned).collect()
+/// One call of the linking stage.
+struct Step {
+    /// As strace shows it.
+    shown: String,
+    /// Its name and its number among those of this name, by which strace finds it again.
+    name: String,
+    number: usize,
+}
+
+/// The calls of the linking stage, in their order; `None` where there is no strace.
+fn steps(images: &Images, which: usize, calls: &str) -> Option<Vec<Step>> {
+    let works = find_program("strace").is_some_and(|_| {
+        let run = images.place.call("strace").args(["-qq", "true"]).run();
+        run.status.success()
+    });
+    if !works {
+        say_left_out("no `strace` here that may look at a process");
+        return None;
+    }
+    let trace = format!("trace={calls}");
+    strace(images, which, &["-y", "-e", &trace]).run().ok();
+    let text = fs::read_to_string(images.place.beside("strace")).unwrap();
+    let mut numbers = BTreeMap::<String, usize>::new();
+    let mut steps: Vec<Step> = text
+        .lines()
+        .filter_map(|line| {
+            let name = line.split_once('(')?.0.to_owned();
+            let number = numbers.entry(name.clone()).or_default();
+            *number += 1;
+            Some(Step {
+                shown: line.to_owned(),
+                name,
+                number: *number,
+            })
+        })
+        .collect();
+    let is_first = |step: &Step| step.shown.contains("/new");
+    let first = steps.iter().position(is_first).unwrap();
+    steps.drain(..first);
+    assert!(steps.len() > 20, "{text}");
+    Some(steps)
 }
 
 /// A build whose main thread, which does all of the linking, strace looks at.
@@ -131,44 +167,72 @@ fn strace(images: &Images, which: usize, options: &[&str]) -> Call {
 #[test]
 fn at_any_call_that_changes_a_file() {
     let images = Images::new();
-    let works = find_program("strace").is_some_and(|_| {
-        let run = images.place.call("strace").args(["-qq", "true"]).run();
-        run.status.success()
-    });
-    if !works {
-        return say_left_out("no `strace` here that may look at a process");
-    }
-    let calls = calls(&images, 1);
-    let is_first = |call: &String| call.contains("/new");
-    let first = calls.iter().position(is_first).unwrap();
-    let steps: Vec<usize> = (first..calls.len()).collect();
-    assert!(steps.len() > 20, "{calls:#?}");
+    let Some(steps) = steps(&images, 1, CALLS) else {
+        return;
+    };
     let kills = match is_long() {
         true => MANY.max(2 * steps.len()),
         false => 8,
     };
-    let (mut killed, mut missing) = (0, 0);
+    let mut missing = 0;
     for kill in 0..kills {
         let which = kill % 2;
         let step = match is_long() {
             // Each call on the way to one image and on the way to the other.
-            true => steps[kill / 2 % steps.len()],
-            false => steps[kill * steps.len() / kills],
+            true => &steps[kill / 2 % steps.len()],
+            false => &steps[kill * steps.len() / kills],
         };
-        let when = format!("killed at {}", calls[step]);
-        // Each kind of call is counted by itself.
-        let kind = calls[step].split('(').next().unwrap();
-        let is_kind = |call: &&String| call.split('(').next() == Some(kind);
-        let number = calls[..=step].iter().filter(is_kind).count();
-        let inject = format!("inject={kind}:signal=KILL:when={number}");
+        let when = format!("killed at {}", step.shown);
+        let inject = format!("inject={}:signal=KILL:when={}", step.name, step.number);
         let ended = strace(&images, which, &["-e", &inject]).run();
         assert_eq!(ended.status.signal(), Some(9), "{when}: {ended}");
-        killed += 1;
         missing += usize::from(images.is_consistent(&when) < 2);
         images.is_mended(which, &when);
     }
     assert!(missing > 0, "no kill came while the link changed");
-    println!("{killed} kills at {} calls, all consistent", steps.len());
+    println!("{kills} kills at {} calls, all consistent", steps.len());
+}
+
+#[test]
+fn at_any_call_that_fails() {
+    let images = Images::new();
+    let calls = format!("{CALLS},write");
+    let Some(mut steps) = steps(&images, 1, &calls) else {
+        return;
+    };
+    // What is said is written, too.
+    steps.retain(|step| step.name != "write" || step.shown.contains("/out/"));
+    let errors = ["ENOSPC", "EDQUOT", "EIO", "EROFS"];
+    let faults = if is_long() { MANY } else { 8 };
+    let mut failed = 0;
+    for fault in 0..faults {
+        let which = fault % 2;
+        let step = match is_long() {
+            true => &steps[fault / 2 % steps.len()],
+            false => &steps[fault * steps.len() / faults],
+        };
+        let error = errors[fault / 2 % errors.len()];
+        let when = format!("{error} at {}", step.shown);
+        let inject = format!("inject={}:error={error}:when={}", step.name, step.number);
+        let before = images.place.link(SLUG);
+        let ended = strace(&images, which, &["-e", &inject]).run();
+        let there = images.is_consistent(&when);
+        if ended.status.success() {
+            // It was no more than tidying up.
+            assert_eq!(there, 2, "{when}: {ended}");
+        } else {
+            failed += 1;
+            one_error(&ended);
+            let ended = ended.code(10);
+            assert!(ended.stderr.contains("os error"), "{when}: {ended}");
+            if images.place.link(SLUG) == before {
+                assert_eq!(there, 2, "{when}: the records of before are there: {ended}");
+            }
+        }
+        images.is_mended(which, &when);
+    }
+    assert!(failed > 0, "nothing failed");
+    println!("{faults} faults, {failed} of them an error, all consistent");
 }
 
 #[test]

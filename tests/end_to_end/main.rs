@@ -13,6 +13,7 @@
 )]
 
 mod asked_for;
+mod bad_disk;
 mod bad_flakes;
 mod bad_lock;
 mod bad_words;
