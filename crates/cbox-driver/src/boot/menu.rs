@@ -51,6 +51,10 @@ struct Item {
     items: Vec<Item>,
 }
 
+/// How deep menus are inside of each other at most; what is deeper is passed by. Real ones have
+/// three levels.
+const DEEPEST: usize = 32;
+
 /// Whether a word for the kernel makes it speak on the first serial line of a PC.
 fn is_serial(word: &str) -> bool {
     let word = word.trim_matches(['"', '\'']);
@@ -68,11 +72,14 @@ impl Menu {
         for line in text.lines().map(str::trim) {
             let mut words = line.split_whitespace();
             match words.next().unwrap_or_default() {
-                "menuentry" | "submenu" if line.ends_with('{') => open.push(Some(Item {
-                    title: title(line),
-                    is_uncertain: conditions > 0,
-                    ..Item::default()
-                })),
+                "menuentry" | "submenu" if line.ends_with('{') => {
+                    let item = || Item {
+                        title: title(line),
+                        is_uncertain: conditions > 0,
+                        ..Item::default()
+                    };
+                    open.push((open.len() <= DEEPEST).then(item));
+                }
                 "linux" | "linuxefi" | "linux16" => {
                     if let Some(Some(item)) = open.last_mut() {
                         item.speaks = words.any(is_serial);
@@ -101,15 +108,20 @@ impl Menu {
     #[must_use]
     pub fn of_syslinux(text: &str) -> Self {
         let mut open: Vec<Item> = vec![Item::default()];
+        let mut too_deep = 0_usize;
         for line in text.lines().map(str::trim) {
             let upper = line.to_ascii_uppercase();
             let words: Vec<&str> = line.split_whitespace().collect();
             let keys: Vec<&str> = upper.split_whitespace().take(2).collect();
             let rest = |from: usize| words[from..].join(" ");
+            let depth = open.len();
             let Some(menu) = open.last_mut() else {
                 break;
             };
             match keys[..] {
+                ["MENU", "BEGIN"] if too_deep > 0 || depth > DEEPEST => too_deep += 1,
+                ["MENU", "END"] if too_deep > 0 => too_deep -= 1,
+                _ if too_deep > 0 => {}
                 ["LABEL", _] => menu.items.push(Item {
                     title: rest(1),
                     ..Item::default()
@@ -186,6 +198,22 @@ fn title(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn menus_of_any_depth_take_a_small_stack() {
+        const DEPTH: usize = 50_000;
+        let speaks = "linux /k console=ttyS0\n";
+        let grub = [&"submenu x {\n".repeat(DEPTH), speaks, &"}\n".repeat(DEPTH)].concat();
+        assert_eq!(Menu::of_grub(&grub), Menu::Silent);
+        let entry = "LABEL x\nAPPEND console=ttyS0\n";
+        let inside = ["MENU BEGIN\n".repeat(DEPTH), "MENU END\n".repeat(DEPTH)];
+        let syslinux = [&inside[0], entry, &inside[1], entry].concat();
+        let way = Menu::of_syslinux(&syslinux);
+        assert!(
+            matches!(&way, Menu::Way(Way(steps)) if steps.len() == 1),
+            "{way:?}"
+        );
+    }
 
     /// nixpkgs' menus, shortened (nixos/modules/installer/cd-dvd/iso-image.nix).
     const GRUB: &str = r#"
