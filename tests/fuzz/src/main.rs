@@ -62,7 +62,9 @@ fn main() -> ExitCode {
             Ok(true)
         }
         ["--worker", name, seconds, folder, seed] => match (known(name), seed.parse()) {
-            (Some(target), Ok(seed)) => work(target, seconds, Path::new(folder), seed),
+            (Some(target), Ok(seed)) => {
+                on_small_stack(|| work(target, seconds, Path::new(folder), seed))
+            }
             _ => Err("a worker is not started by hand".to_owned()),
         },
         ["--again", name, file] => {
@@ -70,7 +72,10 @@ fn main() -> ExitCode {
                 .ok_or("no such target".to_owned())
                 .and_then(|target| {
                     let bytes = fs::read(file).map_err(|error| format!("{file}: {error}"))?;
-                    println!("{:?}", (target.run)(&bytes));
+                    on_small_stack(|| {
+                        println!("{:?}", (target.run)(&bytes));
+                        Ok(true)
+                    })?;
                     Ok(true)
                 })
         }
@@ -90,6 +95,19 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Does `work` where whatever calls itself too often is found out.
+fn on_small_stack(work: impl FnOnce() -> Result<bool, String> + Send) -> Result<bool, String> {
+    const STACK: usize = 1 << 20;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let worker = thread
+            .spawn_scoped(scope, work)
+            .map_err(|error| error.to_string())?;
+        // A panic has said why.
+        worker.join().unwrap_or_else(|_| std::process::abort())
+    })
 }
 
 /// Ends a worker that is left behind.

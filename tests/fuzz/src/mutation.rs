@@ -67,7 +67,7 @@ impl Mutator {
             let longest = (input.len() - start).min(1 << random.u8(..14));
             start..start + random.usize(..=longest)
         };
-        match random.u8(..12) {
+        match random.u8(..13) {
             // A bit, a byte, a number of another size.
             0 if at < input.len() => input[at] ^= 1 << random.u8(..8),
             1 if at < input.len() => input[at] = random.u8(..),
@@ -133,6 +133,27 @@ impl Mutator {
                 ];
                 let word = ANY[random.usize(..ANY.len())];
                 input.splice(at..at, word.iter().copied());
+            }
+            // One in the other, and that in the next.
+            11 => {
+                const PAIRS: [(&[u8], &[u8]); 7] = [
+                    (b"[", b"]"),
+                    (b"{\"a\":", b"}"),
+                    (b"(", b")"),
+                    (b"submenu x {\n", b"}\n"),
+                    (b"MENU BEGIN\n", b"MENU END\n"),
+                    (b"if x\n", b"fi\n"),
+                    (b"a = { ", b" }"),
+                ];
+                let (open, close) = PAIRS[random.usize(..PAIRS.len())];
+                let times = 1 << random.u8(..13);
+                let middle = range(random, input);
+                let inside = [
+                    open.repeat(times),
+                    input[middle.clone()].to_vec(),
+                    close.repeat(times),
+                ];
+                input.splice(middle, inside.concat());
             }
             // What opens often and never closes.
             _ => {
