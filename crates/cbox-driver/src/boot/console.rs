@@ -214,10 +214,11 @@ impl Screened {
                 0x9c => self.state = Screening::Passed,
                 0x80..=0x9f if begins(byte - 0x40) => self.state = Screening::String,
                 0x80..=0x9f => {}
-                _ if self.state == Screening::Passed => passed.push(0xc2),
+                0xa0..=0xbf if self.state == Screening::Passed => passed.extend([0xc2, byte]),
+                // Alone it is no character, and could become one with what follows.
                 _ => {}
             }
-            if matches!(byte, 0x80..=0x9f) {
+            if matches!(byte, 0x80..=0xbf) {
                 return;
             }
         }
@@ -395,7 +396,8 @@ mod tests {
             (b"\x1b]0;never ended\nnext", b"\nnext"),
             (b"\x1b]0;a\x1b[31mb\x07c\x1b", b"c"),
             (b"\x1b]0;a\x1b]52;b\x07c", b"c"),
-            (b"a\x1b\xc2\x9d0;t\x07b\xc2\x1b]0;t\x07c", b"ab\xc2c"),
+            (b"a\x1b\xc2\x9d0;t\x07b\xc2\x1b]0;t\x07c", b"abc"),
+            (b"a\xc2\xc2\x9b\x9d0;t", b"a\x9d0;t"),
         ] {
             assert_eq!(Screened::default().screen(bytes), passed, "{bytes:?}");
             let mut screened = Screened::default();
