@@ -12,6 +12,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib/nix.sh"
 # shellcheck source=scripts/lib/qemu.sh
 . "$root/scripts/lib/qemu.sh"
+# shellcheck source=scripts/lib/ssh.sh
+. "$root/scripts/lib/ssh.sh"
 # shellcheck source=scripts/lib/parts.sh
 . "$root/scripts/lib/parts.sh"
 # shellcheck source=scripts/lib/rust.sh
@@ -34,6 +36,10 @@ steps:
                               in the Nix store (parts: both)
   shellcheck                  the checker of these scripts
   curl, jq                    what the tests of the first boot run
+  ssh                         ssh and its server, for the tests of stores on other
+                              machines (10 MB, unpacked)
+  other-nix                   a newer release of Nix beside it, with which the tests of
+                              stores then run too (200 MB; only if it is named)
   rust                        Rust and a C compiler, to compile cbox: looked for,
                               and never installed
 
@@ -103,11 +109,11 @@ fi
 wanted=
 for step in "${@:-all}"; do
   case $step in
-    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck curl jq parts-amd64 parts-arm64" ;;
+    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck curl jq ssh parts-amd64 parts-arm64" ;;
     qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
     parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
     parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
-    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | rust) wanted="$wanted $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | ssh | other-nix | rust) wanted="$wanted $step" ;;
     *)
       usage >&2
       die "no such step: $step"
@@ -139,6 +145,8 @@ if wants qemu-aarch64; then setup_qemu aarch64; fi
 for tool in shellcheck curl jq; do
   if wants "$tool"; then setup_tool "$tool"; fi
 done
+if wants ssh; then setup_ssh; fi
+if wants other-nix; then "$root/scripts/other-nix.sh"; fi
 write_env
 # shellcheck source=/dev/null
 . "$tools/env"

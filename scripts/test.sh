@@ -17,6 +17,9 @@ environment:
                               and started with; without them it is left out
   BOX_LOCKED=1                takes the inputs that flake.lock names
   BOX_LONG=1                  starts it for the tests that take minutes, too
+  CBOX_OTHER_NIX=DIR[:DIR…]   other releases of Nix, as the folders of their programs: the
+                              tests of stores run with each. Without it, the one that
+                              `scripts/setup.sh other-nix` fetched
 USAGE
     exit
     ;;
@@ -59,6 +62,13 @@ scripts/check-packages.sh
 
 doing="a test"
 export CBOX_REQUIRE_TOOLS=1
+if [ -z "${CBOX_OTHER_NIX-}" ] && [ -x .tools/other-nix/bin/nix ]; then
+  export CBOX_OTHER_NIX="$root/.tools/other-nix/bin"
+fi
+# Where tests say what they left out: a line each, its name and the reason.
+CBOX_LEFT_OUT=$root/.tools/left-out
+export CBOX_LEFT_OUT
+: >"$CBOX_LEFT_OUT"
 export INSTA_UPDATE=no # a snapshot that differs fails, and nothing is written
 if [ "${CBOX_SKIP_NIX-}" = 1 ]; then
   cargo test --workspace --locked --lib --bins
@@ -68,6 +78,10 @@ if [ "${CBOX_SKIP_NIX-}" = 1 ]; then
 else
   cargo test --workspace --locked
 fi
+
+reasons=$(sed 's/^[^\t]*\t//' "$CBOX_LEFT_OUT" | LC_ALL=C sort | uniq -c |
+  awk '{ count = $1; $1 = ""; print (count == 1 ? "1 test" : count " tests") " (" substr($0, 2) ")" }' | paste -sd ';' | sed 's/;/, /g')
+left_out="$left_out${left_out:+${reasons:+, }}$reasons"
 
 doing="The Box"
 scripts/check-box.sh || {

@@ -115,6 +115,7 @@ download() {
 
 # uri_rows: what `apt-get --print-uris` says, 'ADDRESS' FILE SIZE SHA256:HEX, as JSON. $main and
 # $security are the addresses that apt was given.
+# shellcheck disable=SC2154 # those who call it set them
 uri_rows() {
   sed -n "s/^'\([^']*\)' \([^_]*\)_[^ ]* \([0-9]*\) SHA256:\([0-9a-f]*\)\$/    {\"name\": \"\2\", \"size\": \3, \"sha256\": \"\4\", \"path\": \"\1\"}/p" |
     sed -e "s|\"path\": \"$security/|\"path\": \"debian-security/|" -e "s|\"path\": \"$main/|\"path\": \"debian/|" |

@@ -42,6 +42,17 @@ prefix_sources() {
   say "reading the package lists of $source"
 }
 
+# prefix_assume PACKAGE…: apt is told that they are there
+prefix_assume() {
+  mkdir -p "$prefix_apt"
+  known=$(sed -n 's/^Package: //p' "$prefix_apt/status" 2>/dev/null || true)
+  for package in "$@"; do
+    ! printf '%s\n' "$known" | grep -qxF "$package" || continue
+    printf 'Package: %s\nVersion: 99:0\n' "$package"
+    printf 'Architecture: all\nMulti-Arch: foreign\nStatus: install ok installed\nMaintainer: none\nDescription: assumed\n\n'
+  done >>"$prefix_apt/status"
+}
+
 # prefix_install PACKAGE…: what is not there yet, with all libraries
 prefix_install() {
   # The programs know their libraries by absolute path: a moved repository starts anew.
@@ -51,13 +62,8 @@ prefix_install() {
   fi
   mkdir -p "$prefix" "$tools/bin"
   printf '%s\n' "$prefix" >"$prefix/.place"
-  if [ ! -e "$prefix_apt/status" ]; then
-    mkdir -p "$prefix_apt"
-    for package in $prefix_assumed; do
-      printf 'Package: %s\nVersion: 99:0\n' "$package"
-      printf 'Architecture: all\nMulti-Arch: foreign\nStatus: install ok installed\nMaintainer: none\nDescription: assumed\n\n'
-    done | replace "$prefix_apt/status"
-  fi
+  # shellcheck disable=SC2086 # a list of words
+  [ -e "$prefix_apt/status" ] || prefix_assume $prefix_assumed
   if [ -z "$(find "$prefix_apt/etc" -name updated -mmin -720 2>/dev/null)" ]; then
     prefix_sources
     private_apt "$prefix_apt" get update >&2 || die "apt could not read its mirror: see above"
@@ -96,11 +102,11 @@ WRAPPER
   chmod +x "$tools/bin/$program"
 }
 
-# prefix_patch NAME: the same by a link, for a program that starts itself again (as
-# Nix does) and so must know its loader and libraries without a wrapper. Needs the
-# package patchelf.
+# prefix_patch NAME [FOLDER]: the same by a link, for a program that starts itself again (as
+# Nix does) and so must know its loader and libraries without a wrapper. FOLDER is that of the
+# program, where it is not usr/bin. Needs the package patchelf.
 prefix_patch() {
-  file=$prefix/usr/bin/$1
+  file=$prefix/${2:-usr/bin}/$1
   "$(prefix_loader)" --library-path "$(prefix_libraries)" "$prefix/usr/bin/patchelf" --output "$file.new" \
     --force-rpath --set-rpath "$(prefix_libraries)" --set-interpreter "$(prefix_loader)" "$file"
   mv -f "$file.new" "$file"
