@@ -61,6 +61,7 @@ mod source_list;
 mod source_why;
 mod status;
 mod store;
+mod stores;
 mod support;
 mod values;
 mod verify;

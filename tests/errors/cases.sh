@@ -176,6 +176,18 @@ derivation {
 }
 EOF
 
+built nothing-builds -- --max-jobs 0 <<'EOF'
+derivation { name = "idle"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo >$out" ]; }
+EOF
+
+built builder-unreachable --builders 'ssh-ng://builder.invalid x86_64-linux' -- --max-jobs 0 <<'EOF'
+derivation { name = "idle"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo >$out" ]; }
+EOF
+
+built sandbox-path -- --option sandbox true --option sandbox-paths /bin/sh=/no/such/shell <<'EOF'
+derivation { name = "shell"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo >$out" ]; }
+EOF
+
 built builder-failed <<'EOF'
 derivation {
   name = "fails";

@@ -23,8 +23,19 @@ use crate::{
     text::size,
 };
 
-/// How long a builder may take to answer.
+/// How long a store may take to answer.
 const PATIENCE: Duration = Duration::from_millis(800);
+
+/// The same of one on another machine: ssh alone may need a second.
+const MORE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the store at `uri` may take to answer.
+fn patience(uri: &str) -> Duration {
+    match uri.contains("://") {
+        true => MORE_PATIENCE,
+        false => PATIENCE,
+    }
+}
 
 /// With less free space nothing can be built.
 const LEAST_SPACE: u64 = 1 << 30;
@@ -136,23 +147,27 @@ async fn nix(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = vec![Finding::good("nix", nix.version.clone())];
     let nix = &nix;
     let builders = nix.settings.builders.iter().map(|builder| async move {
-        let answers = nix.answers(&builder.uri, PATIENCE).await?;
+        let answers = nix.answers(&builder.uri, patience(&builder.uri)).await?;
         Ok::<_, Error>((builder, answers))
     });
-    let store = nix.answers(&nix.store.uri, PATIENCE);
+    let store = nix.answers(&nix.outputs.uri, patience(&nix.outputs.uri));
     let (store, builders) = tokio::join!(store, futures_util::future::join_all(builders));
     findings.push(match store? {
         true => Finding::good(
             "store",
-            match nix.store.uri.as_str() {
-                "auto" => format!("{}, on this machine", nix.store.dir),
+            match nix.outputs.uri.as_str() {
+                "" | "auto" => format!("{}, on this machine", nix.store.dir),
                 uri => uri.to_owned(),
             },
         ),
         false => Finding::bad(
             "store",
-            format!("{} does not answer", nix.store.uri),
-            "`nix store info` says why; with a daemon: `systemctl start nix-daemon`",
+            format!("{} does not answer", nix.outputs.uri),
+            &match nix.outputs.is_here() {
+                true => "`nix store info` says why; with a daemon: `systemctl start nix-daemon`"
+                    .to_owned(),
+                false => format!("`nix store info --store {}` says why", nix.outputs.uri),
+            },
         ),
     });
     let builders = builders.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -161,9 +176,9 @@ async fn nix(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
             findings.push(Finding::warning(
                 "builder",
                 format!(
-                    "{} does not answer within {} ms",
+                    "{} does not answer within {} s",
                     builder.uri,
-                    PATIENCE.as_millis()
+                    patience(&builder.uri).as_secs_f32()
                 ),
                 &format!("`nix store info --store {}` says why", builder.uri),
             ));

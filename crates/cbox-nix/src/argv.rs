@@ -9,8 +9,10 @@ use crate::pass_through::PassThrough;
 /// Options that hold for every call of one run.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--store`.
+    /// `--store`: where everything is.
     pub store: Option<String>,
+    /// The store to evaluate in, where `store` is one whose files cannot be read here.
+    pub eval_store: Option<String>,
     /// `--offline`.
     pub offline: bool,
     /// `--builders`.
@@ -26,14 +28,23 @@ pub struct Options {
 }
 
 impl Options {
-    /// A `nix` call of any kind: its words, then what holds for every call.
+    /// A `nix` call that has to do with evaluating: its words, then what holds for every call.
     fn call(&self, words: &[&str]) -> Vec<OsString> {
+        self.call_in(self.eval_store.as_ref().or(self.store.as_ref()), words)
+    }
+
+    /// The same, for what has to do with building.
+    fn call_to_build(&self, words: &[&str]) -> Vec<OsString> {
+        self.call_in(self.store.as_ref(), words)
+    }
+
+    fn call_in(&self, store: Option<&String>, words: &[&str]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
             "--extra-experimental-features".into(),
             "nix-command flakes".into(),
         ];
         arguments.extend(words.iter().map(OsString::from));
-        if let Some(store) = &self.store {
+        if let Some(store) = store {
             arguments.extend(["--store".into(), store.into()]);
         }
         if self.offline {
@@ -71,7 +82,7 @@ impl Options {
         self.call(&["store", "delete", path])
     }
 
-    /// `nix path-info`: succeeds if all `paths` are valid.
+    /// `nix path-info`: succeeds if all `paths` are valid where it is evaluated.
     #[must_use]
     pub fn path_info(&self, paths: &[&str]) -> Vec<OsString> {
         let mut arguments = self.call(&["path-info"]);
@@ -79,7 +90,24 @@ impl Options {
         arguments
     }
 
-    /// `nix store info` of another store.
+    /// The same where it is built.
+    #[must_use]
+    pub fn built_path_info(&self, installable: &str) -> Vec<OsString> {
+        self.call_to_build(&["path-info", installable])
+    }
+
+    /// `nix copy`: brings derivations with all that they need to where it is built.
+    #[must_use]
+    pub fn bring(&self, drvs: &[&str]) -> Vec<OsString> {
+        let mut arguments = self.call(&["copy"]);
+        if let Some(store) = &self.store {
+            arguments.extend(["--to".into(), store.into()]);
+        }
+        arguments.extend(drvs.iter().map(OsString::from));
+        arguments
+    }
+
+    /// `nix store info` of any store.
     #[must_use]
     pub fn store_info(&self, uri: &str) -> Vec<OsString> {
         let mut arguments = self.call(&["store", "info"]);
@@ -88,16 +116,16 @@ impl Options {
         arguments
     }
 
-    /// `nix path-info --json` of one path, or of one below it.
+    /// `nix path-info --json` of one path that was built, or of one below it.
     #[must_use]
     pub fn path_info_json(&self, path: &str) -> Vec<OsString> {
-        self.call(&["path-info", "--json", path])
+        self.call_to_build(&["path-info", "--json", path])
     }
 
-    /// `nix path-info --json` of all that `paths` need.
+    /// `nix path-info --json` of all that `paths`, which were built, need.
     #[must_use]
     pub fn closure(&self, paths: &[&str]) -> Vec<OsString> {
-        let mut arguments = self.call(&["path-info", "--json", "--recursive"]);
+        let mut arguments = self.call_to_build(&["path-info", "--json", "--recursive"]);
         arguments.extend(paths.iter().map(OsString::from));
         arguments
     }
@@ -169,13 +197,16 @@ impl Options {
     /// `nix build`, with its events on standard error.
     #[must_use]
     pub fn build(&self, installables: &[String], link: Option<&Path>) -> Vec<OsString> {
-        let mut arguments = self.call(&[
+        let mut arguments = self.call_to_build(&[
             "build",
             "--json",
             "--log-format",
             "internal-json",
             "--keep-going",
         ]);
+        if let Some(store) = &self.eval_store {
+            arguments.extend(["--eval-store".into(), store.into()]);
+        }
         self.push_build_options(&mut arguments);
         match link {
             Some(link) => arguments.extend(["--out-link".into(), link.into()]),
@@ -188,7 +219,7 @@ impl Options {
     /// `nix build --dry-run`.
     #[must_use]
     pub fn dry_run(&self, installables: &[String]) -> Vec<OsString> {
-        let mut arguments = self.call(&["build", "--dry-run", "--no-link"]);
+        let mut arguments = self.call_to_build(&["build", "--dry-run", "--no-link"]);
         self.push_build_options(&mut arguments);
         arguments.extend(installables.iter().map(OsString::from));
         arguments
@@ -198,7 +229,7 @@ impl Options {
     /// there in one step, and registers it as an indirect root of the garbage collector.
     #[must_use]
     pub fn link(&self, store_path: &str, link: &Path) -> Vec<OsString> {
-        let mut arguments = self.call(&["build"]);
+        let mut arguments = self.call_to_build(&["build"]);
         arguments.extend(["--out-link".into(), link.into(), store_path.into()]);
         arguments
     }
@@ -275,12 +306,14 @@ mod tests {
     fn options_reach_the_calls_that_they_are_for() {
         let options = Options {
             store: Some("/srv".into()),
+            eval_store: None,
             offline: true,
             builders: Some("ssh://b aarch64-linux".into()),
             override_inputs: vec![("nixpkgs".into(), "path:/n?narHash=y".into())],
             pass_through: PassThrough {
                 everywhere: vec!["--show-trace".into()],
                 build: vec!["-L".into()],
+                eval_store: None,
                 may_change_evaluation: false,
             },
             import_from_derivation: true,
@@ -305,6 +338,40 @@ mod tests {
             "{build}"
         );
         assert!(!build.contains("override-input"), "{build}");
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_read_here_is_only_built_in() {
+        let options = Options {
+            store: Some("ssh-ng://b".into()),
+            eval_store: Some("auto".into()),
+            ..Options::default()
+        };
+        let drv = "/nix/store/a.drv";
+        let installables = [format!("{drv}^out")];
+        for (call, store) in [
+            (options.eval("r", ".a", "x"), "--store auto"),
+            (options.add(Path::new("/x")), "--store auto"),
+            (options.judge_lock("r", true), "--store auto"),
+            (options.path_info(&[drv]), "--store auto"),
+            (
+                options.bring(&[drv]),
+                "--store auto --to ssh-ng://b /nix/store/a.drv",
+            ),
+            (options.built_path_info(drv), "--store ssh-ng://b"),
+            (options.closure(&[drv]), "--store ssh-ng://b"),
+            (
+                options.dry_run(&installables),
+                "--store ssh-ng://b /nix/store/a.drv^out",
+            ),
+            (
+                options.build(&installables, None),
+                "--store ssh-ng://b --eval-store auto --no-link",
+            ),
+        ] {
+            let call = command_line(&call);
+            assert!(call.contains(store), "{call}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
     lock_file::LockFault,
     nix_error::{Cause, Fault, cause},
     overrides::OverrideError,
+    store_fault::StoreFault,
     worker_protocol,
 };
 
@@ -54,6 +55,9 @@ pub enum NixError {
     /// Nix does not take the options of this run, or its own configuration.
     #[error("Nix rejects its options: {0}")]
     Options(String),
+    /// A store does not do what it is asked.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
     /// Nix is too old.
     #[error("`{found}` is too old: cbox needs Nix {least} or newer")]
     TooOld {

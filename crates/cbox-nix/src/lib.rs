@@ -44,6 +44,7 @@ pub mod plan;
 pub mod process;
 pub mod remembered;
 pub mod store;
+pub mod store_fault;
 pub mod worker_protocol;
 
 pub use error::NixError;

@@ -17,7 +17,8 @@ use crate::{
     builders::{self, Builder},
     expression::DerivationInfo,
     process::{Command, Output},
-    store::Store,
+    store::{Store, USUAL},
+    store_fault::{self, StoreFault},
 };
 
 /// The least version: older ones lack `nix store add` in its form, or answer otherwise.
@@ -47,8 +48,10 @@ pub struct Nix {
     pub version: String,
     /// Its settings, with the options of this run applied.
     pub settings: Settings,
-    /// Its store.
+    /// The store that it evaluates in, whose files can be read here.
     pub store: Store,
+    /// The store that it builds in: the same, or one on another machine.
+    pub outputs: Store,
     /// What holds for every call.
     pub options: Options,
     interrupt: Interrupt,
@@ -57,12 +60,14 @@ pub struct Nix {
 impl Nix {
     /// Asks Nix for its version and settings, at once.
     ///
-    /// `store_dir` is the value of `NIX_STORE_DIR`.
+    /// `store_dir` is the value of `NIX_STORE_DIR`. Where the store is one whose files cannot
+    /// be read here, the usual one is evaluated in: Nix cannot do it elsewhere before 2.34,
+    /// and cbox reads derivations and sources.
     ///
     /// # Errors
     /// When Nix is missing, too old, or does not take the options.
     pub async fn find(
-        options: Options,
+        mut options: Options,
         store_dir: Option<&str>,
         interrupt: &Interrupt,
     ) -> Result<Self, NixError> {
@@ -72,7 +77,12 @@ impl Nix {
         // A Nix that is too old does not know the second question: the first answer counts.
         let version = String::from_utf8_lossy(&version?.stdout).trim().to_owned();
         check_version(&version)?;
+        let store = options.store.as_deref().unwrap_or_default();
+        let is_unknown = |said: &str| said.contains("Cannot parse Nix store");
         let config = config.map_err(|error| match error {
+            NixError::Failed { stderr, .. } if is_unknown(&without_escapes(&stderr)) => {
+                StoreFault::Unknown(store.to_owned()).into()
+            }
             NixError::Failed { stderr, .. } => NixError::Options(without_escapes(&stderr)),
             other => other,
         })?;
@@ -80,11 +90,27 @@ impl Nix {
         if let Some(builders) = &options.builders {
             settings.builders = parse_builders(builders);
         }
-        let store = Store::from_uri(&settings.store, store_dir);
+        let outputs = Store::from_uri(&settings.store, store_dir);
+        let usual = (!outputs.is_here()).then(|| USUAL.to_owned());
+        options.eval_store = options.pass_through.eval_store.clone().or(usual);
+        let store = match &options.eval_store {
+            None => outputs.clone(),
+            Some(uri) => {
+                options.store = Some(outputs.uri.clone());
+                Store::from_uri(uri, store_dir)
+            }
+        };
+        if let Some(fault) = outputs.fault() {
+            return Err(fault.into());
+        }
+        if !store.is_here() {
+            return Err(StoreFault::Evaluation(store.uri).into());
+        }
         Ok(Self {
             version,
             settings,
             store,
+            outputs,
             options,
             interrupt: interrupt.clone(),
         })
@@ -97,6 +123,17 @@ impl Nix {
             interrupt: interrupt.clone(),
             ..self.clone()
         }
+    }
+
+    /// This Nix with nothing but the store that it evaluates in, which is on this machine.
+    #[must_use]
+    pub fn here(&self) -> Self {
+        let mut here = self.clone();
+        here.outputs = self.store.clone();
+        if let Some(store) = here.options.eval_store.take() {
+            here.options.store = Some(store);
+        }
+        here
     }
 
     /// What ends this run early.
@@ -157,8 +194,8 @@ impl Nix {
         }
     }
 
-    /// Whether all `paths` are valid in the store. A store that does not answer counts as
-    /// one without them: the next call will say why.
+    /// Whether all `paths` are valid in the store that it evaluates in. A store that does not
+    /// answer counts as one without them: the next call will say why.
     ///
     /// # Errors
     /// When Nix cannot be started, or a signal comes.
@@ -170,22 +207,35 @@ impl Nix {
         }
     }
 
-    /// The path of an output in the store; `None` where it is not there, or where it is one
+    /// Whether `path` is valid in the store that it builds in.
+    ///
+    /// # Errors
+    /// When Nix cannot be started, the store cannot be reached, or a signal comes.
+    pub async fn is_built(&self, path: &str) -> Result<bool, NixError> {
+        let asked = self.run(self.options.built_path_info(path)).await;
+        match asked.map_err(|error| store_fault::named(self, error)) {
+            Ok(_) => Ok(true),
+            Err(NixError::Failed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The path of an output in the store that it builds in; `None` where it is not there, or where it is one
     /// that only a build can tell and no build did.
     ///
     /// # Errors
-    /// When Nix cannot be started, or a signal comes.
+    /// When Nix cannot be started, the store cannot be reached, or a signal comes.
     pub async fn output_path(
         &self,
         derivation: &DerivationInfo,
     ) -> Result<Option<OutPath>, NixError> {
         let there = match &derivation.out {
             // A file that is there may be what a failed build left: only Nix knows.
-            Some(out) => self.store.holds(out) != Some(false) && self.is_valid(&[out]).await?,
+            Some(out) => self.outputs.holds(out) != Some(false) && self.is_built(out).await?,
             None => {
                 let installable = derivation.installable();
-                let answer = self.run(self.options.path_info(&[&installable])).await;
-                return match answer {
+                let answer = self.run(self.options.built_path_info(&installable)).await;
+                return match answer.map_err(|error| store_fault::named(self, error)) {
                     Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).trim().parse().ok()),
                     Err(NixError::Failed { .. }) => Ok(None),
                     Err(error) => Err(error),
@@ -223,7 +273,8 @@ impl Nix {
     /// When the path is not in the store.
     pub async fn deriver(&self, path: &str) -> Result<Option<String>, NixError> {
         let command = self.command(self.options.path_info_json(path));
-        let output = command.run(&self.interrupt).await?;
+        let output = command.run(&self.interrupt).await;
+        let output = output.map_err(|error| store_fault::named(self, error))?;
         parse_deriver(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,
@@ -236,7 +287,8 @@ impl Nix {
     /// When one of them is not in the store.
     pub async fn closure(&self, paths: &[&str]) -> Result<PathInfos, NixError> {
         let command = self.command(self.options.closure(paths));
-        let output = command.run(&self.interrupt).await?;
+        let output = command.run(&self.interrupt).await;
+        let output = output.map_err(|error| store_fault::named(self, error))?;
         PathInfos::parse(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,

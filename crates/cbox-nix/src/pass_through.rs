@@ -78,6 +78,8 @@ pub struct PassThrough {
     pub everywhere: Vec<String>,
     /// For builds alone.
     pub build: Vec<String>,
+    /// The store to evaluate in, which no call but a build takes as it is.
+    pub eval_store: Option<String>,
     /// Whether one of them may change what an evaluation gives. Its result is then
     /// neither looked up nor remembered.
     pub may_change_evaluation: bool,
@@ -118,6 +120,8 @@ impl PassThrough {
             } else if let Some(follow) = find(HARMLESS) {
                 taken.extend(rest.by_ref().take(follow).cloned());
                 sorted.everywhere.extend(taken);
+            } else if argument == "--eval-store" {
+                sorted.eval_store = rest.next().cloned();
             } else if argument == "--option" {
                 taken.extend(rest.by_ref().take(2).cloned());
                 match taken.get(1).map(String::as_str) {
@@ -152,6 +156,14 @@ mod tests {
             sorted.everywhere,
             ["--show-trace", "--option", "sandbox", "false"]
         );
+        assert!(!sorted.may_change_evaluation);
+    }
+
+    #[test]
+    fn a_store_to_evaluate_in_is_set_apart() {
+        let sorted = sort("--eval-store auto -L").unwrap();
+        assert_eq!(sorted.eval_store.as_deref(), Some("auto"));
+        assert!(sorted.everywhere.is_empty() && sorted.build == ["-L"]);
         assert!(!sorted.may_change_evaluation);
     }
 

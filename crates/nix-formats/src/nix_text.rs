@@ -36,6 +36,31 @@ pub fn query_value(value: &str) -> String {
     encoded
 }
 
+/// What `encoded`, a part of a URI, says: `%` with two digits is undone, and everything else
+/// stays.
+#[must_use]
+pub fn percent_decoded(encoded: &str) -> String {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut parts = encoded.split('%');
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let digits = part
+            .get(..2)
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend(part.bytes().skip(2));
+            }
+            None => {
+                bytes.push(b'%');
+                bytes.extend(part.bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Replaces the place of the staged source by the user's own: `<store path>/x.nix`
 /// becomes `<top>/x.nix`, or `x.nix` with an empty `top`.
 ///
@@ -136,6 +161,17 @@ mod tests {
     fn query_values_are_encoded() {
         assert_eq!(query_value("sha256-a+b/c="), "sha256-a%2Bb/c%3D");
         assert_eq!(query_value("exämples & co"), "ex%C3%A4mples%20%26%20co");
+    }
+
+    #[test]
+    fn what_is_encoded_is_undone() {
+        for text in ["", "/srv/a", "exämples & co", "100%", "%4", "a+b", "%%41"] {
+            assert_eq!(percent_decoded(&query_value(text)), text);
+        }
+        assert_eq!(percent_decoded("%2Fsrv%2fa%20b"), "/srv/a b");
+        for text in ["100%", "%4", "%+1", "%é"] {
+            assert_eq!(percent_decoded(text), text);
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ pages! {
     reference: "docs/reference.md",
     size: "docs/size.md",
     source: "docs/source.md",
+    stores: "docs/stores.md",
     the_box: "docs/the-box.md",
     verify_hosts: "docs/verify-hosts.md",
     your_own_flake: "docs/your-own-flake.md",

@@ -70,12 +70,17 @@ pub struct Job<'a> {
 pub struct Built {
     /// The record beside the link.
     pub manifest: Manifest,
-    /// The link, unless none was wanted.
+    /// The link, unless none was wanted, or the store is on another machine.
     pub link: Option<Utf8PathBuf>,
+    /// Where the output is on this machine.
+    pub place: Option<PathBuf>,
+    /// The command that brings the output here, where it is on another machine.
+    pub fetch: Option<String>,
 }
 
 /// Builds all jobs in one go. The answers are in the order of the jobs; those that
-/// succeed are linked even when others fail.
+/// succeed are linked even when others fail. What is built in a store on another machine is
+/// neither linked nor recorded: then only the logs go to `out_dir`.
 pub async fn build_and_link(
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
@@ -102,6 +107,30 @@ pub async fn build_and_link(
     answers
 }
 
+/// What Nix does without, for which it goes on otherwise.
+fn warning(event: &NixEvent) -> Option<String> {
+    match event {
+        NixEvent::Unreachable { machine, reason } => {
+            Some(format!("{machine} cannot be built on: {reason}"))
+        }
+        NixEvent::Passed {
+            cache,
+            unsigned: true,
+        } => Some(format!(
+            "what {cache} has is not taken: no key in `trusted-public-keys` signed it"
+        )),
+        NixEvent::Passed { cache, .. } => Some(format!(
+            "the binary cache {cache} does not answer, and is done without"
+        )),
+        _ => None,
+    }
+}
+
+/// The folder in which links are made, if any are.
+fn links<'a>(evaluator: &Evaluator<'_>, out_dir: Option<&'a OutDir>) -> Option<&'a OutDir> {
+    out_dir.filter(|_| evaluator.nix.outputs.is_here())
+}
+
 /// Why a build of several targets did not succeed as a whole.
 enum Failure {
     /// Some derivations failed; the others were built.
@@ -122,7 +151,7 @@ async fn build_all(
         .collect();
     // What is linked already needs no other root, and each root stays registered for a while.
     let is_held = |out_dir: &OutDir| jobs.iter().all(|job| is_linked(evaluator, out_dir, job));
-    let root = out_dir.filter(|out_dir| !is_held(out_dir));
+    let root = links(evaluator, out_dir).filter(|out_dir| !is_held(out_dir));
     let root = root.map(|out_dir| out_dir.root("root"));
     let targets: Vec<(String, String)> = jobs
         .iter()
@@ -139,9 +168,15 @@ async fn build_all(
         log,
     });
     let begun = Notify::new();
+    let mut said = BTreeSet::new();
     let built = cbox_nix::build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
         if matches!(event, NixEvent::BuildStarted { .. }) {
             begun.notify_one();
+        }
+        if let Some(warning) = warning(&event)
+            && said.insert(warning.clone())
+        {
+            reporter.warn(&warning);
         }
         reporter.report(Event::Nix(&event));
     });
@@ -222,7 +257,7 @@ async fn held(
     let Some(out) = nix.output_path(&job.derivation).await? else {
         return Err(error.clone());
     };
-    if let Some(out_dir) = out_dir
+    if let Some(out_dir) = links(evaluator, out_dir)
         && !is_linked(evaluator, out_dir, job)
     {
         let root = out_dir.root(&job.target.name.slug());
@@ -250,8 +285,14 @@ async fn finish(
     job: &Job<'_>,
     out: OutPath,
 ) -> Result<Built, Error> {
-    let output = evaluator.nix.store.physical(&out);
-    let artifact = match (&job.artifact, output) {
+    let nix = &evaluator.nix;
+    let out_dir = links(evaluator, out_dir);
+    let place = nix.outputs.physical(&out);
+    let fetch = match &place {
+        Some(_) => None,
+        None => Some(cbox_nix::build::fetch_command(nix, &out).await?),
+    };
+    let artifact = match (&job.artifact, place.clone()) {
         (Some(pattern), Some(output)) => {
             Some(check(evaluator, out_dir, job, pattern, &out, output).await?)
         }
@@ -261,13 +302,17 @@ async fn finish(
     let manifest = manifest(evaluator, sources, job, out, artifact);
     let link = match out_dir {
         Some(out_dir) => {
-            let (session, nix) = (evaluator.session, &evaluator.nix);
-            let published = out_dir.publish(session, nix, &job.target.name, &manifest);
+            let published = out_dir.publish(evaluator.session, nix, &job.target.name, &manifest);
             Some(published.await?)
         }
         None => None,
     };
-    Ok(Built { manifest, link })
+    Ok(Built {
+        manifest,
+        link,
+        place,
+        fetch,
+    })
 }
 
 /// Finds and hashes the artifact, or takes the hash from the manifest of the same output.

@@ -23,14 +23,15 @@ const ROOM: u64 = 1 << 30;
 pub async fn check(evaluator: &Evaluator<'_>, job: &Job<'_>) -> Result<(), Error> {
     let nix = &evaluator.nix;
     let out = job.derivation.out.as_ref();
-    if out.is_some_and(|out| nix.store.holds(out) == Some(true)) {
+    // What another machine can do, and how much room it has, only that machine knows.
+    if !nix.outputs.is_here() || out.is_some_and(|out| nix.outputs.holds(out) == Some(true)) {
         return Ok(());
     }
     let wrong_system = !nix.can_build(&job.derivation.builder);
     let lacking = lacking_features(evaluator, job);
     let free = nix
-        .store
-        .physical(&nix.store.dir)
+        .outputs
+        .physical(&nix.outputs.dir)
         .and_then(|dir| free_space(&dir));
     let tight = free.is_some_and(|free| free < PLENTY);
     if !wrong_system && lacking.is_empty() && !tight {

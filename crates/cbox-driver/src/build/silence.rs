@@ -7,7 +7,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use cbox_nix::{build::log_options, derivations};
+use cbox_nix::{build::log_command, derivations};
 
 use crate::{
     boot::kvm::{self, Verdict},
@@ -43,7 +43,7 @@ pub async fn watch(evaluator: &Evaluator<'_>) -> Infallible {
                     found
                 }
             };
-            let log = format!("nix log {}{}", log_options(&evaluator.nix), build.drv);
+            let log = format!("{}{}", log_command(&evaluator.nix), build.drv);
             reporter.report(Event::Silent {
                 drv: &build.drv,
                 silence: Silence { kvm, log },

@@ -148,19 +148,23 @@ fn different_stores(old: &Named, new: &Named) -> Error {
 
 /// The derivation of what a link leads to: its manifest names it, or Nix remembers it.
 async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<DrvPath, Error> {
-    let target = find::target_of(evaluator.session.environment, path)?;
+    let store = &evaluator.nix.store;
+    let target = find::place_of(evaluator.session.environment, store, path)?;
+    let inside = find::inside(store, &target);
     let manifest = std::fs::read(format!("{path}.json")).ok();
     if let Some(manifest) = manifest.and_then(|text| Manifest::parse(&text).ok())
-        && target.as_str().starts_with(manifest.out.as_str())
+        && inside
+            .as_ref()
+            .is_some_and(|inside| inside.starts_with(manifest.out.as_str()))
     {
         return Ok(manifest.drv);
     }
     let display_path = evaluator.session.environment.display_path(path);
     let other = "name a .drv file, a target or a link that cbox made";
-    let inside = find::inside(&evaluator.nix.store, &target).ok_or_else(|| {
+    let inside = inside.ok_or_else(|| {
         Error::new(Kind::Usage, format!("{display_path} is not in a store")).hint(other)
     })?;
-    let deriver = evaluator.nix.deriver(inside).await?;
+    let deriver = evaluator.nix.deriver(&inside).await?;
     deriver
         .and_then(|deriver| DrvPath::try_from(deriver).ok())
         .ok_or_else(|| {

@@ -142,6 +142,7 @@ impl<'s> Session<'s> {
         let import_from_derivation = config.evaluation.import_from_derivation;
         let options = Options {
             store: wanted.store.as_ref().map(|store| self.store_uri(store)),
+            eval_store: None,
             offline: wanted.offline,
             builders: arguments.builders.clone(),
             override_inputs: vec![],
@@ -151,6 +152,12 @@ impl<'s> Session<'s> {
         };
         let store_dir = self.environment.nix_store_dir.as_deref();
         let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
+        if arguments.builders.is_some() && !nix.outputs.is_here() {
+            self.reporter.warn(&format!(
+                "`--builders` changes nothing: which machines build in {} is set there",
+                nix.outputs.uri
+            ));
+        }
         let mut all_locked = true;
         let lock = match wanted.override_inputs.as_slice() {
             [] => Lock::parse(None),
@@ -211,8 +218,9 @@ impl<'s> Session<'s> {
 
     /// A store that is a folder, as an absolute path: Nix runs elsewhere at times.
     fn store_uri(&self, store: &str) -> String {
-        let relative = store.starts_with("./") || store.starts_with("../");
-        if relative {
+        // What Nix takes for a path, too.
+        let is_path = store.contains('/') && !store.contains("://") && !store.contains('?');
+        if is_path {
             self.environment
                 .absolute(Utf8Path::new(store))
                 .into_string()

@@ -64,6 +64,16 @@ pub fn find(
         .hint("`cbox list` shows the images"));
     };
     target::find(project, kind, format)?;
+    let store_dir = environment.nix_store_dir.as_deref();
+    let store = Store::from_uri(store.unwrap_or("auto"), store_dir);
+    if !store.is_here() {
+        let message = format!("the images in {} are on another machine", store.uri);
+        return Err(Error::new(Kind::Unsupported, message).hint(format!(
+            "fetch the image with the command that the build printed (`nix copy --from {} …`), build it here, which \
+             then only links it, and leave `--store` out",
+            store.uri
+        )));
+    }
     let native = format!("{}-linux", std::env::consts::ARCH).parse().ok();
     let wanted = system.as_ref().or(native.as_ref());
     let links = names(name, native.as_ref())
@@ -91,17 +101,15 @@ pub fn find(
             format!("the record of {link} names no image"),
         ));
     };
-    let store_dir = environment.nix_store_dir.as_deref();
-    let store = Store::from_uri(store.unwrap_or("auto"), store_dir);
     let path = store
         .physical(&manifest.out)
         .and_then(|out| Utf8PathBuf::from_path_buf(out.join(&artifact.path)).ok())
         .ok_or_else(|| {
-            Error::new(
-                Kind::Unsupported,
-                format!("{name} was built into a store on another machine"),
+            let out = &manifest.out;
+            rebuild(
+                name,
+                format!("{link} leads to {out}, which is not in {}", store.uri),
             )
-            .hint(format!("`nix copy --from URI {}` brings it", manifest.out))
         })?;
     let is_current = link
         .read_link_utf8()

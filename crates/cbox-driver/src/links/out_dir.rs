@@ -164,7 +164,7 @@ impl OutDir {
     pub fn holds(&self, session: &Session<'_>, nix: &Nix, name: &TargetName, out: &str) -> bool {
         let link = self.folder.join(name.slug());
         let is_current = link.read_link_utf8().is_ok_and(|target| target == out);
-        is_current && Roots::of(&nix.store, session.environment).holds(&link) == Some(true)
+        is_current && Roots::of(&nix.outputs, session.environment).holds(&link) == Some(true)
     }
 
     /// Makes the link and writes its records.
@@ -187,7 +187,7 @@ impl OutDir {
         let unlinked = |error| Error::file(Kind::Output, "write", &self.folder, &error);
         let _turn = lock(self.folder.as_std_path()).map_err(unlinked)?;
         // Much can have happened since that was looked at last.
-        check(&self.folder, std::slice::from_ref(name), &nix.store.dir)?;
+        check(&self.folder, std::slice::from_ref(name), &nix.outputs.dir)?;
         let run = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);
         let records = Records::prepare(&self.folder, run, &slug, manifest).map_err(unwritten)?;
         let made = match self.holds(session, nix, name, &manifest.out) {

@@ -26,7 +26,8 @@ impl StoreQuery {
     pub async fn find(session: &Session<'_>) -> Result<Self, Error> {
         let environment = session.environment;
         let nix = match session.evaluator(&NixArguments::default()).await {
-            Ok(evaluator) => Some(evaluator.nix),
+            // Links lead to what can be read here.
+            Ok(evaluator) => Some(evaluator.nix.here()),
             Err(error) => {
                 unknown(session, &error)?;
                 None
@@ -34,7 +35,7 @@ impl StoreQuery {
         };
         let usual = || {
             let uri = session.options.store.as_deref().unwrap_or("auto");
-            Store::from_uri(uri, environment.nix_store_dir.as_deref())
+            Store::to_evaluate_in(uri, environment.nix_store_dir.as_deref())
         };
         let store = nix.as_ref().map_or_else(usual, |nix| nix.store.clone());
         let roots = Roots::of(&store, environment);

@@ -107,6 +107,8 @@ pub struct Builds {
     ends: Ends,
     fetches: Fetches,
     fetching: bool,
+    /// Whether it was told that something is sent.
+    sending: bool,
     /// How long a build may say nothing before that is worth a word; `None` for ever.
     patience: Option<Duration>,
     /// The targets that are built.
@@ -229,7 +231,7 @@ impl Builds {
                 let known = id.map(|id| self.ends.named(id));
                 self.told(known.unwrap_or_default())
             }
-            Event::Message { .. } => vec![],
+            Event::Message { .. } | Event::Unreachable { .. } | Event::Passed { .. } => vec![],
             Event::Started {
                 id,
                 kind,
@@ -240,6 +242,11 @@ impl Builds {
                     self.all_builds = Some(*id);
                 }
                 self.fetches.event(event, now);
+                if *kind == Activity::Send {
+                    let is_first = !std::mem::replace(&mut self.sending, true);
+                    let news = is_first.then(|| News::Sending(from.clone()));
+                    return news.into_iter().collect();
+                }
                 let fetches = matches!(kind, Activity::CopyPath | Activity::FileTransfer);
                 if !fetches || self.fetching {
                     return vec![];

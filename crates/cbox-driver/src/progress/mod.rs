@@ -84,6 +84,8 @@ pub enum News {
     Silent(Build, Silence),
     /// The first store path or file is fetched, from there.
     Fetching(String),
+    /// The first store path is sent there.
+    Sending(String),
 }
 
 impl UnderWay {

@@ -1,6 +1,6 @@
 //! What is measured: the system of a target, its image, or a path in the store.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use cbox_nix::{
     NixError,
     expression::{DerivationInfo, Evaluated, Want},
@@ -230,16 +230,8 @@ fn meant_a_target(project: &Project, against: Option<&str>, error: Error) -> Err
 /// What a link leads to, or a path in the store.
 async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measurable, Error> {
     let environment = evaluator.session.environment;
-    let store = &evaluator.nix.store;
-    // A store may keep the files of its paths elsewhere, or on another machine.
-    let target = match (path.starts_with(&store.dir), store.physical(path.as_str())) {
-        (true, None) => path.to_owned(),
-        (true, Some(place)) => {
-            let place = Utf8PathBuf::from_path_buf(place).unwrap_or_else(|_| path.to_owned());
-            find::target_of(environment, &place)?
-        }
-        (false, _) => find::target_of(environment, path)?,
-    };
+    let store = &evaluator.nix.outputs;
+    let target = find::place_of(environment, store, path)?;
     let inside = find::inside(store, &target).ok_or_else(|| {
         Error::new(
             Kind::Usage,
@@ -249,7 +241,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
     })?;
     let base = inside[store.dir.len() + 1..].split('/').next();
     let root = format!("{}/{}", store.dir, base.unwrap_or_default());
-    if !evaluator.nix.is_valid(&[&root]).await? {
+    if !evaluator.nix.is_built(&root).await? {
         return Err(
             Error::new(Kind::Usage, format!("{root} is not a valid store path"))
                 .hint("`cbox status` shows what is built"),
@@ -311,7 +303,7 @@ fn image_file(
     evaluated: &Evaluated,
 ) -> Result<Option<ImageFile>, Error> {
     // In a store on another machine no file can be looked at.
-    let Some(output) = nix.store.physical(out) else {
+    let Some(output) = nix.outputs.physical(out) else {
         return Ok(None);
     };
     let (path, size) = artifact::find(&output, pattern, evaluated.text.as_deref())?;

@@ -151,7 +151,7 @@ pub fn derivation_file(
 ) -> Result<(Store, DrvPath), Error> {
     let store_dir = environment.nix_store_dir.as_deref();
     let uri = options.store.as_deref().unwrap_or("auto");
-    let store = Store::from_uri(uri, store_dir);
+    let store = Store::to_evaluate_in(uri, store_dir);
     // A store elsewhere keeps its files below another folder.
     if let Some(position) = path.as_str().find(&format!("{}/", store.dir)) {
         let (root, inside) = path.as_str().split_at(position);
@@ -198,14 +198,35 @@ pub fn target_of(environment: &Environment, path: &Utf8Path) -> Result<Utf8PathB
     })
 }
 
+/// Where the file is that `path` leads to: a path in the store, a link into it, or anything else.
+///
+/// # Errors
+/// When there is no such file.
+pub fn place_of(
+    environment: &Environment,
+    store: &Store,
+    path: &Utf8Path,
+) -> Result<Utf8PathBuf, Error> {
+    // A store may keep the files of its paths elsewhere, where a link does not lead, or on
+    // another machine.
+    let elsewhere = |path: &Utf8Path| match store.physical(path.as_str()) {
+        Some(place) if place == path => None,
+        Some(place) => Some(Utf8PathBuf::from_path_buf(place).unwrap_or_else(|_| path.to_owned())),
+        None => Some(path.to_owned()),
+    };
+    let link = path.read_link_utf8().ok();
+    let in_store = [Some(path), link.as_deref()].into_iter().flatten();
+    let place = in_store
+        .filter(|path| path.starts_with(&store.dir))
+        .find_map(elsewhere);
+    match place {
+        Some(place) if store.is_here() => target_of(environment, &place),
+        Some(place) => Ok(place),
+        None => target_of(environment, path),
+    }
+}
+
 /// The store's own name for a place in it; `None` for a place elsewhere.
-pub fn inside<'a>(store: &Store, place: &'a Utf8Path) -> Option<&'a str> {
-    let root = store.root().to_string_lossy();
-    let inside = place
-        .as_str()
-        .strip_prefix(&*root)
-        .unwrap_or(place.as_str());
-    inside
-        .starts_with(&format!("{}/", store.dir))
-        .then_some(inside)
+pub fn inside(store: &Store, place: &Utf8Path) -> Option<String> {
+    store.logical(place.as_str())
 }

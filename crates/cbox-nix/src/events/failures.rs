@@ -19,11 +19,22 @@ const FAILED: [&str; 5] = [
     "in fixed-output derivation '",
 ];
 
+/// What Nix says of a machine that went away, by `ssh-ng` and by `ssh`.
+pub const LOST: [&str; 2] = [
+    "Nix daemon disconnected unexpectedly (maybe it crashed?)",
+    "unexpected end-of-file",
+];
+
+/// How a build ends whose machine went away.
+const HELPER_FAILED: &str = "failed with exit code 1";
+
 /// A build that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedBuild {
     /// Its `.drv` path.
     pub drv: String,
+    /// The other machine that it was built on.
+    pub machine: Option<String>,
     /// What happened, as words behind the name: `failed with exit code 3`.
     pub reason: String,
     /// The last lines of its log.
@@ -37,6 +48,7 @@ impl FailedBuild {
     pub(crate) fn of(drv: &str) -> Self {
         Self {
             drv: drv.to_owned(),
+            machine: None,
             reason: String::new(),
             tail: vec![],
             needed_by: vec![],
@@ -50,19 +62,29 @@ pub(super) struct Failures {
     /// The reason of each failed build, by its path.
     failed: BTreeMap<String, String>,
     others: Vec<String>,
+    /// What was said last of a machine that went away.
+    lost: Option<String>,
     /// Whether there was one that says only that another build failed.
     follows: bool,
 }
 
 impl Failures {
-    /// Takes an error.
-    pub(super) fn push(&mut self, error: &str) {
+    /// Takes an error. `is_elsewhere` tells of a derivation whether another machine builds it.
+    pub(super) fn push(&mut self, error: &str, is_elsewhere: impl Fn(&str) -> bool) {
         if is_about_a_dependency(error) {
             self.follows = true;
             return;
         }
         match failed_build(error) {
-            Some((drv, reason)) => {
+            Some((drv, mut reason)) => {
+                // All that Nix knows is how its own helper ended.
+                if reason == HELPER_FAILED
+                    && is_elsewhere(drv)
+                    && let Some(lost) = self.lost.take()
+                {
+                    reason = format!("was cut off: {lost}");
+                    self.others.retain(|other| !other.contains(&lost));
+                }
                 // Nix may name a build again at the end, and then knows less.
                 let room = self.failed.len() < MOST_BUILDS;
                 if room && !self.failed.contains_key(drv) {
@@ -70,6 +92,9 @@ impl Failures {
                 }
             }
             None => {
+                if let Some(lost) = LOST.into_iter().find(|words| error.contains(words)) {
+                    self.lost = Some(lost.to_owned());
+                }
                 let error = beginning(error).to_owned();
                 if self.others.len() < MOST_OTHERS && !self.others.contains(&error) {
                     self.others.push(error);
@@ -78,10 +103,15 @@ impl Failures {
         }
     }
 
-    /// The failed builds, each with what `tail` knows of it.
-    pub(super) fn builds(&self, tail: impl Fn(&str) -> Vec<String>) -> Vec<FailedBuild> {
+    /// The failed builds, each with what `tail` and `machine` know of it.
+    pub(super) fn builds(
+        &self,
+        tail: impl Fn(&str) -> Vec<String>,
+        machine: impl Fn(&str) -> Option<String>,
+    ) -> Vec<FailedBuild> {
         let failed = self.failed.iter().map(|(drv, reason)| FailedBuild {
             drv: drv.clone(),
+            machine: machine(drv),
             reason: reason.clone(),
             tail: tail(drv),
             needed_by: vec![],
@@ -200,10 +230,10 @@ mod tests {
             "error: Cannot build '/s/b.drv'.\n   Reason: 1 dependency failed.",
             "error: build of '/s/a.drv^*', '/s/b.drv^out' failed",
         ] {
-            failures.push(error);
+            failures.push(error, |_| false);
         }
         assert!(failures.any());
-        assert_eq!(failures.builds(|_| vec![]), []);
+        assert_eq!(failures.builds(|_| vec![], |_| None), []);
         assert_eq!(failures.others(), [""; 0]);
     }
 
@@ -211,8 +241,11 @@ mod tests {
     fn errors_without_end_take_no_memory() {
         let mut failures = Failures::default();
         for number in 0..MOST_BUILDS * 2 {
-            failures.push(&format!("error: builder for '/s/{number}.drv' failed"));
-            failures.push(&format!("error: {number}{}", "x".repeat(10_000)));
+            failures.push(
+                &format!("error: builder for '/s/{number}.drv' failed"),
+                |_| false,
+            );
+            failures.push(&format!("error: {number}{}", "x".repeat(10_000)), |_| false);
         }
         assert_eq!(failures.failed.len(), MOST_BUILDS);
         assert_eq!(failures.others.len(), MOST_OTHERS);

@@ -20,7 +20,11 @@ pub(super) struct Line<'a> {
     #[serde(rename = "type", default)]
     pub(super) kind: u64,
     #[serde(default)]
+    pub(super) parent: u64,
+    #[serde(default)]
     pub(super) level: u64,
+    #[serde(borrow, default)]
+    pub(super) text: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(super) msg: Cow<'a, str>,
     #[serde(borrow, default)]

@@ -10,14 +10,20 @@
 
 mod failures;
 mod line;
+mod relayed;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use nix_formats::nix_text::without_escapes;
 
-use self::{failures::Failures, line::Line};
+use self::{
+    failures::Failures,
+    line::Line,
+    relayed::{Relayed, Told, unreachable},
+};
+use crate::store_fault::ssh_says;
 
-pub use self::failures::{FailedBuild, failed_derivation};
+pub use self::failures::{FailedBuild, LOST, failed_derivation};
 
 /// What an event line begins with.
 pub(crate) const PREFIX: &[u8] = b"@nix ";
@@ -56,6 +62,8 @@ const BUILDS_FOLLOWED: usize = 512;
 pub enum Activity {
     /// A store path comes from another store; its progress is in bytes, unpacked.
     CopyPath,
+    /// A store path goes to another store. To Nix it is a [`Self::CopyPath`].
+    Send,
     /// A file comes from the network; its progress is in bytes.
     FileTransfer,
     /// All that is to be there in the end.
@@ -131,7 +139,7 @@ pub enum Event {
         kind: Activity,
         /// What it is about: a store path or an address.
         what: String,
-        /// Where that comes from.
+        /// Where that comes from; of a [`Activity::Send`] where it goes.
         from: String,
     },
     /// An activity that is no build has ended, or one that was never seen to begin.
@@ -161,6 +169,21 @@ pub enum Event {
         /// How much.
         number: u64,
     },
+    /// A builder does not answer; Nix goes on with the others.
+    Unreachable {
+        /// The builder, as it is configured.
+        machine: String,
+        /// What ssh or Nix says of it.
+        reason: String,
+    },
+    /// A binary cache is not used for all that it has.
+    Passed {
+        /// Its URI.
+        cache: String,
+        /// Whether what it has is not signed by a key that is trusted; otherwise it does not
+        /// answer.
+        unsigned: bool,
+    },
     /// Something that Nix says.
     Message {
         /// Whether it is an error.
@@ -175,6 +198,11 @@ pub enum Event {
 pub struct Reader {
     /// The builds that run, by their activity: the order in which they began.
     builds: BTreeMap<u64, String>,
+    /// The other machines that build, by derivation.
+    machines: HashMap<String, String>,
+    relayed: Relayed,
+    /// What ssh said last.
+    ssh: Option<String>,
     tails: HashMap<String, VecDeque<String>>,
     ended: VecDeque<String>,
     failures: Failures,
@@ -185,14 +213,40 @@ impl Reader {
     pub fn line(&mut self, line: &[u8]) -> Option<Event> {
         match line.strip_prefix(PREFIX) {
             // An action or a field that is not known is passed by.
-            Some(event) => self.event(&serde_json::from_slice(event).ok()?),
+            Some(event) => {
+                let mut line: Line<'_> = serde_json::from_slice(event).ok()?;
+                match self.teller(&line) {
+                    Told::Of(id) => line.id = id,
+                    Told::Again => return None,
+                }
+                self.event(&line)
+            }
             None => {
                 let text = harmless(&String::from_utf8_lossy(&line[..line.len().min(LOOKED_AT)]));
+                if let Some(said) = ssh_says(&text) {
+                    self.ssh = Some(cut(said.to_owned()));
+                }
                 (!text.trim().is_empty()).then_some(Event::Message {
                     is_error: false,
                     text,
                 })
             }
+        }
+    }
+
+    /// The activity that a line is about.
+    fn teller(&mut self, line: &Line<'_>) -> Told {
+        match line.action.as_ref() {
+            "start" => {
+                let own = |drv: &str| {
+                    self.machines.get(drv)?;
+                    let running = |(id, of): (&u64, &String)| (of == drv).then_some(*id);
+                    self.builds.iter().find_map(running)
+                };
+                self.relayed.start(line, own)
+            }
+            "stop" => self.relayed.stop(line.id),
+            _ => self.relayed.result(line.id),
         }
     }
 
@@ -218,11 +272,17 @@ impl Reader {
             ("start", BUILD) => self.build_started(line),
             ("start", kind) => {
                 let text = |place| cut(harmless(line.text(place).unwrap_or_default()));
+                let (kind, mut from, to) = (Activity::of(kind), text(1), text(2));
+                let sends =
+                    kind == Activity::CopyPath && to.contains("://") && !from.contains("://");
+                if sends {
+                    from = to;
+                }
                 Some(Event::Started {
                     id: line.id,
-                    kind: Activity::of(kind),
+                    kind: if sends { Activity::Send } else { kind },
                     what: text(0),
-                    from: text(1),
+                    from,
                 })
             }
             ("stop", _) => Some(self.stopped(line.id)),
@@ -230,7 +290,17 @@ impl Reader {
                 let text = harmless(&line.msg);
                 let is_error = line.level == LEVEL_ERROR && text.trim_start().starts_with("error:");
                 if is_error {
-                    self.failures.push(&text);
+                    self.failures
+                        .push(&text, |drv| self.machines.contains_key(drv));
+                }
+                if let Some((machine, why)) = unreachable(&text) {
+                    let reason = self.ssh.take().unwrap_or_else(|| cut(why.to_owned()));
+                    let machine = cut(machine.to_owned());
+                    return Some(Event::Unreachable { machine, reason });
+                }
+                if let Some((cache, unsigned)) = passed_cache(&text) {
+                    let cache = cut(cache.to_owned());
+                    return Some(Event::Passed { cache, unsigned });
                 }
                 (line.level <= LEVEL_NOTICE).then_some(Event::Message { is_error, text })
             }
@@ -247,10 +317,15 @@ impl Reader {
         self.builds.insert(line.id, drv.clone());
         self.tails.insert(drv.clone(), VecDeque::new());
         let machine = line.text(1).filter(|machine| !machine.is_empty());
+        let machine = machine.map(|machine| cut(harmless(machine)));
+        match &machine {
+            Some(machine) => self.machines.insert(drv.clone(), machine.clone()),
+            None => self.machines.remove(&drv),
+        };
         Some(Event::BuildStarted {
             id: line.id,
             drv,
-            machine: machine.map(|machine| cut(harmless(machine))),
+            machine,
         })
     }
 
@@ -272,6 +347,7 @@ impl Reader {
             && !self.ended.contains(&oldest)
         {
             self.tails.remove(&oldest);
+            self.machines.remove(&oldest);
         }
     }
 
@@ -297,7 +373,14 @@ impl Reader {
     #[must_use]
     pub fn failed_builds(&self) -> Vec<FailedBuild> {
         let tail = |drv: &str| self.tails.get(drv).into_iter().flatten().cloned().collect();
-        self.failures.builds(tail)
+        let machine = |drv: &str| self.machines.get(drv).cloned();
+        self.failures.builds(tail, machine)
+    }
+
+    /// What ssh said last, where it was of no builder.
+    #[must_use]
+    pub fn ssh(&self) -> Option<&str> {
+        self.ssh.as_deref()
     }
 
     /// The errors that are about no build.
@@ -311,6 +394,19 @@ impl Reader {
     pub fn has_failed(&self) -> bool {
         self.failures.any()
     }
+}
+
+/// The binary cache that Nix says it does not use, and whether that is for a signature.
+fn passed_cache(text: &str) -> Option<(&str, bool)> {
+    const NO_KEY: &str = "', as it's not signed by any of the keys in 'trusted-public-keys'";
+    if let Some((before, _)) = text.split_once(NO_KEY) {
+        let (_, cache) = before.split_once("' from '")?;
+        return Some((cache, true));
+    }
+    // The first file that is asked for.
+    let (_, rest) = text.split_once("unable to download '")?;
+    let (cache, _) = rest.split_once("/nix-cache-info'")?;
+    Some((cache, false))
 }
 
 /// The beginning of `text`, without what would move a terminal's cursor.

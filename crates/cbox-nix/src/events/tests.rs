@@ -243,3 +243,113 @@ fn broken_streams_are_read_to_their_end() {
         }
     }
 }
+
+#[test]
+fn what_another_machine_builds_is_told_once() {
+    for stream in recorded!("relayed") {
+        let (events, reader) = read(stream);
+        let mut running: Vec<u64> = vec![];
+        let mut built: Vec<(&str, Option<&str>)> = vec![];
+        for event in &events {
+            match event {
+                Event::BuildStarted { id, drv, machine } => {
+                    running.push(*id);
+                    built.push((name(drv), machine.as_deref()));
+                }
+                Event::BuildLog { id, line } => {
+                    assert!(running.contains(id) && line == "here", "{line}");
+                }
+                Event::BuildEnded { id } => running.retain(|one| one != id),
+                _ => {}
+            }
+        }
+        assert!(running.is_empty());
+        let machine = built[0].1;
+        assert!(machine.unwrap().starts_with("local://"), "{built:?}");
+        let expected = [("dependency.drv", machine), ("relayed.drv", machine)];
+        assert_eq!(built, expected);
+        assert_eq!(log(&events), ["here"]);
+        let sums = |wanted: Activity| {
+            let started = events.iter();
+            let started = started
+                .filter(|event| matches!(event, Event::Started { kind, .. } if *kind == wanted));
+            started.count()
+        };
+        assert_eq!(sums(Activity::Builds), 1, "Nix's own");
+        assert_eq!(sums(Activity::CopyPath), 2, "the outputs");
+        assert!(!reader.has_failed());
+    }
+}
+
+/// The lines that count, as Nix 2.26 and 2.34 sent them when the `sshd` was killed.
+#[test]
+fn a_machine_that_goes_away_is_the_reason() {
+    let start = [
+        r#"@nix {"action":"start","id":1,"level":0,"parent":0,"text":"","type":102}"#,
+        r#"@nix {"action":"start","fields":["/s/a-slow.drv","ssh-ng://b",1,1],"id":2,"level":3,"parent":0,"text":"","type":105}"#,
+        r#"@nix {"action":"start","fields":["/s/a-slow.drv","",1,1],"id":3,"level":3,"parent":1,"text":"","type":105}"#,
+        r#"@nix {"action":"result","fields":["begun"],"id":3,"type":101}"#,
+    ];
+    let lost = "Nix daemon disconnected unexpectedly (maybe it crashed?)";
+    let failed = [
+        "builder for '/s/a-slow.drv' failed with exit code 1",
+        "Cannot build '/s/a-slow.drv'.\\n  Reason: builder failed with exit code 1.\\n  Output paths:",
+    ];
+    for failed in failed {
+        let mut lines = start.map(str::to_owned).to_vec();
+        for error in [lost, failed] {
+            lines.push(format!(
+                r#"@nix {{"action":"msg","level":0,"msg":"error: {error}"}}"#
+            ));
+        }
+        let (_, reader) = read(&lines.join("\n"));
+        let [build] = &reader.failed_builds()[..] else {
+            panic!("{reader:#?}")
+        };
+        assert_eq!(build.machine.as_deref(), Some("ssh-ng://b"));
+        assert_eq!(build.reason, format!("was cut off: {lost}"));
+        assert_eq!(build.tail, ["begun"]);
+        assert_eq!(reader.other_errors(), [""; 0]);
+        // A build of this machine that fails for itself is no such thing.
+        lines.remove(1);
+        let (_, reader) = read(&lines.join("\n"));
+        assert_eq!(reader.failed_builds()[0].reason, "failed with exit code 1");
+    }
+}
+
+#[test]
+fn a_builder_that_does_not_answer_has_a_reason() {
+    let refused = r#"@nix {"action":"msg","level":0,"msg":"cannot build on 'ssh-ng://b': error: failed to start SSH connection to 'b'"}"#;
+    let ssh = "ssh: connect to host b port 22: Connection refused";
+    let reason = |stream: &str| match &read(stream).0[..] {
+        [.., Event::Unreachable { machine, reason }] => (machine.clone(), reason.clone()),
+        events => panic!("{events:?}"),
+    };
+    let machine = "ssh-ng://b".to_owned();
+    let told = reason(&format!("{ssh}\n{refused}"));
+    assert_eq!(told, (machine.clone(), ssh.to_owned()));
+    let why = "failed to start SSH connection to 'b'".to_owned();
+    assert_eq!(reason(refused), (machine, why));
+}
+
+#[test]
+fn caches_that_are_passed_over_are_told() {
+    let passed = |text: &str| {
+        let line = serde_json::json!({ "action": "msg", "level": 1, "msg": text });
+        read(&format!("@nix {line}")).0
+    };
+    let unsigned = |unsigned, cache: &str| {
+        vec![Event::Passed {
+            cache: cache.to_owned(),
+            unsigned,
+        }]
+    };
+    let no_key = "warning: ignoring substitute for '/nix/store/a' from 'file:///c', as it's not signed by any of the keys in 'trusted-public-keys'";
+    assert_eq!(passed(no_key), unsigned(true, "file:///c"));
+    let silent = "warning: error: unable to download 'http://c/x/nix-cache-info': Could not connect to server (7); retrying in 300 ms";
+    assert_eq!(passed(silent), unsigned(false, "http://c/x"));
+    assert!(matches!(
+        passed("unable to download 'http://c/nar/x'")[..],
+        [Event::Message { .. }]
+    ));
+}

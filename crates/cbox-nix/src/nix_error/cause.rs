@@ -152,6 +152,25 @@ pub enum Cause {
         /// The system.
         system: String,
     },
+    /// This machine is told to build nothing, and no other one takes the build.
+    Idle {
+        /// The derivation, where Nix names one.
+        drv: Option<String>,
+    },
+    /// A builder that is configured does not answer.
+    Unreachable {
+        /// The builder, as it is configured.
+        machine: String,
+        /// What ssh or Nix says of it.
+        reason: String,
+    },
+    /// A binary cache has something, and does not deliver it.
+    Substitute,
+    /// A program that the sandbox is told to offer is not there.
+    SandboxPath {
+        /// Its path.
+        path: String,
+    },
     /// A file system is full.
     NoSpace,
     /// Git or Nix does not trust a repository of another user's.
@@ -162,6 +181,10 @@ pub enum Cause {
     /// The Nix daemon does not answer.
     Daemon,
 }
+
+/// What it means that nothing can be built.
+pub(crate) const IDLE: &str =
+    "this machine is told to build nothing (`max-jobs` is 0), and no builder takes the build";
 
 /// What cbox's own expression throws where an attribute is missing, before its path.
 const NO_ATTRIBUTE: &str = "cbox-no-attribute: ";
@@ -465,17 +488,37 @@ fn from_builder(text: &str) -> Option<Cause> {
             Cause::WrongSystem { drv, system }
         });
     }
+    // Nix before 2.30.
+    if text.trim_start().starts_with("Unable to start any build;") {
+        return Some(Cause::Idle { drv: None });
+    }
+    if text.starts_with("some substitutes for the outputs of derivation '") {
+        return Some(Cause::Substitute);
+    }
+    if let Some(path) = sandbox_path(text) {
+        return Some(Cause::SandboxPath { path });
+    }
     let rest = text.strip_prefix("Cannot build '")?;
     let (drv, reason) = (rest.split('\'').next()?.to_owned(), field("Reason:")?);
     if reason.starts_with("missing system features") {
         let features = field("Required features:")?;
         return Some(Cause::MissingFeature { drv, features });
     }
+    if reason.starts_with("local builds are disabled") {
+        return Some(Cause::Idle { drv: Some(drv) });
+    }
     if reason.starts_with("platform mismatch") {
         let system = field("Required system:")?;
         return Some(Cause::WrongSystem { drv, system });
     }
     None
+}
+
+/// The file that Nix did not find while it made a sandbox.
+fn sandbox_path(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("getting attributes of path ")?;
+    let path = rest.split_once(": No such file or directory")?.0;
+    Some(path.trim_matches(['\'', '"']).to_owned())
 }
 
 impl Cause {
@@ -494,6 +537,7 @@ impl Cause {
                 drv,
                 format!("{drv} needs a builder with {features}, and none here has that"),
             )),
+            Self::Idle { drv: Some(drv) } => Some((drv, format!("{drv} is not built: {IDLE}"))),
             Self::WrongSystem { drv, system } => Some((
                 drv,
                 format!("{drv} has to be built on {system}, and no builder here is that"),

@@ -140,6 +140,22 @@ impl Cause {
                 "name a {system} builder with `--builders`, or emulate it here (boot.binfmt.emulatedSystems, and \
                  extra-platforms in nix.conf)"
             ),
+            Self::Idle { .. } => {
+                "set `max-jobs` to 1 or more, or name a builder for the system that answers (`--builders`): `cbox doctor` \
+                 shows which do"
+                    .to_owned()
+            }
+            Self::Unreachable { machine, .. } => {
+                format!("`nix store info --store {machine}` says whether it answers")
+            }
+            Self::Substitute => {
+                "`-- --fallback` builds what a binary cache cannot deliver, and `-- --option substituters ''` asks none"
+                    .to_owned()
+            }
+            Self::SandboxPath { path } => format!(
+                "`sandbox-paths` in nix.conf names {path}: install it (Debian: bash-static), or name another shell, \
+                 `sandbox-paths = /bin/sh=PATH`"
+            ),
             Self::NoSpace => {
                 "`df -h /nix $TMPDIR /tmp` shows which file system is full; `nix-collect-garbage` frees what no link under \
                  out/ and no other root holds, and TMPDIR says where builds write"

@@ -62,8 +62,9 @@ pub(super) async fn build(
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
-    if !flags.drv && !flags.dry_run && !flags.no_link {
-        out_dir::check(&session.project.out_dir, names, &evaluator.nix.store.dir)?;
+    let store = &evaluator.nix.outputs;
+    if !flags.drv && !flags.dry_run && !flags.no_link && store.is_here() {
+        out_dir::check(&session.project.out_dir, names, &store.dir)?;
     }
     let native = &evaluator.nix.settings.system;
     let targets = names
@@ -83,7 +84,7 @@ pub(super) async fn build(
         report::plan(context, &evaluator, &jobs, &failures).await?;
     } else {
         let built = build_jobs(&evaluator, &sources, flags, jobs, &mut failures).await?;
-        report::built(context, session, names, &built, &failures);
+        report::built(context, &evaluator, names, &built, &failures);
     }
     report::first_of(context.view, failures)
 }

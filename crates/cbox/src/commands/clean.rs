@@ -15,7 +15,7 @@ use cbox_driver::{
     subject::words,
     text::{count, duration::parse_duration, size},
 };
-use cbox_nix::NixError;
+use cbox_nix::{NixError, store::Store};
 use serde_json::{Value, json};
 
 use crate::{
@@ -101,7 +101,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), E
         is_whole,
         // What is said of all of it does not hold for a part.
         freed: freed.filter(|_| is_whole),
-        command: collect_command(session),
+        command: collect_command(&holding.store),
     };
     outcome.show(context, session);
     ended?;
@@ -158,12 +158,12 @@ async fn lock(
     }
 }
 
-/// The command that collects garbage in the store of this run.
-fn collect_command(session: &Session<'_>) -> String {
+/// The command that collects garbage in the store of the links.
+fn collect_command(store: &Store) -> String {
     let command = "nix-collect-garbage";
-    match &session.options.store {
-        Some(store) => format!("{command} --store '{store}'"),
-        None => command.to_owned(),
+    match store.uri.as_str() {
+        "" | "auto" => command.to_owned(),
+        uri => format!("{command} --store '{uri}'"),
     }
 }
 

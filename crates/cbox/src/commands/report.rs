@@ -4,7 +4,6 @@ use cbox_driver::{
     build::{Built, Job},
     error::Error,
     eval::evaluator::Evaluator,
-    flake::session::Session,
     size::budget,
     target_name::TargetName,
     text::{count, size},
@@ -106,17 +105,24 @@ pub(super) async fn plan(
 /// Shows what was built, and names what was not.
 pub(super) fn built(
     context: &Context<'_>,
-    session: &Session<'_>,
+    evaluator: &Evaluator<'_>,
     names: &[TargetName],
     built: &[Built],
     failures: &[Error],
 ) {
     let view = context.view;
+    let (session, nix) = (evaluator.session, &evaluator.nix);
     let display_path =
         |path: &camino::Utf8Path| session.environment.display_path(path).into_string();
-    let items = built
-        .iter()
-        .map(|done| json!({ "link": done.link, "manifest": done.manifest }));
+    let items = built.iter().map(|done| {
+        json!({
+            "link": done.link,
+            "path": done.place,
+            "store": nix.outputs.uri,
+            "fetch": done.fetch,
+            "manifest": done.manifest,
+        })
+    });
     view.sum_up(!failures.is_empty());
     context.parts(targets(items.collect(), failures));
     for done in built {
@@ -124,10 +130,13 @@ pub(super) fn built(
         if let Some(warning) = budget::image_warning(&session.project, manifest) {
             view.warn(&warning);
         }
-        let place = done
-            .link
-            .as_deref()
-            .map_or_else(|| manifest.out.to_string(), display_path);
+        // Where the store has its files elsewhere, the link leads nowhere by itself.
+        let is_usual = nix.outputs.root().as_os_str().is_empty();
+        let place = match (&done.link, &done.place) {
+            (Some(link), _) if is_usual => display_path(link),
+            (_, Some(place)) => place.display().to_string(),
+            (_, None) => manifest.out.to_string(),
+        };
         match &manifest.artifact {
             Some(artifact) => {
                 view.note(&format!(
@@ -139,6 +148,14 @@ pub(super) fn built(
                 view.plain(&format!("{place}/{}", artifact.path));
             }
             None => view.plain(&place),
+        }
+    }
+    for done in built {
+        if let Some(fetch) = &done.fetch {
+            view.note(&format!(
+                "{} is in {}, so nothing is linked here; to fetch it: {fetch}",
+                done.manifest.target, nix.outputs.uri
+            ));
         }
     }
     missing(view, names, built);

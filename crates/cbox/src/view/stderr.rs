@@ -311,7 +311,11 @@ impl Stderr {
             News::Doing(_) | News::Evaluated { .. } | News::Copied { .. } => None,
             News::Evaluating(_) => Some("evaluating".to_owned()),
             News::Copying(copying) => copying.title.clone(),
-            News::Building(_) | News::Built { .. } | News::Silent(..) | News::Fetching(_) => {
+            News::Building(_)
+            | News::Built { .. }
+            | News::Silent(..)
+            | News::Fetching(_)
+            | News::Sending(_) => {
                 if let Some(log) = &mut self.log {
                     log.begin(now);
                     log.event(&line, now);

@@ -40,7 +40,16 @@ pub(super) fn news(news: &News, now: Duration) -> String {
             false => format!("built {} in {}", build.name(), lasted(build.since)),
         },
         News::Silent(build, known) => silence(build, known, now),
-        News::Fetching(from) => format!("fetching from {from}"),
+        News::Fetching(from) => format!("fetching from {}", store(from)),
+        News::Sending(to) => format!("copying to {}", store(to)),
+    }
+}
+
+/// A store in words: old releases of Nix leave out the machine.
+fn store(uri: &str) -> &str {
+    match uri {
+        "ssh://" | "ssh-ng://" => "another machine",
+        uri => uri,
     }
 }
 

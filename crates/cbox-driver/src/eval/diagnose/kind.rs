@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use cbox_nix::{NixError, derivations::DerivationFault, lock_file::LockFault, nix_error::Cause};
+use cbox_nix::{
+    NixError, derivations::DerivationFault, lock_file::LockFault, nix_error::Cause,
+    store_fault::StoreFault,
+};
 use cbox_source::SourceError;
 use nix_formats::flake_lock::LockError;
 
@@ -55,6 +58,15 @@ impl From<NixError> for Error {
                 "install Nix and put it on the PATH (see the README; on Debian, `scripts/setup.sh` sets it up)",
             ),
             NixError::NotFound(_) => (Kind::Environment, "install it, or put it on the PATH"),
+            NixError::Store(fault) => {
+                let kind = match fault {
+                    StoreFault::Unreachable { .. } | StoreFault::Lost { .. } => Kind::Environment,
+                    _ => Kind::Usage,
+                };
+                return Self::new(kind, error.to_string())
+                    .hint(fault.hint())
+                    .from_source(Source::Nix(Arc::new(error)));
+            }
             NixError::TooOld { .. } => (Kind::Environment, "put a newer Nix first on the PATH"),
             NixError::Failed { .. } | NixError::Start { .. } | NixError::Answer { .. } => {
                 (Kind::Environment, "")
@@ -135,11 +147,15 @@ fn kind_of_build(causes: &[Cause]) -> Kind {
     let no_builder = |cause| {
         matches!(
             cause,
-            &Cause::MissingFeature { .. } | &Cause::WrongSystem { .. }
+            &Cause::MissingFeature { .. } | &Cause::WrongSystem { .. } | &Cause::Idle { .. }
         )
     };
-    match causes {
-        [first, rest @ ..] if no_builder(first) && rest.iter().all(no_builder) => Kind::Unsupported,
+    let is_of_build = |cause: &&Cause| !matches!(cause, Cause::Unreachable { .. });
+    let causes: Vec<&Cause> = causes.iter().filter(is_of_build).collect();
+    match causes.as_slice() {
+        [first, rest @ ..] if no_builder(first) && rest.iter().copied().all(no_builder) => {
+            Kind::Unsupported
+        }
         _ => Kind::Build,
     }
 }

@@ -106,7 +106,7 @@ fn failed_build(stderr: &str) -> NixError {
             causes.look(&event);
         }
     }
-    BuildFailure::new(&reader, causes, String::new()).into()
+    BuildFailure::new(&reader, causes, "nix log ".to_owned()).into()
 }
 
 /// What the user reads who stands at the top of the tree in `folder`.
