@@ -51,6 +51,8 @@ fn nothing_moves_a_host_or_an_image_of_the_mini_box() {
     out/cbox-self-test                  ignored         not staged
     result                              ignored         not staged
     result-cbox-self-test               ignored         not staged
+    hosts/mini-arm64 reads 38 of 54 files
+    hosts/mini-thinkcentre reads 38 of 54 files
     18 files in a copy, and none of 8 derivations moved
     ");
     // It worked on a copy, and the copy is gone.
