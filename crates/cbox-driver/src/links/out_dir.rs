@@ -210,10 +210,13 @@ impl OutDir {
         }
         match made {
             Ok(()) => Ok(link),
-            Err(NixError::Failed { stderr, .. }) => Err(Error::new(
-                Kind::Output,
-                format!("cannot make the link {link}:\n{stderr}"),
-            )),
+            Err(NixError::Failed { stderr, .. }) => {
+                let mut lines = stderr.lines().rev();
+                let why = lines.find_map(|line| line.trim().strip_prefix("error: "));
+                let why = why.unwrap_or(stderr.trim());
+                let message = format!("cannot make the link {link}: {why}");
+                Err(Error::new(Kind::Output, message).hint(ELSEWHERE))
+            }
             Err(other) => Err(other.into()),
         }
     }
