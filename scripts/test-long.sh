@@ -18,6 +18,7 @@ the audit of files that are made to take long, 4 MB each | cargo test --locked -
 the audit of nixpkgs' nixos/, if BOX_NIXPKGS names it: under 10 false findings | cargo test --locked --package cbox-source --lib nixos_has_few_false -- --nocapture
 text from outside on every command in every way, in a pipe, on a terminal and as a CI job (CBOX_STRINGS=FILE adds a collection of strings) | cargo test --locked --package cbox --test end_to_end hostile::
 bytes that somebody has spoilt, ten minutes for each parser (CBOX_FUZZ_SECONDS=N: other times) | cargo test --locked --profile fuzz --package cbox-fuzz
+200 builds killed (-9) at random moments: processes and folders that stay, and what is linked | cargo test --locked --package cbox --test end_to_end faults::sigkill::at_random_moments
 TESTS
 }
 

@@ -30,6 +30,7 @@ mod doctor;
 mod documentation;
 mod errors;
 mod evaluation_cache;
+mod faults;
 mod flash;
 mod foreign_files;
 mod help;

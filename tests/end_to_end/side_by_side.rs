@@ -216,7 +216,7 @@ fn one_that_is_killed_always_is_an_error_of_its_own() {
     assert_eq!(judged(&run), ["one", "three"]);
     assert_eq!(logged(&place, "died").lines().count(), 2);
     assert_eq!(run.stderr.matches("error:").count(), 1, "{run}");
-    run.says(&["not enough memory", "host `two`", "--jobs 1", "swap"]);
+    run.says(&["was killed by signal 9", "host `two`", "want of memory"]);
 
     let run = place.cbox(&["hosts", "--json"]).run().code(5);
     let hosts = run.json()["hosts"].clone();
@@ -224,6 +224,16 @@ fn one_that_is_killed_always_is_an_error_of_its_own() {
     for host in hosts.as_array().unwrap() {
         assert_eq!(host["error"].is_string(), host["host"] == "two", "{run}");
     }
+}
+
+#[test]
+fn one_without_memory_always_is_an_error_with_a_way_out() {
+    let place = with("[ \"$host\" = two ] && echo 'error: out of memory' >&2 && exit 1");
+    let run = place.cbox(&BUILD).run().code(5);
+    assert_eq!(judged(&run), ["one", "three"]);
+    let errors = run.stderr.lines().filter(|line| line.starts_with("error:"));
+    assert_eq!(errors.count(), 1, "{run}");
+    run.says(&["not enough memory", "host `two`", "--jobs 1", "swap"]);
 }
 
 #[test]

@@ -84,7 +84,9 @@ pub async fn build(
 ) -> Result<BTreeMap<String, OutPath>, NixError> {
     let mut reader = Reader::default();
     let mut causes = Causes::default();
-    let command = nix.command(nix.options.build(installables, link));
+    let command = nix
+        .command(nix.options.build(installables, link))
+        .ends_orderly();
     let ended = command
         .stream(nix.interrupt(), |line| {
             if let Some(event) = reader.line(line) {

@@ -105,6 +105,18 @@ pub enum NixError {
         /// What it said about it; empty where it could say nothing.
         said: String,
     },
+    /// Nix was ended by a signal while it evaluated a host.
+    #[error("host `{host}` was not evaluated: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said:\n{said}") })]
+    Crashed {
+        /// The entry of `nixosConfigurations`.
+        host: String,
+        /// How Nix ended: `was killed by signal 11`.
+        status: String,
+        /// Whether it was killed (SIGKILL, SIGTERM), and not by the kernel for want of memory.
+        killed: bool,
+        /// The last lines of what it said; empty where it said nothing.
+        said: String,
+    },
     /// The flake has no such host.
     #[error("the flake has no host `{host}`")]
     NoHost {

@@ -1,13 +1,17 @@
 //! Evaluation: one pure `nix eval` for each host, and what its errors mean.
 
 use nix_formats::nix_text::without_escapes;
+use rustix::process::Signal;
 
 use crate::{
     NixError,
     expression::{self, Evaluated, Request},
     messages::Messages,
     nix::{Nix, Staged},
-    nix_error::{Cause, Fault, memory::died_of_memory},
+    nix_error::{
+        Cause, Fault,
+        memory::{Death, death, ended_by_kernel},
+    },
     overrides::OptionPath,
 };
 
@@ -72,10 +76,16 @@ pub async fn evaluate(
     if let Some(bytes) = heap {
         command = command.with(HEAP_VARIABLE, bytes.to_string());
     }
+    let before = ended_by_kernel();
     let output = command
         .stream(nix.interrupt(), |line| said.push(line))
         .await
-        .map_err(|error| failed(nix, staged, request, error))?;
+        .map_err(|error| {
+            let by_kernel = before
+                .zip(ended_by_kernel())
+                .map(|(one, other)| other > one);
+            failed(nix, staged, request, by_kernel, error)
+        })?;
     serde_json::from_slice(&output.stdout).map_err(|error| NixError::Answer {
         command: command.to_shell(),
         reason: error.to_string(),
@@ -83,7 +93,13 @@ pub async fn evaluate(
 }
 
 /// What it means that the evaluation of a host failed.
-fn failed(nix: &Nix, staged: &Staged, request: &Request, error: NixError) -> NixError {
+fn failed(
+    nix: &Nix,
+    staged: &Staged,
+    request: &Request,
+    by_kernel: Option<bool>,
+    error: NixError,
+) -> NixError {
     let NixError::Failed {
         status,
         signal,
@@ -94,11 +110,16 @@ fn failed(nix: &Nix, staged: &Staged, request: &Request, error: NixError) -> Nix
         return error;
     };
     let stderr = without_escapes(&stderr);
-    match died_of_memory(signal, &stderr) {
-        Some(said) => NixError::Memory {
-            host: request.host.clone(),
+    let host = request.host.clone();
+    match death(signal, &stderr, by_kernel) {
+        Some(Death::Memory(said)) => NixError::Memory { host, status, said },
+        Some(Death::Signal) => NixError::Crashed {
+            host,
             status,
-            said,
+            killed: [Signal::KILL, Signal::TERM]
+                .iter()
+                .any(|it| signal == Some(it.as_raw())),
+            said: error_part(&stderr).trim().to_owned(),
         },
         None => explain(request, fault(nix, staged, &stderr)),
     }

@@ -4,12 +4,15 @@
 //! ends what it began and returns, so that temporary roots and folders go with the
 //! values that own them.
 
-use std::{fmt, io};
+use std::{convert::Infallible, fmt, io, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+
+/// After how long it is said that a program has yet to end.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A signal that asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +23,20 @@ pub enum Signal {
     Terminate,
     /// The terminal went away.
     HangUp,
+    /// Ctrl-\\.
+    Quit,
 }
 
 impl Signal {
-    const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::HangUp];
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::HangUp, Self::Quit];
 
     fn kind(self) -> SignalKind {
         match self {
             Self::Interrupt => SignalKind::interrupt(),
             Self::Terminate => SignalKind::terminate(),
             Self::HangUp => SignalKind::hangup(),
+            Self::Quit => SignalKind::quit(),
         }
     }
 
@@ -39,11 +46,11 @@ impl Signal {
         128 + self.kind().as_raw_value() as u8
     }
 
-    /// The signal for a child.
+    /// The signal for a child. None gets SIGQUIT: most would write their memory to the disk.
     pub(crate) fn for_child(self) -> rustix::process::Signal {
         match self {
             Self::Interrupt => rustix::process::Signal::INT,
-            Self::Terminate => rustix::process::Signal::TERM,
+            Self::Terminate | Self::Quit => rustix::process::Signal::TERM,
             Self::HangUp => rustix::process::Signal::HUP,
         }
     }
@@ -55,6 +62,7 @@ impl fmt::Display for Signal {
             Self::Interrupt => "Ctrl-C",
             Self::Terminate => "SIGTERM",
             Self::HangUp => "SIGHUP",
+            Self::Quit => "SIGQUIT",
         })
     }
 }
@@ -68,7 +76,11 @@ struct StopRequests {
 
 /// Says whether a signal has come. Clones all say the same.
 #[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<StopRequests>);
+pub struct Interrupt {
+    requests: watch::Receiver<StopRequests>,
+    /// The program that was told to end and takes its time for it.
+    slow: watch::Sender<Option<String>>,
+}
 
 /// Ends what looks at one [`Interrupt::child`].
 #[derive(Debug)]
@@ -85,13 +97,16 @@ impl Cancel {
 }
 
 impl Interrupt {
-    /// Takes over SIGINT, SIGTERM and SIGHUP of this process, for as long as the runtime
-    /// lives.
+    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGQUIT of this process, for as long as the
+    /// runtime lives, and sees to it that it hears of the end of its children.
     ///
     /// # Errors
     /// When a handler cannot be installed.
     pub fn listen() -> io::Result<Self> {
         let (sender, receiver) = watch::channel(StopRequests::default());
+        // A parent that ignores SIGCHLD leaves that to its children, and the kernel then throws
+        // away how theirs end. With a handler it keeps it.
+        drop(signal(SignalKind::child())?);
         for wanted in Signal::ALL {
             let mut stream = signal(wanted.kind())?;
             let sender = sender.clone();
@@ -104,13 +119,20 @@ impl Interrupt {
                 }
             });
         }
-        Ok(Self(receiver))
+        Ok(Self::of(receiver))
     }
 
     /// One that never says stop.
     #[must_use]
     pub fn never() -> Self {
-        Self(watch::channel(StopRequests::default()).1)
+        Self::of(watch::channel(StopRequests::default()).1)
+    }
+
+    fn of(requests: watch::Receiver<StopRequests>) -> Self {
+        Self {
+            requests,
+            slow: watch::channel(None).0,
+        }
     }
 
     /// One that also says stop when the handle is told to: the work that looks at it ends in
@@ -118,7 +140,7 @@ impl Interrupt {
     #[must_use]
     pub fn child(&self) -> (Self, Cancel) {
         let (sender, receiver) = watch::channel(StopRequests::default());
-        let (cancel, mut parent) = (Cancel(sender.clone()), self.0.clone());
+        let (cancel, mut parent) = (Cancel(sender.clone()), self.requests.clone());
         tokio::spawn(async move {
             loop {
                 let requests = *parent.borrow_and_update();
@@ -134,18 +156,22 @@ impl Interrupt {
                 }
             }
         });
-        (Self(receiver), cancel)
+        let child = Self {
+            requests: receiver,
+            slow: self.slow.clone(),
+        };
+        (child, cancel)
     }
 
     /// The first signal that came.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
-        self.0.borrow().first
+        self.requests.borrow().first
     }
 
     /// How many signals came.
     pub(crate) fn times(&self) -> u32 {
-        self.0.borrow().times
+        self.requests.borrow().times
     }
 
     /// Waits for the first signal.
@@ -153,9 +179,28 @@ impl Interrupt {
         self.clone().next(0).await
     }
 
+    /// Waits until a program takes its time to end after a signal, and gives its name.
+    pub async fn slow_to_end(&self) -> String {
+        match self.slow.subscribe().wait_for(Option::is_some).await {
+            Ok(program) => program.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Tells that `program` was told to end and is still there, a moment later. Never returns.
+    pub(crate) async fn tell_slow(&self, program: &str) -> Infallible {
+        tokio::time::sleep(MOMENT).await;
+        self.slow.send_replace(Some(program.to_owned()));
+        std::future::pending().await
+    }
+
     /// Waits for the first signal, or for the second when one has come already.
     pub(crate) async fn next(&mut self, seen: u32) -> Signal {
-        match self.0.wait_for(|requests| requests.times > seen).await {
+        match self
+            .requests
+            .wait_for(|requests| requests.times > seen)
+            .await
+        {
             Ok(requests) if requests.first.is_some() => requests.first.unwrap_or(Signal::Interrupt),
             // No signal can come any more.
             _ => std::future::pending().await,
@@ -171,7 +216,7 @@ mod tests {
     #[test]
     fn a_child_stops_when_it_is_told_to_and_its_parent_goes_on() {
         run(async {
-            let parent = Interrupt(watch::channel(StopRequests::default()).1);
+            let parent = Interrupt::never();
             let (mut child, cancel) = parent.child();
             assert_eq!(child.signal(), None);
             cancel.cancel();
@@ -184,7 +229,7 @@ mod tests {
     fn a_child_stops_with_its_parent() {
         run(async {
             let (sender, receiver) = watch::channel(StopRequests::default());
-            let (mut child, _cancel) = Interrupt(receiver).child();
+            let (mut child, _cancel) = Interrupt::of(receiver).child();
             sender.send_modify(|requests| {
                 requests.first = Some(Signal::Interrupt);
                 requests.times = 1;

@@ -42,9 +42,11 @@ pub mod overrides;
 pub mod pass_through;
 pub mod plan;
 pub mod process;
+pub mod regular_file;
 pub mod remembered;
 pub mod store;
 pub mod store_fault;
+pub mod temporary;
 pub mod worker_protocol;
 
 pub use error::NixError;

@@ -17,6 +17,7 @@ use crate::{
     builders::{self, Builder},
     expression::DerivationInfo,
     process::{Command, Output},
+    regular_file,
     store::{Store, USUAL},
     store_fault::{self, StoreFault},
 };
@@ -75,7 +76,7 @@ impl Nix {
         let config = Command::new("nix", options.show_config());
         let (version, config) = tokio::join!(version.run(interrupt), config.run(interrupt));
         // A Nix that is too old does not know the second question: the first answer counts.
-        let version = String::from_utf8_lossy(&version?.stdout).trim().to_owned();
+        let version = version_line(&version?.stdout);
         check_version(&version)?;
         let store = options.store.as_deref().unwrap_or_default();
         let is_unknown = |said: &str| said.contains("Cannot parse Nix store");
@@ -175,7 +176,8 @@ impl Nix {
     /// # Errors
     /// When Nix fails. `Ok(false)` says that the path is another one.
     pub async fn add(&self, folder: &Path, expected: &StorePath) -> Result<bool, NixError> {
-        let output = self.run(self.options.add(folder)).await?;
+        let command = self.command(self.options.add(folder)).ends_orderly();
+        let output = command.run(&self.interrupt).await?;
         Ok(String::from_utf8_lossy(&output.stdout).trim() == expected.as_str())
     }
 
@@ -338,6 +340,18 @@ impl Staged {
     }
 }
 
+/// What a program says of its version: the first line, as far as it may be one.
+pub(crate) fn version_line(answer: &[u8]) -> String {
+    /// No version is longer.
+    const LONGEST: usize = 200;
+    let line = answer.split(|&byte| byte == b'\n').next();
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    match line.trim().char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line.trim()[..end]),
+        None => line.trim().to_owned(),
+    }
+}
+
 fn check_version(line: &str) -> Result<(), NixError> {
     // `nix (Nix) 2.26.3`, `nix (Lix, like Nix) 2.93.0`, `nix (Nix) 2.35pre20260101_abc`.
     let number = line.rsplit(' ').next().unwrap_or_default();
@@ -356,7 +370,7 @@ fn check_version(line: &str) -> Result<(), NixError> {
 
 /// The machines that the setting `builders` lists.
 fn parse_builders(setting: &str) -> Vec<Builder> {
-    builders::parse(setting, |file| std::fs::read_to_string(file).ok())
+    builders::parse(setting, |file| regular_file::read_to_string(file).ok())
 }
 
 fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
@@ -433,6 +447,16 @@ mod tests {
         ] {
             assert!(check_version(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn of_a_version_one_line_counts() {
+        assert_eq!(
+            version_line(b" nix (Nix) 2.26.3\nmore\n"),
+            "nix (Nix) 2.26.3"
+        );
+        assert_eq!(version_line(b""), "");
+        assert_eq!(version_line(&[b'x'; 3_000_000]).chars().count(), 201);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The one place where processes start.
 //!
-//! A child reads nothing but what it is given, speaks English, leads a process group of its own and is
-//! always waited for. A signal to cbox reaches the whole group; what does not end is
-//! killed. Output is bounded: a child that writes without end fills no memory.
+//! A child reads nothing but what it is given, speaks English, leads a process group of its own and
+//! is always waited for. A signal to cbox reaches the whole group; what does not end is killed, and
+//! all ends with cbox, whatever ends that ([`launcher`]). Output is bounded: a child that writes
+//! without end fills no memory.
 //! [`running`] has those that are read from while they run, [`conversation`] those that are
 //! also written to.
 
@@ -13,12 +14,13 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{Interrupt, NixError, lines::read_lines};
+use crate::{Interrupt, NixError, git::pipes, lines::read_lines, regular_file};
 
 mod conversation;
+pub mod launcher;
 mod running;
 
 pub use conversation::Conversation;
@@ -43,6 +45,10 @@ pub struct Command {
     unset: &'static [&'static str],
     /// What it reads on its standard input.
     input: Vec<u8>,
+    /// The working tree in which it reads git's rules.
+    rules_in: Option<PathBuf>,
+    /// What it gets when cbox ends without a chance to end it.
+    on_death: Signal,
 }
 
 /// Where a child reads from.
@@ -75,6 +81,8 @@ impl Command {
             set: vec![],
             unset: &[],
             input: vec![],
+            rules_in: None,
+            on_death: Signal::KILL,
         }
     }
 
@@ -103,6 +111,22 @@ impl Command {
     #[must_use]
     pub fn reading(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
+        self
+    }
+
+    /// Where cbox is killed, it is asked to end (SIGTERM), so that it can remove what it made:
+    /// for programs that look at that soon. The others are killed too.
+    #[must_use]
+    pub fn ends_orderly(mut self) -> Self {
+        self.on_death = Signal::TERM;
+        self
+    }
+
+    /// It reads the files with git's rules in the working tree `top`, and is ended where it waits
+    /// at one that is a named pipe.
+    #[must_use]
+    pub(crate) fn reading_rules_in(mut self, top: &Path) -> Self {
+        self.rules_in = Some(top.to_owned());
         self
     }
 
@@ -157,7 +181,7 @@ impl Command {
 
     fn failed(&self, status: ExitStatus, output: Output) -> NixError {
         // Ctrl-C reaches a child in the foreground before this process hears of it.
-        if ended_by(status) == Some(rustix::process::Signal::INT.as_raw()) {
+        if ended_by(status) == Some(Signal::INT.as_raw()) {
             return NixError::Interrupted(crate::Signal::Interrupt);
         }
         NixError::Failed {
@@ -225,9 +249,23 @@ impl Command {
             read_out.and(read_err)?;
             child.wait().await
         };
+        let program = self.program_name();
+        let pipe = async {
+            match (self.rules_in.clone(), group) {
+                (Some(top), Some(git)) => pipes::waited_for(top, git).await,
+                _ => std::future::pending().await,
+            }
+        };
         let status = tokio::select! {
             status = work => status.map_err(failed)?,
-            signal = end_on_signal(interrupt.clone(), group) => {
+            path = pipe => {
+                if let Some(group) = group {
+                    let _gone = kill_process_group(group, Signal::KILL);
+                }
+                child.wait().await.map_err(failed)?;
+                return Err(not_a_file(path));
+            }
+            signal = end_on_signal(interrupt.clone(), group, &program) => {
                 // The group was killed if it did not end; the child is reaped either way.
                 child.wait().await.map_err(failed)?;
                 return Err(NixError::Interrupted(signal));
@@ -236,7 +274,7 @@ impl Command {
         // A child that saw the terminal's own signal may end before cbox sees its own.
         if let Some(signal) = interrupt.signal() {
             if let Some(group) = group {
-                let _gone = kill_process_group(group, rustix::process::Signal::KILL);
+                let _gone = kill_process_group(group, Signal::KILL);
             }
             return Err(NixError::Interrupted(signal));
         }
@@ -251,9 +289,20 @@ impl Command {
         ))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one spawn point")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where programs are, unless the child is told otherwise"
+    )]
+    fn starting(&self) -> std::io::Result<tokio::process::Command> {
+        let mut set = self.set.iter().rev();
+        let path = set.find(|(name, _)| *name == "PATH");
+        let path = path.map(|(_, path)| path.clone());
+        let path = path.or_else(|| std::env::var_os("PATH"));
+        launcher::starting(&self.program, path.as_deref(), self.on_death)
+    }
+
     fn spawn(&self, input: Input<'_>) -> Result<tokio::process::Child, NixError> {
-        let mut command = tokio::process::Command::new(&self.program);
+        let mut command = self.starting().map_err(|source| self.not_started(source))?;
         command
             .args(&self.arguments)
             .env("LC_ALL", "C")
@@ -275,17 +324,16 @@ impl Command {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        command.spawn().map_err(|source| {
-            let folder_is_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
-            if source.kind() == std::io::ErrorKind::NotFound && folder_is_there {
-                NixError::NotFound(self.program_name())
-            } else {
-                NixError::Start {
-                    program: self.program_name(),
-                    source,
-                }
-            }
-        })
+        command.spawn().map_err(|source| self.not_started(source))
+    }
+
+    fn not_started(&self, source: std::io::Error) -> NixError {
+        let folder_is_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
+        let program = self.program_name();
+        match source.kind() {
+            std::io::ErrorKind::NotFound if folder_is_there => NixError::NotFound(program),
+            _ => NixError::Start { program, source },
+        }
     }
 
     fn program_name(&self) -> String {
@@ -293,9 +341,31 @@ impl Command {
     }
 }
 
+/// The error for a pipe at `path` where git expects a file.
+fn not_a_file(path: PathBuf) -> NixError {
+    let path = path.to_string_lossy().into_owned();
+    match regular_file::open(&path) {
+        Err(source) => NixError::File {
+            action: "read",
+            path: path.into(),
+            source,
+        },
+        // It has become one meanwhile.
+        Ok(_) => NixError::File {
+            action: "read",
+            path: path.into(),
+            source: std::io::ErrorKind::TimedOut.into(),
+        },
+    }
+}
+
 /// Waits for a signal, passes it on to the group, and kills the group if the grace is
 /// over or a second signal comes. Returns when it is time to reap.
-async fn end_on_signal(mut interrupt: Interrupt, group: Option<Pid>) -> crate::Signal {
+async fn end_on_signal(
+    mut interrupt: Interrupt,
+    group: Option<Pid>,
+    program: &str,
+) -> crate::Signal {
     let signal = interrupt.next(0).await;
     let Some(group) = group else { return signal };
     // A failure means that the group is gone, which is what is wanted.
@@ -305,12 +375,14 @@ async fn end_on_signal(mut interrupt: Interrupt, group: Option<Pid>) -> crate::S
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
+    let telling = interrupt.clone();
     tokio::select! {
         () = gone => {}
         () = tokio::time::sleep(GRACE) => {}
+        never = telling.tell_slow(program) => match never {},
         _ = interrupt.next(1) => {}
     }
-    let _gone = kill_process_group(group, rustix::process::Signal::KILL);
+    let _gone = kill_process_group(group, Signal::KILL);
     signal
 }
 

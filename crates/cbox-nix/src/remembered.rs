@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::regular_file;
+
 /// The form of the files. Another one counts as damage: nothing is lost but time.
 const SCHEMA: u32 = 1;
 
@@ -85,7 +87,7 @@ pub fn read(file: &Utf8Path, key: &str) -> Result<Option<Vec<u8>>, Damage> {
     if there.len() > MOST {
         return Err(Damage::Form);
     }
-    let text = fs::read(file)?;
+    let text = regular_file::read(file)?;
     let end = text.iter().position(|&byte| byte == b'\n');
     let (head, content) = text.split_at(end.ok_or(Damage::Form)?);
     let head: Head = serde_json::from_slice(head).map_err(|_| Damage::Form)?;

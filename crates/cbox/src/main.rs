@@ -11,5 +11,9 @@ mod run;
 mod view;
 
 fn main() -> std::process::ExitCode {
+    // A child of another cbox, on its way to become what that wants to run.
+    if let Some(failed) = cbox_nix::process::launcher::become_child() {
+        return failed;
+    }
     run::main()
 }

@@ -1,9 +1,9 @@
 //! From the command line to an exit code.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{convert::Infallible, ffi::OsString, process::ExitCode};
 
 use cbox_driver::{Environment, Error, Kind, flake::project::Project};
-use cbox_nix::Interrupt;
+use cbox_nix::{Interrupt, Signal, process::launcher};
 use clap::error::ErrorKind;
 
 use crate::{
@@ -65,6 +65,8 @@ fn run(
         trace();
     }
     let view = View::new(terminal, loudness, options.json).repeating(cli.repeated);
+    // All work that starts processes is done on this thread, which is there to the end.
+    launcher::children_end_with_this_process();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -83,7 +85,11 @@ fn run(
                     options,
                     project,
                 };
-                cli.command.run(&context).await
+                tokio::select! {
+                    biased;
+                    ended = cli.command.run(&context) => ended,
+                    never = tell_slow(&interrupt, &view) => match never {},
+                }
             };
             runtime.block_on(work)
         });
@@ -92,6 +98,20 @@ fn run(
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&view, &error),
     }
+}
+
+/// Says which program takes its time to end after a signal. Never returns.
+async fn tell_slow(interrupt: &Interrupt, view: &View) -> Infallible {
+    let program = match interrupt.slow_to_end().await {
+        program if program == "nix" => "Nix".to_owned(),
+        program => program,
+    };
+    let again = match interrupt.signal() {
+        Some(Signal::Interrupt) => " (Ctrl-C again kills it)",
+        _ => "",
+    };
+    view.note(&format!("waiting for {program} to end{again}"));
+    std::future::pending().await
 }
 
 /// Shows an error and gives its exit code.

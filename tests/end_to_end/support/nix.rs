@@ -26,9 +26,7 @@ pub(crate) fn real() -> PathBuf {
 pub(crate) fn say_left_out(reason: &str) {
     let test = std::thread::current();
     let name = test.name().unwrap_or("a test");
-    let line = format!("LEFT OUT: {name} ({reason})\n");
-    // Not by eprintln, which the test runner would keep to itself.
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    say(&format!("LEFT OUT: {name} ({reason})"));
     // For the last line of `make test`.
     if let Some(file) = std::env::var_os("CBOX_LEFT_OUT") {
         let mut all = File::options()
@@ -39,6 +37,13 @@ pub(crate) fn say_left_out(reason: &str) {
         all.write_all(format!("{name}\t{reason}\n").as_bytes())
             .unwrap();
     }
+}
+
+/// Says something to whoever runs the tests.
+pub(crate) fn say(text: &str) {
+    // Not by eprintln, which the test runner would keep to itself.
+    let line = format!("{text}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// Nix's own name for this machine.

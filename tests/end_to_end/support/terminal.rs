@@ -88,6 +88,27 @@ impl Place {
         let call = change(call.env("TERM", "xterm-256color"));
         Some(Terminal::start(call, columns, rows))
     }
+
+    /// The same in a terminal that has one size and says that it has another.
+    pub(crate) fn in_terminal_that_says(
+        &self,
+        args: &[&str],
+        size: (u16, u16),
+        said: (u16, u16),
+    ) -> Option<Terminal> {
+        // The size is told before the program starts: it is started by one that waits for that.
+        let script = "stty cols \"$1\" rows \"$2\"; shift 2; exec \"$@\"";
+        let program = env!("CARGO_BIN_EXE_cbox");
+        if find_program("setsid").is_none() || find_program("stty").is_none() {
+            say_left_out("no `setsid` or no `stty` here");
+            return None;
+        }
+        let (columns, rows) = (said.0.to_string(), said.1.to_string());
+        let call = self.call("setsid");
+        let call = call.args(["--ctty", "sh", "-c", script, "sh", &columns, &rows, program]);
+        let call = call.args(args).env("TERM", "xterm-256color");
+        Some(Terminal::start(call, size.0, size.1))
+    }
 }
 
 impl Terminal {

@@ -1,14 +1,16 @@
 //! `baseline.json` on disk: read with the way out of whatever is wrong with it, written
 //! in one step and only over what was read.
 
-use std::{fs::File, io};
+use cbox_nix::regular_file;
+use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     baseline::{Baseline, BaselineError, FILE},
     error::{Error, Kind},
-    process::blocking::blocking,
+    flake::session::Session,
+    process::{blocking::blocking, folder_lock::lock},
     text::text_file,
 };
 
@@ -66,7 +68,7 @@ impl BaselineFile {
 
     fn content(&self) -> io::Result<Option<Vec<u8>>> {
         let path = text_file::within(&self.folder.join(FILE), &self.top)?;
-        match std::fs::read(path) {
+        match regular_file::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -115,21 +117,22 @@ impl BaselineFile {
     ///
     /// # Errors
     /// When the file has changed since, cannot be written, or could not be read again.
-    pub async fn replace(&self, baseline: &Baseline) -> Result<bool, Error> {
-        let (file, text) = (self.clone(), baseline.to_json());
-        if let Err(error) = Baseline::parse(text.as_bytes()) {
-            let message = format!("nothing is written that cannot be read again: {error}");
-            return Err(Error::new(Kind::Output, message));
-        }
+    pub async fn replace(&self, session: &Session<'_>, baseline: &Baseline) -> Result<bool, Error> {
+        let (file, text) = (self.clone(), to_text(baseline)?);
+        // One run at a time reads, compares and writes. The lock is on the folder since the file
+        // itself is replaced.
+        let waiting = "waiting for another cbox that writes the baseline";
+        let unwritable = |error: &io::Error| self.unwritable(error);
+        let _turn = lock(session, &self.folder, waiting, unwritable).await?;
         blocking(move || file.replace_now(&text)).await
     }
 
+    fn unwritable(&self, error: &io::Error) -> Error {
+        Error::file(Kind::Output, "write", &self.shown, error)
+    }
+
     fn replace_now(&self, text: &str) -> Result<bool, Error> {
-        let unwritable = |error: io::Error| Error::file(Kind::Output, "write", &self.shown, &error);
-        // One run at a time reads, compares and writes. The lock goes with the value; it is
-        // on the folder since the file itself is replaced.
-        let turn = File::open(&self.folder).map_err(unwritable)?;
-        turn.lock().map_err(unwritable)?;
+        let unwritable = |error: io::Error| self.unwritable(&error);
         let now = self.content().map_err(unwritable)?;
         // Another run that came to the same is no trouble.
         if now.as_deref() == Some(text.as_bytes()) {
@@ -144,6 +147,18 @@ impl BaselineFile {
         }
         text_file::replace(&self.folder.join(FILE), &self.top, text).map_err(unwritable)?;
         Ok(true)
+    }
+}
+
+/// What is written of `baseline`.
+fn to_text(baseline: &Baseline) -> Result<String, Error> {
+    let text = baseline.to_json();
+    match Baseline::parse(text.as_bytes()) {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            let message = format!("nothing is written that cannot be read again: {error}");
+            Err(Error::new(Kind::Output, message))
+        }
     }
 }
 
@@ -247,16 +262,13 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn what_cannot_be_read_again_is_not_written() {
-        let (_folder, folder) = folder();
-        let refused = read(&folder).replace(&baseline(&[("a b", '1')])).await;
-        let message = refused.unwrap_err().message;
+    #[test]
+    fn what_cannot_be_read_again_is_not_written() {
+        let message = to_text(&baseline(&[("a b", '1')])).unwrap_err().message;
         assert!(
             message.contains("`a b` cannot be the name of a host"),
             "{message}"
         );
-        assert!(!read(&folder).is_there());
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! Distributions describe theirs in JSON files (QEMU, docs/interop/firmware.json), which
 //! is the way that all tools find it. Where there are none, the usual places are looked at.
 
+use cbox_nix::regular_file;
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -207,7 +207,7 @@ fn base_name(file: &str) -> &str {
 fn flash(format: &str, code: &Path, variables: &Path) -> Option<Firmware> {
     let readable = |path: &Path| {
         let path = Utf8PathBuf::from_path_buf(path.canonicalize().ok()?).ok()?;
-        File::open(&path).ok()?;
+        regular_file::open(&path).ok()?;
         Some(Flash {
             path,
             format: format.to_owned(),
@@ -301,7 +301,7 @@ fn described(folders: &[PathBuf], arch: Arch) -> Option<Firmware> {
         }
     }
     files.values().find_map(|file| {
-        let text = std::fs::read(file).ok()?;
+        let text = regular_file::read(file).ok()?;
         // What cannot be read is for machines of another kind, or of the future.
         let description: Description = serde_json::from_slice(&text).ok()?;
         description
@@ -322,7 +322,7 @@ pub fn from_file(path: &Utf8Path, display_path: &Utf8Path, arch: Arch) -> Result
     let unreadable = |error: std::io::Error| {
         Error::file(Kind::Environment, "read the firmware", display_path, &error)
     };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = regular_file::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut content = Vec::new();
     (&mut file)

@@ -1,12 +1,10 @@
 //! Small files of an ISO 9660 image (ECMA-119): as much of the format as it takes to read
 //! the menu of a boot loader.
 
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use camino::Utf8Path;
+use cbox_nix::regular_file;
 
 const SECTOR: u64 = 2048;
 
@@ -27,7 +25,7 @@ struct Extent {
 /// # Errors
 /// When the image cannot be read, or is none.
 pub(super) fn read(image: &Utf8Path, path: &str) -> io::Result<Option<String>> {
-    read_from(&mut File::open(image)?, path)
+    read_from(&mut regular_file::open(image)?, path)
 }
 
 /// The same of an image that is open.

@@ -1,6 +1,7 @@
 //! The keyboard and the screen of a machine, by QEMU's machine protocol over two named
 //! pipes: keys are pressed, and it is seen whether the picture changes.
 
+use cbox_nix::temporary::TemporaryFolder;
 use std::{
     fs::{self, File},
     hash::{DefaultHasher, Hasher as _},
@@ -13,7 +14,6 @@ use std::{
 use camino::Utf8PathBuf;
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::chooser::{Hands, Key, Picture};
@@ -30,7 +30,7 @@ const KEPT: usize = 1 << 16;
 /// A keyboard whose cable has two ends: QEMU has the other one.
 #[derive(Debug)]
 pub struct Keyboard {
-    folder: TempDir,
+    folder: TemporaryFolder,
     keys: File,
     answers: File,
     /// What was read of a line.
@@ -42,7 +42,7 @@ pub struct Keyboard {
 impl Keyboard {
     /// Makes the pipes. What is written before QEMU is there waits for it.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let folder = TemporaryFolder::new()?;
         let pipe = |end: &str| {
             let path = folder.path().join(format!("keyboard.{end}"));
             mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;

@@ -10,8 +10,8 @@ use std::{fs::File, io, path::Path, time::Duration};
 use cbox_nix::{
     Interrupt, NixError,
     process::{ChildEvent, Command},
+    temporary::TemporaryFolder,
 };
-use tempfile::TempDir;
 
 use super::{arch::Arch, qemu::Accelerator};
 use crate::error::{Error, Kind};
@@ -190,8 +190,8 @@ async fn gets_there(
     interrupt: &Interrupt,
 ) -> Result<bool, Error> {
     let (bios, answer) = bios(arch);
-    let write = || -> io::Result<TempDir> {
-        let folder = tempfile::tempdir()?;
+    let write = || -> io::Result<TemporaryFolder> {
+        let folder = TemporaryFolder::new()?;
         std::fs::write(folder.path().join("probe"), &bios)?;
         Ok(folder)
     };

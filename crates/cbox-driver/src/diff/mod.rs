@@ -3,7 +3,7 @@
 pub mod explain;
 
 use camino::Utf8Path;
-use cbox_nix::store::Store;
+use cbox_nix::{regular_file, store::Store};
 use nix_formats::store_path::DrvPath;
 
 use crate::{
@@ -151,7 +151,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<DrvPath
     let store = &evaluator.nix.store;
     let target = find::place_of(evaluator.session.environment, store, path)?;
     let inside = find::inside(store, &target);
-    let manifest = std::fs::read(format!("{path}.json")).ok();
+    let manifest = regular_file::read(format!("{path}.json")).ok();
     if let Some(manifest) = manifest.and_then(|text| Manifest::parse(&text).ok())
         && inside
             .as_ref()

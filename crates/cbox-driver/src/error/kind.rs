@@ -20,6 +20,7 @@ macro_rules! kinds {
             $(($code, concat!($name, ": ", $meaning)),)*
             (129, "stopped by SIGHUP"),
             (130, "stopped by Ctrl-C"),
+            (131, "stopped by SIGQUIT"),
             (143, "stopped by SIGTERM"),
         ];
 
@@ -83,8 +84,7 @@ mod tests {
     fn no_code_stands_for_two_kinds() {
         let codes: Vec<u8> = TABLE.iter().map(|(code, _)| *code).collect();
         assert!(codes.is_sorted_by(|one, other| one < other), "{codes:?}");
-        let signals = [Signal::HangUp, Signal::Interrupt, Signal::Terminate];
-        for signal in signals {
+        for signal in Signal::ALL {
             assert!(
                 codes.contains(&Kind::Interrupted(signal).code()),
                 "{signal}"

@@ -2,6 +2,7 @@
 //!
 //! One small file among cbox's caches. It is nobody's loss when it is lost.
 
+use cbox_nix::regular_file;
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -29,7 +30,7 @@ impl Durations {
     }
 
     fn read(&self) -> Known {
-        let text = fs::read(&self.file).unwrap_or_default();
+        let text = regular_file::read(&self.file).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 

@@ -12,6 +12,7 @@ use cbox_nix::{
     expression::{DerivationInfo, Evaluated, Request},
     lock_file::{judge, key},
     messages::Messages,
+    regular_file,
 };
 use nix_formats::nix_text::to_user_positions;
 
@@ -25,7 +26,8 @@ use crate::{
 /// Why an evaluation gave nothing.
 #[derive(Debug)]
 pub enum Failure {
-    /// There was too little memory, which another try may have.
+    /// There was too little memory, or somebody killed it who thought so: another try may get
+    /// further.
     Memory(NixError),
     /// All else.
     Other(Error),
@@ -101,7 +103,9 @@ impl Evaluator<'_> {
         self.tell(&said, snapshot, what);
         match answer {
             Ok(evaluated) => Ok(evaluated),
-            Err(error @ NixError::Memory { .. }) => Err(Failure::Memory(error)),
+            Err(error @ (NixError::Memory { .. } | NixError::Crashed { killed: true, .. })) => {
+                Err(Failure::Memory(error))
+            }
             Err(error) => Err(Failure::Other(of_evaluation(self, error, snapshot).await)),
         }
     }
@@ -241,7 +245,7 @@ impl Snapshot {
         let files: Vec<(String, Vec<u8>)> = paths
             .filter(|path| is_of_flake(path))
             .map(|path| {
-                let content = std::fs::read(self.tree.top.join(path)).unwrap_or_default();
+                let content = regular_file::read(self.tree.top.join(path)).unwrap_or_default();
                 (path.display().to_string(), content)
             })
             .collect();

@@ -1,6 +1,11 @@
 //! Nix with the arguments of a run, and the evaluation cache.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use camino::Utf8Path;
 use cbox_nix::{
@@ -10,6 +15,7 @@ use cbox_nix::{
     lock_file::{LockFault, lock_reference},
     nix::Nix,
     pass_through::{PassThrough, SHOW_TRACE},
+    regular_file, temporary,
 };
 use nix_formats::{flake_lock::Lock, store_path::DrvPath};
 use tokio::sync::OnceCell;
@@ -20,6 +26,9 @@ use crate::{
     flake::{project::Project, session::Session, snapshot::Snapshot, store::StoreConnection},
     process::{blocking::blocking, options::NixArguments},
 };
+
+/// How long a run may take to remove what killed runs left: the next one goes on.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A session that has found its Nix.
 #[derive(Debug, Clone)]
@@ -128,6 +137,14 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Removes what killed runs left in `temporary`.
+fn sweep(temporary: &Utf8Path) {
+    let gone = temporary::sweep(temporary.as_std_path(), Instant::now() + PATIENCE);
+    if gone > 0 {
+        tracing::debug!("{gone} folders of runs that were killed are removed");
+    }
+}
+
 impl<'s> Session<'s> {
     /// Asks Nix what it is, and locks the replaced inputs.
     pub async fn evaluator(&self, arguments: &NixArguments) -> Result<Evaluator<'_>, Error> {
@@ -151,7 +168,14 @@ impl<'s> Session<'s> {
             read_only: false,
         };
         let store_dir = self.environment.nix_store_dir.as_deref();
-        let mut nix = Nix::find(options, store_dir, self.interrupt).await?;
+        let temporary = self.environment.temporary.clone();
+        let sweep = blocking(move || {
+            sweep(&temporary);
+            Ok::<_, Infallible>(())
+        });
+        // While Nix starts, nobody waits for it.
+        let (nix, _) = tokio::join!(Nix::find(options, store_dir, self.interrupt), sweep);
+        let mut nix = nix?;
         if arguments.builders.is_some() && !nix.outputs.is_here() {
             self.reporter.warn(&format!(
                 "`--builders` changes nothing: which machines build in {} is set there",
@@ -162,7 +186,7 @@ impl<'s> Session<'s> {
         let lock = match wanted.override_inputs.as_slice() {
             [] => Lock::parse(None),
             _ => Lock::parse(
-                std::fs::read(self.project.folder.join("flake.lock"))
+                regular_file::read(self.project.folder.join("flake.lock"))
                     .ok()
                     .as_deref(),
             ),

@@ -275,6 +275,7 @@ async fn once_more(
     stop_if_interrupted(evaluator)?;
     Ok(outcome.map_err(|failure| match failure {
         Failure::Other(error) => error,
+        Failure::Memory(error @ NixError::Crashed { .. }) => error.into(),
         Failure::Memory(error) => too_little_memory(&error, evaluator),
     }))
 }

@@ -5,6 +5,7 @@
 //! Plain Nix on a clean commit has them, and gives another derivation to a host that reads
 //! them.
 
+use cbox_nix::regular_file;
 use std::path::Path;
 
 use cbox_source::tree::Tree;
@@ -38,7 +39,7 @@ pub fn first(tree: &Tree) -> Option<Read> {
         let path = tree.top.join(&entry.path);
         let small = path.metadata().is_ok_and(|file| file.len() <= LARGEST);
         let text = small
-            .then(|| std::fs::read_to_string(&path).ok())
+            .then(|| regular_file::read_to_string(&path).ok())
             .flatten()?;
         let (line, what) = in_text(&pattern, &text)?;
         Some(Read {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::temporary::TemporaryFolder;
 use nix_formats::nix_text::to_user_positions;
-use tempfile::TempDir;
 
 use crate::{
     error::{Error, Kind},
@@ -20,7 +20,7 @@ pub struct Checkout {
     pub project: Project,
     /// The commit; `None` for the working tree.
     commit: Option<Commit>,
-    _folder: Option<TempDir>,
+    _folder: Option<TemporaryFolder>,
 }
 
 /// A commit and what the user calls it.
@@ -46,7 +46,7 @@ impl Checkout {
         project: &Project,
         revision: &str,
         commit: &str,
-        folder: TempDir,
+        folder: TemporaryFolder,
     ) -> Result<Arc<Self>, Error> {
         let top = Utf8PathBuf::try_from(folder.path().to_owned())
             .map_err(|error| Error::new(Kind::Environment, error.to_string()))?;

@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 use cbox_nix::overrides::{OptionPath, Overrides};
+use cbox_nix::regular_file;
 use cbox_source::audit_rules::Finding;
 use nix_formats::system::System;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -194,7 +195,7 @@ impl Config {
     /// Reads the file in `folder`; `None` where there is none.
     pub fn read(folder: &Utf8Path) -> Result<Option<Self>, Error> {
         let file = folder.join(FILE);
-        match std::fs::read_to_string(&file) {
+        match regular_file::read_to_string(&file) {
             Ok(text) => Self::parse(&text, &file).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::file(Kind::Config, "read", &file, &error)),
@@ -333,7 +334,7 @@ pub(super) fn wrong_at(folder: &Utf8Path, path: &str, message: &str) -> Error {
 /// The line and the column of the `cbox.toml` in `folder` at which the value at `path` stands;
 /// see [`offset`].
 pub fn position_of(folder: &Utf8Path, path: &str) -> Option<(usize, usize)> {
-    let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
+    let text = regular_file::read_to_string(folder.join(FILE)).ok()?;
     Some(position(&text, offset(&text, path)))
 }
 

@@ -8,6 +8,7 @@ use std::{
 use cbox_nix::{
     NixError,
     nix::{Nix, Staged},
+    regular_file,
 };
 use cbox_source::{
     SourceError,
@@ -110,7 +111,7 @@ impl Snapshot {
             return Ok(None);
         }
         let file = project.top.join(path);
-        std::fs::read(&file).map(Some).map_err(|error| {
+        regular_file::read(&file).map(Some).map_err(|error| {
             self.checkout
                 .named(Error::file(Kind::Lock, "read", &file, &error))
         })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cbox_nix::{
     NixError,
     nix::{Nix, Staged},
+    temporary::TemporaryFolder,
     worker_protocol::{Connection, Fault},
 };
 use cbox_source::{
@@ -118,13 +119,10 @@ impl Staging<'_> {
         if self.nix.store.holds(path) != Some(false) && self.nix.is_valid(&[path]).await? {
             return Ok(());
         }
-        let folder = tempfile::Builder::new()
-            .prefix("cbox-")
-            .tempdir()
-            .map_err(|error| {
-                Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
-                    .hint("set TMPDIR to a folder that can hold it")
-            })?;
+        let folder = TemporaryFolder::new().map_err(|error| {
+            Error::file(Kind::Source, "make", "a folder for the staged copy", &error)
+                .hint("set TMPDIR to a folder that can hold it")
+        })?;
         let (tree, place) = (self.tree.clone(), folder.path().join(NAME));
         let files = self.files();
         self.follow(&format!("staging {files}"), move |watch| {

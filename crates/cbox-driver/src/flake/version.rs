@@ -11,6 +11,8 @@ use camino::Utf8Path;
 use cbox_nix::{
     NixError,
     git::{Head, Repository},
+    regular_file,
+    temporary::TemporaryFolder,
 };
 use cbox_source::{
     SourceError,
@@ -111,7 +113,7 @@ impl<'a> Version<'a> {
         if !listed.iter().any(|listed| listed.path == Path::new(NAMES)) {
             return Ok(listed);
         }
-        let read = |path: &Utf8Path| std::fs::read_to_string(path).unwrap_or_default();
+        let read = |path: &Utf8Path| regular_file::read_to_string(path).unwrap_or_default();
         let names = read(&project.top.join(NAMES));
         let folders = submodules::folders(&names);
         if submodules::wanted(&read(&project.folder.join("flake.nix"))) {
@@ -151,10 +153,7 @@ impl<'a> Version<'a> {
             Error::file(Kind::Source, "make", "a folder for another commit", error)
                 .hint("set TMPDIR to a folder that can hold it")
         };
-        let folder = tempfile::Builder::new()
-            .prefix("cbox-")
-            .tempdir()
-            .map_err(|error| unwritable(&error))?;
+        let folder = TemporaryFolder::new().map_err(|error| unwritable(&error))?;
         session.reporter.doing(&format!(
             "laying out {}",
             checkout::called(revision, &commit)
@@ -165,7 +164,7 @@ impl<'a> Version<'a> {
         let laid_out = folder.path().to_owned();
         let checkout = Checkout::commit(&session.project, revision, &commit, folder)?;
         let mut listed = list::from_git(&files, b"");
-        let flake = std::fs::read_to_string(checkout.project.folder.join("flake.nix"));
+        let flake = regular_file::read_to_string(checkout.project.folder.join("flake.nix"));
         if submodules::wanted(&flake.unwrap_or_default()) {
             let more = repository.materialise_submodules(&commit, &laid_out, session.interrupt);
             let more = more.await.map_err(|error| checkout.named(error.into()))?;
@@ -418,13 +417,10 @@ impl<'a> Version<'a> {
     /// The same version with `files` as the commit that it stands at has them.
     pub async fn with_committed(&self, files: &[PathBuf]) -> Result<Self, Error> {
         let committed = Self::commit(self.session, "HEAD").await?;
-        let folder = tempfile::Builder::new()
-            .prefix("cbox-")
-            .tempdir()
-            .map_err(|error| {
-                Error::file(Kind::Source, "make", "a folder for the copy", &error)
-                    .hint("TMPDIR says where it goes")
-            })?;
+        let folder = TemporaryFolder::new().map_err(|error| {
+            Error::file(Kind::Source, "make", "a folder for the copy", &error)
+                .hint("TMPDIR says where it goes")
+        })?;
         let (mut ours, mut theirs) = (self.base.clone(), committed.base.clone());
         let replaced = |entry: &Entry| files.iter().any(|file| entry.path.starts_with(file));
         ours.entries.retain(|entry| !replaced(entry));

@@ -1,5 +1,6 @@
 //! The entries of the folder, each told by the record beside it.
 
+use cbox_nix::regular_file;
 use std::{collections::BTreeMap, fmt, fs, io::ErrorKind};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -132,7 +133,7 @@ impl Entry {
         let checksum = self.record(CHECKSUM);
         let is_own = is_file(&checksum)
             && manifest.checksum(&self.name).is_some_and(|line| {
-                fs::read(&checksum).is_ok_and(|content| content == line.as_bytes())
+                regular_file::read(&checksum).is_ok_and(|content| content == line.as_bytes())
             });
         let checksum = is_own.then_some(checksum);
         checksum
@@ -263,7 +264,7 @@ pub(super) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, Manifest
     if !kind.is_file() {
         return Some(Err(ManifestError::Broken("it is not a file".to_owned())));
     }
-    let text = fs::read(path).map_err(|error| ManifestError::Broken(error.to_string()));
+    let text = regular_file::read(path).map_err(|error| ManifestError::Broken(error.to_string()));
     Some(text.and_then(|text| Manifest::parse(&text)))
 }
 

@@ -1,10 +1,10 @@
 //! The image that was built for a target: which file it is, and what is in it. `cbox boot`
 //! and `cbox flash` both begin here.
 
-use std::{fs::File, io::Read as _};
+use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::store::Store;
+use cbox_nix::{regular_file, store::Store};
 use cbox_source::disk_image::{self, HEAD};
 use nix_formats::system::System;
 
@@ -177,7 +177,7 @@ fn rebuild(name: &TargetName, message: String) -> Error {
 /// Tells what is in a file by its content.
 fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
     let mut head = Vec::new();
-    File::open(&path)
+    regular_file::open(&path)
         .and_then(|file| file.take(HEAD as u64).read_to_end(&mut head))
         .map_err(|error| Error::file(Kind::Artifact, "read", &path, &error))?;
     let known = disk_image::detect(&head);

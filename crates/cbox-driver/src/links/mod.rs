@@ -13,9 +13,10 @@ mod removal;
 mod roots;
 mod store_query;
 
-use std::{fs::File, io, path::Path};
+use std::time::{Duration, Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
+use cbox_nix::temporary::Leftover;
 
 use crate::{
     target_name::{HOSTS, TargetName},
@@ -33,19 +34,18 @@ use crate::{
     text::text_file::TEMPORARY,
 };
 
-/// Locks a folder, waiting for whoever has it. The lock goes with the value.
-pub fn lock(folder: &Path) -> io::Result<File> {
-    let file = File::open(folder)?;
-    file.lock()?;
-    Ok(file)
-}
+/// What is shown while another run has the lock of the folder of the links.
+pub const WAITING: &str = "waiting for another cbox that is making a link";
+
+/// How long a run may take to remove what killed runs left: the next one goes on.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The temporary folders that runs have among the links, by the lock of each.
 #[derive(Debug, Default)]
 pub struct Runs {
     /// Those of runs that were killed: nobody holds their lock, and they would keep what
     /// they point to for ever.
-    pub killed: Vec<Utf8PathBuf>,
+    pub killed: Vec<Leftover>,
     /// Whether there is another one.
     pub is_any_alive: bool,
 }
@@ -59,13 +59,24 @@ impl Runs {
             if !is_folder || !entry.file_name().starts_with(TEMPORARY) {
                 continue;
             }
-            if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-                runs.killed.push(entry.into_path());
-            } else {
-                runs.is_any_alive = true;
+            match Leftover::at(entry.path().as_std_path()) {
+                Some(leftover) => runs.killed.push(leftover),
+                None => runs.is_any_alive = true,
             }
         }
         runs
+    }
+
+    /// Removes what killed runs left, as far as there is time for that. What stays is tried
+    /// again the next time.
+    pub fn remove_killed(&self) {
+        let end = Instant::now() + PATIENCE;
+        for leftover in &self.killed {
+            if let Err(error) = leftover.remove(end) {
+                let path = leftover.path().display();
+                tracing::debug!("cannot remove {path}, which a killed run left: {error}");
+            }
+        }
     }
 }
 

@@ -1,20 +1,15 @@
 //! The folder of the links while a run writes to it: its lock, its temporary GC roots, and the
 //! one step in which a link gets its checksum and its manifest.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::PathBuf,
-};
+use std::{fs::File, io, path::PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::{NixError, build, nix::Nix};
+use cbox_nix::{NixError, build, nix::Nix, regular_file};
 use tempfile::TempDir;
 
 use super::{
-    Runs,
+    Runs, WAITING,
     entries::{CHECKSUM, MANIFEST, read_manifest},
-    lock,
     manifest::{Manifest, ManifestError, is_checksum_of},
     records::{self, Records},
     roots::Roots,
@@ -22,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     flake::session::Session,
+    process::folder_lock::lock,
     target_name::TargetName,
     text::text_file::TEMPORARY,
 };
@@ -84,7 +80,7 @@ fn foreign(file: &Utf8Path, extension: &str, link: &str) -> Option<String> {
         return Some("it is not a file, so cbox did not make it".to_owned());
     }
     if extension == CHECKSUM {
-        let is_own = fs::read(file).is_ok_and(|text| is_checksum_of(&text, link));
+        let is_own = regular_file::read(file).is_ok_and(|text| is_checksum_of(&text, link));
         return (!is_own)
             .then(|| format!("it is not the checksum of {link}, so cbox did not make it"));
     }
@@ -122,20 +118,21 @@ impl OutDir {
     ///
     /// # Errors
     /// When it cannot be written to.
-    pub fn open(folder: &Utf8Path) -> Result<Self, Error> {
+    pub async fn open(session: &Session<'_>, folder: &Utf8Path) -> Result<Self, Error> {
         let unwritable = |error: &std::io::Error| {
             Error::file(Kind::Output, "write to", folder, error).hint(ELSEWHERE)
         };
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
-        // With the lock, so that nobody takes the new folder for one of a killed run.
-        let turn = lock(folder.as_std_path()).map_err(|error| unwritable(&error))?;
+        let turn = lock(session, folder, WAITING, unwritable).await?;
         finish_killed(folder);
-        for killed in Runs::of(folder).killed {
-            // What stays is tried again next time.
-            let _gone = std::fs::remove_dir_all(killed);
-        }
+        Runs::of(folder).remove_killed();
+        // With the lock, so that nobody takes the new folder for one of a killed run.
         let roots = own_folder(folder).map_err(|error| unwritable(&error))?;
-        let alive = lock(roots.path()).map_err(|error| unwritable(&error))?;
+        let alive = File::open(roots.path()).and_then(|file| {
+            file.try_lock()?;
+            Ok(file)
+        });
+        let alive = alive.map_err(|error| unwritable(&error))?;
         drop(turn);
         Ok(Self {
             folder: folder.to_owned(),
@@ -184,8 +181,8 @@ impl OutDir {
     ) -> Result<Utf8PathBuf, Error> {
         let slug = name.slug();
         let link = self.folder.join(&slug);
-        let unlinked = |error| Error::file(Kind::Output, "write", &self.folder, &error);
-        let _turn = lock(self.folder.as_std_path()).map_err(unlinked)?;
+        let unlinked = |error: &io::Error| Error::file(Kind::Output, "write", &self.folder, error);
+        let _turn = lock(session, &self.folder, WAITING, unlinked).await?;
         // Much can have happened since that was looked at last.
         check(&self.folder, std::slice::from_ref(name), &nix.outputs.dir)?;
         let run = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);
@@ -225,7 +222,9 @@ impl OutDir {
 /// Finishes what killed runs began in `folder`, whose lock the caller holds.
 pub fn finish_killed(folder: &Utf8Path) {
     for killed in Runs::of(folder).killed {
-        records::finish(folder, &killed);
+        if let Some(path) = Utf8Path::from_path(killed.path()) {
+            records::finish(folder, path);
+        }
     }
 }
 

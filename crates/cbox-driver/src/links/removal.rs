@@ -1,8 +1,12 @@
 //! What `cbox clean` removes: which entries, in which order, and what that frees.
 
-use std::{fs, io, time::Duration};
+use std::{
+    fs, io,
+    time::{Duration, Instant},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::temporary::Leftover;
 use nix_formats::closure::PathInfos;
 
 use super::{Entry, EntryKind, Other, Runs, StoreQuery, check_names, manifest::ManifestError};
@@ -12,6 +16,9 @@ use crate::{
     progress::run_log,
     target_name::TargetName,
 };
+
+/// How long what killed runs left may take to be removed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the user wants to be removed.
 #[derive(Debug)]
@@ -36,7 +43,7 @@ pub struct Removal {
     /// The logs that go.
     pub logs: Vec<Utf8PathBuf>,
     /// What killed runs left, and goes.
-    pub leftovers: Vec<Utf8PathBuf>,
+    pub leftovers: Vec<Leftover>,
     /// Whether logs stay since another cbox may be writing one.
     pub is_busy: bool,
 }
@@ -150,8 +157,13 @@ impl Removal {
                 return (done, Err(error));
             }
         }
-        let rest = self.leftovers.iter().try_for_each(|folder| {
-            gone(fs::remove_dir_all(folder)).map_err(|error| cannot_remove(folder, &error))
+        let end = Instant::now() + PATIENCE;
+        let rest = self.leftovers.iter().try_for_each(|leftover| {
+            let removed = leftover.remove(end);
+            removed.map(drop).map_err(|error| {
+                let path = leftover.path().display();
+                Error::file(Kind::Output, "remove", path, &error)
+            })
         });
         let rest = rest.and_then(|()| {
             let mut logs = self.logs.iter();

@@ -3,6 +3,7 @@
 
 pub mod blocking;
 pub mod environment;
+pub mod folder_lock;
 pub mod machine;
 pub mod options;
 pub mod outputs;

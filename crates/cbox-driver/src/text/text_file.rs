@@ -4,10 +4,11 @@
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
 /// What the names of temporary folders beside the links, and of temporary files beside
@@ -88,7 +89,11 @@ pub fn within(path: &Utf8Path, tree: &Utf8Path) -> io::Result<Utf8PathBuf> {
 /// # Errors
 /// When it cannot be written.
 pub fn append(path: &Utf8Path, text: &str) -> io::Result<()> {
-    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut options = File::options();
+    // A pipe that nobody reads is an error, and not waited for.
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    let options = options.append(true).create(true).custom_flags(at_once);
+    let mut file = options.open(path)?;
     file.write_all(text.as_bytes())
 }
 

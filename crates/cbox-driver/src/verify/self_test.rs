@@ -12,7 +12,7 @@ use std::{
 };
 
 use camino::Utf8PathBuf;
-use cbox_nix::{expression::Evaluated, git::Repository};
+use cbox_nix::{expression::Evaluated, git::Repository, regular_file, temporary::TemporaryFolder};
 use cbox_source::{
     list,
     rules::{Made, Rules},
@@ -169,7 +169,7 @@ pub async fn run(session: &Session<'_>, settings: Settings<'_>) -> Result<Found,
 }
 
 /// The tracked files in a folder of their own, as a repository.
-async fn copy(session: &Session<'_>) -> Result<tempfile::TempDir, Error> {
+async fn copy(session: &Session<'_>) -> Result<TemporaryFolder, Error> {
     let Some(repository) = &session.project.repository else {
         return Err(Error::new(
             Kind::Usage,
@@ -179,13 +179,10 @@ async fn copy(session: &Session<'_>) -> Result<tempfile::TempDir, Error> {
     };
     session.reporter.doing("copying the tracked files");
     let (cached, _) = repository.files(session.interrupt).await?;
-    let folder = tempfile::Builder::new()
-        .prefix("cbox-")
-        .tempdir()
-        .map_err(|error| {
-            Error::file(Kind::Source, "make", "a folder for the copy", &error)
-                .hint("set TMPDIR to a folder that can hold it")
-        })?;
+    let folder = TemporaryFolder::new().map_err(|error| {
+        Error::file(Kind::Source, "make", "a folder for the copy", &error)
+            .hint("set TMPDIR to a folder that can hold it")
+    })?;
     let (from, to) = (
         session.project.top.as_std_path().to_owned(),
         folder.path().join("tree"),
@@ -349,7 +346,8 @@ impl SelfTest<'_, '_> {
                 .is_some_and(|name| name == ".gitignore")
             {
                 let path = self.top.join(&entry.path);
-                let text = std::fs::read(&path).map_err(|error| failed("read", &path, &error))?;
+                let text =
+                    regular_file::read(&path).map_err(|error| failed("read", &path, &error))?;
                 let folder = entry.path.parent().unwrap_or(Path::new("")).to_owned();
                 ignored.push((folder, String::from_utf8_lossy(&text).into_owned()));
             }

@@ -11,13 +11,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::TempDir;
-
 use super::{
     Head, Repository,
     layout::{ELSEWHERE, failed},
 };
-use crate::{Interrupt, NixError, process::Command};
+use crate::{Interrupt, NixError, process::Command, temporary::TemporaryFolder};
 
 /// A tracked path that differs from the commit, in the index or in the working tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +60,7 @@ fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
 /// A copy of the index in which nothing is hidden.
 #[derive(Debug)]
 pub(super) struct Index {
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 /// How many paths one run is told of.

@@ -12,10 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::TempDir;
-
 use super::Repository;
-use crate::{Interrupt, NixError, process::Command};
+use crate::{Interrupt, NixError, process::Command, temporary::TemporaryFolder};
 
 /// What a user may have configured that would reach into the repository, or leave files
 /// out, where an index elsewhere is written.
@@ -97,7 +95,7 @@ impl Repository {
 
 /// A repository with the objects of another and nothing else of it.
 struct ObjectsAlone {
-    folder: TempDir,
+    folder: TemporaryFolder,
     objects: PathBuf,
 }
 
@@ -143,6 +141,8 @@ impl ObjectsAlone {
         ];
         arguments.extend(words.iter().map(OsString::from));
         Command::new("git", arguments)
+            .ends_orderly()
+            .reading_rules_in(folder)
             .in_folder(folder)
             .without(SETTINGS)
             .with("GIT_OBJECT_DIRECTORY", &self.objects)
@@ -154,10 +154,8 @@ impl ObjectsAlone {
 }
 
 /// A folder for an index or a repository of ours.
-pub(super) fn temporary_folder() -> Result<TempDir, NixError> {
-    tempfile::Builder::new()
-        .prefix("cbox-index-")
-        .tempdir()
+pub(super) fn temporary_folder() -> Result<TemporaryFolder, NixError> {
+    TemporaryFolder::new()
         .map_err(|source| failed("make", Path::new("a folder for git's files"), source))
 }
 

@@ -5,6 +5,7 @@ mod changes;
 mod diff;
 mod history;
 mod layout;
+pub(crate) mod pipes;
 #[cfg(test)]
 mod real_repositories;
 mod revision;
@@ -19,7 +20,7 @@ pub use changes::Change;
 pub use diff::AddedLine;
 pub use history::FileChange;
 
-use crate::{Interrupt, NixError, process::Command};
+use crate::{Interrupt, NixError, nix::version_line, process::Command};
 
 /// What git sets for its hooks, which would make it look at another repository, and what
 /// changes the form of its answers behind the back of the options.
@@ -178,6 +179,8 @@ impl Repository {
         let settings = NOTHING_RUNS.iter().flat_map(|setting| ["-c", setting]);
         let arguments = arguments.into_iter().map(Into::into);
         Command::new("git", settings.map(OsString::from).chain(arguments))
+            .ends_orderly()
+            .reading_rules_in(&self.top)
             .in_folder(&self.top)
             .without(FOREIGN)
             // Only looking: no lock is taken that a commit at the same time would meet.
@@ -193,7 +196,7 @@ impl Repository {
 /// When git is missing.
 pub async fn version(interrupt: &Interrupt) -> Result<String, NixError> {
     let output = Command::new("git", ["--version"]).run(interrupt).await?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    Ok(version_line(&output.stdout))
 }
 
 /// Reads `git check-ignore -v`: `<source>:<line>:<pattern>`, a tab, and the path.

@@ -24,6 +24,22 @@ pub use unstaged::Unstaged;
 /// ones on the way to it.
 const SHOWN: usize = 3;
 
+/// How much is shown of what happened, in bytes: what a flake throws can be of any length. Nix's
+/// own message, where it is to be shown whole, is that.
+const LONGEST: usize = 4096;
+
+/// How much is shown of a line of the user's own files.
+const LONGEST_LINE: usize = 240;
+
+/// The beginning of `text`, of at most `most` bytes, with `…` for what is left out.
+fn bounded(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most);
+    format!("{}…", &text[..end])
+}
+
 /// An error of Nix's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fault {
@@ -90,7 +106,7 @@ impl Fault {
         };
         let Some(message) = Message::parse(text) else {
             return Self {
-                summary: text.trim().to_owned(),
+                summary: bounded(text.trim(), LONGEST),
                 ..Self::default()
             };
         };
@@ -100,7 +116,7 @@ impl Fault {
             summary.truncate(end);
         }
         Self {
-            summary: summary.trim().to_owned(),
+            summary: bounded(summary.trim(), LONGEST),
             places: places(&message, staged),
             option: option(&message),
             cause,
@@ -255,7 +271,11 @@ fn own(at: &At<'_>, staged: &str) -> Option<Place> {
         source: staged.to_owned(),
         file: file.to_owned(),
         position: Some((at.line, at.column)),
-        excerpt: at.excerpt.iter().map(|line| (*line).to_owned()).collect(),
+        excerpt: at
+            .excerpt
+            .iter()
+            .map(|line| bounded(line, LONGEST_LINE))
+            .collect(),
         is_guess: false,
     })
 }

@@ -71,6 +71,7 @@ pub struct Running {
     child: Child,
     /// The command as a shell would take it.
     command: String,
+    program: String,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     /// The last of what it wrote to standard error.
@@ -92,6 +93,7 @@ impl Command {
         let mut child = self.spawn(terminal.as_ref().map_or(Input::None, Input::Terminal))?;
         Ok(Running {
             command: self.to_shell(),
+            program: self.program_name(),
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             aside: vec![],
@@ -148,6 +150,7 @@ impl Running {
         self.signal(rustix::process::Signal::TERM);
         let mut again = interrupt.clone();
         let seen = again.times();
+        let program = self.program.clone();
         // A child that is stuck in writing would not end.
         let drained = async {
             while !matches!(self.next().await?, ChildEvent::Ended(_)) {}
@@ -156,6 +159,7 @@ impl Running {
         let ended = tokio::select! {
             ended = drained => Some(ended),
             () = tokio::time::sleep(GRACE) => None,
+            never = interrupt.tell_slow(&program) => match never {},
             _ = again.next(seen) => None,
         };
         if let Some(ended) = ended {

@@ -43,7 +43,9 @@ impl Nix {
     /// # Errors
     /// When it cannot be started.
     pub fn daemon(&self) -> Result<Conversation, NixError> {
-        self.command(self.options.daemon()).converse()
+        self.command(self.options.daemon())
+            .ends_orderly()
+            .converse()
     }
 }
 

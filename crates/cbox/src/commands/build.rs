@@ -149,7 +149,7 @@ async fn build_jobs(
     let session = evaluator.session;
     let out_dir = match flags.no_link {
         true => None,
-        false => Some(OutDir::open(&session.project.out_dir)?),
+        false => Some(OutDir::open(session, &session.project.out_dir).await?),
     };
     let mut built = Vec::new();
     for answer in build_and_link(evaluator, sources, out_dir.as_ref(), &possible).await {

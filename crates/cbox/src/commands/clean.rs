@@ -3,25 +3,25 @@
 
 use std::{
     fs::File,
+    io,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use camino::Utf8Path;
-use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::{Error, Kind},
     flake::session::Session,
-    links::{self, Entry, Freed, Removal, StoreQuery, Wanted, out_dir},
+    links::{self, Entry, Freed, Removal, StoreQuery, WAITING, Wanted, out_dir},
+    process::folder_lock,
     subject::words,
     text::{count, duration::parse_duration, size},
 };
-use cbox_nix::{NixError, store::Store};
+use cbox_nix::{NixError, store::Store, temporary::Leftover};
 use serde_json::{Value, json};
 
 use crate::{
     commands::context::Context,
     options::{OutDirOption, complete},
-    view::View,
 };
 
 const EXAMPLES: &str = "\
@@ -54,9 +54,6 @@ pub(crate) struct CleanArgs {
     links: OutDirOption,
 }
 
-/// How long is waited between two looks at a lock.
-const PAUSE: Duration = Duration::from_millis(20);
-
 /// Runs the command.
 ///
 /// # Errors
@@ -74,7 +71,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), E
     let folder = &session.project.out_dir;
     check_folder(folder)?;
     let holding = StoreQuery::find(session).await?;
-    let _turn = lock(context.view, session, folder).await?;
+    let _turn = lock(session, folder).await?;
     if !args.dry_run {
         out_dir::finish_killed(folder);
     }
@@ -129,33 +126,14 @@ fn check_folder(folder: &Utf8Path) -> Result<(), Error> {
 }
 
 /// Locks the folder, so that no run makes a link meanwhile; `None` where there is none.
-async fn lock(
-    view: &View,
-    session: &Session<'_>,
-    folder: &Utf8Path,
-) -> Result<Option<File>, Error> {
-    let failed = |error| Error::file(Kind::Output, "open", folder, &error);
-    let file = match File::open(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
-    // Not by waiting in the call itself, which would not hear Ctrl-C.
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
-            Err(std::fs::TryLockError::WouldBlock) => {}
-        }
-        view.report(Event::Waiting(
-            "waiting for another cbox that is making a link",
-        ));
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            signal = session.interrupt.wait() => {
-                return Err(NixError::Interrupted(signal).into());
-            }
-        }
+async fn lock(session: &Session<'_>, folder: &Utf8Path) -> Result<Option<File>, Error> {
+    if folder.symlink_metadata().is_err() {
+        return Ok(None);
     }
+    let failed = |error: &io::Error| Error::file(Kind::Output, "open", folder, error);
+    folder_lock::lock(session, folder, WAITING, failed)
+        .await
+        .map(Some)
 }
 
 /// The command that collects garbage in the store of the links.
@@ -263,6 +241,7 @@ impl Outcome<'_> {
             true => (&plan.logs[..], &plan.leftovers[..]),
             false => (&[][..], &[][..]),
         };
+        let leftovers: Vec<_> = leftovers.iter().map(Leftover::path).collect();
         json!({
             "dryRun": self.is_dry_run,
             "removed": entries,

@@ -26,6 +26,7 @@ use cbox_nix::{
     NixError,
     eval::host_names,
     expression::{Request, Want},
+    regular_file,
 };
 use serde_json::{Value, json};
 
@@ -231,7 +232,7 @@ async fn is_ignored(session: &Session<'_>) -> Result<bool, Error> {
 /// done by then.
 fn ignore(context: &Context<'_>, session: &Session<'_>) -> bool {
     let path = session.project.folder.join(GITIGNORE);
-    let added = match std::fs::read_to_string(&path) {
+    let added = match regular_file::read_to_string(&path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error),

@@ -108,6 +108,14 @@ impl From<NixError> for Error {
                 Kind::Usage,
                 "name the commit to compare with: any commit will do",
             ),
+            NixError::Crashed { killed: true, .. } => (
+                Kind::Environment,
+                "the kernel did not do that for want of memory: somebody did, or a program that watches the memory",
+            ),
+            NixError::Crashed { .. } => (
+                Kind::Environment,
+                "that is a fault of this Nix or of the machine, whatever is in the flake: run it again, or use another version of Nix",
+            ),
             NixError::Memory { .. } => (Kind::Environment, "add memory or swap"),
             NixError::Derivation { fault, .. } => (
                 Kind::Environment,
@@ -130,6 +138,7 @@ impl From<NixError> for Error {
                 },
             ),
             NixError::Build(failure) => (kind_of_build(&failure.causes), ""),
+            NixError::File { action: "read", .. } => (Kind::Source, ""),
             NixError::File { .. } => (Kind::Output, ""),
             _ => (Kind::Environment, ""),
         };

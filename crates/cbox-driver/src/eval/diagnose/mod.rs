@@ -16,6 +16,7 @@ use cbox_nix::{
     lock_file::LockFault,
     nix::Staged,
     nix_error::{Cause, Fault, Unstaged},
+    regular_file,
 };
 use nix_formats::nix_text::{to_user_positions, without_escapes};
 
@@ -126,7 +127,9 @@ pub(crate) fn in_users_terms(
     let mut error = error;
     let place = match &mut error {
         NixError::Flake { fault } | NixError::Evaluation { fault, .. } => {
-            fault.find_lines(|file| std::fs::read_to_string(checkout.project.top.join(file)).ok());
+            fault.find_lines(|file| {
+                regular_file::read_to_string(checkout.project.top.join(file)).ok()
+            });
             fault.places.first().map(Place::of)
         }
         _ => None,

@@ -2,6 +2,7 @@
 //! file, a hash.
 
 use cbox_nix::nix_error::{Cause, Fault, Place};
+use cbox_nix::regular_file;
 use cbox_source::tree::Tree;
 
 /// Larger files are no code of anybody's.
@@ -30,7 +31,7 @@ pub(super) fn only(tree: &Tree, staged: &str, name: &str) -> Option<Place> {
         if path.metadata().is_ok_and(|file| file.len() > LARGEST) {
             continue;
         }
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = regular_file::read_to_string(path).unwrap_or_default();
         if !text.contains(name) {
             continue;
         }

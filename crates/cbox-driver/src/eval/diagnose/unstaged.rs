@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use camino::Utf8Path;
-use cbox_nix::nix_error::Unstaged;
+use cbox_nix::{nix_error::Unstaged, regular_file};
 use cbox_source::{never_source::version_control, rules::LeftOut, tree::Tree};
 
 use crate::{
@@ -102,8 +102,8 @@ async fn reason(
     }
     let has_repository = |path: &&Path| top.join(path).join(".git").symlink_metadata().is_ok();
     if let Some(folder) = std::iter::once(path).chain(above()).find(has_repository) {
-        let flake = std::fs::read_to_string(origin.project.folder.join("flake.nix"));
-        let names = std::fs::read_to_string(origin.project.top.join(".gitmodules"));
+        let flake = regular_file::read_to_string(origin.project.folder.join("flake.nix"));
+        let names = regular_file::read_to_string(origin.project.top.join(".gitmodules"));
         let names = names.unwrap_or_default();
         let is_staged = submodules::wanted(&flake.unwrap_or_default())
             && submodules::folders(&names)

@@ -20,7 +20,7 @@ use std::{
 
 use cbox_nix::{
     NixError, eval::evaluate, expression::Evaluated, lock_file::judge, messages::Messages,
-    opened_files::OpenedFiles,
+    opened_files::OpenedFiles, regular_file, temporary::TemporaryFolder,
 };
 use cbox_source::{
     SourceError, stage,
@@ -220,7 +220,7 @@ async fn look_at(
     let mut nix = evaluator.nix.clone();
     nix.options.read_only = true;
     // Some versions of Nix read the whole tree when they see its lock file first.
-    let lock_file = fs::read(top.join(&copy.staged.dir).join("flake.lock")).ok();
+    let lock_file = regular_file::read(top.join(&copy.staged.dir).join("flake.lock")).ok();
     if let Err(error) = judge(&nix, &copy.staged, lock_file.as_deref()).await {
         return match Error::from(error) {
             error if error.is_interrupted() => Err(error),
@@ -258,20 +258,17 @@ async fn copy(
     tree: &Tree,
     original: &Path,
     kept: &BTreeSet<PathBuf>,
-) -> Result<(tempfile::TempDir, Tree), Error> {
+) -> Result<(TemporaryFolder, Tree), Error> {
     let interrupt = evaluator.session.interrupt.clone();
-    let folder = tempfile::Builder::new()
-        .prefix("cbox-")
-        .tempdir()
-        .map_err(|error| {
-            Error::file(
-                Kind::Source,
-                "make",
-                "a folder for a copy of the tree",
-                &error,
-            )
-            .hint("set TMPDIR to a folder that can hold it")
-        })?;
+    let folder = TemporaryFolder::new().map_err(|error| {
+        Error::file(
+            Kind::Source,
+            "make",
+            "a folder for a copy of the tree",
+            &error,
+        )
+        .hint("set TMPDIR to a folder that can hold it")
+    })?;
     let top = folder.path().join("source");
     let line = format!(
         "altered by cbox to see who reads it: {}\n",

@@ -8,7 +8,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::expression::Evaluated;
+use cbox_nix::{expression::Evaluated, regular_file};
 use cbox_source::{stage::ContentHash, tree::Kind};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ impl ReadSets {
     /// The read set of the question with this key, of whatever tree. One that is damaged, of
     /// another version, or of another question counts as none.
     pub fn get(&self, key: &str) -> Option<ReadSet> {
-        let text = fs::read(self.file(key)).ok()?;
+        let text = regular_file::read(self.file(key)).ok()?;
         let set: ReadSet = serde_json::from_slice(&text).ok()?;
         (set.schema == SCHEMA && set.key == key).then_some(set)
     }
@@ -187,7 +187,7 @@ impl ReadSets {
     /// The files of `snapshot` that are others than in `tree`, which has the same paths; none
     /// where it is not known what was in it. None of them is read by who was answered by it.
     pub fn changed(&self, tree: &str, snapshot: &Snapshot) -> Vec<PathBuf> {
-        let text = fs::read(self.tree(tree)).unwrap_or_default();
+        let text = regular_file::read(self.tree(tree)).unwrap_or_default();
         let before: BTreeMap<&str, String> = serde_json::from_slice(&text).unwrap_or_default();
         let now = snapshot.tree.entries.iter().zip(&snapshot.contents);
         now.filter(|(entry, hash)| {
