@@ -22,9 +22,11 @@ use crate::{Interrupt, NixError, git::pipes, lines::read_lines, regular_file};
 mod conversation;
 pub mod launcher;
 mod running;
+mod shell_word;
 
 pub use conversation::Conversation;
 pub use running::{ChildEvent, Running, Terminal};
+pub use shell_word::shell_word;
 
 /// How long a child may take to end after a signal, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -450,44 +452,6 @@ fn ended_by(status: ExitStatus) -> Option<i32> {
     status
         .signal()
         .or(passed_on.filter(|signal| (1..=64).contains(signal)))
-}
-
-/// `word` as a shell takes it.
-#[must_use]
-pub fn shell_word(word: &OsStr) -> String {
-    let Some(text) = word
-        .to_str()
-        .filter(|text| !text.contains(char::is_control))
-    else {
-        return escaped_word(word);
-    };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,^".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// `word` with what a terminal would obey, and what is no text, written out (POSIX.1-2024, 2.2.4).
-fn escaped_word(word: &OsStr) -> String {
-    let mut escaped = String::from("$'");
-    for chunk in word.as_encoded_bytes().utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\'' | '\\' => escaped.extend(['\\', character]),
-                control if control.is_control() => {
-                    let mut bytes = [0; 4];
-                    let bytes = control.encode_utf8(&mut bytes).bytes();
-                    bytes.for_each(|byte| escaped.push_str(&format!("\\{byte:03o}")));
-                }
-                other => escaped.push(other),
-            }
-        }
-        let invalid = chunk.invalid().iter();
-        invalid.for_each(|byte| escaped.push_str(&format!("\\{byte:03o}")));
-    }
-    escaped + "'"
 }
 
 #[cfg(test)]
