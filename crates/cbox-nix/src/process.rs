@@ -8,7 +8,7 @@
 //! also written to.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
