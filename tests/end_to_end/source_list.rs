@@ -274,7 +274,7 @@ fn names_that_are_no_text_survive() {
     let run = place.cbox(&["source", "list"]).run().ok();
     assert_eq!(
         run.stdout,
-        ".gitignore\n\\u{1b}[2J\na\\xff/\\xfe\nb\\nc\\td\nflake.nix\n\\u{9b}\n"
+        "\\u{1b}[2J\n.gitignore\na\\xff/\\xfe\nb\\nc\\td\nflake.nix\n\\u{9b}\n"
     );
     let run = place.cbox(&["source", "list", "--json"]).run().ok();
     assert!(
