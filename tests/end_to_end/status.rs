@@ -319,7 +319,8 @@ fn without_nix_what_can_be_seen_is_shown() {
 #[test]
 fn a_store_that_does_not_answer_leaves_things_unknown() {
     let place = built();
-    let store = ["status", "--store", "ssh-ng://no-such-host.invalid"];
+    let store = "unix:///no/such/socket?state=/no/such/state";
+    let store = ["status", "--store", store];
     let run = place.cbox(&store).run().ok();
     assert!(run.stdout.contains("  current"), "{run}");
     run.says(&[
