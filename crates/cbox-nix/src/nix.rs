@@ -137,6 +137,14 @@ impl Nix {
         here
     }
 
+    /// This Nix with nothing but the store that it builds in.
+    fn here_to_build(&self) -> Self {
+        let mut here = self.clone();
+        here.store = self.outputs.clone();
+        here.options.eval_store = None;
+        here
+    }
+
     /// What ends this run early.
     #[must_use]
     pub fn interrupt(&self) -> &Interrupt {
@@ -255,11 +263,16 @@ impl Nix {
         &self,
         derivations: [&DerivationInfo; N],
     ) -> Result<[Option<OutPath>; N], NixError> {
-        let is_here = |out: &&OutPath| self.store.holds(out) != Some(false);
+        let is_here = |out: &&OutPath| self.outputs.holds(out) != Some(false);
         let known = derivations.iter().filter_map(|one| one.out.as_ref());
         let mut known: Vec<&str> = known.filter(is_here).map(|out| out.as_str()).collect();
         known.dedup();
-        let are_valid = known.is_empty() || self.is_valid(&known).await?;
+        let are_valid = match (self.outputs.is_here(), known.as_slice()) {
+            (_, []) => true,
+            (true, known) => self.here_to_build().is_valid(known).await?,
+            // Each is asked for by itself, and a store that cannot be reached says so.
+            (false, _) => false,
+        };
         let mut paths = derivations.map(|one| one.out.clone().filter(|out| is_here(&out)));
         for (path, derivation) in paths.iter_mut().zip(derivations) {
             if derivation.out.is_none() || path.is_some() && !are_valid {
