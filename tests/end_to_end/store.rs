@@ -114,10 +114,10 @@ fn without_the_protocol_a_copy_is_added() {
     let by_protocol = own.cbox(&["source", "ref"]).run().ok();
     for no_daemon in [
         NO_DAEMON,
-        // One that greets otherwise, and one that breaks off behind its greeting.
+        // One that greets otherwise, and one whose answers break off behind its greeting.
         "echo this is no protocol, whatever was expected; exec cat >/dev/null",
         &format!(
-            "dd bs=1 count=300 2>/dev/null | {} \"$@\"; exit 1",
+            "exec 3<&0; {} \"$@\" <&3 | dd bs=1 count=72 2>/dev/null & exec 3<&- <&- >&-; wait",
             quoted(real())
         ),
     ] {

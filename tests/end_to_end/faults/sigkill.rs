@@ -93,7 +93,7 @@ fn in_a_program_that_waits() {
     for (program, pattern) in [
         ("git", "*' ls-files '*"),
         ("nix", "*' --version '*"),
-        ("nix", "*' store add '*"),
+        ("nix", "*' daemon '*"),
         ("nix", "*' build --out-link '*"),
     ] {
         let script = format!("echo {} >$out", unique());

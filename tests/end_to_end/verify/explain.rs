@@ -132,19 +132,16 @@ fn what_comes_from_no_line_has_no_place() {
 }
 
 #[test]
-fn the_verdict_stands_where_the_store_cannot_be_read() {
+fn a_store_whose_files_are_named_apart_is_read_where_they_are() {
     let own = Own::with_a_change();
-    // As one on another machine, Nix can be asked of it and its files are out of reach.
     let store = format!("local?root={0}&real={0}/nix/store", own.store);
-    let call = verify(&own.place, &["--store", &store]);
-    let run = call.run().code(1);
+    let run = verify(&own.place, &["--store", &store]).run().code(1);
     assert_eq!(verdicts(&run), ["changed box"]);
-    let reason = "its store cannot be read from here";
-    assert!(run.stdout.contains(reason), "{run}");
+    assert!(run.stdout.contains("+echo two"), "{run}");
     assert!(!run.stderr.contains("laying out"), "in vain: {run}");
     let sides = ["diff", "HEAD~1:box", "box", "--store", &store];
-    let run = own.place.cbox(&sides).run().code(5);
-    run.says(&["error: ", reason, "hint: `nix copy --derivation`"]);
+    let run = own.place.cbox(&sides).run().ok();
+    assert!(run.stdout.contains("+echo two"), "{run}");
 }
 
 #[test]

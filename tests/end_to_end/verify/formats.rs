@@ -51,6 +51,7 @@ fn json_has_every_field() {
                 "error",
                 "explanation",
                 "host",
+                "notRead",
                 "now",
                 "staleBaseline",
                 "status",
