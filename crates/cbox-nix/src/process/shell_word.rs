@@ -39,3 +39,27 @@ fn escaped_word(word: &OsStr) -> String {
     }
     escaped + "'"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        use std::os::unix::ffi::OsStrExt as _;
+        for (bytes, word) in [
+            (&b"a\x1b[2J'b\\"[..], r"$'a\033[2J\'b\\'"),
+            (b"\xff\n1", r"$'\377\0121'"),
+            ("\u{9b}m".as_bytes(), r"$'\302\233m'"),
+        ] {
+            assert_eq!(shell_word(OsStr::from_bytes(bytes)), word);
+            let script = format!("printf %s {word}");
+            // Not every `sh` knows these yet.
+            let command = Command::new("bash", ["-c", &script]);
+            let Ok(output) = run(command.run(&Interrupt::never())) else {
+                continue;
+            };
+            assert_eq!(output.stdout, bytes);
+        }
+    }
+}
