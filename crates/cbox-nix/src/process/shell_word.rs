@@ -43,6 +43,7 @@ fn escaped_word(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Interrupt, process::Command, test_runtime::run};
 
     #[test]
     fn what_a_terminal_would_obey_is_written_out() {
