@@ -1,7 +1,7 @@
 //! `baseline.json` on disk: read with the way out of whatever is wrong with it, written
 //! in one step and only over what was read.
 
-use cbox_nix::regular_file;
+use cbox_nix::{Interrupt, regular_file};
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,8 +9,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{
     baseline::{Baseline, BaselineError, FILE},
     error::{Error, Kind},
-    flake::session::Session,
-    process::{blocking::blocking, folder_lock::lock},
+    process::blocking::blocking,
+    progress::{Reporter, folder_lock::lock},
     text::text_file,
 };
 
@@ -117,13 +117,17 @@ impl BaselineFile {
     ///
     /// # Errors
     /// When the file has changed since, cannot be written, or could not be read again.
-    pub async fn replace(&self, session: &Session<'_>, baseline: &Baseline) -> Result<bool, Error> {
+    pub async fn replace(
+        &self,
+        run: (&dyn Reporter, &Interrupt),
+        baseline: &Baseline,
+    ) -> Result<bool, Error> {
         let (file, text) = (self.clone(), to_text(baseline)?);
         // One run at a time reads, compares and writes. The lock is on the folder since the file
         // itself is replaced.
         let waiting = "waiting for another cbox that writes the baseline";
         let unwritable = |error: &io::Error| self.unwritable(error);
-        let _turn = lock(session, &self.folder, waiting, unwritable).await?;
+        let _turn = lock(run, &self.folder, waiting, unwritable).await?;
         blocking(move || file.replace_now(&text)).await
     }
 

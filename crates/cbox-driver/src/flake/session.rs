@@ -24,6 +24,11 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// What hears what goes on, and what ends it: for work that knows nothing of the flake.
+    pub fn hears(&self) -> (&dyn Reporter, &Interrupt) {
+        (self.reporter, self.interrupt)
+    }
+
     /// This session, with nobody to hear what goes on.
     pub fn silently(&self) -> Self {
         Self {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     flake::session::Session,
-    process::folder_lock::lock,
+    progress::folder_lock::lock,
     target_name::TargetName,
     text::text_file::TEMPORARY,
 };
@@ -123,7 +123,7 @@ impl OutDir {
             Error::file(Kind::Output, "write to", folder, error).hint(ELSEWHERE)
         };
         std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
-        let turn = lock(session, folder, WAITING, unwritable).await?;
+        let turn = lock(session.hears(), folder, WAITING, unwritable).await?;
         finish_killed(folder);
         Runs::of(folder).remove_killed();
         // With the lock, so that nobody takes the new folder for one of a killed run.
@@ -182,7 +182,7 @@ impl OutDir {
         let slug = name.slug();
         let link = self.folder.join(&slug);
         let unlinked = |error: &io::Error| Error::file(Kind::Output, "write", &self.folder, error);
-        let _turn = lock(session, &self.folder, WAITING, unlinked).await?;
+        let _turn = lock(session.hears(), &self.folder, WAITING, unlinked).await?;
         // Much can have happened since that was looked at last.
         check(&self.folder, std::slice::from_ref(name), &nix.outputs.dir)?;
         let run = Utf8Path::from_path(self.roots.path()).unwrap_or(&self.folder);

@@ -3,7 +3,6 @@
 
 pub mod blocking;
 pub mod environment;
-pub mod folder_lock;
 pub mod machine;
 pub mod options;
 pub mod outputs;

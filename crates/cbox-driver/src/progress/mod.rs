@@ -7,6 +7,7 @@ mod ends;
 pub mod evaluations;
 mod event;
 pub mod fetches;
+pub mod folder_lock;
 pub mod follow;
 mod rate;
 pub mod run_log;

@@ -54,7 +54,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
         return Err(refusal);
     }
     let baseline = accepted(&judged).await?;
-    let written = judged.file.replace(session, &baseline).await?;
+    let written = judged.file.replace(session.hears(), &baseline).await?;
     if view.is_json() {
         tell(written);
     }

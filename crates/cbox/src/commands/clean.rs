@@ -12,7 +12,7 @@ use cbox_driver::{
     error::{Error, Kind},
     flake::session::Session,
     links::{self, Entry, Freed, Removal, StoreQuery, WAITING, Wanted, out_dir},
-    process::folder_lock,
+    progress::folder_lock,
     subject::words,
     text::{count, duration::parse_duration, size},
 };
@@ -131,7 +131,7 @@ async fn lock(session: &Session<'_>, folder: &Utf8Path) -> Result<Option<File>, 
         return Ok(None);
     }
     let failed = |error: &io::Error| Error::file(Kind::Output, "open", folder, error);
-    folder_lock::lock(session, folder, WAITING, failed)
+    folder_lock::lock(session.hears(), folder, WAITING, failed)
         .await
         .map(Some)
 }

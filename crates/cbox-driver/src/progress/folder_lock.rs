@@ -8,10 +8,13 @@ use std::{
 };
 
 use camino::Utf8Path;
-use cbox_nix::NixError;
+use cbox_nix::{Interrupt, NixError};
 use rustix::fs::OFlags;
 
-use crate::{error::Error, flake::session::Session, progress::Event};
+use crate::{
+    error::Error,
+    progress::{Event, Reporter},
+};
 
 /// How often is looked whether it is free.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -22,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// When it cannot be locked, or a signal comes.
 pub async fn lock(
-    session: &Session<'_>,
+    (reporter, interrupt): (&dyn Reporter, &Interrupt),
     folder: &Utf8Path,
     waiting: &str,
     failed: impl Fn(&io::Error) -> Error,
@@ -39,10 +42,10 @@ pub async fn lock(
             Err(TryLockError::Error(error)) => return Err(failed(&error)),
             Err(TryLockError::WouldBlock) => {}
         }
-        session.reporter.report(Event::Waiting(waiting));
+        reporter.report(Event::Waiting(waiting));
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            signal = session.interrupt.wait() => {
+            signal = interrupt.wait() => {
                 return Err(NixError::Interrupted(signal).into());
             }
         }
