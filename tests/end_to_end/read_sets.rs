@@ -223,12 +223,12 @@ fn what_a_host_reads_is_found_kept_and_shown() {
     let why = |path: &str| place.ask(&["source", "why", path]);
     insta::assert_snapshot!(why("a"), @"
     staged      a: a folder of 2 staged files
-                read by reads, self-hash
+                files of it read by reads, self-hash
     ");
     insta::assert_snapshot!(why("b"), @"
     staged      b: a folder of 3 staged files
-                read by self-hash
-                not read by reads
+                files of it read by self-hash
+                none of its files read by reads
     ");
 
     let verify = |more: &[&str]| {
@@ -286,7 +286,7 @@ fn a_read_set_of_another_question_or_a_damaged_one_counts_as_none() {
     for damaged in [
         String::new(),
         whole[..whole.len() / 2].to_owned(),
-        whole.replace("\"schema\":1", "\"schema\":2"),
+        whole.replace("\"schema\":2", "\"schema\":3"),
         whole.replace("\"key\":\"", "\"key\":\"0"),
         whole.replace("\"a/two\":\"", "\"a/two\":\"0"),
     ] {

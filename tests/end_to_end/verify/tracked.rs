@@ -50,6 +50,17 @@ fn a_file_that_git_does_not_track_is_not_there() {
 }
 
 #[test]
+fn a_host_with_a_name_that_is_none_is_named() {
+    let place = accepted(&[("a", ":")]);
+    for name in ["-dash", "odd name"] {
+        set(&place, name, ":");
+    }
+    place.commit("odd names");
+    let run = verify(&place, &[]).run().ok();
+    run.says(&["not judged: -dash, odd name (a host's name is made of"]);
+}
+
+#[test]
 fn a_host_that_git_does_not_track_is_not_judged_and_named() {
     let place = accepted(&[("a", ":")]);
     set(&place, "new", ":");

@@ -94,6 +94,12 @@ impl<'a> Evaluator<'a> {
         self.said_self.get_or_init(say).await;
     }
 
+    /// This evaluator, which does not say what the flake asks of git.
+    pub fn without_notes_on_self(mut self) -> Self {
+        self.said_self = Arc::new(OnceCell::new_with(Some(())));
+        self
+    }
+
     /// This evaluator, which neither remembers nor looks at what is remembered.
     pub fn without_cache(mut self) -> Self {
         self.repeatable = false;

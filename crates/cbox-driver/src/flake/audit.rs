@@ -132,7 +132,7 @@ pub fn annotate(session: &Session<'_>, audit: &Audit) {
 pub fn described(session: &Session<'_>, path: &Path, found: &Found) -> String {
     let whole = session.project.top.as_std_path().join(path);
     let display_path = match Utf8PathBuf::from_path_buf(whole) {
-        Ok(whole) => session.environment.display_path(&whole).into_string(),
+        Ok(whole) => path_line(session.environment.display_path(&whole).as_std_path()),
         Err(_) => path_line(path),
     };
     let line = found

@@ -35,6 +35,7 @@ use crate::{
     flake::session::Session,
     process::blocking::blocking,
     target_name::{HOSTS, word},
+    text::path_line,
 };
 
 /// One version of the flake, looked at once.
@@ -311,6 +312,21 @@ impl<'a> Version<'a> {
         there.filter(|host| !known.contains(host)).collect()
     }
 
+    /// The folders of hosts whose names are none that cbox takes, where folders tell of hosts.
+    pub fn misnamed_hosts(&self) -> Vec<String> {
+        let project = &self.checkout.project;
+        if project.listed_hosts().is_some() {
+            return vec![];
+        }
+        let dir = project.dir().as_std_path();
+        let entries = self.base.entries.iter();
+        let names = entries.filter_map(|entry| folder_of_host(dir, &entry.path));
+        names
+            .filter(|name| word(name).is_err())
+            .map(|name| path_line(Path::new(name)))
+            .collect()
+    }
+
     /// The hosts that its own `cbox.toml` names, or else those that its folders tell of.
     fn hosts(&self) -> Vec<String> {
         let project = &self.checkout.project;
@@ -465,12 +481,17 @@ impl<'a> Version<'a> {
 
 /// The host that the file at `path` makes, in a flake in `dir`.
 fn host_of(dir: &Path, path: &Path) -> Option<String> {
+    word(folder_of_host(dir, path)?).ok()
+}
+
+/// The folder below `hosts/` whose `default.nix` is at `path`.
+fn folder_of_host<'p>(dir: &Path, path: &'p Path) -> Option<&'p str> {
     let inside = path.strip_prefix(dir).ok()?.to_str()?;
-    let host = inside
+    let folder = inside
         .strip_prefix(HOSTS)?
         .strip_prefix('/')?
         .strip_suffix("/default.nix")?;
-    word(host).ok()
+    (!folder.contains('/')).then_some(folder)
 }
 
 /// The commit to explain against where none is named: for a pull request in a CI system, the

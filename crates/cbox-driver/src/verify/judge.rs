@@ -307,8 +307,22 @@ impl<'a> Work<'_, 'a> {
         let untracked = self.state.hosts_set_aside();
         if !untracked.is_empty() && !self.state.is_commit() {
             notes.push(format!(
-                "not judged: {} (git does not track it: `git add` does)",
-                untracked.join(", ")
+                "not judged: {} ({})",
+                untracked.join(", "),
+                match self.session.project.config().source.exclude.is_empty() {
+                    true => "git does not track it: `git add` does",
+                    false => {
+                        "git does not track it, or `exclude` in cbox.toml leaves it out: `cbox \
+                         source why` says which"
+                    }
+                }
+            ));
+        }
+        let misnamed = self.state.misnamed_hosts();
+        if !misnamed.is_empty() {
+            notes.push(format!(
+                "not judged: {} (a host's name is made of letters, digits, `_`, `-`, `.` and `+`)",
+                misnamed.join(", ")
             ));
         }
         let uncommitted = self.state.uncommitted().await?;

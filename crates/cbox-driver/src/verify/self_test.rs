@@ -85,7 +85,7 @@ pub struct Found {
     pub targets: Vec<String>,
     /// What moved. Nothing should.
     pub leaks: Vec<Leak>,
-    /// What each install host reads, by its target, where that was not known yet.
+    /// What each install host reads, by its target.
     pub reads: Vec<(String, Proof)>,
 }
 
@@ -158,6 +158,8 @@ pub async fn run(session: &Session<'_>, settings: Settings<'_>) -> Result<Found,
         ..*session
     };
     let finder = judge::evaluator(&copied, settings.arguments, settings.cached).await?;
+    // What the flake asks of git is said of the tree itself, and not of a copy that is gone.
+    let finder = finder.without_notes_on_self();
     let test = SelfTest {
         session: &copied,
         evaluator: &finder.clone().without_read_sets(),

@@ -190,6 +190,8 @@ pub async fn round(
         while let Some((number, answer)) = answers.recv().await {
             let (name, asked, item) = &open[number];
             let verdict = match schedule::with_derivation(item, answer) {
+                // A save ended it: the next round says what becomes of it.
+                Err(error) if error.is_interrupted() => continue,
                 Ok((answer, derivation)) => {
                     let store = &evaluator.nix.store;
                     let verdict = memory.learn(store, name, asked, derivation.drv).await?;

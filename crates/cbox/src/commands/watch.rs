@@ -230,7 +230,8 @@ impl Verdicts<'_> {
         let paint = self.view.results();
         let (word, target) = (verdict.word(), &verdict.target);
         let gap = " ".repeat("unchanged".len() - word.len());
-        let not_read = verdict.not_read.as_deref().map(phrase);
+        let is_same = matches!(verdict.outcome, Outcome::Unchanged);
+        let not_read = verdict.not_read.as_deref().filter(|_| is_same).map(phrase);
         let about = not_read.map_or(String::new(), |about| format!(" ({about})"));
         let rest = format!("{gap}  {target}{about}");
         self.view.plain(&paint.verdict(word).and(rest));

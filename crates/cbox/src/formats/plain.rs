@@ -3,7 +3,10 @@
 use cbox_driver::{
     error::Place,
     eval::read_set::unread::phrase,
-    verify::report::{HostReport, Report},
+    verify::{
+        report::{HostReport, Report},
+        verdict::Status,
+    },
 };
 use drv_causes::{Cause, Explanation, Sign};
 
@@ -76,7 +79,9 @@ pub(crate) fn about(host: &HostReport) -> String {
     if host.stale {
         parts.push("the baseline was stale already: accept again on the main branch".to_owned());
     }
-    if let Some(changed) = &host.not_read {
+    if let Some(changed) = &host.not_read
+        && host.status == Status::Unchanged
+    {
         parts.push(phrase(changed));
     }
     if let Some(reason) = &host.unexplained {

@@ -89,7 +89,7 @@ struct Look {
 }
 
 /// Finds what the evaluation of `item` reads, whose answer is `expected`, and keeps that for
-/// the next trees. `None` where it is known already, or nothing is kept in this run.
+/// the next trees. `None` where nothing is kept in this run.
 ///
 /// # Errors
 /// When a signal comes, or a copy cannot be made.
@@ -105,12 +105,24 @@ pub async fn prove(
     let session = &evaluator.session.silently();
     let evaluator = &evaluator.in_session(session);
     let key = evaluator.key_of_reads(&item.snapshot, &item.request)?;
-    if sets.look(&key, &item.snapshot, &shape(&item.snapshot)) != Known::Nothing {
-        return Ok(None);
+    let known = sets.get(&key);
+    if let Some(known) = &known
+        && sets.look(&key, &item.snapshot, &shape(&item.snapshot)) != Known::Nothing
+    {
+        return Ok(Some(match known.reason() {
+            Some(reason) => Proof::Everything(reason.to_owned()),
+            None => Proof::Reads {
+                files: known.files(),
+                of: files(&item.snapshot.tree).len(),
+            },
+        }));
     }
-    let known = sets.get(&key).map(|set| set.files());
+    let known = known.map(|set| set.files());
     let (proof, seen) = find(evaluator, item, expected, known).await?;
-    let answer = matches!(proof, Proof::Reads { .. }).then(|| expected.clone());
+    let answer = match &proof {
+        Proof::Reads { .. } => Ok(expected.clone()),
+        Proof::Everything(reason) => Err(reason.clone()),
+    };
     if let Some(set) = ReadSet::new(&key, &item.request.host, &item.snapshot, &seen, answer)
         && let Err(error) = sets.put(&set, &item.snapshot)
     {
@@ -143,10 +155,8 @@ async fn find(
         };
         let is_same = look.answer.as_ref() == Some(expected);
         match (is_same, look.opened.is_subset(&kept)) {
-            // Some files more than it opens are good enough: another copy costs an evaluation.
             (true, true) => {
-                let most = look.opened.len() + look.opened.len() / 10;
-                let is_close = kept.len() <= most;
+                let is_close = kept.len() == look.opened.len();
                 proven = Some(std::mem::replace(&mut kept, look.opened));
                 if is_close {
                     break;

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{flake::snapshot::Snapshot, text::text_file};
 
 /// What this version writes. Others count as absent.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// How many are kept of each kind; all go when there are more, and come again.
 const MOST: usize = 2000;
@@ -39,9 +39,9 @@ pub struct ReadSet {
     shape: String,
     /// The files that were opened, each with the hash of its content.
     reads: BTreeMap<String, String>,
-    /// The answer for this tree, and for each other that differs in what is not read; `None`
-    /// where it depends on the whole tree in a way that opens no file, as through its hash.
-    answer: Option<Evaluated>,
+    /// The answer for this tree, and for each other that differs in what is not read; or why
+    /// every file counts, as where it depends on the hash of the whole tree.
+    answer: Result<Evaluated, String>,
 }
 
 /// What is known of a question for a tree.
@@ -68,7 +68,7 @@ impl ReadSet {
         host: &str,
         snapshot: &Snapshot,
         reads: &BTreeSet<PathBuf>,
-        answer: Option<Evaluated>,
+        answer: Result<Evaluated, String>,
     ) -> Option<Self> {
         let with_hash = |path: &PathBuf| {
             let hash = snapshot.content(path)?;
@@ -83,6 +83,11 @@ impl ReadSet {
             reads: reads.iter().map(with_hash).collect::<Option<_>>()?,
             answer,
         })
+    }
+
+    /// Why every file counts, where it does.
+    pub fn reason(&self) -> Option<&str> {
+        self.answer.as_ref().err().map(String::as_str)
     }
 
     /// The files, as paths below the top.
@@ -152,11 +157,11 @@ impl ReadSets {
     pub fn look(&self, key: &str, snapshot: &Snapshot, shape: &str) -> Known {
         match self.get(key) {
             Some(set) if set.holds_for(snapshot, shape) => match set.answer {
-                Some(evaluated) => Known::Answer {
+                Ok(evaluated) => Known::Answer {
                     evaluated: Box::new(evaluated),
                     tree: set.tree,
                 },
-                None => Known::ReadsEverything,
+                Err(_) => Known::ReadsEverything,
             },
             _ => Known::Nothing,
         }
@@ -198,19 +203,20 @@ impl ReadSets {
         .collect()
     }
 
-    /// For each host of which it is known what it reads of a tree with this [`shape`], whether
-    /// a file at `path` or below it is among that.
-    pub fn readers(&self, shape: &str, path: &Path) -> BTreeMap<String, bool> {
+    /// For each host of which it is known what it reads of `snapshot`, whether a file at `path`
+    /// or below it is among that.
+    pub fn readers(&self, snapshot: &Snapshot, path: &Path) -> BTreeMap<String, bool> {
+        let shape = shape(snapshot);
         let mut readers = BTreeMap::new();
         let files = fs::read_dir(&self.sets).into_iter().flatten().flatten();
         for file in files {
             let name = file.file_name();
             let key = name.to_str().and_then(|name| name.strip_suffix(".json"));
             let set = key.and_then(|key| self.get(key));
-            if let Some(set) = set.filter(|set| set.shape == shape) {
+            if let Some(set) = set.filter(|set| set.holds_for(snapshot, &shape)) {
                 let mut files = set.reads.keys();
                 let reads =
-                    set.answer.is_none() || files.any(|file| Path::new(file).starts_with(path));
+                    set.answer.is_err() || files.any(|file| Path::new(file).starts_with(path));
                 *readers.entry(set.host).or_insert(false) |= reads;
             }
         }

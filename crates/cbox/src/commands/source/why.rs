@@ -8,10 +8,7 @@ use std::{
 use cbox_driver::{
     baked::{self, Baked, State},
     error::{Error, Kind},
-    eval::{
-        diagnose::unstaged,
-        read_set::record::{ReadSets, shape},
-    },
+    eval::{diagnose::unstaged, read_set::record::ReadSets},
     flake::{session::Session, version::Version},
     process::options::NixArguments,
     text::{count, path_line},
@@ -88,10 +85,10 @@ pub(super) async fn run(
         false => vec![],
     };
     let read_sets = ReadSets::below(&session.environment.cache);
-    let shape = match read_sets.is_empty() {
+    let snapshot = match read_sets.is_empty() {
         true => None,
         // Of a tree that cannot be staged nothing is known to be read.
-        false => sources.plain().await.ok().map(|snapshot| shape(&snapshot)),
+        false => sources.plain().await.ok(),
     };
     let mut answers = Vec::new();
     for (typed, path) in args.paths.iter().zip(&paths) {
@@ -105,8 +102,8 @@ pub(super) async fn run(
             word,
             sentence,
             baked: baked_of(&all_baked, path),
-            readers: match &shape {
-                Some(shape) if files > 0 => read_sets.readers(shape, path),
+            readers: match &snapshot {
+                Some(snapshot) if files > 0 => read_sets.readers(snapshot, path),
                 _ => BTreeMap::new(),
             },
         });
@@ -251,7 +248,11 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
             };
             view.plain(&format!("            {how_many} into {host}"));
         }
-        for (is_read, what) in [(true, "read by"), (false, "not read by")] {
+        let words = match answer.word {
+            "folder" => ["files of it read by", "none of its files read by"],
+            _ => ["read by", "not read by"],
+        };
+        for (is_read, what) in [true, false].into_iter().zip(words) {
             let hosts = answer
                 .readers
                 .iter()
