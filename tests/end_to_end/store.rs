@@ -105,7 +105,11 @@ fn the_daemon_ends_with_the_run() {
         processes::with_word(&word).is_empty()
     });
     let roots = fs::read_dir(own.store.join("nix/var/nix/temproots")).unwrap();
-    assert_eq!(roots.count(), 0, "it ended in good order");
+    // Nix 2.34 leaves the files there; what they name is held by processes that live.
+    for file in roots {
+        let process = file.unwrap().file_name();
+        assert!(!std::path::Path::new("/proc").join(&process).exists());
+    }
 }
 
 #[test]
