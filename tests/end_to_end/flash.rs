@@ -492,6 +492,11 @@ fn a_drive_that_is_in_use_is_refused() {
         let _undo = with(&bench, &["mount", path, point], &["umount", point]);
         assert!(Path::new(point).join("still-here").exists());
     }
+    // Namespaces that other tests made meanwhile have a copy of the mount, as long as they last.
+    wait_until("nobody has it mounted", || {
+        let run = bench.flash(&device.device, &["--dry-run"]).run();
+        run.status.success()
+    });
     bench
         .flash(&device.device, &["--erase", device.name()])
         .run()

@@ -133,8 +133,10 @@ fn ask(place: &Place, line: &[String], way: Way, change: &impl Fn(Call) -> Call)
         let mut terminal = place.in_terminal(&words, (90, 40), with_way)?;
         if watches {
             terminal.wait_for("a save is waited for, or an error", |rows| {
+                // What is wrong may have scrolled by, and the hint behind it is there.
+                let words = ["waiting for a save", "error", "hint: "];
                 rows.iter()
-                    .any(|row| row.contains("waiting for a save") || row.contains("error"))
+                    .any(|row| words.iter().any(|word| row.contains(word)))
             });
             terminal.press(b"\x03");
         }
