@@ -277,19 +277,18 @@ fn a_read_set_of_another_question_or_a_damaged_one_counts_as_none() {
     };
     assert!(skips());
     let folder = place.beside("cache/cbox/read-sets");
-    let is_set = |path: &std::path::PathBuf| path.extension().is_some_and(|it| it == "json");
-    let mut files = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let file = files.find(is_set).unwrap();
+    let mut files = fs::read_dir(&folder).unwrap();
+    let file = files.next().unwrap().unwrap().path();
     let whole = fs::read_to_string(&file).unwrap();
     for damaged in [
         String::new(),
         whole[..whole.len() / 2].to_owned(),
-        whole.replace("\"schema\":2", "\"schema\":3"),
+        whole.replace("\"schema\":3", "\"schema\":4"),
         whole.replace("\"key\":\"", "\"key\":\"0"),
         whole.replace("\"a/two\":\"", "\"a/two\":\"0"),
+        whole.replace("-reads.drv", "-other.drv"),
     ] {
+        assert_ne!(damaged, whole);
         fs::write(&file, damaged).unwrap();
         assert!(!skips());
         // The answer of that evaluation is remembered for this very tree.

@@ -4,8 +4,6 @@
 //! (see [`remembered`]). One that is damaged counts as none: what is remembered can always be
 //! found out again.
 
-use std::{fs, time::SystemTime};
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
@@ -13,9 +11,6 @@ use crate::{
     expression::Evaluated,
     remembered::{self, Damage},
 };
-
-/// How many evaluations are kept; the oldest go when there are more.
-const MOST: usize = 2000;
 
 /// What is remembered of a lock file that fits.
 const FITS: &[u8] = b"fits";
@@ -56,7 +51,7 @@ impl EvaluationCache {
         let file = self.file(key);
         let write = || -> std::io::Result<()> {
             remembered::write(&file, key, &serde_json::to_vec(evaluated)?)?;
-            forget_oldest(&self.folder)
+            remembered::forget_oldest(&self.folder)
         };
         write().map_err(|source| NixError::File {
             action: "write",
@@ -82,7 +77,7 @@ impl EvaluationCache {
     pub fn remember_lock(&self, key: &str) {
         let write = || {
             remembered::write(&self.lock(key), key, FITS)?;
-            forget_oldest(&self.locks)
+            remembered::forget_oldest(&self.locks)
         };
         if let Err(error) = write() {
             tracing::debug!("a lock file that fits is not remembered: {error}");
@@ -98,33 +93,12 @@ impl EvaluationCache {
     }
 }
 
-/// Removes the oldest half once there are more than [`MOST`].
-fn forget_oldest(folder: &Utf8Path) -> std::io::Result<()> {
-    let mut files: Vec<(SystemTime, std::path::PathBuf)> = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // Another cbox may have removed it in between.
-        if let Ok(metadata) = entry.metadata() {
-            files.push((metadata.modified()?, entry.path()));
-        }
-    }
-    if files.len() > MOST {
-        files.sort();
-        for (_, file) in &files[..files.len() / 2] {
-            match fs::remove_file(file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error);
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::remembered::MOST_FILES;
 
     fn evaluated(name: &str) -> Evaluated {
         Evaluated {
@@ -172,11 +146,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
         fs::create_dir_all(&cache.folder).unwrap();
-        for number in 0..MOST {
+        for number in 0..MOST_FILES {
             fs::write(cache.file(&number.to_string()), "{}").unwrap();
         }
         cache.put("new", &evaluated("new")).unwrap();
-        assert!(fs::read_dir(&cache.folder).unwrap().count() < MOST * 2 / 3);
+        assert!(fs::read_dir(&cache.folder).unwrap().count() < MOST_FILES * 2 / 3);
         assert!(cache.get("new").unwrap().is_some());
     }
 

@@ -5,7 +5,12 @@
 //! disk, a broken one or another cbox leaves in its place is found out, and what it held can be
 //! found out again.
 
-use std::{fs, io, io::Write as _};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+    time::SystemTime,
+};
 
 use camino::Utf8Path;
 use data_encoding::HEXLOWER;
@@ -17,6 +22,9 @@ use crate::regular_file;
 
 /// The form of the files. Another one counts as damage: nothing is lost but time.
 const SCHEMA: u32 = 1;
+
+/// How many files a folder of them keeps; the oldest go when there are more.
+pub const MOST_FILES: usize = 2000;
 
 /// More than anything that is remembered has.
 const MOST: u64 = 16 << 20;
@@ -101,6 +109,33 @@ pub fn read(file: &Utf8Path, key: &str) -> Result<Option<Vec<u8>>, Damage> {
     } else {
         Ok(Some(content.to_owned()))
     }
+}
+
+/// Removes the oldest half of the files in `folder` once there are more than [`MOST_FILES`].
+///
+/// # Errors
+/// When it cannot be looked through, or one cannot be removed.
+pub fn forget_oldest(folder: &Utf8Path) -> io::Result<()> {
+    let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Another cbox may have removed it in between.
+        if let Ok(metadata) = entry.metadata() {
+            files.push((metadata.modified()?, entry.path()));
+        }
+    }
+    if files.len() > MOST_FILES {
+        files.sort();
+        for (_, file) in &files[..files.len() / 2] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

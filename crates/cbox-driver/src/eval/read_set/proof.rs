@@ -29,7 +29,7 @@ use cbox_source::{
 
 use serde_json::{Value, json};
 
-use super::record::{Known, ReadSet, shape};
+use super::record::{ReadSet, shape};
 use crate::{
     error::{Error, Kind},
     eval::{evaluator::Evaluator, schedule::Item},
@@ -59,6 +59,15 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// The one that reads `files`, unless there is a `reason` why all of them count, which are
+    /// so many.
+    fn of(files: BTreeSet<PathBuf>, reason: Option<String>, all: usize) -> Self {
+        match reason {
+            Some(reason) => Self::Everything(reason),
+            None => Self::Reads { files, of: all },
+        }
+    }
+
     /// As an entry of the JSON of a self-test, for `target`.
     pub fn to_json(&self, target: &str) -> Value {
         match self {
@@ -105,43 +114,40 @@ pub async fn prove(
     let session = &evaluator.session.silently();
     let evaluator = &evaluator.in_session(session);
     let key = evaluator.key_of_reads(&item.snapshot, &item.request)?;
+    let all = files(&item.snapshot.tree);
     let known = sets.get(&key);
-    if let Some(known) = &known
-        && sets.look(&key, &item.snapshot, &shape(&item.snapshot)) != Known::Nothing
-    {
-        return Ok(Some(match known.reason() {
-            Some(reason) => Proof::Everything(reason.to_owned()),
-            None => Proof::Reads {
-                files: known.files(),
-                of: files(&item.snapshot.tree).len(),
-            },
-        }));
+    let holds = |set: &&ReadSet| set.holds_for(&item.snapshot, &shape(&item.snapshot));
+    if let Some(known) = known.as_ref().filter(holds) {
+        let reason = known.answer().err().map(str::to_owned);
+        return Ok(Some(Proof::of(known.files(), reason, all.len())));
     }
     let known = known.map(|set| set.files());
-    let (proof, seen) = find(evaluator, item, expected, known).await?;
-    let answer = match &proof {
-        Proof::Reads { .. } => Ok(expected.clone()),
-        Proof::Everything(reason) => Err(reason.clone()),
+    let (files, reason) = find(evaluator, item, expected, &all, known).await?;
+    let answer = match &reason {
+        None => Ok(expected.clone()),
+        Some(reason) => Err(reason.clone()),
     };
-    if let Some(set) = ReadSet::new(&key, &item.request.host, &item.snapshot, &seen, answer)
-        && let Err(error) = sets.put(&set, &item.snapshot)
+    if let Some(set) = ReadSet::new(&item.request.host, &item.snapshot, &files, answer)
+        && let Err(error) = sets.put(&key, &set, &item.snapshot)
     {
         tracing::debug!("what {} reads is not kept: {error}", item.name);
     }
+    let proof = Proof::of(files, reason, all.len());
     tracing::debug!("{} {proof}", item.name);
     Ok(Some(proof))
 }
 
-/// The proof, and the files that were opened by the evaluation that it came of.
+/// The files that were opened by the evaluation that shows it, and the reason where every file
+/// counts. The tree has `all` files; of an earlier one `known` were read.
 async fn find(
     evaluator: &Evaluator<'_>,
     item: &Item,
     expected: &Evaluated,
+    all: &BTreeSet<PathBuf>,
     known: Option<BTreeSet<PathBuf>>,
-) -> Result<(Proof, BTreeSet<PathBuf>), Error> {
-    let all = files(&item.snapshot.tree);
+) -> Result<(BTreeSet<PathBuf>, Option<String>), Error> {
     let mut kept: BTreeSet<PathBuf> = match known {
-        Some(known) => known.intersection(&all).cloned().collect(),
+        Some(known) => known.intersection(all).cloned().collect(),
         None => all.iter().filter(|path| is_likely(path)).cloned().collect(),
     };
     let mut proven: Option<BTreeSet<PathBuf>> = None;
@@ -151,7 +157,7 @@ async fn find(
         }
         let look = match look(evaluator, item, &kept).await? {
             Ok(look) => look,
-            Err(reason) => return Ok((Proof::Everything(reason), all)),
+            Err(reason) => return Ok((all.clone(), Some(reason))),
         };
         let is_same = look.answer.as_ref() == Some(expected);
         match (is_same, look.opened.is_subset(&kept)) {
@@ -164,7 +170,7 @@ async fn find(
             }
             (false, true) if proven.is_none() && look.answer.is_some() => {
                 let reason = "its derivation depends on the hash or the path of the whole tree";
-                return Ok((Proof::Everything(reason.to_owned()), look.opened));
+                return Ok((look.opened, Some(reason.to_owned())));
             }
             (_, false) if look.answer.is_some() => kept = look.opened,
             // What does not evaluate did not come to open all that it reads.
@@ -172,24 +178,12 @@ async fn find(
             (false, true) => break,
         }
     }
-    let of = all.len();
-    Ok(match proven {
-        Some(files) => (
-            Proof::Reads {
-                files: files.clone(),
-                of,
-            },
-            files,
-        ),
-        None => {
-            let reason = if kept.len() == of {
-                "it opens every file"
-            } else {
-                "what it reads could not be told"
-            };
-            (Proof::Everything(reason.to_owned()), all)
-        }
-    })
+    let reason = match proven {
+        Some(files) => return Ok((files, None)),
+        None if kept.len() == all.len() => "it opens every file",
+        None => "what it reads could not be told",
+    };
+    Ok((all.clone(), Some(reason.to_owned())))
 }
 
 /// Evaluates over a copy of the tree in which the files that are not `kept` hold something

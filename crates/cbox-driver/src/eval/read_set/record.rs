@@ -8,19 +8,16 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::{expression::Evaluated, regular_file};
+use cbox_nix::{expression::Evaluated, remembered};
 use cbox_source::{stage::ContentHash, tree::Kind};
 use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use crate::{flake::snapshot::Snapshot, text::text_file};
+use crate::flake::snapshot::Snapshot;
 
 /// What this version writes. Others count as absent.
-const SCHEMA: u32 = 2;
-
-/// How many are kept of each kind; all go when there are more, and come again.
-const MOST: usize = 2000;
+const SCHEMA: u32 = 3;
 
 /// Of a tree with more entries it is not kept what was in each, which is for people alone.
 const MOST_NAMED: usize = 5_000;
@@ -29,8 +26,6 @@ const MOST_NAMED: usize = 5_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadSet {
     schema: u32,
-    /// The key of the question, that of [`crate::eval::evaluator::Evaluator::key_of_reads`].
-    key: String,
     /// The host that the question is about.
     host: String,
     /// The tree that it was found with.
@@ -44,27 +39,10 @@ pub struct ReadSet {
     answer: Result<Evaluated, String>,
 }
 
-/// What is known of a question for a tree.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Known {
-    /// Nothing.
-    Nothing,
-    /// That every file counts.
-    ReadsEverything,
-    /// Its answer, since nothing that it reads has changed.
-    Answer {
-        /// The answer.
-        evaluated: Box<Evaluated>,
-        /// The tree that it was found with, as [`ReadSets::changed`] takes it.
-        tree: String,
-    },
-}
-
 impl ReadSet {
-    /// The files in `reads`, which answer the question of this `key` for `snapshot`. `None`
-    /// where a name cannot be kept.
+    /// The files in `reads`, which give `answer` for `snapshot`. `None` where a name cannot be
+    /// kept.
     pub fn new(
-        key: &str,
         host: &str,
         snapshot: &Snapshot,
         reads: &BTreeSet<PathBuf>,
@@ -76,7 +54,6 @@ impl ReadSet {
         };
         Some(Self {
             schema: SCHEMA,
-            key: key.to_owned(),
             host: host.to_owned(),
             tree: snapshot.staged.nar_hash.to_base16(),
             shape: shape(snapshot),
@@ -85,9 +62,25 @@ impl ReadSet {
         })
     }
 
-    /// Why every file counts, where it does.
-    pub fn reason(&self) -> Option<&str> {
-        self.answer.as_ref().err().map(String::as_str)
+    /// The tree that it was found with, as [`ReadSets::changed`] takes it.
+    pub fn tree(&self) -> &str {
+        &self.tree
+    }
+
+    /// The host that the question is about.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The answer, or why every file counts.
+    pub fn answer(&self) -> Result<&Evaluated, &str> {
+        self.answer.as_ref().map_err(String::as_str)
+    }
+
+    /// Whether a file at `path` or below it counts.
+    pub fn reads(&self, path: &Path) -> bool {
+        let mut files = self.reads.keys();
+        self.answer.is_err() || files.any(|file| Path::new(file).starts_with(path))
     }
 
     /// The files, as paths below the top.
@@ -97,7 +90,7 @@ impl ReadSet {
 
     /// Whether it says anything of `snapshot`, which has this shape: no path is another, and no
     /// file that is read.
-    fn holds_for(&self, snapshot: &Snapshot, shape: &str) -> bool {
+    pub fn holds_for(&self, snapshot: &Snapshot, shape: &str) -> bool {
         let is_same = |(path, hash): (&String, &String)| {
             let now = snapshot.content(Path::new(path));
             now.is_some_and(|now| HEXLOWER.encode(&now.0) == *hash)
@@ -136,8 +129,17 @@ impl ReadSets {
     pub fn below(cache: &Utf8Path) -> Self {
         Self {
             sets: cache.join("read-sets"),
-            trees: cache.join("read-sets/trees"),
+            trees: cache.join("read-set-trees"),
         }
+    }
+
+    /// The read set of the question with this key ([`Evaluator::key_of_reads`]), of whatever
+    /// tree. One that is damaged, of another version, or of another question counts as none.
+    ///
+    /// [`Evaluator::key_of_reads`]: crate::eval::evaluator::Evaluator::key_of_reads
+    pub fn get(&self, key: &str) -> Option<ReadSet> {
+        let set: ReadSet = parsed(&self.set(key), key)?;
+        (set.schema == SCHEMA).then_some(set)
     }
 
     /// Whether none has been kept.
@@ -145,55 +147,39 @@ impl ReadSets {
         !self.sets.is_dir()
     }
 
-    /// The read set of the question with this key, of whatever tree. One that is damaged, of
-    /// another version, or of another question counts as none.
-    pub fn get(&self, key: &str) -> Option<ReadSet> {
-        let text = regular_file::read(self.file(key)).ok()?;
-        let set: ReadSet = serde_json::from_slice(&text).ok()?;
-        (set.schema == SCHEMA && set.key == key).then_some(set)
+    /// Those of whatever question that hold for `snapshot`.
+    pub fn of_tree(&self, snapshot: &Snapshot) -> Vec<ReadSet> {
+        let shape = shape(snapshot);
+        let files = fs::read_dir(&self.sets).into_iter().flatten().flatten();
+        let sets = files.filter_map(|file| self.get(file.file_name().to_str()?));
+        sets.filter(|set| set.holds_for(snapshot, &shape)).collect()
     }
 
-    /// What is known of the question with this key for `snapshot`, which has this [`shape`].
-    pub fn look(&self, key: &str, snapshot: &Snapshot, shape: &str) -> Known {
-        match self.get(key) {
-            Some(set) if set.holds_for(snapshot, shape) => match set.answer {
-                Ok(evaluated) => Known::Answer {
-                    evaluated: Box::new(evaluated),
-                    tree: set.tree,
-                },
-                Err(_) => Known::ReadsEverything,
-            },
-            _ => Known::Nothing,
-        }
-    }
-
-    /// Keeps `set`, which was found with `snapshot`.
+    /// Keeps `set` for the question with this key. It was found with `snapshot`.
     ///
     /// # Errors
     /// When it cannot be written; nothing is lost but time.
-    pub fn put(&self, set: &ReadSet, snapshot: &Snapshot) -> io::Result<()> {
-        fs::create_dir_all(&self.trees)?;
-        for folder in [&self.sets, &self.trees] {
-            forget_all_if_many(folder)?;
-        }
+    pub fn put(&self, key: &str, set: &ReadSet, snapshot: &Snapshot) -> io::Result<()> {
         let entries = &snapshot.tree.entries;
-        let tree = self.tree(&set.tree);
+        let tree = self.trees.join(&set.tree);
         if entries.len() <= MOST_NAMED && !tree.is_file() {
             let named: BTreeMap<&str, String> = entries
                 .iter()
                 .zip(&snapshot.contents)
                 .filter_map(|(entry, hash)| Some((entry.path.to_str()?, short(*hash))))
                 .collect();
-            text_file::put(&tree, &serde_json::to_string(&named)?)?;
+            remembered::write(&tree, &set.tree, &serde_json::to_vec(&named)?)?;
+            remembered::forget_oldest(&self.trees)?;
         }
-        text_file::put(&self.file(&set.key), &serde_json::to_string(set)?)
+        remembered::write(&self.set(key), key, &serde_json::to_vec(set)?)?;
+        remembered::forget_oldest(&self.sets)
     }
 
     /// The files of `snapshot` that are others than in `tree`, which has the same paths; none
     /// where it is not known what was in it. None of them is read by who was answered by it.
     pub fn changed(&self, tree: &str, snapshot: &Snapshot) -> Vec<PathBuf> {
-        let text = regular_file::read(self.tree(tree)).unwrap_or_default();
-        let before: BTreeMap<&str, String> = serde_json::from_slice(&text).unwrap_or_default();
+        let before: BTreeMap<String, String> =
+            parsed(&self.trees.join(tree), tree).unwrap_or_default();
         let now = snapshot.tree.entries.iter().zip(&snapshot.contents);
         now.filter(|(entry, hash)| {
             let before = entry.path.to_str().and_then(|path| before.get(path));
@@ -203,47 +189,19 @@ impl ReadSets {
         .collect()
     }
 
-    /// For each host of which it is known what it reads of `snapshot`, whether a file at `path`
-    /// or below it is among that.
-    pub fn readers(&self, snapshot: &Snapshot, path: &Path) -> BTreeMap<String, bool> {
-        let shape = shape(snapshot);
-        let mut readers = BTreeMap::new();
-        let files = fs::read_dir(&self.sets).into_iter().flatten().flatten();
-        for file in files {
-            let name = file.file_name();
-            let key = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            let set = key.and_then(|key| self.get(key));
-            if let Some(set) = set.filter(|set| set.holds_for(snapshot, &shape)) {
-                let mut files = set.reads.keys();
-                let reads =
-                    set.answer.is_err() || files.any(|file| Path::new(file).starts_with(path));
-                *readers.entry(set.host).or_insert(false) |= reads;
-            }
-        }
-        readers
+    fn set(&self, key: &str) -> Utf8PathBuf {
+        self.sets.join(key)
     }
+}
 
-    fn file(&self, key: &str) -> Utf8PathBuf {
-        self.sets.join(format!("{key}.json"))
-    }
-
-    fn tree(&self, tree: &str) -> Utf8PathBuf {
-        self.trees.join(format!("{tree}.json"))
-    }
+/// What is remembered in `file` under `key`; what is damaged counts as nothing.
+fn parsed<T: DeserializeOwned>(file: &Utf8Path, key: &str) -> Option<T> {
+    let text = remembered::read(file, key);
+    let text = text.inspect_err(|damage| tracing::debug!("{file} is not used: {damage}"));
+    serde_json::from_slice(&text.ok()??).ok()
 }
 
 /// Enough of a hash to see a difference that is shown to people.
 fn short(hash: ContentHash) -> String {
     HEXLOWER.encode(&hash.0[..8])
-}
-
-fn forget_all_if_many(folder: &Utf8Path) -> io::Result<()> {
-    let files = || Ok::<_, io::Error>(fs::read_dir(folder)?.flatten());
-    if files()?.count() > MOST {
-        for file in files()? {
-            // Another cbox may have removed it; the folder of trees stays.
-            let _gone = fs::remove_file(file.path());
-        }
-    }
-    Ok(())
 }

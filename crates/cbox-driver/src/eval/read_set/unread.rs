@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use super::record::{Known, ReadSets, shape};
+use super::record::{ReadSets, shape};
 use crate::{
     error::Error,
     eval::{evaluator::Evaluator, schedule::Answer},
@@ -47,18 +47,22 @@ impl Unread {
             .shapes
             .entry(now.clone())
             .or_insert_with(|| shape(snapshot));
-        let Known::Answer { evaluated, tree } = self.sets.look(key, snapshot, shape) else {
+        let Some(set) = self.sets.get(key) else {
             return Ok(None);
         };
-        if !evaluator.is_still_there(&evaluated).await? {
+        let Ok(evaluated) = set.answer() else {
+            return Ok(None);
+        };
+        if !set.holds_for(snapshot, shape) || !evaluator.is_still_there(evaluated).await? {
             return Ok(None);
         }
+        let tree = set.tree().to_owned();
         tracing::debug!("{what}: reads nothing that changed since {tree}");
         let changed = self.changed.entry((tree, now));
         let changed =
             changed.or_insert_with_key(|(tree, _)| self.sets.changed(tree, snapshot).into());
         Ok(Some(Answer {
-            evaluated: *evaluated,
+            evaluated: evaluated.clone(),
             not_read: Some(Arc::clone(changed)),
         }))
     }

@@ -8,7 +8,10 @@ use std::{
 use cbox_driver::{
     baked::{self, Baked, State},
     error::{Error, Kind},
-    eval::{diagnose::unstaged, read_set::record::ReadSets},
+    eval::{
+        diagnose::unstaged,
+        read_set::record::{ReadSet, ReadSets},
+    },
     flake::{session::Session, version::Version},
     process::options::NixArguments,
     text::{count, path_line},
@@ -85,10 +88,13 @@ pub(super) async fn run(
         false => vec![],
     };
     let read_sets = ReadSets::below(&session.environment.cache);
-    let snapshot = match read_sets.is_empty() {
-        true => None,
+    let known = match read_sets.is_empty() {
+        true => vec![],
         // Of a tree that cannot be staged nothing is known to be read.
-        false => sources.plain().await.ok(),
+        false => sources
+            .plain()
+            .await
+            .map_or(vec![], |tree| read_sets.of_tree(&tree)),
     };
     let mut answers = Vec::new();
     for (typed, path) in args.paths.iter().zip(&paths) {
@@ -102,9 +108,9 @@ pub(super) async fn run(
             word,
             sentence,
             baked: baked_of(&all_baked, path),
-            readers: match &snapshot {
-                Some(snapshot) if files > 0 => read_sets.readers(snapshot, path),
-                _ => BTreeMap::new(),
+            readers: match files {
+                0 => BTreeMap::new(),
+                _ => readers(&known, path),
             },
         });
     }
@@ -214,6 +220,15 @@ fn baked_of(all: &[Baked], path: &Path) -> Vec<(String, usize)> {
         baked.hosts.iter().map(move |host| (host.clone(), number))
     });
     hosts.collect()
+}
+
+/// The hosts of `known`, and whether a file at `path` or below it is read by each.
+fn readers(known: &[ReadSet], path: &Path) -> BTreeMap<String, bool> {
+    let mut readers = BTreeMap::new();
+    for set in known {
+        *readers.entry(set.host().to_owned()).or_insert(false) |= set.reads(path);
+    }
+    readers
 }
 
 fn show(context: &Context<'_>, answers: &[Answer]) {
