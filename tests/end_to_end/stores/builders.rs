@@ -1,7 +1,7 @@
 //! Builders on other machines: each build is told once, with its machine, and what is wrong with
 //! one is the reason in the error.
 
-use super::lab::{BUILDER, Lab, each};
+use super::lab::{BUILDER, Lab, big, each, each_with_builder};
 use crate::support::{
     nix::native,
     place::Place,
@@ -22,12 +22,7 @@ fn place() -> Place {
             "box",
             &script_host("box", &format!("echo {word}; echo box >$out")),
         ),
-        (
-            "big",
-            &format!(
-                "(part: derivation {{ name = \"big\"; system = part.system; builder = \"/bin/sh\"; args = [ \"-c\" \"echo ${{part}} >$out\" ]; }}) ({dependency})"
-            ),
-        ),
+        ("big", &big(&dependency)),
         (
             "bad",
             &script_host("bad", &format!("echo {word}; echo it breaks; exit 3")),
@@ -43,11 +38,7 @@ fn place() -> Place {
 }
 
 fn with_builder(test: impl Fn(&Lab)) {
-    each(place, |lab| {
-        if let Some(lab) = lab.with_builder() {
-            test(&lab);
-        }
-    });
+    each_with_builder(place, test);
 }
 
 /// Builds with these builders and nowhere else.

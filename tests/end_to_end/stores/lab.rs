@@ -43,6 +43,22 @@ pub(super) fn each(place: impl Fn() -> Place, test: impl Fn(Lab)) {
     }
 }
 
+/// The same with a builder beside it, where there can be one.
+pub(super) fn each_with_builder(place: impl Fn() -> Place, test: impl Fn(&Lab)) {
+    each(place, |lab| {
+        if let Some(lab) = lab.with_builder() {
+            test(&lab);
+        }
+    });
+}
+
+/// A host called `big` that needs another derivation, given as an expression.
+pub(super) fn big(dependency: &str) -> String {
+    format!(
+        "(part: derivation {{ name = \"big\"; system = part.system; builder = \"/bin/sh\"; args = [ \"-c\" \"echo ${{part}} >$out\" ]; }}) ({dependency})"
+    )
+}
+
 /// The machine of a test.
 pub(super) struct Lab {
     pub(super) place: Place,

@@ -1,6 +1,6 @@
 //! `--store ssh-ng://…`: evaluated here and built there; nothing is linked or recorded.
 
-use super::lab::{BUILDER, Lab, each};
+use super::lab::{BUILDER, Lab, big, each, each_with_builder};
 use crate::support::{
     place::Place,
     tiny::{self, script_host},
@@ -16,22 +16,13 @@ fn place() -> Place {
             "box",
             &script_host("box", &format!("echo {word} building; echo box >$out")),
         ),
-        (
-            "big",
-            &format!(
-                "(part: derivation {{ name = \"big\"; system = part.system; builder = \"/bin/sh\"; args = [ \"-c\" \"echo ${{part}} >$out\" ]; }}) ({dependency})"
-            ),
-        ),
+        ("big", &big(&dependency)),
         ("bad", &script_host("bad", "echo it breaks; exit 3")),
     ]))
 }
 
 fn with_builder(test: impl Fn(&Lab)) {
-    each(place, |lab| {
-        if let Some(lab) = lab.with_builder() {
-            test(&lab);
-        }
-    });
+    each_with_builder(place, test);
 }
 
 #[test]
