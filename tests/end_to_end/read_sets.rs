@@ -12,7 +12,8 @@ fn flake() -> String {
     let system = native();
     format!(
         r#"{{
-  outputs = {{ self }}: let
+  inputs.part.url = "path:./part";
+  outputs = {{ self, part }}: let
     there = path: read: if builtins.pathExists path then read path else "nothing";
     host = name: text: {{
       config.nixpkgs.hostPlatform.system = "{system}";
@@ -23,6 +24,8 @@ fn flake() -> String {
         builder = "/bin/sh";
       }};
     }};
+    # As `lib.fileset.toSource` does: a path of files that are named.
+    among = files: path: type: type == "directory" || builtins.elem path files;
     own = root: filter: builtins.path {{ path = root; name = "own"; inherit filter; }};
   in {{
     nixosConfigurations = builtins.mapAttrs host {{
@@ -37,6 +40,8 @@ fn flake() -> String {
       file-too = there ./c/one (path: "${{path}}");
       whole = there ./b (path: own path (path: type: true));
       some = there ./b (path: own path (path: type: type == "directory" || baseNameOf path == "one"));
+      fileset = there ./b (path: own path (among [ (toString ./b/two) (toString ./b/three/one) ]));
+      relative = part.text;
       source = there ./b (path: toString (builtins.filterSource (path: type: baseNameOf path != "two") path));
       hashes = there ./c/two (builtins.hashFile "sha256");
       type = there ./link (path: builtins.readFileType path);
@@ -62,6 +67,8 @@ fn place() -> Place {
         "b/three/one",
         "c/one",
         "c/two",
+        "part/text",
+        "part/more",
         "README.md",
     ] {
         place.write(file, format!("{file}\n"));
@@ -69,8 +76,16 @@ fn place() -> Place {
     place.write("a/one.nix", "\"one\"\n");
     place.write("data.toml", "one = 1\n");
     std::os::unix::fs::symlink("data.toml", place.path("link")).unwrap();
-    let hosts = r#"["imports", "reads", "lists", "kinds", "exists", "toml", "folder", "file", "file-too", "whole", "some", "source", "hashes", "type", "through", "self-hash", "self-path", "self-folder", "self-seen", "nothing"]"#;
+    place.write(
+        "part/flake.nix",
+        "{ outputs = _: { text = builtins.readFile ./text; }; }\n",
+    );
+    let hosts = r#"["imports", "reads", "lists", "kinds", "exists", "toml", "folder", "file", "file-too", "whole", "some", "fileset", "relative", "source", "hashes", "type", "through", "self-hash", "self-path", "self-folder", "self-seen", "nothing"]"#;
     place.write("cbox.toml", format!("hosts = {hosts}\n"));
+    place.git(&["add", "--all"]);
+    let features = ["--extra-experimental-features", "nix-command flakes"];
+    let lock = place.call("nix").args(features).args(["flake", "lock"]);
+    lock.run().ok();
     place.commit("files");
     place.cbox(&["accept"]).run().ok();
     place.commit("accepted");
@@ -115,7 +130,7 @@ fn by_nix(place: &Place) -> BTreeMap<String, String> {
 
 /// Changes something of the tree, and says what.
 fn edit(place: &Place, random: &mut Random, number: usize) -> String {
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 14] = [
         "a/two",
         "a/three",
         "a/four",
@@ -126,6 +141,8 @@ fn edit(place: &Place, random: &mut Random, number: usize) -> String {
         "c/one",
         "c/two",
         "c/three",
+        "part/text",
+        "part/more",
         "README.md",
         "docs/one",
     ];
@@ -215,7 +232,7 @@ fn what_a_host_reads_is_found_kept_and_shown() {
     let ended = place.cbox(&[SELF_TEST, &["--host", "reads", "--host", "self-hash"]].concat());
     let ended = ended.run();
     for line in [
-        "hosts/reads reads 2 of 12 files\n",
+        "hosts/reads reads 3 of 16 files\n",
         "hosts/self-hash counts as reading every file: its derivation depends on the hash or the path of the whole tree\n",
     ] {
         assert!(ended.stdout.contains(line), "{ended}");
@@ -261,6 +278,25 @@ fn what_a_host_reads_is_found_kept_and_shown() {
 }
 
 #[test]
+fn what_a_host_reads_is_kept_for_each_of_several_branches() {
+    let place = place();
+    let find = || {
+        place
+            .cbox(&[SELF_TEST, &["--host", "reads"]].concat())
+            .run()
+    };
+    find();
+    place.write("a/two", "of a branch\n");
+    find();
+    for (number, branch) in ["a/two\n", "of a branch\n"].iter().enumerate() {
+        place.write("a/two", branch);
+        place.write("b/one", format!("{number}\n"));
+        let (_, skipped) = by_cbox(&place);
+        assert_eq!(skipped, ["reads"]);
+    }
+}
+
+#[test]
 fn a_read_set_of_another_question_or_a_damaged_one_counts_as_none() {
     let place = place();
     place
@@ -283,7 +319,7 @@ fn a_read_set_of_another_question_or_a_damaged_one_counts_as_none() {
     for damaged in [
         String::new(),
         whole[..whole.len() / 2].to_owned(),
-        whole.replace("\"schema\":3", "\"schema\":4"),
+        whole.replace("\"schema\":4", "\"schema\":5"),
         whole.replace("\"key\":\"", "\"key\":\"0"),
         whole.replace("\"a/two\":\"", "\"a/two\":\"0"),
         whole.replace("-reads.drv", "-other.drv"),

@@ -116,12 +116,13 @@ pub async fn prove(
     let key = evaluator.key_of_reads(&item.snapshot, &item.request)?;
     let all = files(&item.snapshot.tree);
     let known = sets.get(&key);
-    let holds = |set: &&ReadSet| set.holds_for(&item.snapshot, &shape(&item.snapshot));
-    if let Some(known) = known.as_ref().filter(holds) {
+    let shape = shape(&item.snapshot);
+    let mut sets_of_trees = known.iter();
+    if let Some(known) = sets_of_trees.find(|set| set.holds_for(&item.snapshot, &shape)) {
         let reason = known.answer().err().map(str::to_owned);
         return Ok(Some(Proof::of(known.files(), reason, all.len())));
     }
-    let known = known.map(|set| set.files());
+    let known = known.first().map(ReadSet::files);
     let (files, reason) = find(evaluator, item, expected, &all, known).await?;
     let answer = match &reason {
         None => Ok(expected.clone()),

@@ -17,7 +17,10 @@ use sha2::{Digest as _, Sha256};
 use crate::flake::snapshot::Snapshot;
 
 /// What this version writes. Others count as absent.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
+
+/// How many trees a question is kept for: those of other branches, worktrees and flakes too.
+const MOST_TREES: usize = 8;
 
 /// Of a tree with more entries it is not kept what was in each, which is for people alone.
 const MOST_NAMED: usize = 5_000;
@@ -25,7 +28,6 @@ const MOST_NAMED: usize = 5_000;
 /// What the evaluation of one question reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadSet {
-    schema: u32,
     /// The host that the question is about.
     host: String,
     /// The tree that it was found with.
@@ -53,7 +55,6 @@ impl ReadSet {
             Some((path.to_str()?.to_owned(), HEXLOWER.encode(&hash.0)))
         };
         Some(Self {
-            schema: SCHEMA,
             host: host.to_owned(),
             tree: snapshot.staged.nar_hash.to_base16(),
             shape: shape(snapshot),
@@ -117,6 +118,14 @@ pub fn shape(snapshot: &Snapshot) -> String {
     HEXLOWER.encode(&hasher.finalize())
 }
 
+/// A file of them: those of one question.
+#[derive(Debug, Serialize, Deserialize)]
+struct OfQuestion {
+    schema: u32,
+    /// The newest first.
+    sets: Vec<ReadSet>,
+}
+
 /// The folder of read sets.
 #[derive(Debug, Clone)]
 pub struct ReadSets {
@@ -133,13 +142,16 @@ impl ReadSets {
         }
     }
 
-    /// The read set of the question with this key ([`Evaluator::key_of_reads`]), of whatever
-    /// tree. One that is damaged, of another version, or of another question counts as none.
+    /// The read sets of the question with this key ([`Evaluator::key_of_reads`]), the newest
+    /// first, of whatever trees. What is damaged, of another version, or of another question
+    /// counts as none.
     ///
     /// [`Evaluator::key_of_reads`]: crate::eval::evaluator::Evaluator::key_of_reads
-    pub fn get(&self, key: &str) -> Option<ReadSet> {
-        let set: ReadSet = parsed(&self.set(key), key)?;
-        (set.schema == SCHEMA).then_some(set)
+    pub fn get(&self, key: &str) -> Vec<ReadSet> {
+        match parsed::<OfQuestion>(&self.of_question(key), key) {
+            Some(OfQuestion { schema, sets }) if schema == SCHEMA => sets,
+            _ => Vec::new(),
+        }
     }
 
     /// Whether none has been kept.
@@ -151,11 +163,15 @@ impl ReadSets {
     pub fn of_tree(&self, snapshot: &Snapshot) -> Vec<ReadSet> {
         let shape = shape(snapshot);
         let files = fs::read_dir(&self.sets).into_iter().flatten().flatten();
-        let sets = files.filter_map(|file| self.get(file.file_name().to_str()?));
+        let sets = files.flat_map(|file| match file.file_name().to_str() {
+            Some(key) => self.get(key),
+            None => Vec::new(),
+        });
         sets.filter(|set| set.holds_for(snapshot, &shape)).collect()
     }
 
-    /// Keeps `set` for the question with this key. It was found with `snapshot`.
+    /// Keeps `set` for the question with this key, in place of one that says the same and of
+    /// the oldest. It was found with `snapshot`.
     ///
     /// # Errors
     /// When it cannot be written; nothing is lost but time.
@@ -171,7 +187,15 @@ impl ReadSets {
             remembered::write(&tree, &set.tree, &serde_json::to_vec(&named)?)?;
             remembered::forget_oldest(&self.trees)?;
         }
-        remembered::write(&self.set(key), key, &serde_json::to_vec(set)?)?;
+        let mut sets = self.get(key);
+        sets.retain(|kept| (&kept.shape, &kept.reads) != (&set.shape, &set.reads));
+        sets.insert(0, set.clone());
+        sets.truncate(MOST_TREES);
+        let kept = OfQuestion {
+            schema: SCHEMA,
+            sets,
+        };
+        remembered::write(&self.of_question(key), key, &serde_json::to_vec(&kept)?)?;
         remembered::forget_oldest(&self.sets)
     }
 
@@ -189,7 +213,7 @@ impl ReadSets {
         .collect()
     }
 
-    fn set(&self, key: &str) -> Utf8PathBuf {
+    fn of_question(&self, key: &str) -> Utf8PathBuf {
         self.sets.join(key)
     }
 }

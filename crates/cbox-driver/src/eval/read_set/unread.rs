@@ -47,13 +47,14 @@ impl Unread {
             .shapes
             .entry(now.clone())
             .or_insert_with(|| shape(snapshot));
-        let Some(set) = self.sets.get(key) else {
+        let sets = self.sets.get(key);
+        let Some(set) = sets.iter().find(|set| set.holds_for(snapshot, shape)) else {
             return Ok(None);
         };
         let Ok(evaluated) = set.answer() else {
             return Ok(None);
         };
-        if !set.holds_for(snapshot, shape) || !evaluator.is_still_there(evaluated).await? {
+        if !evaluator.is_still_there(evaluated).await? {
             return Ok(None);
         }
         let tree = set.tree().to_owned();
