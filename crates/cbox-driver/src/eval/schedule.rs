@@ -19,7 +19,7 @@ use crate::{
         durations::Durations,
         evaluation::{Failure, derivation_of},
         evaluator::Evaluator,
-        memory_budget::{Given, LEAST_NEED, Share, share},
+        memory_budget::{self, Given, LEAST_NEED, Share},
         platform,
         read_set::unread::Unread,
     },
@@ -162,7 +162,7 @@ pub async fn each(
         .iter()
         .filter(|look| matches!(look, Ok(None)))
         .count();
-    let share = share_for(evaluator, limits, open);
+    let share = share(evaluator, limits, open);
     let under_way = UnderWay::new(evaluator.session, open);
     let all = questions
         .iter()
@@ -245,7 +245,8 @@ async fn unread(
     }
 }
 
-fn share_for(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> Share {
+/// How many of so many evaluations are made at once, and what each may take.
+pub fn share(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> Share {
     let environment = evaluator.session.environment;
     let given = Given {
         evaluations,
@@ -255,7 +256,7 @@ fn share_for(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> 
         max_memory: limits.max_memory,
         heap_is_set: environment.heap_is_set,
     };
-    let share = share(&given);
+    let share = memory_budget::share(&given);
     if evaluations > 0 {
         tracing::debug!("{given:?} gives {share:?}");
     }

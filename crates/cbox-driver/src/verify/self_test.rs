@@ -251,23 +251,28 @@ impl SelfTest<'_, '_> {
         measured: &[Measured],
     ) -> Result<Vec<(String, Proof)>, Error> {
         let snapshot = sources.plain().await?;
-        let mut proofs = Vec::new();
-        for target in measured {
-            let name = target.name.to_string();
-            if !matches!(target.name, TargetName::Host { .. }) {
-                continue;
-            }
-            let reporter = self.session.reporter;
-            reporter.doing(&format!("finding the files that {name} reads"));
+        let is_host = |target: &&Measured| matches!(target.name, TargetName::Host { .. });
+        let hosts = measured.iter().filter(is_host).map(|target| {
             let item = Item {
                 snapshot: snapshot.clone(),
                 request: target.request.clone(),
-                name: name.clone(),
+                name: target.name.to_string(),
             };
-            let proof = proof::prove(&self.finder, &item, &target.evaluated).await?;
-            proofs.extend(proof.map(|proof| (name, proof)));
+            (item, target.evaluated.clone())
+        });
+        let hosts: Vec<(Item, Evaluated)> = hosts.collect();
+        let at_once = schedule::share(&self.finder, &self.settings.limits, hosts.len()).at_once;
+        let told = |item: &Item| {
+            let name = &item.name;
+            let reporter = self.session.reporter;
+            reporter.doing(&format!("finding the files that {name} reads"));
+        };
+        let proofs = proof::prove(&self.finder, &hosts, at_once, told).await;
+        let mut found = Vec::new();
+        for ((item, _), proof) in hosts.into_iter().zip(proofs) {
+            found.extend(proof?.map(|proof| (item.name, proof)));
         }
-        Ok(proofs)
+        Ok(found)
     }
 
     /// The derivations of all hosts and images that are asked for.

@@ -219,9 +219,10 @@ pub async fn round(
 /// # Errors
 /// When a signal or a save comes. What goes wrong with one target is no matter of the others.
 pub async fn prove(evaluator: &Evaluator<'_>, answered: &[(Item, Evaluated)]) -> Result<(), Error> {
-    for (item, evaluated) in answered {
-        let evaluator = evaluator.under(&item.snapshot.checkout.project);
-        match proof::prove(&evaluator, item, evaluated).await {
+    // One at a time: somebody works on this machine.
+    let proofs = proof::prove(evaluator, answered, 1, |_| ()).await;
+    for ((item, _), proof) in answered.iter().zip(proofs) {
+        match proof {
             Ok(_) => {}
             Err(error) if error.is_interrupted() => return Err(error),
             Err(error) => tracing::debug!("what {} reads is not known: {error:?}", item.name),

@@ -14,8 +14,8 @@ use std::{
     collections::BTreeSet,
     fmt, fs,
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use cbox_nix::{
@@ -26,7 +26,7 @@ use cbox_source::{
     SourceError, stage,
     tree::{Entry, Kind as EntryKind, Tree},
 };
-
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::record::{ReadSet, shape};
@@ -97,15 +97,60 @@ struct Look {
     opened: BTreeSet<PathBuf>,
 }
 
-/// Finds what the evaluation of `item` reads, whose answer is `expected`, and keeps that for
-/// the next trees. `None` where nothing is kept in this run.
+/// What a host was found to read: a guess for the next.
+#[derive(Debug, Clone)]
+struct Found {
+    host: String,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    /// The same files for `host`, with its own in place of those that are called after the
+    /// other.
+    fn for_host(&self, host: &str) -> BTreeSet<PathBuf> {
+        let own = |part| match part == Component::Normal(self.host.as_ref()) {
+            true => Component::Normal(host.as_ref()),
+            false => part,
+        };
+        let files = self.files.iter();
+        files
+            .map(|file| file.components().map(own).collect())
+            .collect()
+    }
+}
+
+/// Finds what the evaluations of `items` read, whose answers they come with, `at_once` of them at
+/// a time, and keeps that for the next trees. It is `told` of each that is begun. In their order;
+/// `None` where nothing is kept in this run.
 ///
 /// # Errors
-/// When a signal comes, or a copy cannot be made.
+/// Of an item, when a signal comes or a copy cannot be made.
 pub async fn prove(
+    evaluator: &Evaluator<'_>,
+    items: &[(Item, Evaluated)],
+    at_once: usize,
+    told: impl Fn(&Item),
+) -> Vec<Result<Option<Proof>, Error>> {
+    let last = Mutex::new(None);
+    let proofs = items.iter().map(|(item, expected)| async {
+        if let Some(signal) = evaluator.session.interrupt.signal() {
+            return Err(NixError::Interrupted(signal).into());
+        }
+        told(item);
+        let evaluator = evaluator.under(&item.snapshot.checkout.project);
+        prove_one(&evaluator, item, expected, &last).await
+    });
+    stream::iter(proofs)
+        .buffered(at_once.max(1))
+        .collect()
+        .await
+}
+
+async fn prove_one(
     evaluator: &Evaluator<'_>,
     item: &Item,
     expected: &Evaluated,
+    last: &Mutex<Option<Found>>,
 ) -> Result<Option<Proof>, Error> {
     let Some(sets) = evaluator.read_sets() else {
         return Ok(None);
@@ -113,25 +158,38 @@ pub async fn prove(
     // It is done beside the user's own work, which it has nothing to say of.
     let session = &evaluator.session.silently();
     let evaluator = &evaluator.in_session(session);
+    let host = &item.request.host;
     let key = evaluator.key_of_reads(&item.snapshot, &item.request)?;
     let all = files(&item.snapshot.tree);
     let known = sets.get(&key);
     let shape = shape(&item.snapshot);
-    let mut sets_of_trees = known.iter();
-    if let Some(known) = sets_of_trees.find(|set| set.holds_for(&item.snapshot, &shape)) {
+    let of_this_tree = known
+        .iter()
+        .find(|set| set.holds_for(&item.snapshot, &shape));
+    if let Some(known) = of_this_tree {
         let reason = known.answer().err().map(str::to_owned);
         return Ok(Some(Proof::of(known.files(), reason, all.len())));
     }
-    let known = known.first().map(ReadSet::files);
-    let (files, reason) = find(evaluator, item, expected, &all, known).await?;
+    let like = || {
+        let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|last| last.for_host(host))
+    };
+    let guess = known.first().map(ReadSet::files).or_else(like);
+    let (files, reason) = find(evaluator, item, expected, &all, guess).await?;
     let answer = match &reason {
         None => Ok(expected.clone()),
         Some(reason) => Err(reason.clone()),
     };
-    if let Some(set) = ReadSet::new(&item.request.host, &item.snapshot, &files, answer)
+    if let Some(set) = ReadSet::new(host, &item.snapshot, &files, answer)
         && let Err(error) = sets.put(&key, &set, &item.snapshot)
     {
         tracing::debug!("what {} reads is not kept: {error}", item.name);
+    }
+    if reason.is_none() {
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
+            host: host.clone(),
+            files: files.clone(),
+        });
     }
     let proof = Proof::of(files, reason, all.len());
     tracing::debug!("{} {proof}", item.name);
@@ -139,17 +197,18 @@ pub async fn prove(
 }
 
 /// The files that were opened by the evaluation that shows it, and the reason where every file
-/// counts. The tree has `all` files; of an earlier one `known` were read.
+/// counts. The tree has `all` files; `guess` are some that may be read.
 async fn find(
     evaluator: &Evaluator<'_>,
     item: &Item,
     expected: &Evaluated,
     all: &BTreeSet<PathBuf>,
-    known: Option<BTreeSet<PathBuf>>,
+    guess: Option<BTreeSet<PathBuf>>,
 ) -> Result<(BTreeSet<PathBuf>, Option<String>), Error> {
-    let mut kept: BTreeSet<PathBuf> = match known {
-        Some(known) => known.intersection(all).cloned().collect(),
-        None => all.iter().filter(|path| is_likely(path)).cloned().collect(),
+    let likely = || all.iter().filter(|path| is_likely(path)).cloned();
+    let mut kept: BTreeSet<PathBuf> = match guess {
+        Some(guess) => guess.intersection(all).cloned().collect(),
+        None => likely().collect(),
     };
     let mut proven: Option<BTreeSet<PathBuf>> = None;
     for _ in 0..MOST_COPIES {
@@ -175,7 +234,7 @@ async fn find(
             }
             (_, false) if look.answer.is_some() => kept = look.opened,
             // What does not evaluate did not come to open all that it reads.
-            (_, false) => kept.extend(look.opened),
+            (_, false) => kept.extend(look.opened.into_iter().chain(likely())),
             (false, true) => break,
         }
     }
