@@ -15,7 +15,7 @@
     }:
     let
       inherit (nixpkgs) lib;
-      box = import ./nixos/lib { inherit lib disko; };
+      box = import ./nixos { inherit lib disko; };
 
       forEachSystem = f: lib.genAttrs box.systems (system: f nixpkgs.legacyPackages.${system});
     in

@@ -19,7 +19,7 @@
   box = {
     enable = true;
     desktop.autologin = lib.mkDefault true;
-    source.baked = import ../lib/box-source.nix ../..;
+    source.baked = import ../box-source.nix ../..;
   };
 
   hardware = {

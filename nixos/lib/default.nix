@@ -1,19 +1,11 @@
-# The Nix functions of this flake. Each file does one thing; this one names them.
-{ lib, disko }:
-let
-  modules = import ../modules { inherit disko; };
-in
+# What other flakes use, as `lib` of this one. Each file does one thing; this one names them.
+#
+# It takes nothing but Nix: a flake that uses it brings its own nixpkgs, and never fetches the one
+# that this flake has locked.
 {
-  inherit modules;
+  # Hosts by folder: `names`, `isImage`, `configurations`.
+  hosts = import ./hosts.nix;
 
-  # The systems an image is made for, and the only ones a host may have.
-  systems = import ./systems.nix;
-
-  # `names`, `isImage` and `configurations` of a folder of hosts.
-  hosts = import ./hosts.nix {
-    inherit lib;
-    module = modules.default;
-  };
-
-  bakedSource = import ./box-source.nix;
+  # The source that images carry: `bake`, `isProduct`.
+  source = import ./baked-source.nix;
 }

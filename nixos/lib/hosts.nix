@@ -6,80 +6,195 @@
 # stands one attribute a system, such as `_appliance-disk-aarch64-linux`: what plain
 # Nix builds, and what a machine that runs the image rebuilds itself from. Those are
 # no hosts of their own.
-{ lib, module }:
 let
-  systems = import ./systems.nix;
+  inherit (builtins)
+    attrNames
+    concatMap
+    elem
+    filter
+    isList
+    listToAttrs
+    pathExists
+    readDir
+    substring
+    ;
 
-  # It keeps the central default name, because a machine made from an image is no
-  # longer that folder.
-  isImage = lib.hasPrefix "_";
+  optional = condition: value: if condition then [ value ] else [ ];
 
+  /**
+    Whether a host of this name is an image host: one that is built into images and never
+    runs as itself.
+
+    # Example
+
+    ```nix
+    isImage "_live"
+    => true
+    ```
+
+    # Type
+
+    ```
+    isImage :: String -> Bool
+    ```
+  */
+  isImage = name: substring 0 1 name == "_";
+
+  /**
+    The names of the hosts in a folder, in alphabetical order: its folders that hold a
+    `default.nix`. Throws where there is no such folder.
+
+    # Example
+
+    ```nix
+    names ./hosts
+    => [ "_live" "server" ]
+    ```
+
+    # Type
+
+    ```
+    names :: Path -> [String]
+    ```
+  */
   names =
     directory:
     let
-      isHost = name: type: type == "directory" && lib.pathExists (directory + "/${name}/default.nix");
+      entries = readDir directory;
+      isHost = name: entries.${name} == "directory" && pathExists (directory + "/${name}/default.nix");
     in
-    lib.attrNames (lib.filterAttrs isHost (builtins.readDir directory));
+    if pathExists directory then
+      filter isHost (attrNames entries)
+    else
+      throw "There is no folder ${toString directory}, or git tracks nothing in it: a host is a folder there with a default.nix.";
 
   # What belongs to one machine and is ignored by git: the owner's settings and
   # the report of `nixos-facter`. Both are optional.
   localSettings =
     folder:
-    lib.optional (lib.pathExists (folder + "/local.nix")) (folder + "/local.nix")
-    ++ lib.optional (lib.pathExists (folder + "/facter.json")) {
+    optional (pathExists (folder + "/local.nix")) (folder + "/local.nix")
+    ++ optional (pathExists (folder + "/facter.json")) {
       hardware.facter.reportPath = folder + "/facter.json";
     };
 
-  # The system is looked at before the first package, also behind `extendModules`.
-  # An assertion would come too late: some package is not there for another system,
-  # and fails with worse words.
-  supported =
-    evaluated:
-    let
-      inherit (evaluated.config.nixpkgs.hostPlatform) system;
-    in
-    lib.throwIfNot (lib.elem system systems)
-      "nixpkgs.hostPlatform is ${system}, but The Box is made for ${lib.concatStringsSep " and " systems} only."
-      (
-        evaluated
-        // {
-          extendModules = arguments: supported (evaluated.extendModules arguments);
-        }
-      );
+  # Weaker than whatever the host itself says.
+  namedAfterFolder =
+    name:
+    { lib, ... }:
+    {
+      networking.hostName = lib.mkDefault name;
+    };
 
-  configuration =
-    directory: name: modules:
-    let
-      folder = directory + "/${name}";
-    in
-    supported (
-      lib.nixosSystem {
-        modules = [
-          module
-          folder
-        ]
-        ++ localSettings folder
-        ++ lib.optional (!isImage name) { networking.hostName = lib.mkDefault name; }
-        ++ modules;
-      }
-    );
-
-  # The attributes of one host.
-  attributes =
-    directory: name:
-    let
-      forSystem =
-        system:
-        lib.nameValuePair "${name}-${system}" (
-          configuration directory name [ { nixpkgs.hostPlatform = lib.mkForce system; } ]
-        );
-    in
-    [ (lib.nameValuePair name (configuration directory name [ ])) ]
-    ++ lib.optionals (isImage name) (map forSystem systems);
+  # Stronger than what the host says of its own system.
+  forSystem =
+    system:
+    { lib, ... }:
+    {
+      nixpkgs.hostPlatform = lib.mkForce system;
+    };
 in
 {
   inherit isImage names;
 
+  /**
+    The hosts in a folder as `nixosConfigurations`.
+
+    Each is made of `modules`, its folder, and what is there of `local.nix` and `facter.json` in
+    it. Its host name is that of the folder, by default; an image host's is not touched.
+
+    # Arguments
+
+    directory
+    : the folder of hosts, such as `./hosts`
+
+    nixosSystem
+    : `nixpkgs.lib.nixosSystem`, or what stands in for it
+
+    modules
+    : modules of every host
+
+    specialArgs
+    : arguments of every module, such as `{ inherit inputs; }`
+
+    systems
+    : what image hosts are built for: a list, or a function from the name of an image host to
+      one. Each gives an attribute more.
+
+    # Example
+
+    ```nix
+    configurations {
+      directory = ./hosts;
+      inherit (nixpkgs.lib) nixosSystem;
+    }
+    => { _live = …; _live-aarch64-linux = …; _live-x86_64-linux = …; server = …; }
+    ```
+
+    # Type
+
+    ```
+    configurations :: {
+      directory :: Path;
+      nixosSystem :: AttrSet -> NixOS;
+      modules ? :: [Module];
+      specialArgs ? :: AttrSet;
+      systems ? :: [String] | String -> [String];
+    } -> { name :: NixOS; … }
+    ```
+  */
   configurations =
-    directory: lib.listToAttrs (lib.concatMap (attributes directory) (names directory));
+    {
+      directory,
+      nixosSystem,
+      modules ? [ ],
+      specialArgs ? { },
+      systems ? [
+        "x86_64-linux"
+        "aarch64-linux"
+      ],
+    }:
+    let
+      hosts = names directory;
+      systemsOf = if isList systems then _: systems else systems;
+
+      configuration =
+        name: more:
+        let
+          folder = directory + "/${name}";
+        in
+        nixosSystem {
+          inherit specialArgs;
+          modules =
+            modules
+            ++ [ folder ]
+            ++ localSettings folder
+            ++ optional (!isImage name) (namedAfterFolder name)
+            ++ more;
+        };
+
+      # The same host once more, under a name that no folder may have.
+      onSystem =
+        host: system:
+        let
+          name = "${host}-${system}";
+        in
+        if elem name hosts then
+          throw "${toString directory}/${name} has the name that ${host} has when it is built for ${system}: rename one of the two folders."
+        else
+          {
+            inherit name;
+            value = configuration host [ (forSystem system) ];
+          };
+
+      attributes =
+        name:
+        [
+          {
+            inherit name;
+            value = configuration name [ ];
+          }
+        ]
+        ++ (if isImage name then map (onSystem name) (systemsOf name) else [ ]);
+    in
+    listToAttrs (concatMap attributes hosts);
 }

@@ -320,7 +320,7 @@ bad_input() {
   refused "an image format that is not offered" \
     'host = "_appliance-disk"; modules = [ { disko.imageBuilder.imageFormat = "vmdk"; } ];' \
     'disko.imageBuilder.imageFormat' 'one of "raw", "qcow2"'
-  systems=$(sed -n 's/^ *"\(.*\)"$/\1/p' "$top/nixos/lib/systems.nix" | paste -s -d ' ' | sed 's/ / and /g')
+  systems=$(sed -n 's/^ *"\(.*\)"$/\1/p' "$top/nixos/systems.nix" | paste -s -d ' ' | sed 's/ / and /g')
   refused "a system that is not supported" \
     "host = \"$image_host\"; system = \"s390x-linux\";" \
     "is made for $systems only"

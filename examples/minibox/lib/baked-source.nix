@@ -16,8 +16,17 @@ let
   # One machine's own settings, which may hold secrets.
   isLocal = name: name == "local.nix" || name == "facter.json";
 
-  # What building leaves behind. Git ignores these too; the list counts when the flake is read
-  # from a folder that is no git repository.
+  /**
+    Whether a file or folder of this name is one that building leaves behind: `result`, `out`, a
+    disk image. Git ignores these too; the list counts when the flake is read from a folder that
+    is no git repository.
+
+    # Type
+
+    ```
+    isProduct :: String -> Bool
+    ```
+  */
   isProduct =
     name:
     elem name [
@@ -46,11 +55,43 @@ in
 {
   inherit isProduct;
 
-  # The store path of the part of `root` below the names in `topLevel`.
-  #
-  # An allow-list, so that a file nobody thought of stays out. `builtins.path` under a fixed name
-  # makes the result depend on the content of these files alone: neither the name of the checkout
-  # nor any metadata of the flake enters, and baking the baked tree once more gives the same path.
+  /**
+    The store path of the part of a source tree that images carry, for
+    `environment.etc."nixos-repo".source`.
+
+    An allow-list, so that a file nobody thought of stays out. `builtins.path` under a fixed name
+    makes the result depend on the content of these files alone: neither the name of the checkout
+    nor any metadata of the flake enters, and baking the baked tree once more gives the same path.
+
+    # Arguments
+
+    name
+    : the name in the store
+
+    root
+    : the flake's folder, such as `./.`
+
+    topLevel
+    : the names in that folder that are baked, each with all below it but build products, empty
+      folders, `local.nix` and `facter.json`
+
+    # Example
+
+    ```nix
+    bake {
+      name = "my-source";
+      root = ./.;
+      topLevel = [ "flake.nix" "flake.lock" "hosts" ];
+    }
+    => "/nix/store/…-my-source"
+    ```
+
+    # Type
+
+    ```
+    bake :: { name :: String; root :: Path; topLevel :: [String]; } -> StorePath
+    ```
+  */
   bake =
     {
       name,

@@ -88,7 +88,7 @@ in
     };
 
     unit = lib.mkOption {
-      type = import ../../lib/unit-settings.nix { inherit lib utils; };
+      type = import ../unit-settings.nix { inherit lib utils; };
       internal = true;
       readOnly = true;
       description = "Settings that every unit running the program shares.";

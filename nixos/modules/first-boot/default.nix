@@ -44,7 +44,7 @@ in
     enable = lib.mkEnableOption "the first boot: Coder's first user, token and templates";
 
     unit = lib.mkOption {
-      type = import ../../lib/unit-settings.nix { inherit lib utils; };
+      type = import ../unit-settings.nix { inherit lib utils; };
       internal = true;
       readOnly = true;
       description = "What every unit needs that runs the program for Coder's first user.";

@@ -2,7 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.box.templates;
-  inherit (import ../../lib/baked-source.nix) isProduct;
+  inherit ((import ../../lib).source) isProduct;
 
   # A fixed name, and nothing of the flake around it: a host changes when the
   # templates do, and only then.

@@ -1,6 +1,6 @@
 # The part of this repository that The Box's images carry.
 root:
-(import ./baked-source.nix).bake {
+(import ./lib).source.bake {
   name = "box-source";
   inherit root;
   topLevel = [
