@@ -24,6 +24,13 @@
 
       nixosModules = box.modules;
 
+      # For other flakes. These need no input, so whoever uses them fetches none of ours.
+      lib = import ./nixos/lib;
+      flakeModules.default = ./nixos/flake-module.nix;
+      flakeModule = ./nixos/flake-module.nix;
+      # Not there in the source that cbox stages, or that an image carries.
+      templates = if builtins.pathExists ./templates then import ./templates else { };
+
       overlays.default = import ./packages;
 
       packages = forEachSystem (

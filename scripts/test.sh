@@ -15,7 +15,8 @@ environment:
   CBOX_SKIP_NIX=1             leaves the end-to-end tests out, and sets no Nix up
   BOX_NIXPKGS, BOX_DISKO      flake references of the inputs that The Box is evaluated
                               and started with; without them it is left out
-  BOX_LOCKED=1                takes the inputs that flake.lock names
+  BOX_FLAKE_PARTS             flake-parts, that its module for it is evaluated with
+  BOX_LOCKED=1                takes the inputs that flake.lock names, and flake-parts from the network
   BOX_LONG=1                  starts it for the tests that take minutes, too
   CBOX_OTHER_NIX=DIR[:DIR…]   other releases of Nix, as the folders of their programs: the
                               tests of stores run with each. Without it, the one that
@@ -83,11 +84,11 @@ reasons=$(sed 's/^[^\t]*\t//' "$CBOX_LEFT_OUT" | LC_ALL=C sort | uniq -c |
   awk '{ count = $1; $1 = ""; print (count == 1 ? "1 test" : count " tests") " (" substr($0, 2) ")" }' | paste -sd ';' | sed 's/;/, /g')
 left_out="$left_out${left_out:+${reasons:+, }}$reasons"
 
-doing="The Box"
+doing="The Box, or what other flakes use"
 scripts/check-box.sh || {
   code=$?
   [ "$code" = 3 ] || exit "$code"
-  left_out="$left_out${left_out:+, }The Box, evaluated and started (no inputs named, or not the machine for it: see above)"
+  left_out="$left_out${left_out:+, }a part of The Box and of what other flakes use (no inputs named, or not the machine for it: see above)"
 }
 
 say "passed: format, lints, scripts, and all tests${left_out:+ but for what was left out: $left_out}; \`make install\` installs cbox, and \`make demo\` shows it"

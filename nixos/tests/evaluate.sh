@@ -26,19 +26,8 @@ set -eu
 groups="table hosts refusals alone hermetic local images baked newhost badinput"
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-top=$(git -C "$here" rev-parse --show-toplevel)
-failures=0
-
-say() { printf '%s\n' "$*"; }
-ok() { say "ok    $*"; }
-bad() {
-  say "FAIL  $*"
-  failures=$((failures + 1))
-}
-
-# expect_same WHAT BEFORE AFTER, expect_other WHAT BEFORE AFTER
-expect_same() { if [ "$2" = "$3" ]; then ok "$1"; else bad "$1: $2 became $3"; fi; }
-expect_other() { if [ "$2" != "$3" ]; then ok "$1"; else bad "$1: still $2"; fi; }
+# shellcheck source=nixos/tests/common.sh
+. "$here/common.sh"
 
 for group in "$@"; do
   case " $groups " in
@@ -61,30 +50,6 @@ elif [ -z "${BOX_LOCKED-}" ]; then
   exit 3
 fi
 
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 130' INT TERM
-
-# The working tree as git sees it, at one moment: people go on editing.
-snapshot() {
-  mkdir "$scratch/first"
-  git -C "$top" ls-files -z --cached --others --exclude-standard |
-    (cd "$top" && tar --create --null --files-from=- --ignore-failed-read 2>/dev/null) |
-    tar --extract --directory="$scratch/first"
-  commit first
-}
-
-copy() { cp -R "$scratch/first" "$scratch/$1"; }
-
-commit() {
-  (
-    cd "$scratch/$1"
-    [ -d .git ] || git init -q
-    git add --all
-    git -c user.name=test -c user.email=test@localhost commit -q --allow-empty -m "a commit"
-  )
-}
-
 # The tests are evaluated for one system, whatever they say about others.
 tests=checks.x86_64-linux.hosts.passthru
 
@@ -95,8 +60,7 @@ ask() {
   shift 2
   # Word splitting is meant: the overrides are arguments.
   # shellcheck disable=SC2086
-  nix --extra-experimental-features 'nix-command flakes' eval --raw \
-    --no-write-lock-file $overrides "$flake#$attribute" ${1+--apply "$1"} \
+  nix_ eval --raw --no-write-lock-file $overrides "$flake#$attribute" ${1+--apply "$1"} \
     2>"$scratch/error"
 }
 
@@ -125,7 +89,6 @@ judge() {
   fi
 }
 
-repository=git+file://$scratch/first
 snapshot
 
 # HOST:SYSTEM of everything that is built; an install host's system is its own.
@@ -156,7 +119,7 @@ baseline() {
       continue
     fi
     count=$(nix-store --query --requisites "$drv" | grep -c '\.drv$')
-    plan=$(nix --extra-experimental-features 'nix-command flakes' build --dry-run "$drv^*" 2>&1 |
+    plan=$(nix_ build --dry-run "$drv^*" 2>&1 |
       sed -n 's/^th[a-z]* \([0-9]*\) derivations* will be built:$/\1/p')
     printf '%-18s %-14s %-11s %6s s %12s %12s\n' "${target%%:*}" "$(field system "$file")" \
       "$(field attribute "$file")" "$took" "$count" "${plan:-none}"
@@ -197,6 +160,7 @@ hermetic() {
     say "fn main() {}" >crates/cbox/src/noise.rs
     say "name: noise" >.github/workflows/noise.yml
     say "more" >>README.md
+    say "more" >>templates/default/README.md
     say "{}" >baseline.json
   )
   commit noise
@@ -270,7 +234,7 @@ baked() {
 # plain_drv FLAKE NAME ATTRIBUTE: what `nix build` and nixos-rebuild would build.
 plain_drv() {
   # shellcheck disable=SC2086 # the overrides are arguments
-  nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file \
+  nix_ eval --raw --no-write-lock-file \
     $overrides "$1#nixosConfigurations.\"$2\".config.system.build.$3.drvPath" 2>"$scratch/error" ||
     tail -n 3 "$scratch/error"
 }
@@ -329,7 +293,7 @@ bad_input() {
 if [ -n "$overrides" ]; then
   say "Stand-ins for the locked inputs:"
   for input in "$BOX_NIXPKGS" "$BOX_DISKO"; do
-    nix --extra-experimental-features 'nix-command flakes' flake metadata "$input" 2>/dev/null |
+    nix_ flake metadata "$input" 2>/dev/null |
       sed 's/\x1b\[[0-9;]*m//g' | sed -n "s|^Revision: *|  $input |p"
   done
 else
@@ -359,8 +323,4 @@ for group in $wanted; do
   esac
 done
 
-if [ "$failures" -gt 0 ]; then
-  say "$failures checks failed"
-  exit 1
-fi
-say "everything holds"
+conclude

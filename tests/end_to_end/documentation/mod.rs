@@ -36,6 +36,7 @@ pages! {
     continuous_integration: "docs/ci.md",
     images: "docs/images.md",
     minibox: "examples/minibox/README.md",
+    nix_library: "docs/nix-library.md",
     readme: "README.md",
     reference: "docs/reference.md",
     size: "docs/size.md",
