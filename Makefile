@@ -15,8 +15,11 @@ installed = $(call quoted,$(PREFIX)) $(call quoted,$(DESTDIR))
 # As one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-# The tables of `make bench`, by name; without any, all of them.
+# The tables of `make bench`, by name; without any, all of them. Some are only printed, unless there
+# is a `write`.
 tables =
+write =
+bench_writes = $(if $(write)$(if $(tables),,all),--write)
 
 help: ## this list
 	@sed -n 's/^\([a-z%/-]*\):.*## /\1\t/p' Makefile | sed 's/%/iso/' | awk -F '\t' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -45,9 +48,9 @@ install: check-rust check-install build ## the program, its manual and completio
 uninstall: ## remove what `make install` with the same PREFIX and DESTDIR installed
 	@scripts/install.sh --uninstall $(installed)
 
-bench: check-flake build setup-flake ## what cbox costs in time and memory, beside other tools (see tests/bench)
+bench: check-flake build setup-flake ## what cbox costs in time and memory, beside other tools, as docs/benchmarks.md
 	cargo build --release --locked -p nix-formats --examples
-	$(with_tools) cargo run --release --locked -p cbox-bench -- $(tables)
+	$(with_tools) cargo run --release --locked -p cbox-bench -- $(bench_writes) $(tables)
 
 setup: ## make ready what building, booting and testing needs (see scripts/setup.sh --help)
 	@scripts/setup.sh

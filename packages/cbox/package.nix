@@ -28,8 +28,10 @@ rustPlatform.buildRustPackage {
           (lib.fileset.maybeMissing (root + "/crates/nix-formats/fuzz"))
         ]
       ))
-      # Members of the workspace, and a document that a test compares with.
+      # Members of the workspace, and documents that tests compare with.
       (lib.fileset.maybeMissing (root + "/tests"))
+      (lib.fileset.maybeMissing (root + "/docs/benchmarks.md"))
+      (lib.fileset.maybeMissing (root + "/docs/images/benchmarks"))
       (lib.fileset.maybeMissing (root + "/docs/reference.md"))
     ];
   };

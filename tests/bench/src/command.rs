@@ -14,6 +14,8 @@ use crate::failure::Failure;
 
 /// How many of the last lines of standard error a failure shows.
 const LAST_LINES: usize = 6;
+/// How much of each of them, in letters.
+const LONGEST_LINE: usize = 200;
 
 /// A program with its arguments. It sees the environment of the bench and `variables`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +110,10 @@ impl Command {
         let text = String::from_utf8_lossy(said.map_or(&[], Vec::as_slice));
         let lines: Vec<&str> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        let shown = last.iter().map(|line| format!("\n    {line}"));
+        let shown = last.iter().map(|line| {
+            let line: String = line.chars().take(LONGEST_LINE).collect();
+            format!("\n    {line}")
+        });
         Err(Failure::new(format!(
             "`{}` ended {ended}{}",
             self.shown(),

@@ -2,9 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum as _;
 use tempfile::TempDir;
 
-use crate::{command::Command, failure::Failure};
+use crate::{
+    command::Command,
+    failure::Failure,
+    peers::{Found, Peer, find},
+    results::Made,
+};
 
 const FEATURES: [&str; 2] = ["--extra-experimental-features", "nix-command flakes"];
 
@@ -15,23 +21,16 @@ pub(crate) struct Environment {
     git: PathBuf,
     /// The program that is measured.
     cbox: PathBuf,
-    /// The other program that explains differences, or why there is none.
-    pub(crate) rival: Result<Rival, String>,
+    /// The others that it is compared with, each found, or why not.
+    peers: Vec<(Peer, Result<Found, String>)>,
     /// The example of nix-formats that reads derivations and writes them again.
     pub(crate) round_trip: Option<PathBuf>,
     /// What The Box is evaluated with.
     pub(crate) inputs: Inputs,
     /// The top of this repository.
     pub(crate) top: PathBuf,
+    most: usize,
     scratch: TempDir,
-}
-
-/// nix-diff-rs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rival {
-    pub(crate) program: PathBuf,
-    /// What it says of its version.
-    pub(crate) version: String,
 }
 
 /// Where nixpkgs and disko come from.
@@ -46,8 +45,9 @@ pub(crate) enum Inputs {
 }
 
 impl Environment {
-    /// Looks around; `cbox` is measured in place of the one beside this program.
-    pub(crate) fn read(cbox: Option<&Path>) -> Result<Self, Failure> {
+    /// Looks around; `cbox` is measured in place of the one beside this program, with no more
+    /// than `most` of what the work grows with.
+    pub(crate) fn read(cbox: Option<&Path>, most: Option<usize>) -> Result<Self, Failure> {
         let itself = std::env::current_exe()
             .map_err(|error| Failure::new(format!("this program cannot find itself: {error}")))?;
         let cbox = match cbox {
@@ -76,14 +76,24 @@ impl Environment {
             nix: needed("nix")?,
             git: needed("git")?,
             cbox: keep(&cbox, "cbox")?,
-            rival: find_rival(),
+            peers: Peer::value_variants()
+                .iter()
+                .map(|&peer| (peer, peer.find()))
+                .collect(),
             round_trip: round_trip
                 .map(|file| keep(&file, "round_trip"))
                 .transpose()?,
             inputs: Inputs::read(),
-            top: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
+            top: crate::TOP.into(),
+            most: most.unwrap_or(usize::MAX),
             scratch,
         })
+    }
+
+    /// Those of `numbers` that are wanted.
+    pub(crate) fn wanted(&self, numbers: &[usize]) -> Vec<usize> {
+        let small = numbers.iter().filter(|&&number| number <= self.most);
+        small.copied().collect()
     }
 
     /// A path that is gone when the bench ends.
@@ -138,6 +148,57 @@ impl Environment {
         self.with_cache(Command::new(&self.cbox, folder, arguments))
     }
 
+    /// `peer` with `arguments`.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub(crate) fn peer<A: AsRef<str>>(
+        &self,
+        peer: Peer,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Command, String> {
+        let (_, found) = self
+            .peers
+            .iter()
+            .find(|(known, _)| *known == peer)
+            .ok_or("it was not looked for")?;
+        let found = found.as_ref().map_err(Clone::clone)?;
+        Ok(self.with_cache(Command::new(&found.program, folder, arguments)))
+    }
+
+    /// What all figures of this run depend on.
+    pub(crate) fn made(&self) -> Made {
+        let top = &self.top;
+        let first = |command: Command| {
+            let answer = command.ask().unwrap_or_else(|failure| failure.to_string());
+            answer.lines().next().unwrap_or_default().to_owned()
+        };
+        let date = Command::new(
+            Path::new("/bin/sh"),
+            top,
+            ["-c", "date -u '+%Y-%m-%d %H:%M UTC'"],
+        );
+        let mut versions = vec![
+            ("cbox".to_owned(), first(self.cbox(top, ["--version"]))),
+            ("nix".to_owned(), first(self.nix(top, ["--version"]))),
+            ("git".to_owned(), first(self.git(top, ["--version"]))),
+        ];
+        for (peer, found) in &self.peers {
+            let version = found
+                .as_ref()
+                .map_or_else(Clone::clone, |found| found.version.clone());
+            versions.push((peer.name().to_owned(), version));
+        }
+        Made {
+            date: first(date),
+            commit: first(self.git(top, ["describe", "--always", "--dirty", "--exclude=*"])),
+            machine: machine(),
+            versions,
+            inputs: Vec::new(),
+        }
+    }
+
     /// The caches of the user hold what this run did not pay for, and are left as they are.
     fn with_cache(&self, command: Command) -> Command {
         command.variable("XDG_CACHE_HOME", &self.scratch("cache"))
@@ -155,14 +216,6 @@ impl Inputs {
     }
 }
 
-/// The file that `program` is on the PATH.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-}
-
 fn needed(program: &str) -> Result<PathBuf, Failure> {
     find(program).ok_or_else(|| {
         Failure::new(format!(
@@ -171,36 +224,22 @@ fn needed(program: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-/// nix-diff-rs installs itself as `nix-diff`, the name of a Haskell program that does the
-/// same, so it is known by its help.
-fn find_rival() -> Result<Rival, String> {
-    let program = find("nix-diff-rs")
-        .or_else(|| find("nix-diff"))
-        .ok_or("there is no nix-diff-rs on the PATH")?;
-    let ask = |option| {
-        let answer = std::process::Command::new(&program).arg(option).output();
-        answer.map_err(|error| format!("{} cannot be started: {error}", program.display()))
+/// Processor, cores, memory and kernel, as Linux tells them.
+fn machine() -> String {
+    let read = |file| std::fs::read_to_string(file).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.split_once(':'));
+        value.map(|(_, value)| value.trim().to_owned())
     };
-    let help = ask("--help")?;
-    let text = [help.stdout, help.stderr].concat();
-    if !String::from_utf8_lossy(&text).contains("<INPUT1>") {
-        return Err(format!("{} is not nix-diff-rs", program.display()));
-    }
-    let answer = ask("--version")?;
-    let said = String::from_utf8_lossy(&answer.stdout);
-    let version = match said.lines().next().filter(|_| answer.status.success()) {
-        Some(line) => line.trim().to_owned(),
-        None => version_in_store(&program)
-            .unwrap_or_else(|| "a version that it does not tell".to_owned()),
-    };
-    Ok(Rival { program, version })
-}
-
-/// The name of its package, where `program` lies in a store or links into one.
-fn version_in_store(program: &Path) -> Option<String> {
-    let file = program.canonicalize().ok()?;
-    let package = file.parent()?.parent()?;
-    let name = package.file_name()?.to_str()?;
-    let (hash, name) = name.split_once('-')?;
-    (hash.len() == 32).then(|| name.to_owned())
+    let processor = field(&read("/proc/cpuinfo"), "model name");
+    let processor = processor.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let memory = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
+    let kibibytes: f64 = memory.trim_end_matches(" kB").parse().unwrap_or(0.0);
+    let gibibytes = kibibytes / 1024.0 / 1024.0;
+    let kernel = read("/proc/sys/kernel/osrelease");
+    // Without what a builder of kernels adds.
+    let kernel = kernel.split(['-', '+']).next().unwrap_or_default().trim();
+    format!("{processor}, cores: {cores}, {gibibytes:.1} GiB of memory, Linux {kernel}")
 }

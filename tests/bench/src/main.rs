@@ -10,8 +10,9 @@
 //! tables that need a real host are left out, loudly, and the others take graphs of
 //! derivations without nixpkgs.
 //!
-//! [`tables`] holds what is compared, [`fixture`] what it is compared on, [`run`] how it
-//! is timed. Linux only, as the images are.
+//! [`tables`] holds what is compared, [`fixture`] what it is compared on, [`peers`] what with,
+//! [`run`] how it is timed. What comes of it is kept as [`results`], of which [`page`] and
+//! [`plot`] make the documentation. Linux only, as the images are.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -26,9 +27,14 @@ mod fixture;
 mod measure;
 mod memory;
 mod nix;
+mod page;
+mod peers;
+mod plot;
 mod report;
+mod results;
 mod run;
 mod tables;
+mod text;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -37,6 +43,9 @@ use clap::Parser;
 use crate::{
     environment::Environment, failure::Failure, fixture::Fixture, report::Report, tables::Table,
 };
+
+/// The top of this repository.
+const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Compares what cbox costs with what other tools cost.
 #[derive(Debug, Parser)]
@@ -48,6 +57,15 @@ struct Arguments {
     /// The cbox to measure [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     cbox: Option<PathBuf>,
+    /// Keep what comes of each table in tests/bench/results, and write docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
+    /// For a try: no more hosts, files, derivations and store paths than so many
+    #[arg(long, value_name = "NUMBER", conflicts_with = "write")]
+    most: Option<usize>,
+    /// Measure nothing: write docs/benchmarks.md of the results that are kept
+    #[arg(long, exclusive = true)]
+    page: bool,
     /// Run this one command, given as JSON, and print what it took: how each is measured
     #[arg(long, hide = true, value_name = "JSON")]
     measure: Option<String>,
@@ -60,6 +78,7 @@ fn main() -> ExitCode {
             println!("{answer}");
             true
         }),
+        None if arguments.page => page::write_all(TOP.as_ref()).map(|()| true),
         None => compare(&arguments),
     };
     match ended {
@@ -78,15 +97,19 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         [] => Table::all(),
         some => some.to_vec(),
     };
-    let environment = Environment::read(arguments.cbox.as_deref())?;
-    let mut report = Report::default();
-    report.machine(&environment);
+    let environment = Environment::read(arguments.cbox.as_deref(), arguments.most)?;
+    let mut report = Report::new(environment.made());
     let real_wanted = wanted.iter().any(|table| table.wants_real_hosts());
     let mut fixture = Fixture::make(&environment, real_wanted, &mut report);
     for table in wanted {
-        report.heading(table);
+        report.begin(table);
         if let Err(failure) = table.make(&environment, &mut fixture, &mut report) {
             report.failed(&failure);
+        }
+        // After each, so that a run that is ended keeps what it had.
+        if let (Some(outcome), true) = (report.end(), arguments.write) {
+            results::keep(&environment.top, &outcome)?;
+            page::write_all(&environment.top)?;
         }
     }
     Ok(report.close())

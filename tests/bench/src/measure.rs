@@ -42,6 +42,16 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// What a part of the life of a process took that goes on: its memory so far is `together`.
+    pub(crate) fn part(time: Duration, together: u64) -> Self {
+        Self {
+            time,
+            largest: together,
+            together,
+            code: None,
+        }
+    }
+
     /// What this and the `next` run took, one after the other: times add up, of the
     /// memory the most counts.
     pub(crate) fn then(self, next: Self) -> Self {

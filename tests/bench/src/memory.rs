@@ -48,6 +48,11 @@ fn of_tree(process: u32) -> u64 {
     resident(&status) + below
 }
 
+/// Whether `process` has started others that have not ended.
+pub(crate) fn has_children(process: u32) -> bool {
+    !children(process).is_empty()
+}
+
 /// Any thread may have started a child, and each keeps a list of its own.
 fn children(process: u32) -> Vec<u32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {

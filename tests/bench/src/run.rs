@@ -1,12 +1,13 @@
 //! Running commands in turn, and what came of it.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use crate::{
     command::Command,
     environment::Environment,
     failure::Failure,
     measure::{self, Taken},
+    results::Point,
 };
 
 /// How often what takes less than some seconds is run.
@@ -15,20 +16,59 @@ pub(crate) const SHORT: usize = 5;
 pub(crate) const LONG: usize = 3;
 /// How often evaluations of many of them are run.
 pub(crate) const LONGEST: usize = 2;
+/// How often what takes milliseconds is run.
+pub(crate) const SHORTEST: usize = 20;
 
 /// One side of a comparison: commands that run one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Contender {
     pub(crate) name: String,
+    /// What makes ready for a run, unmeasured.
+    before: Vec<Command>,
     pub(crate) steps: Vec<Command>,
+    /// Where it stands in the plot.
+    point: Option<Point>,
+    /// In how many rounds it takes part at most, where those are fewer than the table has.
+    at_most: Option<usize>,
 }
 
 impl Contender {
     pub(crate) fn new(name: impl Into<String>, steps: Vec<Command>) -> Self {
         Self {
             name: name.into(),
+            before: Vec::new(),
             steps,
+            point: None,
+            at_most: None,
         }
+    }
+
+    /// It is called `name`.
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// `steps` make ready for each of its runs, and are not measured.
+    pub(crate) fn behind(mut self, steps: impl IntoIterator<Item = Command>) -> Self {
+        self.before.extend(steps);
+        self
+    }
+
+    /// It is the point `at` of `line` in the plot.
+    pub(crate) fn point(mut self, line: impl Into<String>, at: usize) -> Self {
+        self.point = Some(Point {
+            line: line.into(),
+            at: at as u64,
+        });
+        self
+    }
+
+    /// It takes so long that it runs in `rounds` rounds and no more, without one that does not
+    /// count: what made ready for the table has read the same files.
+    pub(crate) fn at_most(mut self, rounds: usize) -> Self {
+        self.at_most = Some(rounds);
+        self
     }
 }
 
@@ -36,6 +76,7 @@ impl Contender {
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) name: String,
+    pub(crate) point: Option<Point>,
     pub(crate) runs: Vec<Taken>,
     /// What its last step printed, in its last run.
     pub(crate) output: Vec<u8>,
@@ -56,6 +97,7 @@ pub(crate) fn in_turn(
         .iter()
         .map(|contender| Series {
             name: contender.name.clone(),
+            point: contender.point.clone(),
             runs: Vec::new(),
             output: Vec::new(),
             failure: None,
@@ -63,7 +105,10 @@ pub(crate) fn in_turn(
         .collect();
     for round in 0..=rounds {
         for (contender, series) in contenders.iter().zip(&mut all) {
-            if series.failure.is_some() {
+            let has_part = contender
+                .at_most
+                .is_none_or(|most| (1..=most).contains(&round));
+            if series.failure.is_some() || !has_part {
                 continue;
             }
             eprintln!("  round {round} of {rounds}: {}", contender.name);
@@ -82,6 +127,9 @@ pub(crate) fn in_turn(
 /// One run of all its steps.
 fn once(environment: &Environment, contender: &Contender) -> Result<(Taken, Vec<u8>), Failure> {
     let folder = environment.scratch_folder("run")?;
+    for step in &contender.before {
+        step.ask()?;
+    }
     let mut sum: Option<Taken> = None;
     for step in &contender.steps {
         let taken = measure::run(step, &folder)?;
@@ -91,52 +139,4 @@ fn once(environment: &Environment, contender: &Contender) -> Result<(Taken, Vec<
     let text = fs::read(&output).map_err(|error| Failure::file("read", &output, &error))?;
     let sum = sum.ok_or_else(|| Failure::new(format!("{} does nothing", contender.name)))?;
     Ok((sum, text))
-}
-
-impl Series {
-    pub(crate) fn least(&self) -> Option<Duration> {
-        self.runs.iter().map(|run| run.time).min()
-    }
-
-    pub(crate) fn median(&self) -> Option<Duration> {
-        median(self.runs.iter().map(|run| run.time).collect())
-    }
-
-    /// The most that any run had in one process, in KiB.
-    pub(crate) fn largest(&self) -> Option<u64> {
-        self.runs.iter().map(|run| run.largest).max()
-    }
-
-    /// The most that any run had in all its processes, in KiB.
-    pub(crate) fn together(&self) -> Option<u64> {
-        self.runs.iter().map(|run| run.together).max()
-    }
-}
-
-/// The middle one, or the mean of the two in the middle.
-fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    times.sort_unstable();
-    let upper = times.get(times.len() / 2)?;
-    let lower = times.get((times.len() - 1) / 2)?;
-    Some((*lower + *upper) / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        let of = |numbers: &[u64]| {
-            median(
-                numbers
-                    .iter()
-                    .map(|number| Duration::from_millis(*number))
-                    .collect(),
-            )
-        };
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[9, 1, 2]), Some(Duration::from_millis(2)));
-        assert_eq!(of(&[4, 9, 1, 2]), Some(Duration::from_millis(3)));
-    }
 }

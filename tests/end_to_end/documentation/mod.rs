@@ -32,6 +32,7 @@ macro_rules! pages {
 }
 
 pages! {
+    benchmarks: "docs/benchmarks.md",
     contributing: "CONTRIBUTING.md",
     continuous_integration: "docs/ci.md",
     images: "docs/images.md",

@@ -3,17 +3,20 @@
 
 use crate::{
     command::Command,
-    environment::{Environment, Rival},
+    environment::Environment,
     failure::Failure,
     fixture::real::{HOSTS, Real, VARIABLE, Variant},
     nix,
-    report::{Columns, Ratio, Report, grouped},
+    peers::Peer,
+    report::{Columns, Report},
+    results::Ratio,
     run::{Contender, SHORT, Series, in_turn},
+    text::grouped,
 };
 
 /// What the rows are called; the checks below look for cbox's.
 pub(crate) const CBOX: &str = "cbox diff";
-const RIVAL: &str = "nix-diff-rs";
+pub(crate) const RIVAL: &str = "nix-diff-rs";
 
 /// Compares the base of the first host with a variant of it.
 pub(crate) fn make(
@@ -59,16 +62,13 @@ fn contenders(
     environment: &Environment,
     before: &str,
     after: &str,
-    report: &Report,
+    report: &mut Report,
 ) -> Vec<Contender> {
     let cbox = Contender::new(CBOX, vec![cbox(environment, before, after)]);
-    match &environment.rival {
-        Ok(rival) => {
-            let command = self::rival(environment, rival, before, after);
-            vec![Contender::new(RIVAL, vec![command]), cbox]
-        }
+    match rival(environment, before, after) {
+        Ok(command) => vec![Contender::new(RIVAL, vec![command]), cbox],
         Err(why) => {
-            report.note(&format!("LEFT OUT: the comparison with {RIVAL}: {why}"));
+            report.left_out(&why);
             vec![cbox]
         }
     }
@@ -82,10 +82,18 @@ pub(crate) fn cbox(environment: &Environment, before: &str, after: &str) -> Comm
         .good(&[0, 1])
 }
 
-/// nix-diff-rs, which ends as diff(1) does.
-fn rival(environment: &Environment, rival: &Rival, before: &str, after: &str) -> Command {
+/// nix-diff-rs, which ends as diff(1) does in some releases and with 0 in others.
+///
+/// # Errors
+/// Why it is not there.
+pub(crate) fn rival(
+    environment: &Environment,
+    before: &str,
+    after: &str,
+) -> Result<Command, String> {
     let words = ["--color", "never", before, after];
-    Command::new(&rival.program, &environment.scratch(""), words).good(&[1])
+    let command = environment.peer(Peer::NixDiffRs, &environment.scratch(""), words)?;
+    Ok(command.good(&[0, 1]))
 }
 
 /// Where an answer names what really changed, counted from 1.

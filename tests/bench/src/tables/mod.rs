@@ -1,10 +1,14 @@
 //! The tables: what each compares, and what it needs.
 
+mod causes;
 mod edited;
 mod explain;
-mod growth;
+mod fleet;
 mod round_trip;
+mod small;
+mod staging;
 mod verify;
+mod watch;
 
 use clap::ValueEnum;
 
@@ -15,25 +19,35 @@ use crate::{
     report::Report,
 };
 
-/// A table, by the word that asks for it.
+/// A table, by the word that asks for it. The page has them in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Table {
+    /// The start of cbox and of Nix
+    Startup,
+    /// `cbox verify-hosts` with nothing changed, on more and more hosts
+    Unchanged,
+    /// `cbox verify-hosts` behind an edit that one host reads, none, or all
+    Edited,
+    /// `cbox watch` from a save to the verdict
+    Watch,
+    /// `cbox verify-hosts` with nothing remembered, on more and more hosts
+    Fleet,
+    /// Two hosts with nothing remembered, beside all the ways to evaluate them
+    Cold,
+    /// Two hosts with nothing changed, beside all the ways to evaluate them
+    Warm,
+    /// A tree put into the store, beside Nix's own way, as it grows
+    Staging,
+    /// `cbox diff` on more and more derivations
+    Causes,
     /// `cbox diff` and nix-diff-rs where nearly everything is built anew
     Library,
     /// `cbox diff` and nix-diff-rs where nearly nothing is
     Unit,
-    /// `cbox verify-hosts` and `nix eval` with nothing remembered
-    Cold,
-    /// `cbox verify-hosts` and `nix eval` with nothing changed
-    Warm,
+    /// `cbox size` on more and more store paths, beside Nix and dix
+    Size,
     /// Reading and writing every derivation of a host
     RoundTrip,
-    /// `cbox diff` on more and more derivations
-    DiffGrowth,
-    /// `cbox verify-hosts` on more and more hosts
-    HostGrowth,
-    /// `cbox verify-hosts` behind an edit that one host reads, or none
-    Edited,
 }
 
 impl Table {
@@ -49,22 +63,44 @@ impl Table {
 
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Library => "why a host differs, one variable added to zlib",
-            Self::Unit => "why a host differs, one variable added to a systemd unit",
+            Self::Startup => "the start of the program",
+            Self::Unchanged => "a fleet with nothing changed, as it grows",
+            Self::Edited => "a fleet behind one edit, once it is known what each host reads",
+            Self::Watch => "from a save to the verdict about a fleet",
+            Self::Fleet => "a fleet with no evaluation remembered, as it grows",
             Self::Cold => "two hosts against their baseline, no evaluation remembered",
             Self::Warm => "two hosts against their baseline, nothing changed since",
+            Self::Staging => "the working tree into the store, as it grows",
+            Self::Causes => "why a graph of derivations differs, as it grows",
+            Self::Library => "why a host differs, one variable added to zlib",
+            Self::Unit => "why a host differs, one variable added to a systemd unit",
+            Self::Size => "what a closure is made of, as it grows",
             Self::RoundTrip => "every .drv file of a host read, and written byte for byte",
-            Self::DiffGrowth => "why a graph of derivations differs, as it grows",
-            Self::Edited => "a fleet behind one edit, once it is known what each host reads",
-            Self::HostGrowth => {
-                "hosts against their baseline, no evaluation remembered, as they grow in number"
-            }
+        }
+    }
+
+    /// What the cost grows with, where it is plotted.
+    pub(crate) fn axis(self) -> Option<&'static str> {
+        match self {
+            Self::Unchanged | Self::Edited | Self::Watch | Self::Fleet => Some("hosts"),
+            Self::Staging => Some("files"),
+            Self::Causes => Some("derivations"),
+            Self::Size => Some("store paths"),
+            Self::Startup
+            | Self::Cold
+            | Self::Warm
+            | Self::Library
+            | Self::Unit
+            | Self::RoundTrip => None,
         }
     }
 
     /// Whether it takes real hosts where they are to be had.
     pub(crate) fn wants_real_hosts(self) -> bool {
-        self != Self::DiffGrowth
+        !matches!(
+            self,
+            Self::Startup | Self::Staging | Self::Causes | Self::Size
+        )
     }
 
     /// Measures and prints. What needs a real host is left out where there is none.
@@ -75,9 +111,14 @@ impl Table {
         report: &mut Report,
     ) -> Result<(), Failure> {
         match (self, &mut fixture.real) {
-            (Self::DiffGrowth, _) => growth::of_derivations(environment, report),
-            (Self::HostGrowth, real) => growth::of_hosts(environment, real.as_ref().ok(), report),
+            (Self::Startup, _) => small::startup(environment, report),
+            (Self::Size, _) => small::size(environment, report),
+            (Self::Staging, _) => staging::make(environment, report),
+            (Self::Causes, _) => causes::make(environment, report),
+            (Self::Unchanged, real) => fleet::unchanged(environment, real.as_ref().ok(), report),
+            (Self::Fleet, real) => fleet::cold(environment, real.as_ref().ok(), report),
             (Self::Edited, real) => edited::make(environment, real.as_ref().ok(), report),
+            (Self::Watch, real) => watch::make(environment, real.as_ref().ok(), report),
             (Self::RoundTrip, real) => round_trip::make(environment, real.as_mut().ok(), report),
             (Self::Library, Ok(real)) => explain::make(environment, real, Variant::Library, report),
             (Self::Unit, Ok(real)) => explain::make(environment, real, Variant::Unit, report),

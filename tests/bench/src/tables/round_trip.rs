@@ -10,10 +10,15 @@ use crate::{
     command::Command,
     environment::Environment,
     failure::Failure,
-    fixture::{real::Real, synthetic},
+    fixture::{
+        real::Real,
+        synthetic::{self, Kind},
+    },
     nix,
-    report::{Columns, Ratio, Report, grouped, time},
+    report::{Columns, Report},
+    results::Ratio,
     run::{Contender, SHORT, Series, in_turn},
+    text::{grouped, time},
 };
 
 /// How large the graph is where there is no real host.
@@ -54,7 +59,7 @@ fn files(
     match real {
         Some(real) => Ok(("a real host", real.closure(environment)?)),
         None => {
-            let drv = synthetic::instantiate(environment, SYNTHETIC, "before")?;
+            let drv = synthetic::instantiate(environment, Kind::Derivations, SYNTHETIC, "before")?;
             Ok(("a graph without nixpkgs", nix::closure(environment, &drv)?))
         }
     }
@@ -69,9 +74,11 @@ fn columns(all: &mut [Series], expected: usize) -> Columns {
     for series in all.iter_mut().filter(|series| series.failure.is_none()) {
         match said(&series.output) {
             Some((count, bytes, clock)) if count == expected as u64 => {
-                columns
-                    .rows
-                    .push(vec![grouped(count), grouped(bytes), time(clock)]);
+                columns.rows.push(vec![
+                    grouped(count),
+                    grouped(bytes),
+                    time(clock.as_secs_f64() * 1000.0),
+                ]);
             }
             _ => {
                 let text = String::from_utf8_lossy(&series.output);

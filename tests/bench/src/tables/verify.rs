@@ -1,5 +1,5 @@
-//! Comparing hosts with what was accepted, against evaluating them by hand one after the
-//! other, as a script would.
+//! Comparing hosts with what was accepted, against evaluating them as a script or another tool
+//! does.
 
 use std::path::Path;
 
@@ -8,9 +8,14 @@ use crate::{
     environment::Environment,
     failure::Failure,
     fixture::real::{HOSTS, Real},
-    report::{Columns, Ratio, Report},
+    peers::Peer,
+    report::{Columns, Report},
+    results::Ratio,
     run::{Contender, LONG, in_turn},
 };
+
+/// Nix takes nothing from its memory of evaluations.
+const FORGETFUL: [&str; 3] = ["--option", "eval-cache", "false"];
 
 /// Without cbox's memory, and without Nix's.
 pub(crate) fn cold(
@@ -20,11 +25,18 @@ pub(crate) fn cold(
 ) -> Result<(), Failure> {
     real.accept(environment)?;
     let folder = &real.folder;
+    let hosts = HOSTS.map(str::to_owned);
     report.note(&same_derivations(environment, folder)?);
-    let contenders = [
-        by_hand(environment, folder),
-        verify(environment, folder, &["--no-cache"]),
+    let mut contenders = vec![
+        by_hand(environment, folder, &hosts),
+        dry_run(environment, folder, &hosts, &FORGETFUL),
+        impure(environment, folder, &hosts),
     ];
+    match jobs(environment, folder) {
+        Ok(jobs) => contenders.push(jobs),
+        Err(why) => report.left_out(&why),
+    }
+    contenders.push(verify(environment, folder, &["--no-cache"]));
     let series = in_turn(environment, &contenders, LONG);
     report.timings(&series, Ratio::Faster, &Columns::default());
     Ok(())
@@ -33,7 +45,7 @@ pub(crate) fn cold(
 /// With both: what a second run in an unchanged tree costs.
 ///
 /// `nix eval` evaluates anew each time. The commands that take derivations do remember, so
-/// the one of them that only names its derivation stands beside it.
+/// those of them that build nothing stand beside it.
 pub(crate) fn warm(
     environment: &Environment,
     real: &mut Real,
@@ -41,11 +53,18 @@ pub(crate) fn warm(
 ) -> Result<(), Failure> {
     real.accept(environment)?;
     let folder = &real.folder;
-    let contenders = [
-        by_hand(environment, folder),
-        remembered(environment, folder),
-        verify(environment, folder, &[]),
+    let hosts = HOSTS.map(str::to_owned);
+    let mut contenders = vec![
+        by_hand(environment, folder, &hosts),
+        remembered(environment, folder, &hosts),
+        dry_run(environment, folder, &hosts, &[]),
+        impure(environment, folder, &hosts),
     ];
+    match jobs(environment, folder) {
+        Ok(jobs) => contenders.push(jobs),
+        Err(why) => report.left_out(&why),
+    }
+    contenders.push(verify(environment, folder, &[]));
     let series = in_turn(environment, &contenders, LONG);
     report.timings(&series, Ratio::Faster, &Columns::default());
     Ok(())
@@ -63,31 +82,82 @@ pub(crate) fn verify(environment: &Environment, folder: &Path, options: &[&str])
 }
 
 /// One `nix eval` after the other.
-fn by_hand(environment: &Environment, folder: &Path) -> Contender {
-    let steps = HOSTS.map(|host| eval(environment, folder, host));
-    Contender::new("nix eval, each host", steps.to_vec())
+pub(crate) fn by_hand(environment: &Environment, folder: &Path, hosts: &[String]) -> Contender {
+    let steps = hosts.iter().map(|host| eval(environment, folder, host));
+    Contender::new("nix eval, each host", steps.collect())
+}
+
+/// `nix build` of all at once, which then builds nothing. It remembers unless `options` say
+/// otherwise.
+fn dry_run(
+    environment: &Environment,
+    folder: &Path,
+    hosts: &[String],
+    options: &[&str],
+) -> Contender {
+    let words = ["build", "--dry-run", "--no-link"].map(str::to_owned);
+    let targets = hosts.iter().map(|host| format!(".#{}", toplevel(host)));
+    let options = options.iter().map(|&word| word.to_owned());
+    let words = words.into_iter().chain(targets).chain(options);
+    Contender::new(
+        "nix build --dry-run, all hosts at once",
+        vec![environment.nix(folder, words)],
+    )
+}
+
+/// What stands in many a Makefile, for each host: it can remember nothing.
+fn impure(environment: &Environment, folder: &Path, hosts: &[String]) -> Contender {
+    let steps = hosts.iter().map(|host| {
+        let expression = format!("(builtins.getFlake (toString ./.)).{}", toplevel(host));
+        let words = [
+            "build",
+            "--impure",
+            "--expr",
+            &expression,
+            "--dry-run",
+            "--no-link",
+        ];
+        environment.nix(folder, words)
+    });
+    Contender::new(
+        "nix build --impure --expr --dry-run, each host",
+        steps.collect(),
+    )
+}
+
+/// nix-eval-jobs over all hosts there are, with a worker for each core, as cbox has.
+pub(crate) fn jobs(environment: &Environment, folder: &Path) -> Result<Contender, String> {
+    let expression = "builtins.mapAttrs (_: host: host.config.system.build.toplevel) (builtins.getFlake (toString ./.)).nixosConfigurations";
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let roots = environment.scratch("gc-roots");
+    let words = [
+        "--impure",
+        "--workers",
+        &cores.to_string(),
+        "--gc-roots-dir",
+        &roots.to_string_lossy(),
+        "--expr",
+        expression,
+    ]
+    .map(str::to_owned);
+    let command = environment.peer(Peer::NixEvalJobs, folder, words)?;
+    Ok(Contender::new("nix-eval-jobs, all hosts", vec![command]))
 }
 
 fn eval(environment: &Environment, folder: &Path, host: &str) -> Command {
     let attribute = format!(".#{}.drvPath", toplevel(host));
-    let words = [
-        "eval",
-        "--raw",
-        &attribute,
-        "--option",
-        "eval-cache",
-        "false",
-    ];
-    environment.nix(folder, words)
+    let words = ["eval", "--raw", &attribute];
+    environment.nix(folder, words.iter().chain(&FORGETFUL))
 }
 
 /// The same answers out of Nix's own memory of evaluations.
-fn remembered(environment: &Environment, folder: &Path) -> Contender {
-    let steps = HOSTS.map(|host| {
-        let attribute = format!(".#{}", toplevel(host));
-        environment.nix(folder, ["path-info", "--derivation", &attribute])
-    });
-    Contender::new("nix path-info --derivation, each host", steps.to_vec())
+pub(crate) fn remembered(environment: &Environment, folder: &Path, hosts: &[String]) -> Contender {
+    let words = ["path-info", "--derivation"].map(str::to_owned).into_iter();
+    let targets = hosts.iter().map(|host| format!(".#{}", toplevel(host)));
+    Contender::new(
+        "nix path-info --derivation, all hosts at once",
+        vec![environment.nix(folder, words.chain(targets))],
+    )
 }
 
 /// The attribute that holds what `host` builds.
