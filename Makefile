@@ -19,6 +19,9 @@ quoted = '$(subst ','\'',$(1))'
 # is a `write`.
 tables =
 write =
+# Of `make bench-instructions`: to write the counts, and to fail also where nothing can be judged.
+accept =
+strict =
 bench_writes = $(if $(write)$(if $(tables),,all),--write)
 
 help: ## this list
@@ -52,6 +55,10 @@ bench: check-flake build setup-flake ## what cbox costs in time and memory, besi
 	cargo build --release --locked -p nix-formats --examples
 	$(with_tools) cargo run --release --locked -p cbox-bench -- $(bench_writes) $(tables)
 
+bench-instructions: check-rust ## instructions of cbox's own code, beside those accepted before (accept=1 accepts)
+	@scripts/setup.sh valgrind
+	$(with_tools) cargo run --release --locked -p cbox-instructions -- $(if $(accept),--accept) $(if $(strict),--strict)
+
 setup: ## make ready what building, booting and testing needs (see scripts/setup.sh --help)
 	@scripts/setup.sh
 
@@ -84,5 +91,5 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test test-long test-box build install uninstall bench screenshots setup clean undo \
+.PHONY: help demo test test-long test-box build install uninstall bench bench-instructions screenshots setup clean undo \
   check-rust check-flake check-install setup-flake setup-demo

@@ -38,6 +38,8 @@ steps:
   curl, jq                    what the tests of the first boot run
   ssh                         ssh and its server, for the tests of stores on other
                               machines (10 MB, unpacked)
+  valgrind                    what counts the instructions of cbox's own code, for
+                              `make bench-instructions` (only if it is named)
   other-nix                   a newer release of Nix beside it, with which the tests of
                               stores then run too (200 MB; only if it is named)
   rust                        Rust and a C compiler, to compile cbox: looked for,
@@ -68,7 +70,12 @@ setup_tool() {
       return
     fi
     prefix_install "$1"
-    prefix_wrapper "$1"
+    if [ -e "$prefix/usr/bin/$1.bin" ]; then # what is called so is a script that wants the system's
+      prefix_wrapper "$1.bin"
+      ln -sfn "$1.bin" "$tools/bin/$1"
+    else
+      prefix_wrapper "$1"
+    fi
   fi
   say "$1: in .tools, from a Debian package"
 }
@@ -90,6 +97,9 @@ write_env() {
     fi
     if [ -d "$prefix/usr/share/qemu/firmware" ]; then
       printf 'export CBOX_FIRMWARE_DIR=%s\n' "$(quoted "$prefix/usr/share")"
+    fi
+    if [ -d "$prefix/usr/libexec/valgrind" ]; then
+      printf 'export VALGRIND_LIB=%s\n' "$(quoted "$prefix/usr/libexec/valgrind")"
     fi
   } | replace "$tools/env"
 }
@@ -113,7 +123,7 @@ for step in "${@:-all}"; do
     qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
     parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
     parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
-    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | ssh | other-nix | rust) wanted="$wanted $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | ssh | valgrind | other-nix | rust) wanted="$wanted $step" ;;
     *)
       usage >&2
       die "no such step: $step"
@@ -142,7 +152,7 @@ fi
 if wants nix; then setup_nix; fi
 if wants qemu-x86_64; then setup_qemu x86_64; fi
 if wants qemu-aarch64; then setup_qemu aarch64; fi
-for tool in shellcheck curl jq; do
+for tool in shellcheck curl jq valgrind; do
   if wants "$tool"; then setup_tool "$tool"; fi
 done
 if wants ssh; then setup_ssh; fi

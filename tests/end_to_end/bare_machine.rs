@@ -76,7 +76,15 @@ fn all_stop(place: &Place, sentence: &str) {
     let few = place.path_with_only(&TOOLS);
     let path = format!("{}:{}", place.beside("bin").display(), few.display());
     let before = tree(&place.path(""));
-    for goal in ["build", "demo", "install", "test", "appliance/iso", "bench"] {
+    for goal in [
+        "build",
+        "demo",
+        "install",
+        "test",
+        "appliance/iso",
+        "bench",
+        "bench-instructions",
+    ] {
         let words = [goal, "PREFIX=~/.local"];
         let call = place.call("make").args(words).env("PATH", &path);
         let ended = call.run().code(2);
