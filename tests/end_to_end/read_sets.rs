@@ -296,6 +296,35 @@ fn what_a_host_reads_is_kept_for_each_of_several_branches() {
     }
 }
 
+/// Every file looks as if it were read, so that there is nothing to alter at first.
+#[test]
+fn what_a_host_reads_is_found_in_a_tree_of_nothing_but_nix() {
+    let system = native();
+    let place = Place::flake(&format!(
+        r#"{{
+  outputs = _: {{
+    nixosConfigurations.one = {{
+      config.nixpkgs.hostPlatform.system = "{system}";
+      config.system.build.toplevel = derivation {{
+        name = import ./name.nix;
+        system = "{system}";
+        builder = "/bin/sh";
+      }};
+    }};
+  }};
+}}
+"#
+    ));
+    place.write("name.nix", "\"one\"\n");
+    place.write("other.nix", "1\n");
+    place.write("cbox.toml", "hosts = [\"one\"]\n");
+    fs::remove_file(place.path(".gitignore")).unwrap();
+    place.commit("nothing but Nix");
+    let found = place.cbox(SELF_TEST).run();
+    let line = "hosts/one reads 2 of 4 files\n";
+    assert!(found.stdout.contains(line), "{found}");
+}
+
 #[test]
 fn a_read_set_of_another_question_or_a_damaged_one_counts_as_none() {
     let place = place();

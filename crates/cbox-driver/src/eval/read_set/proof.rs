@@ -210,6 +210,15 @@ async fn find(
         Some(guess) => guess.intersection(all).cloned().collect(),
         None => likely().collect(),
     };
+    // A copy in which nothing is altered shows nothing. What is opened of the tree itself is a
+    // better guess: Nix may know parts of it already, but the copies will tell.
+    if kept.len() == all.len() {
+        evaluator.put(&item.snapshot).await?;
+        match look_at(evaluator, item, &item.snapshot).await? {
+            Ok(look) => kept = look.opened,
+            Err(reason) => return Ok((all.clone(), Some(reason))),
+        }
+    }
     let mut proven: Option<BTreeSet<PathBuf>> = None;
     for _ in 0..MOST_COPIES {
         if kept.len() == all.len() {
