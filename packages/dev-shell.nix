@@ -13,5 +13,6 @@ pkgs.mkShell {
     pkgs.rustc
     pkgs.rustfmt
     pkgs.shellcheck
+    pkgs.taplo
   ];
 }

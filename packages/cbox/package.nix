@@ -33,6 +33,7 @@ rustPlatform.buildRustPackage {
       (lib.fileset.maybeMissing (root + "/docs/benchmarks.md"))
       (lib.fileset.maybeMissing (root + "/docs/images/benchmarks"))
       (lib.fileset.maybeMissing (root + "/docs/reference.md"))
+      (lib.fileset.maybeMissing (root + "/docs/schema"))
     ];
   };
 

@@ -106,7 +106,7 @@ fn an_output_that_only_a_build_can_tell_is_linked() {
         cbox(&["build", "box"]).run().ok();
         let link = place.link("hosts-box");
         let manifest = place.manifest("hosts-box");
-        assert_eq!(manifest["out"], *link, "{manifest}");
+        assert_eq!(manifest["outPath"], *link, "{manifest}");
         assert!(link.ends_with("-box"), "{link}");
         // Also where another build fails.
         std::fs::remove_file(place.path("out/hosts-box")).unwrap();

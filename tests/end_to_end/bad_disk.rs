@@ -145,7 +145,7 @@ fn a_folder_of_links_on_another_disk() {
         let status = place.cbox(&["status", "--json"]).run().ok().json();
         let link = &status["links"][0];
         assert_eq!(
-            (link["state"].as_str(), link["root"].as_bool()),
+            (link["state"].as_str(), link["gcRoot"].as_bool()),
             (Some("current"), Some(true))
         );
         assert_eq!(place.names("out"), ["hosts-box", "hosts-box.json"]);

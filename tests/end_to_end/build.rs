@@ -105,7 +105,7 @@ fn a_new_image_replaces_the_link_and_its_root() {
     place.ask(&["appliance", "iso", "--set", "system.nixos.version=v2"]);
     let after = place.link("appliance-iso");
     assert_ne!(before, after);
-    assert_eq!(place.manifest("appliance-iso")["out"], after.as_str());
+    assert_eq!(place.manifest("appliance-iso")["outPath"], after.as_str());
     assert_eq!(place.roots(&after), [place.path("out/appliance-iso")]);
     assert!(
         place.roots(&before).is_empty(),
@@ -197,13 +197,13 @@ fn the_manifest_says_what_was_built_from_what() {
     let revision = place.git(&["rev-parse", "HEAD"]);
     let nix = place.nix(&["--version"]).run().ok();
     for (pointer, value) in [
-        ("/schema", 1.into()),
+        ("/schema", 2.into()),
         ("/target", "appliance/iso".into()),
         ("/host", "_appliance_iso".into()),
         ("/hostName", "coder-box".into()),
         ("/system", system.as_str().into()),
-        ("/drv", drv.into()),
-        ("/out", place.link("appliance-iso").into()),
+        ("/drvPath", drv.into()),
+        ("/outPath", place.link("appliance-iso").into()),
         ("/output", "out".into()),
         ("/artifact/path", file.into()),
         ("/artifact/size", size.unwrap().len().into()),
@@ -335,10 +335,11 @@ fn stamp_puts_commit_and_branch_into_the_image_and_nothing_else_does() {
     assert_eq!(place.drv(&["appliance", "iso"]), plain);
     assert_ne!(place.drv(&stamped), first);
     let plan = place.cbox(&["appliance", "iso", "--stamp", "--dry-run", "--json"]);
-    let overrides = plan.run().ok().json()["targets"][0]["overrides"].clone();
+    let plan = plan.run().ok();
     let revision = place.git(&["rev-parse", "HEAD"]);
-    assert_eq!(overrides["system.configurationRevision"], revision.text());
-    assert_eq!(overrides["system.configurationBranch"], "main");
+    let forced = |option: &str| plan.forced(option);
+    assert_eq!(forced("system.configurationRevision"), revision.text());
+    assert_eq!(forced("system.configurationBranch"), "main");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn make_old(place: &Place, slug: &str) {
     place.edit(
         &file,
         &format!("\"linkedAt\": {now}"),
-        "\"linkedAt\": 1000000000",
+        "\"linkedAt\": \"2001-09-09T01:46:40Z\"",
     );
 }
 
@@ -420,7 +420,7 @@ fn what_is_said_to_be_freed_is_freed_and_what_is_kept_survives() {
     for dry in [&["--dry-run"][..], &[]] {
         let freed = freed(dry);
         assert_eq!(
-            [&freed["paths"], &freed["atMost"]],
+            [&freed["pathCount"], &freed["maxSize"]],
             [&2.into(), &Value::from(expected)]
         );
         for path in &only {
@@ -436,7 +436,7 @@ fn what_is_said_to_be_freed_is_freed_and_what_is_kept_survives() {
     }
     let status = place.cbox(&["status", "--json"]).run().ok().json();
     assert_eq!(
-        [&status["links"][0]["state"], &status["links"][0]["root"]],
+        [&status["links"][0]["state"], &status["links"][0]["gcRoot"]],
         [&"current".into(), &Value::from(true)]
     );
     let roots = fs::read_dir(place.beside("state/gcroots/auto")).unwrap();
@@ -446,7 +446,7 @@ fn what_is_said_to_be_freed_is_freed_and_what_is_kept_survives() {
     fs::create_dir(place.path("out")).unwrap();
     fs::rename(place.path("elsewhere/hosts-b"), place.path("out/hosts-c")).unwrap();
     let run = place.cbox(&["status", "--json"]).run().ok();
-    assert_eq!(run.json()["links"][0]["root"], false, "{run}");
+    assert_eq!(run.json()["links"][0]["gcRoot"], false, "{run}");
     collect();
     let run = place.cbox(&["status", "--json"]).run().ok();
     assert_eq!(run.json()["links"][0]["state"], "dangling", "{run}");

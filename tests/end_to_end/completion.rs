@@ -57,6 +57,8 @@ fn asked(place: &Place, shell: &str, words: &[&str]) -> Ended {
 #[test]
 fn names_come_from_the_flake_without_nix_and_git() {
     let place = place();
+    place.write("disk.img", "");
+    place.write("out/hosts-alpha", "");
     for (words, expected) in [
         (&["build", "hosts/"][..], &["hosts/alpha", "hosts/beta"][..]),
         (
@@ -77,15 +79,38 @@ fn names_come_from_the_flake_without_nix_and_git() {
                 "appliance/iso/aarch64-linux",
                 "vm/qcow2",
                 "vm/qcow2/aarch64-linux",
+                "cbox.toml",
+                "disk.img",
+                "flake.nix",
+                "hosts/",
+                "out/",
             ],
         ),
         (&["verify-hosts", "--host", ""], &["alpha", "beta"]),
+        (&["verify-hosts", ""], &["alpha", "beta"]),
+        (&["accept", "alpha", "b"], &["beta"]),
+        (&["diff", "al"], &["alpha"]),
+        (&["diff", "HEAD~1:al"], &["HEAD~1:alpha"]),
+        (&["diff", "alpha", "v1:hosts/b"], &["v1:hosts/beta"]),
+        (&["diff", "HEAD:vm", "appliance", ""], &["iso"]),
+        (&["diff", "out/"], &["out/hosts-alpha"]),
+        (
+            &["size", "vm", "qcow2", "--against", "HEAD:v"],
+            &["HEAD:vm/qcow2", "HEAD:vm/qcow2/aarch64-linux"],
+        ),
+        (&["size", "al"], &["alpha"]),
+        (&["boot", "disk"], &["disk.img"]),
+        (&["boot", "appliance", "d"], &[]),
+        (&["--color", ""], &["auto", "always", "never"]),
         (&["source", "hash", "--host", "b"], &["beta"]),
         (&["source", "baked", ""], &["_disk", "_live"]),
         (&["boot", "--as", ""], &["cd", "usb", "disk"]),
         (&["v"], &["verify-hosts", "vm"]),
         (&["vm", "qcow2", "--dry"], &["--dry-run"]),
-        (&["diff", "hosts/alpha", "hosts/b"], &["hosts/beta"]),
+        (
+            &["diff", "hosts/alpha", "hosts/b"],
+            &["hosts/beta", "hosts/beta/"],
+        ),
         (&["build", "--out-dir", "hosts/al"], &["hosts/alpha/"]),
         (&["build", "nothing/like/it"], &[]),
         (&["boot", "appliance", ""], &["iso"]),
@@ -216,6 +241,48 @@ fn each_command_has_a_manual_page() {
     }
     let page = place.read("man/man1/cbox.1");
     assert!(page.contains(".TH cbox 1"), "{page}");
+    // The synopsis names the values of options, and what stands behind them.
+    let synopsis = |page: &str| {
+        let page = place.read(format!("man/man1/{page}.1"));
+        let (_, rest) = page.split_once(".SH SYNOPSIS\n").unwrap();
+        rest.split(".SH ").next().unwrap().replace('\\', "")
+    };
+    for (page, words) in [
+        (
+            "cbox",
+            &["[--flake <DIR>]", "<COMMAND>", "<KIND> <FORMAT> [SYSTEM]"][..],
+        ),
+        (
+            "cbox-boot",
+            &[
+                "[--as <WHAT>]",
+                "[--forward <HOST:GUEST>]...",
+                "[--bios]",
+                "<TARGET>...",
+                "[-- <QEMU ARGS>...]",
+            ],
+        ),
+        ("cbox-diff", &["[--max-lines <N>]", "<A> <B>"]),
+        (
+            "cbox-verify-hosts",
+            &[
+                "[--rev <REV>]",
+                "[--override-input <NAME> <REF>]...",
+                "[HOST]...",
+            ],
+        ),
+        ("cbox-source-list", &["[--host <HOST>]", "[-z|--null]"]),
+        (
+            "cbox-image",
+            &["[--set <OPTION=VALUE>]...", "<FORMAT> [SYSTEM]"],
+        ),
+    ] {
+        let synopsis = synopsis(page);
+        for word in words {
+            assert!(synopsis.contains(word), "{word}: {synopsis}");
+        }
+        assert!(!synopsis.contains("OPTIONS"), "{synopsis}");
+    }
     place.write("file", "");
     let run = place.cbox(&["man", "file/man1"]).run().code(10);
     run.says(&["cannot write the manual to", "file/man1"]);

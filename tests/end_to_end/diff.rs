@@ -299,7 +299,7 @@ fn forms_and_detail_are_those_of_verify_hosts() {
     let sides = ["one", "two"];
     let run = diff(&place, sides, &["--json"]).ok();
     let document = run.json();
-    assert_eq!(document["schema"], 1);
+    assert_eq!(document["schema"], "cbox/diff/2");
     let found = &document["diff"];
     assert_eq!(found["old"]["name"], "one");
     assert!(

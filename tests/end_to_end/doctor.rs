@@ -50,7 +50,7 @@ fn each_finding_is_a_line_with_the_way_out_below() {
     let text = version.replace_all(&run.stdout, "$1<version>\n");
     // How much room there is comes last, and is another on each machine.
     let lines = text.lines();
-    let lines = lines.take_while(|line| !line.contains("space in the store"));
+    let lines = lines.take_while(|line| !line.contains("your settings"));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
     good     nix                        <version>
     good     store                      /nix/store, on this machine
@@ -77,7 +77,7 @@ fn without_nix_it_ends_with_the_code_of_the_environment() {
     let nix = finding(&ended.json(), "nix");
     assert_eq!(nix["health"], "bad", "{ended}");
     assert!(
-        nix["wayOut"].as_str().unwrap().contains("install Nix"),
+        nix["hint"].as_str().unwrap().contains("install Nix"),
         "{ended}"
     );
     ended.says(&["not ready for cbox: nix"]);

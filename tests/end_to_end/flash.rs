@@ -91,11 +91,11 @@ fn an_image_is_written_and_compared() {
     let flash = &json["flash"];
     let manifest = bench.place.manifest("appliance-iso");
     assert_eq!(flash["written"], true);
-    assert_eq!(flash["sha256"], manifest["artifact"]["sha256"]);
-    assert_eq!(flash["bytes"], length);
+    assert_eq!(flash["image"]["sha256"], manifest["artifact"]["sha256"]);
+    assert_eq!(flash["image"]["size"], length);
     assert_eq!(flash["drive"]["name"], "disk.img");
     assert_eq!(flash["drive"]["size"], size);
-    assert!(flash["seconds"]["writing"].as_f64().unwrap() > 0.0);
+    assert!(flash["writeSeconds"].as_f64().unwrap() > 0.0);
     let options = ["--file", "--erase", "disk.img", "--quiet"];
     let quiet = bench.flash(&drive, &options).run().ok();
     assert_eq!((quiet.text(), &*quiet.stderr), (&*done, ""));
@@ -122,7 +122,7 @@ fn a_dry_run_writes_nothing() {
     let options = ["--file", "--dry-run", "--json"];
     let json = bench.flash(&drive, &options).run().ok().json();
     assert_eq!(json["flash"]["written"], false);
-    assert!(json["flash"]["seconds"].is_null());
+    assert!(json["flash"]["writeSeconds"].is_null());
     assert!(is_old(&drive));
 }
 

@@ -79,7 +79,7 @@ const OF_A_MANIFEST: [(Foreign, &str); 10] = [
         "it is not a manifest (expected",
     ),
     (
-        Foreign::Text("{\"schema\": 2}"),
+        Foreign::Text("{\"schema\": 3}"),
         "a newer cbox wrote its manifest",
     ),
 ];

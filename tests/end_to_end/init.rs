@@ -325,7 +325,7 @@ fn nothing_is_written_over() {
     );
     assert_eq!(init["hosts"][0]["targets"], serde_json::json!(["cd/iso"]));
     assert_eq!(init["hosts"][1]["kind"], "install");
-    let why = init["hosts"][2]["error"].as_str().unwrap();
+    let why = init["hosts"][2]["reason"].as_str().unwrap();
     assert!(why.contains("the old host is gone"), "{why}");
 }
 

@@ -209,7 +209,7 @@ fn behind_the_link_its_records_still_follow() {
 
     let after = place.link("appliance-iso");
     assert_ne!(after, before);
-    assert_eq!(place.manifest("appliance-iso")["out"], after.as_str());
+    assert_eq!(place.manifest("appliance-iso")["outPath"], after.as_str());
     let check = place
         .call("sha256sum")
         .args(["-c", "appliance-iso.sha256"])
@@ -240,7 +240,7 @@ fn the_next_run_finishes_what_was_interrupted() {
     place.ask(&BUILD);
     assert_ne!(place.link("hosts-box"), before.link);
     assert_eq!(
-        place.manifest("hosts-box")["out"],
+        place.manifest("hosts-box")["outPath"],
         place.link("hosts-box").as_str()
     );
 }

@@ -75,7 +75,7 @@ impl Images {
             (self.record(".json")).map(|text| serde_json::from_str(&text).unwrap());
         let checksum = self.record(".sha256");
         if let Some(manifest) = &manifest {
-            assert_eq!(manifest["out"], link.as_str(), "{when}");
+            assert_eq!(manifest["outPath"], link.as_str(), "{when}");
         }
         if let Some(checksum) = &checksum {
             let check = self.place.call("sha256sum").args(["--check", "--strict"]);

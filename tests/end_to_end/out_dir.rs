@@ -24,7 +24,7 @@ fn hides_only_what_cbox_made(folder: &str) {
     let staged = || {
         let build = ["appliance", "iso", "--drv", "--json"];
         let plan = place.cbox(&[&build[..], &out_dir].concat());
-        let source = plan.run().ok().json()["targets"][0]["source"].clone();
+        let source = plan.run().ok().json()["targets"][0]["reference"].clone();
         source.as_str().unwrap().to_owned()
     };
     let before = staged();

@@ -511,7 +511,7 @@ fn lost_output_keeps_nothing_from_being_built() {
         let ended = fs::read_to_string(place.beside("code")).unwrap();
         assert_eq!(ended.trim(), code.to_string(), "{redirection}: {run}");
         let out = place.link("hosts-box");
-        assert_eq!(place.manifest("hosts-box")["out"], out.as_str());
+        assert_eq!(place.manifest("hosts-box")["outPath"], out.as_str());
     }
     let place = place();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();

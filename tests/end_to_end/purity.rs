@@ -184,11 +184,11 @@ fn an_out_folder_that_is_not_ignored_is_no_source() {
     assert!(place.path("images/appliance-iso.json").is_file());
     let plan = place.cbox(&[&build[..], &["--drv", "--json"]].concat());
     let plan = plan.run().ok().json();
-    assert_eq!(plan["targets"][0]["drv"], before.as_str());
-    let listed = plan["targets"][0]["source"].as_str().unwrap();
+    assert_eq!(plan["targets"][0]["drvPath"], before.as_str());
+    let listed = plan["targets"][0]["reference"].as_str().unwrap();
     let manifest = place.read("images/appliance-iso.json");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    let source = manifest["source"]["path"].as_str().unwrap();
+    let source = manifest["source"]["storePath"].as_str().unwrap();
     assert!(listed.contains(source), "{listed} is not {source}");
 }
 

@@ -37,7 +37,7 @@ fn one_nix_build_builds_them_all() {
     );
     for slug in ["hosts-one", "hosts-bad", "hosts-two"] {
         let link = place.link(slug);
-        assert_eq!(place.manifest(slug)["out"], link.as_str());
+        assert_eq!(place.manifest(slug)["outPath"], link.as_str());
         assert_eq!(place.roots(&link), [place.path("out").join(slug)]);
     }
 }
@@ -80,7 +80,7 @@ fn one_that_fails_keeps_its_last_good_link() {
     place.write("flake.nix", text);
     place.cbox(&ALL).run().code(8);
     assert_eq!(place.link("hosts-bad"), before);
-    assert_eq!(place.manifest("hosts-bad")["out"], before.as_str());
+    assert_eq!(place.manifest("hosts-bad")["outPath"], before.as_str());
     assert_ne!(place.link("hosts-one"), one);
 }
 

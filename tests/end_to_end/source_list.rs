@@ -284,8 +284,8 @@ fn names_that_are_no_text_survive() {
     let document = run.json();
     let files = document["files"].as_array().unwrap();
     let find = |path: &str| files.iter().find(|file| file["path"] == path).unwrap();
-    assert_eq!(find("a\\xff/\\xfe")["bytes"], "Yf8v/g==");
-    assert_eq!(find("b\nc\td").get("bytes"), None);
+    assert_eq!(find("a\\xff/\\xfe")["pathBase64"], "Yf8v/g==");
+    assert_eq!(find("b\nc\td").get("pathBase64"), None);
     let why = place
         .cbox(&["source", "why"])
         .args(raw.map(OsStr::from_bytes));
@@ -298,7 +298,7 @@ fn names_that_are_no_text_survive() {
     let run = nowhere.run().code(1);
     let path = &run.json()["paths"][0];
     assert_eq!(
-        (&path["path"], &path["bytes"], &path["why"]),
+        (&path["path"], &path["pathBase64"], &path["why"]),
         (&"no\\xff".into(), &"bm//".into(), &"nowhere".into()),
         "{run}"
     );

@@ -18,14 +18,10 @@ fn built() -> Place {
 
 /// Lets a link be of the day before yesterday, so that its age is the same for a day.
 fn make_two_days_old(place: &Place, slug: &str) {
-    let linked_at = place.manifest(slug)["linkedAt"].as_u64().unwrap();
-    let earlier = linked_at - 60 * 60 * 60;
-    let field = |time: u64| format!("\"linkedAt\": {time}");
-    place.edit(
-        &format!("out/{slug}.json"),
-        &field(linked_at),
-        &field(earlier),
-    );
+    let linked_at = place.manifest(slug)["linkedAt"].to_string();
+    let earlier = ["--utc", "--date", "60 hours ago", "+\"%Y-%m-%dT%H:%M:%SZ\""];
+    let earlier = place.call("date").args(earlier).run().ok();
+    place.edit(&format!("out/{slug}.json"), &linked_at, earlier.text());
 }
 
 /// The text without the short revision, which says when this test ran.
@@ -77,8 +73,8 @@ fn a_link_is_told_with_all_that_is_known() {
         ("target", json!("appliance/iso")),
         ("state", json!("current")),
         ("why", Value::Null),
-        ("root", json!(true)),
-        ("storePath", manifest["out"].clone()),
+        ("gcRoot", json!(true)),
+        ("storePath", manifest["outPath"].clone()),
         ("size", manifest["artifact"]["size"].clone()),
         ("revision", manifest["source"]["revision"].clone()),
         ("dirty", json!(true)),
@@ -88,10 +84,7 @@ fn a_link_is_told_with_all_that_is_known() {
     }
     let closure = link["closureSize"].as_u64().unwrap();
     assert!(closure > link["size"].as_u64().unwrap());
-    let time = format!("@{}", manifest["linkedAt"]);
-    let date = ["--utc", "--date", &time, "+%Y-%m-%dT%H:%M:%SZ"];
-    let date = place.call("date").args(date).run().ok();
-    assert_eq!(link["builtAt"], date.text());
+    assert_eq!(link["linkedAt"], manifest["linkedAt"]);
     let table = place.ask(&["status"]);
     insta::assert_snapshot!(without_revision(&place, &table), @"
     TARGET         SIZE     CLOSURE  BUILT    REVISION  STATE
@@ -244,7 +237,7 @@ fn every_odd_link_is_told_and_none_is_an_error() {
     out/hosts-broken: its manifest cannot be read: EOF while parsing an object at line 1 column 1
     out/hosts-changed: its store path is gone; it does not point to what its manifest names: it was changed by hand
     out/hosts-gone: its store path is gone; build it again, or remove it with `cbox clean`
-    out/hosts-newer: a newer cbox wrote its manifest (schema 999, and this one knows 1)
+    out/hosts-newer: a newer cbox wrote its manifest (schema 999, and this one knows 2)
     out/hosts-plain: there is no manifest beside it: cbox did not make it, or was killed before it wrote one
     out/hosts-unlinked: the link is gone and its records are left; `cbox clean` removes them
     out/loop: there is no manifest beside it: cbox did not make it, or was killed before it wrote one
@@ -261,14 +254,14 @@ fn a_link_that_was_moved_is_no_root_and_said_so() {
         panic!()
     };
     assert_eq!(
-        [&link["state"], &link["root"]],
+        [&link["state"], &link["gcRoot"]],
         [&json!("current"), &json!(false)]
     );
     let run = place.cbox(&[&["status"], &moved[..]].concat()).run().ok();
     assert!(run.stdout.contains("current, no root"), "{run}");
     run.says(&["../moved/hosts-box: it is not a GC root"]);
     place.ask(&[&["build", "hosts/box"], &moved[..]].concat());
-    assert_eq!(links(&place, &moved)[0]["root"], true);
+    assert_eq!(links(&place, &moved)[0]["gcRoot"], true);
 }
 
 #[test]

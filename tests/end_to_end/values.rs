@@ -62,7 +62,7 @@ fn a_text_in_cbox_toml_is_the_text_of_the_option() {
         .collect();
     place.write("cbox.toml", format!("{config}{overrides}"));
     let plan = place.cbox(&["appliance", "raw", "--dry-run", "--json"]);
-    let drv = plan.run().ok().json()["targets"][0]["drv"].clone();
+    let drv = plan.run().ok().json()["targets"][0]["drvPath"].clone();
     let closure = place
         .nix(&["path-info", "--recursive", drv.as_str().unwrap()])
         .run()
@@ -130,9 +130,9 @@ fn an_option_with_a_dot_in_its_name_stands_in_quotes() {
     let place = Place::minibox();
     let set = "environment.etc.\"a.b\".text=\"c\"";
     let plan = place.cbox(&["appliance", "iso", "--dry-run", "--json", "--set", set]);
-    let plan = plan.run().ok().json();
-    let overrides = &plan["targets"][0]["overrides"];
-    assert_eq!(overrides["environment.etc.\"a.b\".text"], "c");
+    let plan = plan.run().ok();
+    assert_eq!(plan.forced("environment.etc.\"a.b\".text"), "c");
+    let plan = plan.json();
     let built = plan["plan"]["build"].to_string();
     assert!(built.contains("etc-a.b.drv"), "{plan:#}");
 }
@@ -174,9 +174,8 @@ fn a_branch_may_have_any_name() {
     let name = "it's/${b}-\"x\"";
     place.git(&["checkout", "--quiet", "-b", name]);
     let plan = place.cbox(&["appliance", "iso", "--stamp", "--dry-run", "--json"]);
-    let plan = plan.run().ok().json();
-    let overrides = &plan["targets"][0]["overrides"];
-    assert_eq!(overrides["system.configurationBranch"], name);
+    let plan = plan.run().ok();
+    assert_eq!(plan.forced("system.configurationBranch"), name);
 }
 
 #[test]

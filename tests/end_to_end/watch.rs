@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::support::{
-    call::Running, nix::native, place::Place, processes, tiny, unique, wait_until,
+    call::Running, nix::native, place::Place, processes, schema, tiny, unique, wait_until,
 };
 
 /// A cbox that watches, and the rounds that it has told.
@@ -47,6 +47,7 @@ impl Watching {
         };
         wait_until(&format!("round {number} is told"), || told().is_some());
         let document: Value = serde_json::from_str(&told().unwrap()).unwrap();
+        schema::check(&document);
         document["watch"].as_array().unwrap().clone()
     }
 

@@ -19,6 +19,7 @@ use crate::{
         environment::Environment,
         machine::{available_memory, free_space},
         options::Options as RunOptions,
+        user_config::UserConfig,
     },
     text::size,
 };
@@ -69,6 +70,7 @@ pub struct Finding {
     /// What was found.
     pub found: String,
     /// The command or the setting that mends it.
+    #[serde(rename = "hint")]
     pub way_out: Option<String>,
 }
 
@@ -127,6 +129,7 @@ pub async fn examine(patient: Patient<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = nix?;
     findings.extend(git?);
     findings.extend(boots?);
+    findings.extend(preferences(patient.environment));
     findings.extend(space(patient));
     findings.push(memory());
     Ok(findings)
@@ -322,6 +325,35 @@ fn arches(patient: Patient<'_>) -> Vec<Arch> {
         }
     }
     arches
+}
+
+/// What counts for this user in all flakes, and where it comes from.
+fn preferences(environment: &Environment) -> Vec<Finding> {
+    const WHAT: &str = "your settings";
+    let mut found: Vec<String> = Vec::new();
+    let variables = [
+        (
+            "CBOX_FLAKE",
+            environment.flake.as_ref().map(|flake| flake.as_str()),
+        ),
+        ("CBOX_HEARTBEAT", environment.heartbeat.as_deref()),
+    ];
+    for (name, value) in variables {
+        found.extend(value.map(|value| format!("{name} {value}")));
+    }
+    let Some(home) = &environment.config_home else {
+        return vec![];
+    };
+    let file = UserConfig::file(home);
+    match &environment.user {
+        Err(error) => return vec![Finding::error(WHAT, Health::Bad, error)],
+        Ok(config) => match (config.settings().join(", "), file.exists()) {
+            (_, false) => found.push(format!("no {file}")),
+            (settings, true) if settings.is_empty() => found.push(format!("none in {file}")),
+            (settings, true) => found.push(format!("{settings} from {file}")),
+        },
+    }
+    vec![Finding::good(WHAT, found.join("; "))]
 }
 
 fn space(patient: Patient<'_>) -> Vec<Finding> {

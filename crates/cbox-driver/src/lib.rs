@@ -45,6 +45,7 @@ pub mod size;
 pub mod subject;
 pub mod target_name;
 pub mod text;
+mod toml_file;
 pub mod verify;
 pub mod watch;
 

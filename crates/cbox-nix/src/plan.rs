@@ -14,8 +14,10 @@ pub struct Plan {
     /// The store paths to fetch.
     pub fetch: Vec<String>,
     /// How much is to be downloaded, in bytes, as far as Nix says it.
+    #[serde(rename = "downloadSize")]
     pub download_bytes: u64,
     /// How much that is in the store, in bytes.
+    #[serde(rename = "unpackedSize")]
     pub unpacked_bytes: u64,
     /// Paths that are neither there nor to be had.
     pub unknown: Vec<String>,

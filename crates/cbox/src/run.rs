@@ -12,7 +12,7 @@ use crate::{
         context::Context,
     },
     options::complete,
-    view::{Loudness, Traces, View, terminal::Terminal},
+    view::{Form, Loudness, Traces, View, terminal::Terminal},
 };
 
 /// Runs the program.
@@ -24,7 +24,7 @@ pub(crate) fn main() -> ExitCode {
         .as_ref()
         .map_err(Clone::clone)
         .and_then(|environment| command_line::find_project(environment, flake.as_deref()));
-    let unknown = || View::new(&Terminal::unknown(), Loudness::Normal, false);
+    let unknown = || View::new(&Terminal::unknown(), Loudness::Normal, Form::Text);
     let here = project.as_ref().ok();
     let command = || command_line::command(here);
     match complete::answer(&words, environment.as_ref().ok(), here, command) {
@@ -33,9 +33,14 @@ pub(crate) fn main() -> ExitCode {
         Err(message) => return fail(&unknown(), &Error::new(Kind::Usage, message)),
     }
     let cli = command_line::parse(project.as_ref(), &words);
+    // Of words that are no command line, this one is looked for.
+    let color = match &cli {
+        Ok(cli) => cli.options.color,
+        Err(_) => command_line::color_among(&words),
+    };
     // Help needs no environment, and is wanted most where something is wrong with it.
     let read = environment.and_then(|environment| {
-        let terminal = Terminal::read(environment.ci())?;
+        let terminal = Terminal::read(&environment, color.map(Into::into))?;
         Ok((environment, terminal))
     });
     match (read, cli) {
@@ -64,7 +69,10 @@ fn run(
     if options.repeated.verbose > 1 {
         trace();
     }
-    let view = View::new(terminal, loudness, options.json).repeating(cli.repeated);
+    let view = View::new(terminal, loudness, options.form()).repeating(cli.repeated);
+    if let (Err(error), true) = (&environment.user, cli.command.uses_preferences()) {
+        return fail(&view, error);
+    }
     // All work that starts processes is done on this thread, which is there to the end.
     launcher::children_end_with_this_process();
     let ended = tokio::runtime::Builder::new_current_thread()
@@ -117,15 +125,20 @@ async fn tell_slow(interrupt: &Interrupt, view: &View) -> Infallible {
 /// Shows an error and gives its exit code.
 fn fail(view: &View, error: &Error) -> ExitCode {
     view.json_error(error);
-    view.error(error);
+    view.last_error(error);
     ExitCode::from(error.kind.code())
 }
 
 /// Words that are no command. Help and version go to standard output, the rest is misuse.
 fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
     // Nothing is parsed, so the wish for JSON has to be looked for.
-    let json = std::env::args_os().any(|argument| argument == "--json");
-    let view = View::new(terminal, Loudness::Normal, json);
+    let has = |option: &str| std::env::args_os().any(|argument| argument == option);
+    let form = match (has("--json-lines"), has("--json")) {
+        (true, _) => Form::JsonLines,
+        (false, true) => Form::Json,
+        (false, false) => Form::Text,
+    };
+    let view = View::new(terminal, Loudness::Normal, form);
     match refusal {
         Refusal::Clap(error)
             if matches!(
@@ -139,7 +152,7 @@ fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
                 Err(error) => fail(&view, &error),
             }
         }
-        Refusal::Clap(error) if json => {
+        Refusal::Clap(error) if view.is_json() => {
             let text = error.render().to_string();
             let message = text.trim().trim_start_matches("error: ").to_owned();
             fail(&view, &Error::new(Kind::Usage, message))
@@ -151,8 +164,7 @@ fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
         Refusal::Cbox(error) => fail(&view, error),
         Refusal::TwoForms => {
             let message = "`--json` and `--format` ask for different forms";
-            let plain = View::new(terminal, Loudness::Normal, false);
-            fail(&plain, &Error::new(Kind::Usage, message))
+            fail(&view, &Error::new(Kind::Usage, message))
         }
     }
 }

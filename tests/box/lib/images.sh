@@ -32,7 +32,7 @@ same_again() {
     test "$before" = "$after" || {
       printf "%s\n" "$before" "$after" | sort | uniq -u
       exit 1
-    }' sh "$(recorded "$1" drv)" "$2"
+    }' sh "$(recorded "$1" drvPath)" "$2"
 }
 
 # boot_image FORMAT OPTION…: cbox boots it, and its second serial line takes commands.

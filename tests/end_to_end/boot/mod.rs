@@ -215,7 +215,7 @@ fn the_line_is_the_result() {
     assert_eq!(boot["line"], "it is up");
     assert_eq!(boot["accelerator"], "tcg");
     assert!(boot["firmware"].as_str().unwrap().contains("/firmware/"));
-    let seconds = boot["seconds"].as_f64().unwrap();
+    let seconds = boot["durationSeconds"].as_f64().unwrap();
     assert!(0.0 < seconds && seconds < 60.0, "{seconds}");
     bench.is_clean();
 }

@@ -216,7 +216,7 @@ fn at_random_moments() {
         place.ask(&BUILD);
         folders += left_over(&place.beside("tmp")) + left_over(&place.path("out"));
         assert_eq!(
-            place.manifest("hosts-box")["out"],
+            place.manifest("hosts-box")["outPath"],
             place.link("hosts-box").as_str()
         );
     }

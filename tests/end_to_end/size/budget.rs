@@ -47,7 +47,7 @@ fn a_passed_budget_fails_and_names_the_largest() {
         .cbox(&["size", "appliance/iso", "--json"])
         .run()
         .code(14);
-    assert_eq!(json.json()["size"]["budget"]["image"], 1 << 20);
+    assert_eq!(json.json()["size"]["budget"]["imageSize"], 1 << 20);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn an_image_is_as_large_as_the_system_in_it() {
     let artifact = &place.manifest("appliance-iso")["artifact"];
     assert_eq!(size["image"]["size"], artifact["size"]);
     assert_eq!(size["isToplevel"], true);
-    assert!(size["closure"]["paths"].as_u64().unwrap() > 3);
+    assert!(size["closure"]["pathCount"].as_u64().unwrap() > 3);
     let why = place
         .cbox(&["size", "appliance/iso", "--why", "nixos-repo"])
         .run();
@@ -74,7 +74,7 @@ fn a_system_that_was_collected_says_what_builds_it() {
         .run()
         .ok()
         .json();
-    let root = json["size"]["root"].as_str().unwrap().to_owned();
+    let root = json["size"]["storePath"].as_str().unwrap().to_owned();
     place.nix(&["store", "delete", &root]).run().ok();
     let run = place.cbox(&["size", "appliance/iso"]).run().code(9);
     let run = run.says(&["the system in appliance/iso is no longer in the store"]);

@@ -123,8 +123,8 @@ fn the_largest_come_first_with_what_pulled_them_in() {
         .map(|one| one["size"].as_u64().unwrap())
         .sum();
     assert_eq!(size["closure"]["size"], sum);
-    assert_eq!(size["closure"]["paths"], 8);
-    assert_eq!(size["root"], place.link("hosts-box"));
+    assert_eq!(size["closure"]["pathCount"], 8);
+    assert_eq!(size["storePath"], place.link("hosts-box"));
     assert_eq!(size["isToplevel"], true);
     let coder = packages.iter().find(|one| one["name"] == "coder").unwrap();
     assert_eq!(coder["versions"][0], "2.24.1");
@@ -222,7 +222,7 @@ fn a_build_is_compared_with_another() {
         .cbox(&["size", "box", "--against", "v1", "--json"])
         .run();
     let json = json.ok().json();
-    assert_eq!(json["size"]["against"]["root"], old);
+    assert_eq!(json["size"]["against"]["storePath"], old);
     // The text that names helix is longer than the one that named vim.
     assert_eq!(json["size"]["changes"].as_array().unwrap().len(), 5);
     assert_eq!(json["size"]["changes"][4]["name"], "system-path");

@@ -71,7 +71,7 @@ fn each_build_is_told_once_with_its_machine() {
         for slug in ["hosts-box", "hosts-big"] {
             let out = lab.place.link(slug);
             assert!(lab.holds("nix", &out) && lab.holds("nix-builder", &out));
-            assert_eq!(lab.place.manifest(slug)["out"], out);
+            assert_eq!(lab.place.manifest(slug)["outPath"], out);
         }
     });
 }

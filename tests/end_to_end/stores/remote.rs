@@ -72,7 +72,7 @@ fn the_document_says_where_it_is() {
         let build = lab.cbox(&["build", "--json", "hosts/box", "--store", &store]);
         let document = build.run().ok().json();
         let target = &document["targets"][0];
-        let out = target["manifest"]["out"].as_str().unwrap();
+        let out = target["manifest"]["outPath"].as_str().unwrap();
         assert!(target["link"].is_null() && target["path"].is_null());
         assert_eq!(target["store"], store);
         let fetch = format!("nix copy --no-check-sigs --from '{store}' {out}");

@@ -39,7 +39,7 @@ fn every_spelling_leads_to_the_files() {
             // The link is the store's own name, and so a root of its garbage collector.
             let out = lab.place.link("hosts-box");
             assert_eq!(format!("{root}{out}"), file);
-            assert_eq!(lab.place.manifest("hosts-box")["out"], out);
+            assert_eq!(lab.place.manifest("hosts-box")["outPath"], out);
             let json = asked(&["build", "--json", "hosts/box"]).ok().json();
             assert_eq!(json["targets"][0]["path"], file);
             let status = asked(&["status"]).ok();

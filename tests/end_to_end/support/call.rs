@@ -12,12 +12,13 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::BOUND;
+use super::{BOUND, schema};
 
 /// A program that is about to run, with all of its environment.
 #[derive(Debug)]
 pub(crate) struct Call {
     command: Command,
+    words: Vec<String>,
     shown: String,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
@@ -31,6 +32,7 @@ impl Call {
         let name = Path::new(program).file_name().unwrap_or(program);
         Self {
             command,
+            words: vec![],
             shown: name.to_string_lossy().into_owned(),
             stdout: None,
             stderr: None,
@@ -41,6 +43,7 @@ impl Call {
         for arg in args {
             self.shown.push(' ');
             self.shown.push_str(&arg.as_ref().to_string_lossy());
+            self.words.push(arg.as_ref().to_string_lossy().into_owned());
             self.command.arg(arg);
         }
         self
@@ -83,6 +86,8 @@ impl Call {
     /// Runs it in the background.
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
+        let is_cbox = self.command.get_program() == env!("CARGO_BIN_EXE_cbox");
+        let speaks_json = is_cbox && self.stdout.is_none();
         let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         let to = |file: &File| Stdio::from(file.try_clone().unwrap());
         self.command
@@ -92,6 +97,7 @@ impl Call {
         let child = child.unwrap_or_else(|error| panic!("{}: {error}", self.shown));
         Running {
             child,
+            words: speaks_json.then_some(self.words),
             shown: self.shown,
             stdout,
             stderr,
@@ -103,6 +109,8 @@ impl Call {
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    /// The words behind the name of cbox, where its output is to be seen.
+    words: Option<Vec<String>>,
     shown: String,
     stdout: File,
     stderr: File,
@@ -148,12 +156,17 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        Ended {
+        let ended = Ended {
             shown: self.shown.clone(),
             status,
             stdout: text(&mut self.stdout),
             stderr: text(&mut self.stderr),
+        };
+        // One that was killed has said what it has said.
+        if let (Some(words), Some(_)) = (&self.words, status.code()) {
+            schema::check_output(words, &ended.stdout);
         }
+        ended
     }
 }
 
@@ -217,6 +230,15 @@ impl Ended {
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// What the first target of its JSON document has forced on an option.
+    #[track_caller]
+    pub(crate) fn forced(&self, option: &str) -> serde_json::Value {
+        let overrides = self.json()["targets"][0]["overrides"].clone();
+        let mut forced = overrides.as_array().unwrap().iter();
+        let forced = forced.find(|forced| forced["option"] == option);
+        forced.unwrap_or_else(|| panic!("no {option}: {self}"))["value"].clone()
     }
 
     /// Fails the test unless `words` stand in its standard error.

@@ -3,7 +3,7 @@
 //! [`place`] makes a folder in which one test works: a flake in a git repository, with an
 //! environment that has nothing of the user's in it. [`call`] runs programs there, with a
 //! bound on time. [`stand_in`] puts programs in front of the real ones, to see or change
-//! what cbox is told; [`scripted`] is a build that a test leads. [`terminal`] is one for
+//! what cbox is told; [`schema`] knows what a document has to be; [`scripted`] is a build that a test leads. [`terminal`] is one for
 //! cbox. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix. [`stable`] makes
 //! of what was said what a snapshot can hold.
 
@@ -12,6 +12,7 @@ pub(crate) mod nix;
 pub(crate) mod place;
 pub(crate) mod processes;
 pub(crate) mod random;
+pub(crate) mod schema;
 pub(crate) mod scripted;
 pub(crate) mod stable;
 pub(crate) mod stand_in;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     call::{Call, Ended, inherited},
-    nix,
+    nix, schema,
 };
 
 /// A folder of one test's own, removed with it:
@@ -144,7 +144,9 @@ impl Place {
     /// The manifest of a link in `out/`.
     #[track_caller]
     pub(crate) fn manifest(&self, slug: &str) -> serde_json::Value {
-        serde_json::from_str(&self.read(format!("out/{slug}.json"))).unwrap()
+        let manifest = serde_json::from_str(&self.read(format!("out/{slug}.json"))).unwrap();
+        schema::check_as("manifest", &manifest);
+        manifest
     }
 
     /// Makes `repo/` a git repository and commits all that is not ignored.

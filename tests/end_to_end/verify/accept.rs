@@ -317,7 +317,7 @@ fn json_says_what_was_judged_and_whether_it_was_written() {
     let place = hosts(&[("a", ":"), ("b", ":")]);
     let json = |code: i32| place.cbox(&["accept", "--json"]).run().code(code).json();
     let document = json(0);
-    assert_eq!(document["schema"], 1);
+    assert_eq!(document["schema"], "cbox/accept/2");
     assert_eq!(document["accept"]["written"], true);
     assert_eq!(document["accept"]["hosts"][0]["status"], "added");
     let document = json(0);

@@ -136,6 +136,11 @@ fn only_the_hosts_that_match_are_judged() {
     set(&place, "office", "echo other");
     let run = verify(&place, &["--host", "lab-*"]).run().ok();
     assert_eq!(verdicts(&run), ["unchanged lab-1", "unchanged lab-2"]);
+    for words in [&["lab-2", "hosts/lab-1"][..], &["--host", "lab-2", "lab-1"]] {
+        let run = verify(&place, &[words, &["--json"]].concat()).run();
+        let hosts = run.json()["verifyHosts"]["hosts"].clone();
+        assert_eq!(hosts.as_array().unwrap().len(), 2, "{run}");
+    }
     let run = verify(&place, &["--host", "lab-2", "--host", "off*"])
         .run()
         .code(1);
@@ -167,7 +172,7 @@ fn a_pattern_that_matches_no_install_host_is_misuse() {
     verify(&place, &["--host", "a["])
         .run()
         .code(2)
-        .says(&["`--host a[`: "]);
+        .says(&["`a[` is no pattern of hosts: "]);
     let run = verify(&place, &[]).run().ok();
     assert_eq!(verdicts(&run), ["unchanged a", "unchanged b"]);
 }

@@ -359,7 +359,6 @@ fn manifest(
     artifact: Option<Artifact>,
 ) -> Manifest {
     let request = &job.target.request;
-    let overrides = request.overrides.iter();
     Manifest {
         schema: manifest::SCHEMA,
         target: job.target.name.to_string(),
@@ -370,12 +369,7 @@ fn manifest(
         out,
         output: job.derivation.output.clone(),
         artifact,
-        overrides: overrides
-            .map(|(option, value)| Forced {
-                option: option.clone(),
-                value: value.clone(),
-            })
-            .collect(),
+        overrides: Forced::all(&request.overrides),
         source: manifest::Source {
             path: job.snapshot.staged.path.to_string(),
             nar_hash: job.snapshot.staged.nar_hash.to_string(),

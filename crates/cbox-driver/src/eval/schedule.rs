@@ -248,12 +248,13 @@ async fn unread(
 /// How many of so many evaluations are made at once, and what each may take.
 pub fn share(evaluator: &Evaluator<'_>, limits: &Limits, evaluations: usize) -> Share {
     let environment = evaluator.session.environment;
+    let preferred = environment.preferred();
     let given = Given {
         evaluations,
         cores: environment.cores,
         available: machine::available_memory(),
-        jobs: limits.jobs,
-        max_memory: limits.max_memory,
+        jobs: limits.jobs.or(preferred.jobs),
+        max_memory: limits.max_memory.or(preferred.max_memory),
         heap_is_set: environment.heap_is_set,
     };
     let share = memory_budget::share(&given);

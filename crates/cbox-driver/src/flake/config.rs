@@ -6,12 +6,12 @@ use cbox_nix::regular_file;
 use cbox_source::audit_rules::Finding;
 use nix_formats::system::System;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use toml::de::{DeTable, DeValue};
 
 use crate::{
-    error::{Error, Kind, Place},
+    error::{Error, Kind},
     target_name::{HOSTS, TargetName, word},
     text::{byte_size::ByteSize, nearest::suggestion},
+    toml_file::{offset, parse_toml, position, wrong},
 };
 
 /// The file's name, beside `flake.nix`.
@@ -19,8 +19,11 @@ pub const FILE: &str = "cbox.toml";
 
 /// The configuration of a flake.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The form of the file, 1; a newer cbox may have others.
+    pub schema: Option<u32>,
     /// The hosts that run on machines; without it the folders of `hosts/` say.
     pub hosts: Option<Vec<String>>,
     /// What is staged.
@@ -38,6 +41,7 @@ pub struct Config {
 
 /// `[source]`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// Patterns as in `.gitignore` of files that no host depends on: never staged.
@@ -47,6 +51,7 @@ pub struct SourceConfig {
     #[serde(default)]
     pub local: Vec<String>,
     /// The option that holds the source which is baked into images.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub baked: Option<OptionPath>,
     /// What an audit finds and is there on purpose.
     #[serde(default)]
@@ -55,12 +60,14 @@ pub struct SourceConfig {
 
 /// `[[source.allow]]`
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AllowConfig {
     /// A pattern as in `.gitignore` of the files in which it is allowed.
     pub path: String,
     /// What is allowed there.
     #[serde(deserialize_with = "finding")]
+    #[cfg_attr(test, schemars(schema_with = "findings"))]
     pub finding: Finding,
     /// Why.
     pub why: String,
@@ -77,6 +84,7 @@ fn finding<'d, D: Deserializer<'d>>(text: D) -> Result<Finding, D::Error> {
 
 /// `[evaluation]`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EvaluationConfig {
     /// Whether something may be built during evaluation.
@@ -86,16 +94,20 @@ pub struct EvaluationConfig {
 
 /// `[stamp]`
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StampConfig {
     /// The option that takes the commit.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub revision: OptionPath,
     /// The option that takes the branch.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub branch: Option<OptionPath>,
 }
 
 /// `[[target]]`
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TargetConfig {
     /// The first part of its name.
@@ -105,17 +117,21 @@ pub struct TargetConfig {
     /// The host that it is an image of.
     pub host: String,
     /// The option that holds its derivation, `system.build.isoImage` say.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub attribute: OptionPath,
     /// Which file of the output is the image: a path in which `*` and `?` stand for
     /// anything but a slash. Exactly one file has to match. Without it the derivation says,
     /// in its `passthru.filePath`.
     pub artifact: Option<String>,
     /// The option that holds the image's file name.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub name: Option<OptionPath>,
     /// The host's own system, where that is to be left alone.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub system: Option<System>,
     /// The systems that it can be built for: the one that is asked for is forced on the
     /// host.
+    #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
     systems: Option<Vec<System>>,
     /// Whether another system's image can be built here by cross compilation.
     #[serde(default)]
@@ -125,19 +141,26 @@ pub struct TargetConfig {
     pub budget: Budget,
     /// Values to force on options.
     #[serde(default)]
+    #[cfg_attr(
+        test,
+        schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")
+    )]
     overrides: toml::Table,
 }
 
 /// `budget` of a target: `{ image = "2 GiB", closure = "6 GiB" }`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "a budget is written { image = \"2 GiB\", closure = \"6 GiB\" }"
 )]
 pub struct Budget {
     /// For the image file.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub image: Option<ByteSize>,
     /// For all that the system in it needs.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub closure: Option<ByteSize>,
 }
 
@@ -204,13 +227,8 @@ impl Config {
 
     /// Reads `text`, the content of `file`.
     pub fn parse(text: &str, file: &Utf8Path) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let message = error.message().trim().replace('\n', ", ");
-            let message = unknown_field(&message).unwrap_or(message);
-            let start = error.span().map(|span| span.start);
-            wrong(file, start.map(|start| position(text, start)), &message)
-                .hint("docs/reference.md of cbox lists the settings of cbox.toml")
-        })?;
+        let hint = "docs/reference.md of cbox lists the settings of cbox.toml";
+        let config: Self = parse_toml(text, file, hint)?;
         config.check().map_err(|(path, message)| {
             wrong(file, Some(position(text, offset(text, &path))), &message)
         })?;
@@ -288,27 +306,6 @@ impl Config {
     }
 }
 
-/// The error for a mistake in `file`, at a line and a column.
-fn wrong(file: &Utf8Path, position: Option<(usize, usize)>, message: &str) -> Error {
-    let place = position.map(|(line, _)| Place {
-        file: file.to_owned(),
-        line,
-    });
-    let position = position.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
-    Error::new(Kind::Config, format!("{file}{position}: {message}")).at(place)
-}
-
-/// serde's message for a field that does not exist, with the fields that may have been meant.
-fn unknown_field(message: &str) -> Option<String> {
-    let fields = message.strip_prefix("unknown field ")?;
-    let fields: Vec<&str> = fields.split('`').skip(1).step_by(2).collect();
-    let (field, known) = fields.split_first()?;
-    Some(format!(
-        "unknown field `{field}`: {}",
-        suggestion(field, known)
-    ))
-}
-
 impl AllowConfig {
     /// Its mistake, behind the key that has it.
     fn check(&self) -> Result<(), (&'static str, String)> {
@@ -338,25 +335,6 @@ pub fn position_of(folder: &Utf8Path, path: &str) -> Option<(usize, usize)> {
     Some(position(&text, offset(&text, path)))
 }
 
-/// Where in `text` the value at `path` stands, `target.0.kind` say, or the nearest above that
-/// is there.
-fn offset(text: &str, path: &str) -> usize {
-    let Ok(table) = DeTable::parse(text) else {
-        return 0;
-    };
-    let (mut value, mut start) = (&DeValue::Table(table.into_inner()), 0);
-    for key in path.split('.') {
-        let inner = match value {
-            DeValue::Table(table) => table.get(key),
-            DeValue::Array(array) => key.parse().ok().and_then(|place: usize| array.get(place)),
-            _ => None,
-        };
-        let Some(inner) = inner else { break };
-        (value, start) = (inner.get_ref(), inner.span().start);
-    }
-    start
-}
-
 /// Whether `pattern` can name a file of an output.
 pub fn check_artifact(pattern: &str) -> Result<(), String> {
     let relative = Utf8Path::new(pattern)
@@ -374,18 +352,11 @@ pub fn check_artifact(pattern: &str) -> Result<(), String> {
     })
 }
 
-/// Line and column of the byte at `offset`, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    (line, column)
+/// The schema of the name of a finding.
+#[cfg(test)]
+fn findings(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let names = Finding::ALL.map(|(_, name)| name);
+    schemars::json_schema!({ "type": "string", "enum": names })
 }
 
 #[cfg(test)]
@@ -418,6 +389,30 @@ mod tests {
         let systems: Vec<String> = target.systems().iter().map(ToString::to_string).collect();
         assert_eq!(systems, ["aarch64-linux"]);
         assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &None));
+    }
+
+    /// The schema that editors check `cbox.toml` with is of these types: a change to them writes
+    /// it anew, with `CBOX_UPDATE_SCHEMA=1`.
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever runs the test says whether the files are to be written"
+    )]
+    fn the_schemas_are_of_these_types() {
+        use crate::process::user_config::UserConfig;
+        for (file, schema) in [
+            ("cbox.toml.json", schemars::schema_for!(Config)),
+            ("config.toml.json", schemars::schema_for!(UserConfig)),
+        ] {
+            let file = Utf8Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../docs/schema")
+                .join(file);
+            let text = format!("{:#}\n", json!(schema));
+            if std::env::var_os("CBOX_UPDATE_SCHEMA").is_some() {
+                std::fs::write(&file, &text).unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "{file}");
+        }
     }
 
     /// The reference's example has every setting, those in comments too.
@@ -470,6 +465,12 @@ mod tests {
         assert!(syntax.starts_with("cbox.toml:1:"), "{syntax}");
         let missing = parse("[[target]]\nkind = \"a\"\n").unwrap_err();
         assert!(missing.contains("missing field `format`"), "{missing}");
+        assert!(parse(&format!("schema = 1\n{ISO}")).is_ok());
+        let newer = parse(&format!("a = 1\nschema = 2\n{ISO}")).unwrap_err();
+        assert_eq!(
+            newer,
+            "cbox.toml:2:10: schema 2 is newer than this cbox, which knows schemas up to 1"
+        );
         let system = parse(&format!("{ISO}systems = [\"x 86\"]\n")).unwrap_err();
         assert!(system.contains("is not a system"), "{system}");
     }

@@ -54,13 +54,18 @@ impl Project {
 
     /// Finds the flake, as if it had no configuration.
     pub fn bare(environment: &Environment, flake: Option<&Utf8Path>) -> Result<Self, Error> {
+        let by = match flake {
+            Some(_) => "`--flake`",
+            None => "CBOX_FLAKE",
+        };
+        let flake = flake.or(environment.flake.as_deref());
         let folder = match flake {
             Some(flake) => environment
                 .absolute(flake)
                 .canonicalize_utf8()
                 .map_err(|error| {
                     Error::file(Kind::Config, "open the folder", flake, &error)
-                        .hint("`--flake` takes the folder of a flake.nix")
+                        .hint(format!("{by} takes the folder of a flake.nix"))
                 })?,
             None => environment.folder.clone(),
         };
@@ -70,7 +75,11 @@ impl Project {
             None => folder.ancestors().find(has_flake),
         };
         let Some(found) = found else {
-            let above = if flake.is_some() { "" } else { " or above it" };
+            let above = match (flake, by) {
+                (None, _) => " or above it",
+                (Some(_), "CBOX_FLAKE") => ", which CBOX_FLAKE names",
+                (Some(_), _) => "",
+            };
             return Err(Error::new(
                 Kind::Config,
                 format!("there is no {FLAKE} in {folder}{above}"),

@@ -1,6 +1,6 @@
 //! The manifest `out/<slug>.json`: what was built, from what, and with what.
 
-use cbox_nix::overrides::OptionPath;
+use cbox_nix::overrides::{OptionPath, Overrides};
 use nix_formats::{
     store_path::{DrvPath, OutPath},
     system::System,
@@ -8,9 +8,11 @@ use nix_formats::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::text::utc;
+
 /// The version of the format. It goes up when a field changes its meaning or goes away;
 /// a new field does not change it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Why a text is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -38,8 +40,10 @@ pub struct Manifest {
     /// The system that it runs on.
     pub system: System,
     /// The derivation.
+    #[serde(rename = "drvPath", alias = "drv")]
     pub drv: DrvPath,
     /// The store path of the output.
+    #[serde(rename = "outPath", alias = "out")]
     pub out: OutPath,
     /// The name of the output.
     pub output: String,
@@ -51,7 +55,8 @@ pub struct Manifest {
     pub source: Source,
     /// What did it.
     pub tools: Tools,
-    /// When the link was made, in seconds since 1970-01-01 UTC.
+    /// When the link was made, in seconds since 1970-01-01 UTC; in the file by RFC 3339.
+    #[serde(with = "utc::as_rfc3339")]
     pub linked_at: u64,
 }
 
@@ -65,18 +70,23 @@ impl Manifest {
         Some(checksum_line(&artifact.sha256, &file))
     }
 
-    /// Reads a manifest of this schema.
+    /// Reads a manifest of this schema, or of the first one, which had other names for the store
+    /// paths and the time as a number.
     ///
     /// # Errors
-    /// When the text is none, or one of another schema.
+    /// When the text is none, or one of a newer schema.
     pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
         let broken = |error: serde_json::Error| ManifestError::Broken(error.to_string());
         let value: serde_json::Value = serde_json::from_slice(text).map_err(broken)?;
         match value["schema"].as_u64() {
-            Some(schema) if schema == u64::from(SCHEMA) => {
-                serde_json::from_value(value).map_err(broken)
-            }
             Some(schema) if schema > u64::from(SCHEMA) => Err(ManifestError::Newer(schema)),
+            Some(1..) => {
+                let manifest = serde_json::from_value(value).map_err(broken)?;
+                Ok(Self {
+                    schema: SCHEMA,
+                    ..manifest
+                })
+            }
             _ => Err(ManifestError::Broken("it names no schema".to_owned())),
         }
     }
@@ -103,11 +113,24 @@ pub struct Forced {
     pub value: serde_json::Value,
 }
 
+impl Forced {
+    /// All that is forced.
+    #[must_use]
+    pub fn all(overrides: &Overrides) -> Vec<Self> {
+        let forced = overrides.iter().map(|(option, value)| Self {
+            option: option.clone(),
+            value: value.clone(),
+        });
+        forced.collect()
+    }
+}
+
 /// The staged source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     /// Its store path.
+    #[serde(rename = "storePath", alias = "path")]
     pub path: String,
     /// Its hash, as flake references have it.
     pub nar_hash: String,
@@ -183,15 +206,49 @@ mod tests {
         assert!(!is_checksum_of(b"\xff", "a-iso"));
     }
 
+    /// What cbox wrote before, beside links that are there still.
+    #[test]
+    fn a_manifest_of_the_first_schema_is_read() {
+        let source = |path: &str| {
+            format!(
+                r#"{{"{path}": "/nix/store/x", "narHash": "h", "revision": null, "branch": null,
+                    "dirty": true, "local": [], "overriddenInputs": []}}"#
+            )
+        };
+        let text = |schema: u32, [drv, out, path]: [&str; 3], linked_at: &str| {
+            let digits = "0".repeat(32);
+            format!(
+                r#"{{"schema": {schema}, "target": "hosts/a", "host": "a", "hostName": null,
+                    "system": "x86_64-linux", "{drv}": "/nix/store/{digits}-a.drv",
+                    "{out}": "/nix/store/{digits}-a", "output": "out", "artifact": null,
+                    "overrides": [], "source": {}, "tools": {{"cbox": "0", "nix": "2"}},
+                    "linkedAt": {linked_at}}}"#,
+                source(path)
+            )
+        };
+        let first = text(1, ["drv", "out", "path"], "1767225599");
+        let names = ["drvPath", "outPath", "storePath"];
+        let second = text(2, names, "\"2025-12-31T23:59:59Z\"");
+        let first = Manifest::parse(first.as_bytes()).unwrap();
+        assert_eq!(first, Manifest::parse(second.as_bytes()).unwrap());
+        assert_eq!(first.linked_at, 1_767_225_599);
+        let written = serde_json::to_value(&first).unwrap();
+        assert_eq!(
+            written,
+            serde_json::from_str::<serde_json::Value>(&second).unwrap()
+        );
+    }
+
     #[test]
     fn what_is_no_manifest_says_why() {
         let error = |text: &str| Manifest::parse(text.as_bytes()).unwrap_err();
-        assert_eq!(error(r#"{"schema": 2}"#), ManifestError::Newer(2));
+        assert_eq!(error(r#"{"schema": 3}"#), ManifestError::Newer(3));
         for (text, why) in [
             ("", "EOF"),
             ("{}", "no schema"),
             (r#"{"schema": 0}"#, "no schema"),
             (r#"{"schema": 1}"#, "missing field `target`"),
+            (r#"{"schema": 2}"#, "missing field `target`"),
             ("[]", "no schema"),
         ] {
             assert!(error(text).to_string().contains(why), "{text}");

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{
     ci,
     error::{Error, Kind},
+    process::user_config::UserConfig,
 };
 
 /// What the program takes from its environment.
@@ -30,6 +31,14 @@ pub struct Environment {
     pub firmware: Option<Utf8PathBuf>,
     /// Where programs keep what the user configured.
     pub config_home: Option<Utf8PathBuf>,
+    /// The flake that is meant where the command line names none: `CBOX_FLAKE`.
+    pub flake: Option<Utf8PathBuf>,
+    /// After how many seconds of silence a sign of life is wanted: `CBOX_HEARTBEAT`.
+    pub heartbeat: Option<String>,
+    /// What the user prefers in all flakes, or what is wrong with the file that says it.
+    pub user: Result<UserConfig, Error>,
+    /// Whether the terminal, if there is one, can do nothing but take text: `TERM`.
+    pub terminal_is_dumb: bool,
     /// Whether there is a display for windows.
     pub has_display: bool,
     /// How many processors this process may use.
@@ -69,6 +78,10 @@ impl Environment {
             .filter(|cache| cache.is_absolute())
             .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache")))
             .unwrap_or_else(|| folder.join(".cache"));
+        let config_home = variable("XDG_CONFIG_HOME")
+            .map(Utf8PathBuf::from)
+            .filter(|config| config.is_absolute())
+            .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".config")));
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
@@ -81,9 +94,13 @@ impl Environment {
             nix_state_dir: variable("NIX_STATE_DIR"),
             path: std::env::var_os("PATH").unwrap_or_default(),
             firmware: variable("CBOX_FIRMWARE_DIR").map(Utf8PathBuf::from),
-            config_home: variable("XDG_CONFIG_HOME")
-                .map(Utf8PathBuf::from)
-                .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".config"))),
+            flake: variable("CBOX_FLAKE").map(Utf8PathBuf::from),
+            heartbeat: variable("CBOX_HEARTBEAT"),
+            user: config_home
+                .as_deref()
+                .map_or(Ok(UserConfig::default()), UserConfig::read),
+            config_home,
+            terminal_is_dumb: variable("TERM").is_none_or(|terminal| terminal == "dumb"),
             has_display: variable("DISPLAY").is_some() || variable("WAYLAND_DISPLAY").is_some(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             heap_is_set: std::env::var_os(cbox_nix::eval::HEAP_VARIABLE).is_some(),
@@ -103,11 +120,20 @@ impl Environment {
             path: OsString::new(),
             firmware: None,
             config_home: None,
+            flake: None,
+            heartbeat: None,
+            user: Ok(UserConfig::default()),
+            terminal_is_dumb: true,
             has_display: false,
             cores: 1,
             heap_is_set: false,
             ci_jobs: vec![],
         }
+    }
+
+    /// What the user prefers, as far as it could be read.
+    pub fn preferred(&self) -> UserConfig {
+        self.user.as_ref().copied().unwrap_or_default()
     }
 
     /// The job of a CI system that the program runs in.

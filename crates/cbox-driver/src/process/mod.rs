@@ -6,3 +6,4 @@ pub mod environment;
 pub mod machine;
 pub mod options;
 pub mod outputs;
+pub mod user_config;

@@ -75,6 +75,13 @@ pub enum Event<'a> {
     },
     /// Nix has ended.
     BuildsEnded,
+    /// It is known what became of a host.
+    Verdict {
+        /// The host, as a target.
+        target: String,
+        /// The word for it.
+        status: &'static str,
+    },
     /// Something that is worth a line.
     Note(&'a str),
     /// Something for those only who want to know all.

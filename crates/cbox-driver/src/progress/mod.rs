@@ -172,7 +172,11 @@ impl UnderWay {
                 self.summary.add(&builds.summary());
                 return news;
             }
-            Event::Note(_) | Event::Aside(_) | Event::Warning(_) | Event::Annotation(_) => None,
+            Event::Verdict { .. }
+            | Event::Note(_)
+            | Event::Aside(_)
+            | Event::Warning(_)
+            | Event::Annotation(_) => None,
         };
         news.into_iter().collect()
     }

@@ -42,8 +42,10 @@ pub struct Change {
     /// What became of it.
     pub fate: Fate,
     /// Its size before, in bytes; 0 where it was not there.
+    #[serde(rename = "oldSize")]
     pub old: u64,
     /// Its size now.
+    #[serde(rename = "newSize")]
     pub new: u64,
     /// Its versions before.
     pub old_versions: Vec<String>,

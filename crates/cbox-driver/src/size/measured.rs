@@ -113,11 +113,14 @@ impl Measured {
         json!({
             "name": name,
             "system": system,
-            "root": root,
+            "storePath": root,
             "isToplevel": *counted == Counted::System,
             "image": image.as_ref().map(|image| json!({ "path": image.path, "size": image.size })),
-            "closure": { "size": self.closure.size(), "paths": self.closure.members().len() },
-            "budget": { "image": limit(&budget.image), "closure": limit(&budget.closure) },
+            "closure": { "size": self.closure.size(), "pathCount": self.closure.members().len() },
+            "budget": {
+                "imageSize": limit(&budget.image),
+                "closureSize": limit(&budget.closure),
+            },
             "packages": self.packages.iter().map(|package| self.package(package)).collect::<Value>(),
         })
     }
@@ -126,7 +129,7 @@ impl Measured {
         let mut value = json!(package);
         let paths = package.members.iter().map(|number| {
             let member = &self.closure.members()[*number];
-            json!({ "path": member.base_name, "size": member.nar_size })
+            json!({ "baseName": member.base_name, "size": member.nar_size })
         });
         value["paths"] = paths.collect();
         value

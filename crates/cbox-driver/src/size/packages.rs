@@ -17,6 +17,7 @@ pub struct Package {
     /// The size of its own paths, in bytes.
     pub size: u64,
     /// How many bytes would go if it went: its own and what is there because of it alone.
+    #[serde(rename = "freedSize")]
     pub freed: u64,
     /// What NixOS calls the members on the shortest way from below the root to the nearest
     /// of its paths, that one the last. Empty for the root.
@@ -43,6 +44,7 @@ impl Package {
 #[serde(rename_all = "camelCase")]
 pub struct Way {
     /// The path of the package, as `<hash>-<name>`.
+    #[serde(rename = "baseName")]
     pub path: String,
     /// What is on the way to it, from below the root; what refers to it is the last.
     pub by: Vec<String>,

@@ -3,6 +3,7 @@
 pub mod byte_size;
 pub mod duration;
 mod gate;
+pub mod memory_size;
 pub mod nearest;
 pub mod text_file;
 pub mod utc;

@@ -180,7 +180,10 @@ pub fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let glob = Glob::new(pattern).map_err(|error| {
-            Error::new(Kind::Usage, format!("`--host {pattern}`: {}", error.kind()))
+            Error::new(
+                Kind::Usage,
+                format!("`{pattern}` is no pattern of hosts: {}", error.kind()),
+            )
         })?;
         set.add(glob);
     }
@@ -273,6 +276,7 @@ impl<'a> Work<'_, 'a> {
             let report = self
                 .judge(host, answer, &at_base, accepted_at_base.as_ref())
                 .await?;
+            self.session.reporter.report(report.event());
             reports.push(report);
         }
         for host in gone {

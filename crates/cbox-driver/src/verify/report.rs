@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{Error, Kind, Place},
+    progress::Event,
+    target_name::HOSTS,
     text::count,
     verify::verdict::{Built, Status},
 };
@@ -165,7 +167,7 @@ impl Report {
         Err(match (open.is_empty(), self.has_baseline) {
             (true, _) => error,
             _ if self.accepting => error.hint(
-                "nothing is written until every host evaluates, or `--host` leaves those out",
+                "nothing is written until every host evaluates; `cbox accept HOST…` leaves those out that it does not name",
             ),
             (false, true) if self.forced => error.hint(
                 "without `--set` and `--override-input` it is what `cbox accept` would record",
@@ -224,6 +226,14 @@ impl HostReport {
             unexplained: None,
             error: None,
             not_read: None,
+        }
+    }
+
+    /// That this is known now.
+    pub fn event(&self) -> Event<'static> {
+        Event::Verdict {
+            target: format!("{HOSTS}/{}", self.host),
+            status: self.status.word(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{commands::context::Context, options::JudgeOptions};
 
 /// Record in baseline.json what the install hosts build now
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cbox accept\n  cbox accept --host 'lab-*'")]
+#[command(after_help = "Examples:\n  cbox accept\n  cbox accept 'lab-*'")]
 pub(crate) struct AcceptArgs {
     #[command(flatten)]
     judge: JudgeOptions,
@@ -28,9 +28,10 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     let session = &context.open(None)?;
     let args = &args.judge;
     refuse_overrides(session, args)?;
+    let hosts = args.hosts();
     let question = Question {
         accepting: true,
-        ..args.question()
+        ..args.question(&hosts)
     };
     let judged = verdicts::judge(session, args, &question, Version::tracked(session)).await?;
     let view = context.view;
@@ -41,7 +42,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &AcceptArgs) -> Result<(), 
     let tell = |written: bool| {
         let mut report = judged.report.to_json();
         report["written"] = json!(written);
-        context.document("accept", || report);
+        context.document("accept", "accept", || report);
     };
     // What does not evaluate cannot be accepted, and half a baseline helps nobody.
     if !judged.report.failed().is_empty() {

@@ -15,13 +15,13 @@ use cbox_driver::{
         window,
     },
     error::{Error, Kind},
-    eval::memory_budget::parse_size,
     flake::session::Session,
     links::image::{self, Built},
     process::machine::available_memory,
+    report,
     subject::words,
     target_name::TargetName,
-    text::{count, duration::parse_duration},
+    text::{count, duration::parse_duration, memory_size::parse_size},
 };
 use cbox_nix::process::{Command, Terminal};
 use clap::ValueHint;
@@ -49,7 +49,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BootArgs {
     /// What to boot: `<kind> <format> [system]`, or with slashes
-    #[arg(required = true, value_name = "TARGET", add = complete::image())]
+    #[arg(required = true, value_name = "TARGET", add = complete::image_or_file())]
     target: Vec<String>,
     /// How the image is attached to the machine [default: cd for an ISO, disk for the others]
     #[arg(long = "as", value_name = "WHAT", value_enum)]
@@ -521,7 +521,7 @@ fn tell(
     let result = json!({
         "target": name.to_string(),
         "system": built.system,
-        "image": built.image.path,
+        "image": { "path": built.image.path, "size": built.artifact.size },
         "as": match machine.attached {
             Attached::Cd => "cd",
             Attached::Usb => "usb",
@@ -530,12 +530,12 @@ fn tell(
         "accelerator": machine.accelerator.name(),
         "firmware": firmware,
         "console": console,
-        "memory": machine.memory * MIB,
+        "memorySize": machine.memory * MIB,
         "cpus": machine.cpus,
         "line": line,
-        "seconds": (boot.lasted.as_secs_f64() * 1000.0).round() / 1000.0,
+        "durationSeconds": report::seconds(boot.lasted),
     });
-    context.document("boot", || result);
+    context.document("boot", "boot", || result);
 }
 
 #[cfg(test)]

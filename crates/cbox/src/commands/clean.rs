@@ -189,7 +189,7 @@ impl Outcome<'_> {
             view.note("there is nothing to remove");
         }
         self.show_freed(context);
-        context.parts(self.to_json());
+        context.parts("clean", self.to_json());
     }
 
     fn show_freed(&self, context: &Context<'_>) {
@@ -236,7 +236,7 @@ impl Outcome<'_> {
             .collect();
         let freed = self
             .freed
-            .map(|freed| json!({ "paths": freed.paths, "atMost": freed.at_most }));
+            .map(|freed| json!({ "pathCount": freed.paths, "maxSize": freed.at_most }));
         let (logs, leftovers) = match self.is_whole {
             true => (&plan.logs[..], &plan.leftovers[..]),
             false => (&[][..], &[][..]),

@@ -17,7 +17,7 @@ use cbox_driver::{
     },
 };
 use clap::{
-    CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _, ValueEnum as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -26,8 +26,8 @@ use crate::{
         Command,
         image::{self, ImageArgs},
     },
-    options::{Format, GlobalOptions, RepeatedOptions},
-    view::hint::Repeated,
+    options::{ColorArg, Format, GlobalOptions, RepeatedOptions},
+    view::{Form, hint::Repeated},
 };
 
 const EXAMPLES: &str = "\
@@ -46,9 +46,13 @@ Examples:
 const ENVIRONMENT: &str = "\
 Environment:
   CBOX_FIRMWARE_DIR  where `cbox boot` finds UEFI firmware
+  CBOX_FLAKE         the folder of the flake, where `--flake` names none
   CBOX_HEARTBEAT     seconds of silence after which a line says what still runs, where no
                      terminal shows it [default: 30; 0: never]
-  NO_COLOR           turns colours off, whatever its value
+  NO_COLOR, CLICOLOR_FORCE, CLICOLOR=0
+                     turn colours off, on everywhere, or off on terminals
+
+Your own settings, for all flakes, are in ~/.config/cbox/config.toml.
 ";
 
 /// Builds, checks and records images of NixOS hosts.
@@ -185,20 +189,31 @@ pub(crate) fn with_section(
 /// The folder that `--flake` names among the words of the command line, finished or not.
 /// Clap cannot say it: the flake has the words that clap is to know.
 pub(crate) fn flake_among(words: &[OsString]) -> Option<Utf8PathBuf> {
+    value_among(words, "--flake").map(Utf8PathBuf::from)
+}
+
+/// What `--color` asks for among words that may be no command line.
+pub(crate) fn color_among(words: &[OsString]) -> Option<ColorArg> {
+    ColorArg::from_str(value_among(words, "--color")?, true).ok()
+}
+
+/// The value of the option `name` among the words of the command line, the last one if there are
+/// several.
+fn value_among<'w>(words: &'w [OsString], name: &str) -> Option<&'w str> {
     let words = words.iter().filter_map(|word| word.to_str()).skip(1);
     // A shell that completes puts this one before the line.
     let mut line = words.peekable();
     line.next_if_eq(&"--");
     let mut line = line.take_while(|word| *word != "--");
-    let mut flake = None;
+    let mut value = None;
     while let Some(word) = line.next() {
-        match word.strip_prefix("--flake") {
-            Some("") => flake = line.next().or(flake),
-            Some(rest) => flake = rest.strip_prefix('=').or(flake),
+        match word.strip_prefix(name) {
+            Some("") => value = line.next().or(value),
+            Some(rest) => value = rest.strip_prefix('=').or(value),
             None => {}
         }
     }
-    flake.map(Utf8PathBuf::from)
+    value
 }
 
 /// Why the words of a command line are no command.
@@ -297,7 +312,7 @@ fn parse_words(project: Result<&Project, &Error>, words: &[OsString]) -> Result<
     }
     match level.try_get_one::<Format>("format") {
         Ok(Some(Format::Json)) => cli.options.json = true,
-        Ok(Some(_)) if cli.options.json => return Err(Refusal::TwoForms),
+        Ok(Some(_)) if cli.options.form() != Form::Text => return Err(Refusal::TwoForms),
         _ => {}
     }
     Ok(cli)

@@ -22,6 +22,9 @@ pub(crate) struct CompletionsArgs {
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &CompletionsArgs) -> Result<(), Error> {
     let script = complete::script(args.shell);
-    context.view.document(script.trim_end());
+    match context.view.is_json() {
+        true => context.document("completions", "script", || script.into()),
+        false => context.view.document(script.trim_end()),
+    }
     Ok(())
 }

@@ -5,11 +5,11 @@ use cbox_driver::{
     Environment, Error,
     ci::CiSystem,
     flake::{project::Project, session::Session},
-    report::{SCHEMA, document},
+    report,
     text::columns,
 };
 use cbox_nix::Interrupt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     commands::command_line,
@@ -70,18 +70,18 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Prints the result if it is wanted as JSON: a document with one part, which is made only
-    /// then. Of two hosts it can be tens of megabytes.
-    pub(crate) fn document(&self, name: &str, value: impl FnOnce() -> Value) {
+    /// Prints the result if it is wanted as JSON: a document called `name` with one `part`, which
+    /// is made only then. Of two hosts it can be tens of megabytes.
+    pub(crate) fn document(&self, name: &str, part: &str, value: impl FnOnce() -> Value) {
         if self.view.is_json() {
-            self.view.json(&document(name, value()));
+            let parts = Map::from_iter([(part.to_owned(), value())]);
+            self.parts(name, parts.into());
         }
     }
 
-    /// Prints the result if it is wanted as JSON: a document with these parts.
-    pub(crate) fn parts(&self, mut parts: Value) {
-        parts["schema"] = json!(SCHEMA);
-        self.view.json(&parts);
+    /// Prints the result if it is wanted as JSON: a document called `name` with these parts.
+    pub(crate) fn parts(&self, name: &str, parts: Value) {
+        self.view.json(&report::document(name, parts));
     }
 
     /// Prints the result if it is wanted for people: lines.

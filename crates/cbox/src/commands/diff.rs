@@ -32,7 +32,7 @@ Examples:
 pub(crate) struct DiffArgs {
     /// The old and the new side: each an image, a host, a .drv file, a link in out/, or an image
     /// or host at a commit, `REV:host`
-    #[arg(required = true, value_name = "A> <B", add = complete::targets())]
+    #[arg(required = true, value_name = "A> <B", add = complete::sides())]
     sides: Vec<String>,
     /// Leave out local settings
     #[arg(long)]
@@ -71,7 +71,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
     view.report(Event::Briefly("comparing"));
     let explanation = explain(&store, &old_drv, &new_drv).await?;
     let side = |named: &Named, drv: &DrvPath| json!({ "name": named.word, "drvPath": drv });
-    context.document("diff", || {
+    context.document("diff", "diff", || {
         json!({
             "old": side(&old, &old_drv),
             "new": side(&new, &new_drv),

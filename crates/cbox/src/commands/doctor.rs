@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<(), Error> {
 }
 
 fn show(context: &Context<'_>, findings: &[Finding]) {
-    context.document("doctor", || json!(findings));
+    context.document("doctor", "doctor", || json!(findings));
     let width = findings.iter().map(|finding| finding.what.len()).max();
     let width = width.unwrap_or_default();
     for finding in findings {

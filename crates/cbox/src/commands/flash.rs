@@ -6,6 +6,7 @@ use cbox_driver::{
     flake::session::Session,
     flash::{Drive, Lasted, Place},
     links::image::{self, Built},
+    report::seconds,
     subject::words,
     target_name::TargetName,
     text::{harmless, size},
@@ -76,7 +77,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
             view.plain(&line);
         }
         drop(opened?);
-        context.document("flash", || result(&name, &built, &place, None));
+        context.document("flash", "flash", || result(&name, &built, &place, None));
         return Ok(());
     }
     let device = opened?;
@@ -93,7 +94,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         place.display_path,
         size(built.artifact.size)
     ));
-    context.document("flash", || result(&name, &built, &place, Some(lasted)));
+    context.document("flash", "flash", || {
+        result(&name, &built, &place, Some(lasted))
+    });
     Ok(())
 }
 
@@ -220,19 +223,18 @@ fn lines(built: &Built, name: &TargetName, drive: &Drive) -> Vec<String> {
 }
 
 fn result(name: &TargetName, built: &Built, place: &Place, lasted: Option<Lasted>) -> Value {
-    let seconds = |lasted: std::time::Duration| (lasted.as_secs_f64() * 1000.0).round() / 1000.0;
     json!({
         "target": name.to_string(),
         "system": built.system,
-        "image": built.image.path,
-        "bytes": built.artifact.size,
-        "sha256": built.artifact.sha256,
+        "image": {
+            "path": built.image.path,
+            "size": built.artifact.size,
+            "sha256": built.artifact.sha256,
+        },
         "device": place.path,
         "drive": place.drive.to_json(),
         "written": lasted.is_some(),
-        "seconds": lasted.map(|lasted| json!({
-            "writing": seconds(lasted.writing),
-            "comparing": seconds(lasted.comparing),
-        })),
+        "writeSeconds": lasted.map(|lasted| seconds(lasted.writing)),
+        "compareSeconds": lasted.map(|lasted| seconds(lasted.comparing)),
     })
 }

@@ -87,7 +87,13 @@ fn show(
         match answer {
             Ok(evaluated) => {
                 let name = evaluated.host_name.unwrap_or_default();
-                items.push(json!({ "host": host, "kind": kind, "system": evaluated.system, "hostName": name }));
+                items.push(json!({
+                    "host": host,
+                    "kind": kind,
+                    "system": evaluated.system,
+                    "hostName": name,
+                    "error": null,
+                }));
                 rows.push([
                     host.clone(),
                     kind.to_owned(),
@@ -96,7 +102,13 @@ fn show(
                 ]);
             }
             Err(error) => {
-                items.push(json!({ "host": host, "kind": kind, "error": error.message }));
+                items.push(json!({
+                    "host": host,
+                    "kind": kind,
+                    "system": null,
+                    "hostName": null,
+                    "error": error.to_json(),
+                }));
                 let why = match error.does_not_evaluate() {
                     true => "does not evaluate",
                     false => "not evaluated",
@@ -108,7 +120,7 @@ fn show(
             }
         }
     }
-    context.document("hosts", || items.into());
+    context.document("hosts", "hosts", || items.into());
     context.table(&rows);
     super::report::first_of(context.view, failures)
 }

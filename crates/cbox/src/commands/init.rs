@@ -89,7 +89,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         false => write(context, &session, &file, &text).await?,
     };
     let view = context.view;
-    context.document("init", || to_json(&starter, &file, &text, written));
+    context.document("init", "init", || to_json(&starter, &file, &text, written));
     if args.print {
         view.plain(text.trim_end());
     } else {
@@ -269,7 +269,7 @@ fn to_json(starter: &Starter, file: &Utf8Path, text: &str, written: Written) -> 
             "system": uses.ok().map(|uses| &uses.system),
             "targets": host.targets(),
             "variants": uses.ok().map(|uses| &uses.stock),
-            "error": uses.err(),
+            "reason": uses.err(),
         })
     };
     json!({

@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(), Error> {
     }
     for host in project.install_hosts() {
         let target = format!("{HOSTS}/{host}");
-        items.push(json!({ "target": target, "host": host }));
+        items.push(json!({ "target": target, "host": host, "systems": null }));
         rows.push([target, host, String::new()]);
     }
     if items.is_empty() {
@@ -37,6 +37,6 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(), Error> {
     } else {
         context.table(&rows);
     }
-    context.document("targets", || items.into());
+    context.document("list", "targets", || items.into());
     Ok(())
 }

@@ -6,6 +6,7 @@ use cbox_driver::{
     matrix::{self, Runner},
     text::harmless_json,
 };
+use serde_json::json;
 
 use crate::{commands::context::Context, options::complete};
 
@@ -36,6 +37,10 @@ pub(crate) struct MatrixArgs {
 pub(crate) fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
     let jobs = matrix::jobs(session, &args.targets, &args.runners)?;
+    if context.view.is_json() {
+        context.document("matrix", "jobs", || json!(jobs));
+        return Ok(());
+    }
     let here = context.environment.ci();
     let system = here.map_or(ci::SYSTEMS[0], |job| job.system);
     let document = system.matrix(&jobs)?;

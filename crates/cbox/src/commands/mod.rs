@@ -55,6 +55,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it is of no use where the user's own settings cannot be read.
+    pub(crate) fn uses_preferences(&self) -> bool {
+        !matches!(self, Self::Doctor(_) | Self::Completions(_) | Self::Man(_))
+    }
+
     /// Runs the command.
     pub(crate) async fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         match self {

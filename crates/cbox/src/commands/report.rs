@@ -4,6 +4,7 @@ use cbox_driver::{
     build::{Built, Job},
     error::Error,
     eval::evaluator::Evaluator,
+    links::manifest::Forced,
     size::budget,
     target_name::TargetName,
     text::{count, size},
@@ -15,7 +16,10 @@ use crate::{commands::context::Context, view::View};
 
 /// Shows the derivations, the last line of all being the last one.
 pub(super) fn derivations(context: &Context<'_>, jobs: &[Job<'_>], failures: &[Error]) {
-    context.parts(targets(jobs.iter().map(evaluated).collect(), failures));
+    context.parts(
+        "derivations",
+        targets(jobs.iter().map(evaluated).collect(), failures),
+    );
     context.lines(jobs.iter().map(|job| job.derivation.drv.as_str()));
 }
 
@@ -35,11 +39,14 @@ pub(super) async fn plan(
     } else {
         build::plan(&evaluator.nix, &installables).await?
     };
-    context.parts(json!({
-        "targets": jobs.iter().map(evaluated).collect::<Value>(),
-        "plan": plan,
-        "errors": errors(failures),
-    }));
+    context.parts(
+        "plan",
+        json!({
+            "targets": jobs.iter().map(evaluated).collect::<Value>(),
+            "plan": plan,
+            "errors": errors(failures),
+        }),
+    );
     for job in jobs {
         let (info, name) = (&job.derivation, &job.target.name);
         context.lines([format!("{name} ({})", job.evaluated.system)]);
@@ -124,7 +131,7 @@ pub(super) fn built(
         })
     });
     view.sum_up(!failures.is_empty());
-    context.parts(targets(items.collect(), failures));
+    context.parts("build", targets(items.collect(), failures));
     for done in built {
         let manifest = &done.manifest;
         if let Some(warning) = budget::image_warning(&session.project, manifest) {
@@ -219,12 +226,12 @@ fn evaluated(job: &Job<'_>) -> Value {
         "host": job.target.request.host,
         "hostName": host_name,
         "system": system,
-        "drv": job.derivation.drv,
-        "out": job.derivation.out,
+        "drvPath": job.derivation.drv,
+        "outPath": job.derivation.out,
         "output": job.derivation.output,
         "builder": job.derivation.builder,
         "artifactName": artifact_name,
-        "overrides": job.target.request.overrides,
-        "source": job.snapshot.staged.reference(),
+        "overrides": Forced::all(&job.target.request.overrides),
+        "reference": job.snapshot.staged.reference(),
     })
 }

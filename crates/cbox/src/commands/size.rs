@@ -39,10 +39,10 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SizeArgs {
     /// What was built: an image, a host, REV:image, a link in out/ or a store path
-    #[arg(required = true, value_name = "TARGET", add = complete::targets())]
+    #[arg(required = true, value_name = "TARGET", add = complete::sides())]
     target: Vec<String>,
     /// Compare with a commit's build of the same target, or with any other TARGET
-    #[arg(long, value_name = "REV|TARGET")]
+    #[arg(long, value_name = "REV|TARGET", add = complete::sides())]
     against: Option<String>,
     /// Show every way to one package
     #[arg(long, value_name = "PACKAGE", conflicts_with_all = ["against", "html"])]
@@ -91,7 +91,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
     let session = &context.open(None)?;
     let target = words::subject(&session.project, &args.target)?;
     let to_stdout = args.html.as_deref().is_some_and(|file| file == "-");
-    if to_stdout && context.options.json {
+    if to_stdout && context.view.is_json() {
         return Err(Error::new(
             Kind::Usage,
             "`--json` and `--html -` both write to standard output",
@@ -174,7 +174,7 @@ fn show(
     measured: &Measured,
     (comparison, why): (Option<&Comparison>, Option<&Why<'_>>),
 ) {
-    context.document("size", || {
+    context.document("size", "size", || {
         let mut value = measured.to_json();
         if let Some(Comparison { old, changes }) = comparison {
             value["against"] = old.to_json();

@@ -265,10 +265,13 @@ fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Op
         }
     }
     let items: Vec<Value> = rows.iter().map(to_json).collect();
-    context.parts(json!({
-        "links": items,
-        "total": { "size": own, "closureSize": together },
-    }));
+    context.parts(
+        "status",
+        json!({
+            "links": items,
+            "total": { "size": own, "closureSize": together },
+        }),
+    );
 }
 
 fn table(context: &Context<'_>, rows: &[Row]) {
@@ -339,11 +342,11 @@ fn to_json(row: &Row) -> Value {
         "target": entry.target(),
         "state": row.state.word(),
         "why": entry.why_other().map(ToString::to_string),
-        "root": row.is_root,
+        "gcRoot": row.is_root,
         "storePath": entry.store_path(),
         "size": own_size(row),
         "closureSize": row.closure,
-        "builtAt": manifest.map(|manifest| utc::rfc3339(manifest.linked_at)),
+        "linkedAt": manifest.map(|manifest| utc::rfc3339(manifest.linked_at)),
         "revision": manifest.and_then(|manifest| manifest.source.revision.clone()),
         "dirty": manifest.map(|manifest| manifest.source.dirty),
         "manifest": manifest,

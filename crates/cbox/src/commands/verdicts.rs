@@ -17,10 +17,10 @@ use crate::{
 };
 
 impl JudgeOptions {
-    /// What is asked, as far as these options say it.
-    pub(super) fn question(&self) -> Question<'_> {
+    /// What is asked of `hosts`, as far as these options say it.
+    pub(super) fn question<'q>(&'q self, hosts: &'q [String]) -> Question<'q> {
         Question {
-            hosts: &self.hosts,
+            hosts,
             set: &self.set,
             limits: self.limits.into(),
             explain: self.show.explain.explain != Explain::None,
@@ -56,7 +56,7 @@ pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) ->
     }
     match form {
         Format::Json => {
-            context.document("verifyHosts", || report.to_json());
+            context.document("verify-hosts", "verifyHosts", || report.to_json());
             return Ok(());
         }
         Format::Markdown => context.lines(markdown::report(report, detail).lines()),

@@ -13,6 +13,7 @@ use crate::{commands::context::Context, options::JudgeOptions};
 const EXAMPLES: &str = "\
 Examples:
   cbox verify-hosts                     the tracked files of the working tree
+  cbox verify-hosts lab-1 'office-*'    some of the hosts
   cbox verify-hosts --rev v1.2          a commit, by the baseline in it
   cbox verify-hosts --base origin/main  and explain against another commit
   cbox verify-hosts --self-test         show that ignored files move no derivation
@@ -50,10 +51,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), 
             None => Version::tracked(session).await,
         }
     };
+    let hosts = args.judge.hosts();
     let question = Question {
         base: args.base.as_deref(),
         strict: args.strict,
-        ..args.judge.question()
+        ..args.judge.question(&hosts)
     };
     let judged = verdicts::judge(session, &args.judge, &question, state).await?;
     verdicts::show(context, &judged.report, args.judge.show)?;
@@ -73,14 +75,14 @@ async fn run_self_test(
         ));
     }
     let settings = self_test::Settings {
-        hosts: &args.hosts,
+        hosts: &args.hosts(),
         limits: args.limits.into(),
         arguments: &args.nix.arguments(),
         cached: !args.no_cache,
     };
     let found = self_test::run(session, settings).await?;
     let view = context.view;
-    context.document("selfTest", || found.to_json());
+    context.document("self-test", "selfTest", || found.to_json());
     let lines: Vec<[String; 3]> = found
         .rows
         .iter()

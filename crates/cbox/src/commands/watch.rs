@@ -22,7 +22,7 @@ use cbox_driver::{
     },
 };
 use cbox_nix::{Cancel, Interrupt, NixError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     commands::context::Context,
@@ -142,7 +142,11 @@ impl Watching<'_, '_> {
             .map(|entry| entry.path.as_path());
         self.watcher.watch(top, files)?;
         let evaluator = self.base.in_session(session);
-        let heading = saved.map(|saved| heading(saved, &sources, &self.files));
+        let saved = saved.map(|saved| staged(saved, &sources, &self.files));
+        if let Some(files) = &saved {
+            view.event("saved", || json!({ "files": files }));
+        }
+        let heading = saved.map(heading);
         self.files = sources
             .base
             .entries
@@ -223,7 +227,12 @@ struct Verdicts<'v> {
 
 impl Verdicts<'_> {
     fn tell(&mut self, verdict: Verdict) {
-        self.told.push(verdict.to_json());
+        let told = verdict.to_json();
+        self.view.event(
+            "verdict",
+            || json!({ "target": verdict.target, "status": verdict.word(), "verdict": told }),
+        );
+        self.told.push(told);
         if let Some(heading) = self.heading.take() {
             self.view.plain(&heading);
         }
@@ -255,22 +264,30 @@ impl Verdicts<'_> {
             return;
         }
         self.view
-            .json_line(&document("watch", Value::from(self.told.clone())));
+            .json_line(&document("watch", json!({ "watch": self.told })));
         let targets = count(self.told.len(), "target");
         self.view
             .note(&format!("{targets} in {:.1} s", took.as_secs_f64()));
     }
 }
 
-/// The saved files that are staged, or that were `before`.
-fn heading(saved: &BTreeSet<PathBuf>, sources: &Version<'_>, before: &BTreeSet<PathBuf>) -> String {
+/// The names of the saved files that are staged, or that were `before`.
+fn staged(
+    saved: &BTreeSet<PathBuf>,
+    sources: &Version<'_>,
+    before: &BTreeSet<PathBuf>,
+) -> Vec<String> {
     let inside = saved
         .iter()
         .filter_map(|path| path.strip_prefix(&sources.base.top).ok());
-    let mut names: Vec<String> = inside
+    inside
         .filter(|path| sources.base.contains(path) || before.contains(*path))
         .map(path_line)
-        .collect();
+        .collect()
+}
+
+/// Saved files in a line.
+fn heading(mut names: Vec<String>) -> String {
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
     match (names.is_empty(), more) {

@@ -180,6 +180,30 @@ impl Line {
         })
     }
 
+    /// Whether the kind of an image stands before, so that its format follows.
+    fn is_in_image(&self) -> bool {
+        let last = self.before.last();
+        last.is_some_and(|kind| self.images.iter().any(|image| image.kind == *kind))
+    }
+
+    /// What can follow where a side of a comparison is: what targets are, hosts by their plain
+    /// names too, and the same behind the commit that `current` begins with.
+    fn sides(&self, current: &str) -> Vec<CompletionCandidate> {
+        let host = |name: &String| word(name, "an install host");
+        let mut found = self.targets();
+        if !self.is_in_image() {
+            found.extend(self.hosts.iter().map(host));
+        }
+        match current.rsplit_once(':') {
+            None => found,
+            Some((revision, _)) => {
+                let behind = found.into_iter();
+                let behind = behind.map(|word| word.add_prefix(format!("{revision}:")));
+                behind.collect()
+            }
+        }
+    }
+
     /// What can follow where targets are taken.
     fn targets(&self) -> Vec<CompletionCandidate> {
         let host = |name: &String| {
@@ -214,11 +238,6 @@ pub(crate) fn targets() -> ArgValueCandidates {
     of_line(Line::targets)
 }
 
-/// One image.
-pub(crate) fn image() -> ArgValueCandidates {
-    of_line(Line::one_image)
-}
-
 /// What is left of one image: its format, or its system.
 pub(crate) fn rest_of_image() -> ArgValueCandidates {
     of_line(|line| line.rest_of_image().unwrap_or_default())
@@ -226,16 +245,60 @@ pub(crate) fn rest_of_image() -> ArgValueCandidates {
 
 /// One image, and a file behind it.
 pub(crate) fn image_and_file() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        let line = LINE.get();
-        let mut found = line.map(Line::one_image).unwrap_or_default();
-        let start = current.as_encoded_bytes();
-        found.retain(|word| word.get_value().as_encoded_bytes().starts_with(start));
-        if line.is_some_and(Line::has_image) {
+    completer(|line, current| {
+        let mut found = line.one_image();
+        found.retain(|word| starts(word, current));
+        if line.has_image() {
             found.extend(PathCompleter::any().complete(current));
         }
-        // A name that cannot be shown is no help to whoever types.
-        found.retain(|word| !word.get_value().to_string_lossy().contains(is_obeyed));
+        found
+    })
+}
+
+/// What stands for a derivation or a store path: targets and hosts by their plain names, also at a
+/// commit, links in `out/`, and files.
+pub(crate) fn sides() -> ArgValueCompleter {
+    completer(|line, current| {
+        let mut found = line.sides(&current.to_string_lossy());
+        found.retain(|word| starts(word, current));
+        if !line.is_in_image() {
+            found.extend(PathCompleter::any().complete(current));
+        }
+        found
+    })
+}
+
+/// One image, or a file that is one.
+pub(crate) fn image_or_file() -> ArgValueCompleter {
+    completer(|line, current| {
+        let mut found = line.one_image();
+        found.retain(|word| starts(word, current));
+        if !line.has_image() && !line.is_in_image() {
+            found.extend(PathCompleter::any().complete(current));
+        }
+        found
+    })
+}
+
+fn starts(word: &CompletionCandidate, current: &OsStr) -> bool {
+    let value = word.get_value().as_encoded_bytes();
+    value.starts_with(current.as_encoded_bytes())
+}
+
+/// Words that are a part of this line, of which none is offered that cannot be shown: such a name
+/// is no help to whoever types.
+fn completer(
+    words: impl Fn(&Line, &OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static,
+) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let mut found = LINE
+            .get()
+            .map(|line| words(line, current))
+            .unwrap_or_default();
+        found.retain(|word| {
+            let value = word.get_value().to_string_lossy();
+            value != "." && !value.contains(is_obeyed)
+        });
         found
     })
 }

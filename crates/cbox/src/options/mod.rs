@@ -4,12 +4,14 @@ pub(crate) mod complete;
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
+use crate::view::Form;
+use anstream::ColorChoice;
 use camino::Utf8PathBuf;
 use cbox_driver::{
     Environment,
     ci::{CiSystem, SYSTEMS},
-    eval::memory_budget::parse_size,
     process::options::{Forced, Limits, NixArguments, Options},
+    text::memory_size::parse_size,
 };
 use cbox_nix::overrides::Setting;
 use clap::{ArgMatches, Args, FromArgMatches as _, ValueEnum, ValueHint, builder::PossibleValue};
@@ -26,11 +28,38 @@ pub(crate) struct GlobalOptions {
     /// Print the result as JSON
     #[arg(display_order = SHARED, long, global = true)]
     pub(crate) json: bool,
+    /// Print what happens and the result as JSON, a document a line
+    #[arg(display_order = SHARED, long, global = true, conflicts_with = "json")]
+    pub(crate) json_lines: bool,
+    /// When to use colours: auto, always or never
+    #[arg(display_order = SHARED, long, global = true, value_enum, value_name = "WHEN", hide_possible_values = true)]
+    pub(crate) color: Option<ColorArg>,
     #[command(flatten)]
     pub(crate) repeated: RepeatedOptions,
     /// Show results and errors only
     #[arg(display_order = SHARED, short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    /// On terminals, unless variables say otherwise
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl From<ColorArg> for ColorChoice {
+    fn from(arg: ColorArg) -> Self {
+        match arg {
+            ColorArg::Auto => Self::Auto,
+            ColorArg::Always => Self::Always,
+            ColorArg::Never => Self::Never,
+        }
+    }
 }
 
 /// Options that belong to each command by itself, and count before it too; [`GlobalOptions::add`]
@@ -95,6 +124,15 @@ impl GlobalOptions {
         all.nix.store = nix.store.or(all.nix.store.take());
         all.nix.offline |= nix.offline;
         all.nix.show_trace |= nix.show_trace;
+    }
+
+    /// The form of results.
+    pub(crate) fn form(&self) -> Form {
+        match (self.json_lines, self.json) {
+            (true, _) => Form::JsonLines,
+            (false, true) => Form::Json,
+            (false, false) => Form::Text,
+        }
     }
 
     /// What a run is asked for.
@@ -306,12 +344,24 @@ impl ShowOptions {
     }
 }
 
+impl JudgeOptions {
+    /// The hosts that are meant, as names and patterns; all without one.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let words = self.named.iter().chain(&self.hosts);
+        let name = |word: &String| word.strip_prefix("hosts/").unwrap_or(word).to_owned();
+        words.map(name).collect()
+    }
+}
+
 /// How hosts are judged: by `verify-hosts` and `accept`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JudgeOptions {
-    /// Only install hosts whose names match; can be given more than once
-    #[arg(long = "host", value_name = "GLOB", add = complete::install_hosts())]
-    pub(crate) hosts: Vec<String>,
+    /// Install hosts, also by patterns: 'lab-*' [default: all]
+    #[arg(value_name = "HOST", add = complete::install_hosts())]
+    named: Vec<String>,
+    /// The same, as it was before hosts could be named by themselves
+    #[arg(long = "host", value_name = "GLOB", hide = true, add = complete::install_hosts())]
+    hosts: Vec<String>,
     /// Evaluate everything, even what is cached
     #[arg(long, help_heading = "Evaluation")]
     pub(crate) no_cache: bool,

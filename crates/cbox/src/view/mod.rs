@@ -20,7 +20,7 @@ mod words;
 use std::{
     io::{self, Write},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -32,12 +32,13 @@ use cbox_driver::{
         Event, Reporter,
         builds::{Build, Summary},
     },
-    report::document,
+    report::{self, document},
     text::harmless_json,
 };
+use serde_json::{Value, json};
 
+use self::stderr::Shared;
 pub(crate) use self::stderr::Traces;
-use self::stderr::{Shared, Stderr};
 use crate::view::terminal::Terminal;
 
 pub(crate) use self::{
@@ -61,6 +62,17 @@ pub(crate) enum Loudness {
     Trace,
 }
 
+/// The form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// JSON documents, one a line: what happens, and the result.
+    JsonLines,
+}
+
 /// The user's window on a run.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -69,20 +81,18 @@ pub(crate) struct View {
     results: Paint,
     wraps: bool,
     wraps_results: bool,
-    json: bool,
+    form: Form,
     /// The options that the commands in hints repeat.
     repeated: hint::Repeated,
     /// The CI system that reads along.
     ci: Option<&'static dyn CiSystem>,
     shared: Arc<Shared>,
-    /// Why a result could not be written.
-    lost: Mutex<Option<io::Error>>,
     /// Whether the JSON document is out: there is one in a run.
     told: AtomicBool,
 }
 
 impl View {
-    pub(crate) fn new(terminal: &Terminal, loudness: Loudness, json: bool) -> Self {
+    pub(crate) fn new(terminal: &Terminal, loudness: Loudness, form: Form) -> Self {
         Self {
             loudness,
             paint: Paint {
@@ -93,11 +103,10 @@ impl View {
             },
             wraps: terminal.wraps,
             wraps_results: terminal.wraps_results,
-            json,
+            form,
             repeated: hint::Repeated::default(),
             ci: terminal.ci,
-            shared: Shared::new(terminal, loudness),
-            lost: Mutex::default(),
+            shared: Shared::new(terminal, loudness, form == Form::JsonLines),
             told: AtomicBool::new(false),
         }
     }
@@ -138,6 +147,7 @@ impl View {
 
     /// Says something that stays.
     pub(crate) fn note(&self, text: &str) {
+        self.event("note", || json!({ "text": text }));
         if self.loudness > Loudness::Quiet {
             self.say(text);
         }
@@ -145,6 +155,7 @@ impl View {
 
     /// Says something that the user should know even when all goes well.
     pub(crate) fn warn(&self, text: &str) {
+        self.event("warning", || json!({ "text": text }));
         let line = self.message(self.paint.warning(), text);
         self.shared.with(|stderr| {
             stderr.end_group();
@@ -161,7 +172,7 @@ impl View {
 
     /// Prints a line that a CI system obeys, of cbox's own, if the result is wanted for people.
     pub(crate) fn command(&self, line: &str) {
-        if !self.json {
+        if !self.is_json() {
             self.write(Printable::from(line).as_str());
         }
     }
@@ -174,29 +185,14 @@ impl View {
 
     /// Writes bytes of the result as they are.
     pub(crate) fn write_bytes(&self, bytes: &[u8]) {
-        let write = |stderr: &mut Stderr| {
-            stderr.make_room();
-            match io::stdout().lock().write_all(bytes) {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Some(error),
-                _ => None,
-            }
-        };
-        if let Some(error) = self.shared.with(write)
-            && let Ok(mut lost) = self.lost.lock()
-        {
-            lost.get_or_insert(error);
-        }
+        self.shared.with(|stderr| stderr.write_result(bytes));
     }
 
     /// Whether all results were written.
     pub(crate) fn written(&self) -> Result<(), Error> {
+        self.write_result();
         let flushed = io::stdout().flush().err();
-        let lost = self
-            .lost
-            .lock()
-            .ok()
-            .and_then(|mut lost| lost.take())
-            .or(flushed);
+        let lost = self.shared.with(|stderr| stderr.lost.take()).or(flushed);
         match lost {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::file(
                 Kind::Output,
@@ -215,7 +211,15 @@ impl View {
 
     /// Whether the result is wanted as JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.json
+        self.form != Form::Text
+    }
+
+    /// Tells what has happened, where that is wanted as JSON.
+    pub(crate) fn event(&self, name: &str, parts: impl FnOnce() -> Value) {
+        if self.form == Form::JsonLines {
+            let event = report::event(name, parts());
+            self.shared.with(|stderr| stderr.write_line(&event));
+        }
     }
 
     /// The colours of results.
@@ -225,24 +229,42 @@ impl View {
 
     /// Prints a line of the result, if it is wanted for people.
     pub(crate) fn plain(&self, line: &(impl ToPrintable + ?Sized)) {
-        if !self.json {
+        if !self.is_json() {
             self.write(&defused(line.to_printable().as_str()));
         }
     }
 
     /// Prints the result, if it is wanted as JSON.
-    pub(crate) fn json(&self, value: &serde_json::Value) {
-        if self.json {
-            self.told.store(true, Ordering::Relaxed);
-            self.document(&harmless_json(&format!("{value:#}")));
+    pub(crate) fn json(&self, value: &Value) {
+        match self.form {
+            Form::Text => {}
+            Form::Json => {
+                self.told.store(true, Ordering::Relaxed);
+                self.document(&harmless_json(&format!("{value:#}")));
+            }
+            // What is told behind it comes before it.
+            Form::JsonLines => {
+                self.told.store(true, Ordering::Relaxed);
+                self.shared
+                    .with(|stderr| stderr.result = Some(value.clone()));
+            }
         }
     }
 
+    /// Writes the result that is to be the last line.
+    fn write_result(&self) {
+        self.shared.with(|stderr| {
+            if let Some(result) = stderr.result.take() {
+                stderr.write_line(&result);
+            }
+        });
+    }
+
     /// Prints one of many results as JSON, in one line.
-    pub(crate) fn json_line(&self, value: &serde_json::Value) {
-        if self.json {
+    pub(crate) fn json_line(&self, value: &Value) {
+        if self.is_json() {
             self.told.store(true, Ordering::Relaxed);
-            self.document(&harmless_json(&value.to_string()));
+            self.shared.with(|stderr| stderr.write_line(value));
         }
     }
 
@@ -253,12 +275,19 @@ impl View {
             error.hint = error
                 .hint
                 .map(|hint| self.repeated.in_commands_of(&hint).into_owned());
-            self.json(&document("error", error.to_json()));
+            self.json(&document("error", json!({ "error": error.to_json() })));
         }
+        self.write_result();
+    }
+
+    /// Shows an error that is not how the run ends.
+    pub(crate) fn error(&self, error: &Error) {
+        self.event("error", || json!({ "error": error.to_json() }));
+        self.last_error(error);
     }
 
     /// Shows an error: what happened, then the way out.
-    pub(crate) fn error(&self, error: &Error) {
+    pub(crate) fn last_error(&self, error: &Error) {
         // What the user has asked for is no error.
         let word = match error.kind {
             Kind::Interrupted(_) => Printable::default(),
@@ -341,6 +370,10 @@ impl Reporter for View {
             Event::Aside(text) => self.aside(text),
             Event::Warning(text) => self.warn(text),
             Event::Annotation(error) => self.annotate(error),
+            Event::Verdict { target, status } => self.event(
+                "verdict",
+                || json!({ "target": target, "status": status, "verdict": null }),
+            ),
             event => self.shared.report(event),
         }
     }

@@ -11,8 +11,11 @@ use std::{
 use cbox_driver::{
     ci::defused,
     progress::{Event, News, UnderWay, builds::short, run_log::RunLog},
+    report,
+    text::harmless_json,
 };
 use cbox_nix::events::Event as NixEvent;
+use serde_json::{Value, json};
 
 use super::{Loudness, printable::Printable, rows, screen::Screen, text::Paint, words};
 use crate::view::terminal::{Display, Terminal};
@@ -55,6 +58,12 @@ pub(super) struct Stderr {
     title: String,
     /// Where it is all kept.
     log: Option<RunLog>,
+    /// Whether what happens is a result too, a JSON document a line.
+    tells_programs: bool,
+    /// The result, where it is to be the last of these.
+    pub(super) result: Option<Value>,
+    /// Why a result could not be written.
+    pub(super) lost: Option<io::Error>,
     is_over: bool,
 }
 
@@ -65,7 +74,7 @@ impl fmt::Debug for Stderr {
 }
 
 impl Shared {
-    pub(super) fn new(terminal: &Terminal, loudness: Loudness) -> Arc<Self> {
+    pub(super) fn new(terminal: &Terminal, loudness: Loudness, tells_programs: bool) -> Arc<Self> {
         let display = match terminal.display {
             // What is traced is not written here, and would land in the view.
             Display::Live if loudness == Loudness::Trace => Display::Lines,
@@ -90,6 +99,9 @@ impl Shared {
             open_group: None,
             title: String::new(),
             log: None,
+            tells_programs,
+            result: None,
+            lost: None,
             is_over: false,
         };
         Arc::new(Self {
@@ -204,6 +216,23 @@ impl Stderr {
         write(&bytes);
     }
 
+    /// Writes bytes of the result to standard output.
+    pub(super) fn write_result(&mut self, bytes: &[u8]) {
+        self.make_room();
+        match io::stdout().lock().write_all(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.lost.get_or_insert(error);
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes a JSON document as one line of the result.
+    pub(super) fn write_line(&mut self, document: &Value) {
+        let line = document.to_string();
+        self.write_result(format!("{}\n", harmless_json(&line)).as_bytes());
+    }
+
     /// Writes what waits, and below the view as all is now.
     fn refresh(&mut self) {
         if self.display == Display::Live && self.loudness > Loudness::Quiet {
@@ -300,12 +329,20 @@ impl Stderr {
             log.line(name, line);
         }
         if self.loudness >= Loudness::Verbose {
+            let drv = builds.build(id).map_or("", |build| &build.drv);
+            let event = json!({ "drvPath": drv, "line": line });
             self.wait_to_write(format!("{name}> {line}"));
+            if self.tells_programs {
+                self.write_line(&report::event("build-log", event));
+            }
         }
     }
 
     /// Tells what came of an event.
     fn tell(&mut self, news: &News, now: Duration) {
+        if self.tells_programs {
+            self.write_line(&report::news(news, now));
+        }
         let line = words::news(news, now);
         let title = match news {
             News::Doing(_) | News::Evaluated { .. } | News::Copied { .. } => None,

@@ -2,10 +2,8 @@
 
 use std::{io::IsTerminal as _, time::Duration};
 
-use cbox_driver::{
-    Error, Kind,
-    ci::{CiSystem, Job},
-};
+use anstream::{AutoStream, ColorChoice};
+use cbox_driver::{Environment, Error, Kind, ci::CiSystem, process::user_config::Color};
 
 /// The standard streams, looked at once.
 #[derive(Debug, Clone, Copy)]
@@ -14,13 +12,13 @@ pub(crate) struct Terminal {
     pub(crate) interactive: bool,
     /// How progress is shown on standard error.
     pub(crate) display: Display,
-    /// After how long a silence a sign of life is given: `CBOX_HEARTBEAT`; `None` for never.
+    /// After how long a silence a sign of life is given; `None` for never.
     pub(crate) heartbeat: Option<Duration>,
-    /// Whether standard error is a terminal that wants colour.
+    /// Whether standard error is to have colours.
     pub(crate) colour: bool,
     /// Whether standard error is a terminal, so that text is wrapped.
     pub(crate) wraps: bool,
-    /// Whether standard output is one.
+    /// Whether standard output is to have colours.
     pub(crate) colours_results: bool,
     /// Whether standard output is a terminal, so that text in tables is wrapped.
     pub(crate) wraps_results: bool,
@@ -44,22 +42,27 @@ pub(crate) enum Display {
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 impl Terminal {
-    /// Looks at the streams and at the variables that say what is wanted of them, in a run
-    /// that is a `job` of a CI system or none.
+    /// Looks at the streams, and at what is wanted of them: the `color` that the command line
+    /// asks for, or else the user's own settings; without both, anstream knows the variables that
+    /// count for all programs (`NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`), and what a terminal can.
     ///
     /// # Errors
     /// When `CBOX_HEARTBEAT` holds no number of seconds.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "with the driver's environment, the one place that reads variables"
-    )]
-    pub(crate) fn read(job: Option<&Job>) -> Result<Self, Error> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
-        let terminal = std::io::stderr().is_terminal();
-        let dumb = variable("TERM").is_none_or(|terminal| terminal == "dumb");
-        let wants_colour = !dumb && variable("NO_COLOR").is_none();
-        let ci = job.map(|job| job.system);
+    pub(crate) fn read(
+        environment: &Environment,
+        color: Option<ColorChoice>,
+    ) -> Result<Self, Error> {
+        let preferred = environment.preferred();
+        let color = color.or(preferred.color.map(|color| match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }));
+        color.unwrap_or_default().write_global();
+        let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        let terminal = stderr.is_terminal();
+        let dumb = environment.terminal_is_dumb;
+        let ci = environment.ci().map(|job| job.system);
         Ok(Self {
             interactive: stdin.is_terminal() && stdout.is_terminal(),
             display: match ci {
@@ -67,14 +70,15 @@ impl Terminal {
                 Some(system) => Display::Groups(system),
                 None => Display::Lines,
             },
-            heartbeat: match variable("CBOX_HEARTBEAT") {
-                Some(text) => heartbeat(&text)?,
-                None => Some(HEARTBEAT),
+            heartbeat: match (&environment.heartbeat, preferred.heartbeat) {
+                (Some(text), _) => heartbeat(text)?,
+                (None, Some(seconds)) => silence(seconds),
+                (None, None) => Some(HEARTBEAT),
             },
-            colour: terminal && wants_colour,
+            colour: AutoStream::choice(&stderr) != ColorChoice::Never,
             wraps: terminal,
             wraps_results: stdout.is_terminal(),
-            colours_results: stdout.is_terminal() && wants_colour,
+            colours_results: AutoStream::choice(&stdout) != ColorChoice::Never,
             ci,
         })
     }
@@ -94,11 +98,15 @@ impl Terminal {
     }
 }
 
-/// The silence that `text` allows, in whole seconds; none of them is never.
+/// The silence of so many seconds; none of them is never.
+fn silence(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// The silence that `text` allows, in whole seconds.
 fn heartbeat(text: &str) -> Result<Option<Duration>, Error> {
     match text.parse() {
-        Ok(0) => Ok(None),
-        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Ok(seconds) => Ok(silence(seconds)),
         Err(_) => Err(Error::new(
             Kind::Usage,
             format!("CBOX_HEARTBEAT is `{text}`, which is not a number of seconds"),

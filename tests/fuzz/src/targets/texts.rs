@@ -8,14 +8,13 @@ use cbox_driver::{
         menu::Menu,
     },
     ci::{Defuser, defused},
-    eval::memory_budget::parse_size,
     flake::submodules,
     flash::block_devices,
     progress::{Event, UnderWay, builds::Wanted},
     target_name::TargetName,
     text::{
         bounded, byte_size::ByteSize, duration::parse_duration, harmless, harmless_json,
-        harmless_lines, is_obeyed, visible,
+        harmless_lines, is_obeyed, memory_size::parse_size, visible,
     },
 };
 use cbox_nix::{

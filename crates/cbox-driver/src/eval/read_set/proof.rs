@@ -71,9 +71,11 @@ impl Proof {
     /// As an entry of the JSON of a self-test, for `target`.
     pub fn to_json(&self, target: &str) -> Value {
         match self {
-            Self::Reads { files, of } => json!({ "target": target, "files": files, "of": of }),
+            Self::Reads { files, of } => {
+                json!({ "target": target, "files": files, "fileCount": of, "reason": null })
+            }
             Self::Everything(reason) => {
-                json!({ "target": target, "files": null, "reason": reason })
+                json!({ "target": target, "files": null, "fileCount": null, "reason": reason })
             }
         }
     }

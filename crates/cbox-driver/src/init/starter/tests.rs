@@ -174,7 +174,9 @@ fn each_setting_is_explained_once() {
         found("cd", iso()),
         found("server", disko(&["main", "data"])),
     ];
-    let expected = r##"# The hosts and images of this flake that cbox builds and watches over. Nix never reads this
+    let expected = r##"#:schema https://json.schemastore.org/cbox.json
+
+# The hosts and images of this flake that cbox builds and watches over. Nix never reads this
 # file. `cbox list` shows what stands here, docs/reference.md of cbox what else can.
 
 # The machines, by their names in nixosConfigurations. `cbox accept` records what each of

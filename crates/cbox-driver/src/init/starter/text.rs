@@ -8,7 +8,11 @@ use serde_json::Value;
 use super::{Host, Image, Starter, Uses};
 use crate::text::{harmless, is_obeyed};
 
+/// The first line is for editors: where the schema of this file is. What is published there is
+/// docs/schema/cbox.toml.json.
 const HEAD: &str = "\
+#:schema https://json.schemastore.org/cbox.json
+
 # The hosts and images of this flake that cbox builds and watches over. Nix never reads this
 # file. `cbox list` shows what stands here, docs/reference.md of cbox what else can.
 ";

@@ -49,9 +49,9 @@ pub(super) async fn run(
         let entry = &entries[*entry];
         json!({ "path": entry.path, "finding": entry.finding, "why": entry.why })
     });
-    context.document("audit", || {
+    context.document("source-audit", "audit", || {
         json!({
-            "files": tree.entries.len(),
+            "fileCount": tree.entries.len(),
             "size": tree.size(),
             "findings": found.collect::<Value>(),
             "allowed": allowed.collect::<Value>(),

@@ -51,9 +51,9 @@ pub(super) async fn run(
             .files
             .iter()
             .map(|(path, state)| with_path(json!({ "state": state }), path));
-        json!({ "hosts": baked.hosts, "path": baked.path, "files": files.collect::<Value>() })
+        json!({ "hosts": baked.hosts, "storePath": baked.path, "files": files.collect::<Value>() })
     });
-    context.document("baked", || sources.collect());
+    context.document("source-baked", "baked", || sources.collect());
     for baked in &all {
         if all.len() > 1 {
             view.plain(&format!("{}:", baked.hosts.join(", ")));

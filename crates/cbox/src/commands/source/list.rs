@@ -67,7 +67,7 @@ pub(super) fn run(context: &Context<'_>, args: &ListArgs, snapshot: &Snapshot) {
         with_path(item, &entry.path)
     });
     let files: Value = files.collect();
-    context.parts(json!({ "files": files, "size": total }));
+    context.parts("source-list", json!({ "files": files, "size": total }));
 }
 
 /// The size as the column has it.

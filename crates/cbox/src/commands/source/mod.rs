@@ -57,7 +57,7 @@ struct SourceOptions {
 fn with_path(mut item: Value, path: &Path) -> Value {
     item["path"] = path_text(path).into();
     if path.to_str().is_none() {
-        item["bytes"] = BASE64.encode(path.as_os_str().as_encoded_bytes()).into();
+        item["pathBase64"] = BASE64.encode(path.as_os_str().as_encoded_bytes()).into();
     }
     item
 }
@@ -71,7 +71,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), 
         }
         SourceCommand::Hash(args) => {
             let hash = snapshot(session, args).await?.staged.nar_hash.to_string();
-            context.document("narHash", || json!(hash));
+            context.document("source-hash", "narHash", || json!(hash));
             context.lines([hash]);
         }
         SourceCommand::Ref(args) => {
@@ -79,7 +79,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), 
             let evaluator = session.evaluator(&NixArguments::default()).await?;
             snapshot.ready(&evaluator).await?;
             let reference = snapshot.staged.reference();
-            context.document("reference", || json!(reference));
+            context.document("source-ref", "reference", || json!(reference));
             context.lines([reference]);
         }
         SourceCommand::Why(args) => why::run(context, session, args).await?,

@@ -240,7 +240,7 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
             .collect();
         let item = json!({
             "staged": answer.files > 0,
-            "files": answer.files,
+            "fileCount": answer.files,
             "why": answer.word,
             "sentence": answer.sentence,
             "baked": baked,
@@ -248,7 +248,7 @@ fn show(context: &Context<'_>, answers: &[Answer]) {
         });
         with_path(item, &answer.path)
     });
-    context.document("paths", || items.collect());
+    context.document("source-why", "paths", || items.collect());
     for answer in answers {
         let word = match answer.files {
             0 => "not staged",
