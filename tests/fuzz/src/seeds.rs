@@ -132,15 +132,24 @@ pub(crate) fn path_infos() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn images() -> Vec<Vec<u8>> {
-    let file = top().join("crates/cbox-source/src/disk_image/real_images.jsonl");
+    hexadecimal("real_images.jsonl", "content")
+}
+
+pub(crate) fn packed() -> Vec<Vec<u8>> {
+    hexadecimal("real_unpacking.jsonl", "packed")
+}
+
+/// What is in `field` of each line of a file beside the code that it is for.
+fn hexadecimal(file: &str, field: &str) -> Vec<Vec<u8>> {
+    let file = top().join("crates/cbox-source/src/disk_image").join(file);
     let text = fs::read_to_string(file).unwrap_or_default();
-    let image = |line: &str| {
+    let bytes = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
         HEXLOWER_PERMISSIVE
-            .decode(line["content"].as_str()?.as_bytes())
+            .decode(line[field].as_str()?.as_bytes())
             .ok()
     };
-    text.lines().filter_map(image).collect()
+    text.lines().filter_map(bytes).collect()
 }
 
 /// An ISO 9660 image with `a/b.cfg` in it.

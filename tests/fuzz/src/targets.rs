@@ -171,6 +171,21 @@ pub(crate) const TARGETS: &[Target] = &[
         ],
     ),
     target(
+        "unpack",
+        formats::unpack,
+        seeds::packed,
+        &[
+            b"\x1f\x8b\x08",
+            b"\xfd7zXZ\0",
+            b"\x28\xb5\x2f\xfd",
+            b"\x50\x2a\x4d\x18",
+            b"BZh9",
+            b"YZ",
+            b"\0\0\0\0",
+            b"\xff\xff\xff\xff",
+        ],
+    ),
+    target(
         "disk-image",
         formats::disk_image,
         seeds::images,

@@ -1,16 +1,22 @@
-//! How a compressed file begins once it is unpacked: as much as tells a disk image.
+//! Formats of compressed files, and how one begins once it is unpacked: as much as tells a disk
+//! image.
 //!
-//! Only the first bytes are unpacked, and nothing that the file says of itself decides how
+//! Only the first bytes are unpacked here, and nothing that the file says of itself decides how
 //! much memory that takes: where it names a window or a dictionary, a small one is enough.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use bzip2::read::BzDecoder;
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::Lzma2Reader;
 use ruzstd::decoding::StreamingDecoder;
 
-use super::HEAD;
+use super::{
+    HEAD,
+    frame::{self, ZSTD},
+    unpacked::Unpacked,
+    unpacked_size::{self, UnpackedSize},
+};
 
 /// More of a compressed file is not read. A block of bzip2, which is unpacked as a whole, is
 /// smaller than 1 MiB.
@@ -20,51 +26,75 @@ const MOST_READ: u64 = 4 << 20;
 const DICTIONARY: u32 = 1 << 20;
 
 /// A format of compressed files.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Compression {
-    /// What it is called.
-    pub(super) name: &'static str,
-    /// With what a file of it begins.
-    mark: &'static [u8],
-    unpack: fn(Box<dyn Read + '_>, &mut Vec<u8>) -> io::Result<()>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// RFC 1952.
+    Gzip,
+    /// The specification of .xz.
+    Xz,
+    /// RFC 8878.
+    Zstd,
+    /// The format of bzip2.
+    Bzip2,
 }
 
-/// RFC 1952 2.3.1, the specification of .xz 2.1.1, RFC 8878 3.1.1 and 3.1.2, and the header
-/// of bzip2 with the size of its blocks left out.
-static COMPRESSIONS: [Compression; 5] = [
-    row("gzip", &[0x1f, 0x8b, 8], gzip),
-    row("xz", b"\xfd7zXZ\0", xz),
-    row("zstd", &ZSTD, zstd),
-    // A skippable frame comes first in what pzstd writes, and in seekable files.
-    row("zstd", &[0x50, 0x2a, 0x4d, 0x18], zstd),
-    row("bzip2", b"BZh", bzip2),
+/// With what files begin: RFC 1952 2.3.1, the specification of .xz 2.1.1, RFC 8878 3.1.1 and
+/// 3.1.2, and the header of bzip2 with the size of its blocks left out. A skippable frame of zstd
+/// comes first in what pzstd writes, and in seekable files.
+static MARKS: [(Compression, &[u8]); 5] = [
+    (Compression::Gzip, &[0x1f, 0x8b, 8]),
+    (Compression::Xz, b"\xfd7zXZ\0"),
+    (Compression::Zstd, &ZSTD),
+    (Compression::Zstd, &[0x50, 0x2a, 0x4d, 0x18]),
+    (Compression::Bzip2, b"BZh"),
 ];
 
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-const fn row(
-    name: &'static str,
-    mark: &'static [u8],
-    unpack: fn(Box<dyn Read + '_>, &mut Vec<u8>) -> io::Result<()>,
-) -> Compression {
-    Compression { name, mark, unpack }
-}
-
-/// The compression of a file that begins with `head`.
-pub(super) fn detect(head: &[u8]) -> Option<Compression> {
-    let mut all = COMPRESSIONS.iter().copied();
-    all.find(|compression| head.starts_with(compression.mark))
-}
-
 impl Compression {
+    /// The compression of a file that begins with `head`.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
+        let mut all = MARKS.iter();
+        all.find(|(_, mark)| head.starts_with(mark))
+            .map(|(compression, _)| *compression)
+    }
+
+    /// What it is called, which is what its program is called too.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
     /// The first bytes of what is compressed in `packed`, as many as tell an image, or as
     /// many as can be unpacked.
-    pub(super) fn head(&self, packed: impl Read) -> Vec<u8> {
+    pub fn head(self, packed: impl Read) -> Vec<u8> {
         let mut head = Vec::with_capacity(HEAD);
-        let packed = BufReader::new(packed.take(MOST_READ));
+        let packed: Box<dyn Read + '_> = Box::new(BufReader::new(packed.take(MOST_READ)));
         // What is broken further on may still have told what it is.
-        let _end = (self.unpack)(Box::new(packed), &mut head);
+        let _end = match self {
+            Self::Gzip => gzip(packed, &mut head),
+            Self::Xz => xz(packed, &mut head),
+            Self::Zstd => zstd(packed, &mut head),
+            Self::Bzip2 => bzip2(packed, &mut head),
+        };
         head
+    }
+
+    /// All of what is compressed in `packed`, as it is read.
+    pub fn unpack<R: BufRead>(self, packed: R) -> Unpacked<R> {
+        Unpacked::new(self, packed)
+    }
+
+    /// How large that is, as far as `packed` says it without being unpacked.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is seen not to be whole.
+    pub fn unpacked_size(self, packed: impl Read + Seek) -> io::Result<UnpackedSize> {
+        unpacked_size::of(self, packed)
     }
 }
 
@@ -102,7 +132,7 @@ fn zstd(mut packed: Box<dyn Read + '_>, head: &mut Vec<u8>) -> io::Result<()> {
         if mark == ZSTD {
             break;
         }
-        if mark[0] & 0xf0 != 0x50 || mark[1..] != [0x2a, 0x4d, 0x18] {
+        if !frame::is_skippable(&mark) {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut size = [0; 4];
@@ -110,17 +140,7 @@ fn zstd(mut packed: Box<dyn Read + '_>, head: &mut Vec<u8>) -> io::Result<()> {
         let size = u64::from(u32::from_le_bytes(size));
         io::copy(&mut packed.by_ref().take(size), &mut io::sink())?;
     }
-    let mut descriptor = [0; 1];
-    packed.read_exact(&mut descriptor)?;
-    let [descriptor] = descriptor;
-    let single_segment = descriptor & 0x20 != 0;
-    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
-    let content_size = match descriptor >> 6 {
-        0 => usize::from(single_segment),
-        size => 1 << size,
-    };
-    let mut fields = vec![0; usize::from(!single_segment) + dictionary + content_size];
-    packed.read_exact(&mut fields)?;
+    frame::Header::read(&mut packed)?;
     // No checksum, no size, no dictionary; a window of 128 KiB, 2 to the 10 + 7, which is
     // the size of the largest block.
     let header = [&ZSTD[..], &[0, 7 << 3]].concat();

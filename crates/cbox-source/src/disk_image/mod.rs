@@ -3,13 +3,24 @@
 //! An image in the source of an image makes every build contain the one before;
 //! it is found whatever it is called, also where it is compressed or in an archive.
 
+mod archive;
 mod compressed;
+mod frame;
 #[cfg(test)]
 mod real_images;
+#[cfg(test)]
+mod real_unpacking;
+mod unpacked;
+mod unpacked_size;
 
 use std::{fmt, io};
 
-use compressed::Compression;
+pub use self::{
+    archive::other_container,
+    compressed::Compression,
+    unpacked::{UnpackError, Unpacked},
+    unpacked_size::UnpackedSize,
+};
 
 /// How much of a file's beginning [`detect`] has to see, also where an archive has its own
 /// header before it.
@@ -98,7 +109,7 @@ impl fmt::Display for Image {
             formatter.write_str(" in a tar archive")?;
         }
         match self.compression {
-            Some(Compression { name, .. }) => write!(formatter, ", compressed with {name}"),
+            Some(compression) => write!(formatter, ", compressed with {}", compression.name()),
             None => Ok(()),
         }
     }
@@ -112,7 +123,7 @@ pub fn find(
     size: u64,
     read_at: &dyn Fn(&mut [u8], u64) -> io::Result<usize>,
 ) -> Option<Image> {
-    if let Some(compression) = compressed::detect(head) {
+    if let Some(compression) = Compression::of(head) {
         let packed = At { offset: 0, read_at };
         return within(&compression.head(packed), Some(compression));
     }

@@ -51,7 +51,7 @@ fn real_images_are_told_as_they_are_and_compressed() {
         let packed = bytes(&content);
         let expected = format!("{what}, compressed with {compression}");
         assert_eq!(found(&packed), Some(expected), "{made_by}");
-        let unpacked = compressed::detect(&packed).unwrap().head(&packed[..]);
+        let unpacked = Compression::of(&packed).unwrap().head(&packed[..]);
         assert_eq!(found(&unpacked), Some(what), "{made_by}");
     }
 }
@@ -65,7 +65,7 @@ fn what_is_compressed_and_no_image_is_none() {
     io::Write::write_all(&mut bzip2, text.as_bytes()).unwrap();
     for packed in [gzip.finish().unwrap(), bzip2.finish().unwrap()] {
         assert_eq!(found(&packed), None);
-        let unpacked = compressed::detect(&packed).unwrap().head(&packed[..]);
+        let unpacked = Compression::of(&packed).unwrap().head(&packed[..]);
         assert_eq!(unpacked, text.as_bytes()[..HEAD]);
     }
 }

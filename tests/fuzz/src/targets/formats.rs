@@ -6,11 +6,14 @@ mod pairs;
 #[path = "../../../../crates/nix-formats/fuzz/fuzz_targets/round_trip.rs"]
 mod round_trip;
 
-use std::{io::Cursor, path::Path};
+use std::{
+    io::{BufReader, Cursor, Read as _},
+    path::Path,
+};
 
 use cbox_driver::boot::iso9660;
 use cbox_source::{
-    disk_image,
+    disk_image::{self, Compression},
     pattern::{Above, Patterns},
 };
 
@@ -65,6 +68,42 @@ pub(super) fn disk_image(bytes: &[u8]) -> u64 {
         u64::MAX,
     ];
     told(sizes.map(|size| disk_image::find(head, size, &read_at).map(|image| image.to_string())))
+}
+
+/// A compressed file, which gives the same however much of it is read at once.
+pub(super) fn unpack(bytes: &[u8]) -> u64 {
+    let Some(compression) = Compression::of(bytes) else {
+        return told("nothing");
+    };
+    let size = compression.unpacked_size(Cursor::new(bytes));
+    let unpacked = |buffer: usize| {
+        let mut unpacked = Vec::new();
+        let packed = BufReader::with_capacity(buffer, bytes);
+        // A small file can be of many gigabytes.
+        let ended = compression
+            .unpack(packed)
+            .take(4 << 20)
+            .read_to_end(&mut unpacked);
+        (unpacked, ended.map_err(|error| error.to_string()))
+    };
+    let (content, ended) = unpacked(1 << 16);
+    let (other, other_ended) = unpacked(3);
+    assert_eq!(
+        ended.is_ok(),
+        other_ended.is_ok(),
+        "{ended:?} {other_ended:?}"
+    );
+    // Of what is damaged the last bytes before the damage may be kept back.
+    let both = content.len().min(other.len());
+    assert!(content[..both] == other[..both], "other bytes");
+    assert!(ended.is_err() || content.len() == other.len(), "{both}");
+    let known = size.map(|size| size.exact().map(|bytes| bytes.checked_ilog2()));
+    told((
+        compression.name(),
+        roughly(content.len()),
+        ended.map_err(kind_of).map(|_| ()),
+        known.map_err(kind_of),
+    ))
 }
 
 pub(super) fn iso9660(bytes: &[u8]) -> u64 {
