@@ -129,6 +129,18 @@ fn names_come_from_the_flake_without_nix_and_git() {
     ] {
         assert_eq!(offered(&place, words), expected, "{words:?}");
     }
+    // A file stands for an image too, if it is called like one.
+    for file in ["disk.img.xz", "disk.txt"] {
+        place.write(file, "");
+    }
+    for (words, expected) in [
+        (&["boot", "dis"][..], &["disk.img.xz"][..]),
+        (&["flash", "./dis"], &["./disk.img.xz"]),
+        (&["flash", "disk.img.xz", "hosts/al"], &["hosts/alpha/"]),
+        (&["boot", "disk.img.xz", "dis"], &[]),
+    ] {
+        assert_eq!(offered(&place, words), expected, "{words:?}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@
     reason = "a test may panic, starts processes, and reads its own environment"
 )]
 
+mod artifacts;
 mod asked_for;
 mod bad_disk;
 mod bad_flakes;
@@ -29,6 +30,7 @@ mod derivations;
 mod diff;
 mod doctor;
 mod documentation;
+mod downloads;
 mod errors;
 mod evaluation_cache;
 mod faults;

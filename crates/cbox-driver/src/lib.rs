@@ -35,6 +35,7 @@ pub mod error;
 pub mod eval;
 pub mod flake;
 pub mod flash;
+pub mod image;
 pub mod init;
 pub mod links;
 pub mod matrix;

@@ -105,7 +105,7 @@ mod tests {
             system: "x86_64-linux".parse().unwrap(),
             host_name: Some(name.to_owned()),
             text: None,
-            artifact_path: None,
+            artifact_path: vec![],
             images: None,
             derivation: None,
             toplevel: None,

@@ -11,6 +11,7 @@ use nix_formats::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::one_or_several;
 use crate::overrides::{OptionPath, OverrideError, Overrides};
 
 /// Applied to a `nixosConfigurations` entry. `out` and `drv` are named so, and not
@@ -91,7 +92,8 @@ pub enum Want {
     Derivation(OptionPath),
     /// The text that an option holds ([`Evaluated::text`]): the name of an artifact, say.
     Text(OptionPath),
-    /// The artifact's path, which that derivation itself names ([`Evaluated::artifact_path`]).
+    /// The paths of the artifacts, which that derivation itself names
+    /// ([`Evaluated::artifact_path`]).
     ArtifactPath,
     /// The system in the image, if the host has one ([`Evaluated::toplevel`]).
     Toplevel,
@@ -165,10 +167,10 @@ pub struct Evaluated {
     pub host_name: Option<String>,
     /// The text of an option, where one is wanted.
     pub text: Option<String>,
-    /// The artifact's path below the output, where it is wanted and the
-    /// derivation has a `passthru.filePath`, as the image variants of nixpkgs do.
-    #[serde(default)]
-    pub artifact_path: Option<String>,
+    /// The paths of the artifacts below the output, where they are wanted and the derivation has
+    /// a `passthru.filePath`: one, as the image variants of nixpkgs do, or a list.
+    #[serde(default, deserialize_with = "one_or_several::deserialize")]
+    pub artifact_path: Vec<String>,
     /// What the host can be built as, where it is wanted.
     #[serde(default)]
     pub images: Option<Images>,

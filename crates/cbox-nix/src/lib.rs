@@ -37,6 +37,7 @@ pub mod lock_file;
 pub mod messages;
 pub mod nix;
 pub mod nix_error;
+pub mod one_or_several;
 pub mod opened_files;
 pub mod overrides;
 pub mod pass_through;

@@ -1,5 +1,6 @@
 //! `cbox boot` with a stand-in for QEMU: what it is told, and what becomes of what it does.
 
+mod downloads;
 mod ends;
 mod refused;
 mod serial;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, Kind},
-    links::image::Image,
+    image::Image,
 };
 
 const QEMU_IMG: &str = "qemu-img";
@@ -119,6 +119,7 @@ mod tests {
             path: "/nix/store/x-a/a.raw".into(),
             format: "raw",
             is_iso: false,
+            packing: None,
         };
         let of = |text: &str| of(&serde_json::from_str(text).unwrap(), &image);
         let overlay = r#"{"virtual-size": 1, "filename": "s", "format": "qcow2",

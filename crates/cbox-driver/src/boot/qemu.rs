@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::{Attached, Forward, arch::Arch, firmware::Firmware, serial};
-use crate::links::image::Image;
+use crate::image::{Image, parts::DirectBoot};
 
 /// What runs the machine's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,15 @@ pub enum Screen {
     Serial,
 }
 
+/// What a machine boots.
+#[derive(Debug)]
+pub enum Boots {
+    /// The first of these images; the others are drives beside it.
+    Images(Vec<Image>),
+    /// A kernel that QEMU starts itself.
+    Kernel(DirectBoot),
+}
+
 /// A machine that is to be booted.
 #[derive(Debug)]
 pub struct Machine {
@@ -52,9 +61,9 @@ pub struct Machine {
     pub memory: u64,
     /// How many processors it has.
     pub cpus: usize,
-    /// The image that it boots.
-    pub image: Image,
-    /// What the image is to it.
+    /// What it boots.
+    pub boots: Boots,
+    /// What its images are to it.
     pub attached: Attached,
     /// The overlay that takes what the machine writes; without one it is thrown away.
     pub keep: Option<Utf8PathBuf>,
@@ -89,7 +98,7 @@ impl Machine {
         words.add(["-smp", &self.cpus.to_string()]);
         words.add(["-m", &self.memory.to_string()]);
         self.add_firmware(&mut words);
-        self.add_image(&mut words);
+        self.add_boots(&mut words);
         self.add_network(&mut words);
         words.add(["-device", "virtio-rng-pci"]);
         self.add_screen(&mut words);
@@ -128,19 +137,57 @@ impl Machine {
         }
     }
 
-    fn add_image(&self, words: &mut Words) {
+    fn add_boots(&self, words: &mut Words) {
+        match &self.boots {
+            Boots::Kernel(direct) => self.add_kernel(words, direct),
+            Boots::Images(images) => {
+                if let Some((first, others)) = images.split_first() {
+                    self.add_image(words, first);
+                    for (number, other) in others.iter().enumerate() {
+                        Self::add_drive(words, other, number + 1);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_kernel(&self, words: &mut Words, direct: &DirectBoot) {
+        words.add(["-kernel", direct.kernel.as_str()]);
+        words.add(["-initrd", direct.initrd.as_str()]);
+        let console = match (self.screen, self.arch) {
+            (Screen::Serial, Arch::X86_64) => serial::WORD,
+            _ => "",
+        };
+        let line = format!("{} {console}", direct.words);
+        words.add(["-append", line.trim()]);
+    }
+
+    /// A drive beside the one that is booted. What is written to it is thrown away.
+    fn add_drive(words: &mut Words, image: &Image, number: usize) {
+        words.add([
+            "-drive",
+            &format!(
+                "if=none,id=image{number},snapshot=on,format={},file={}",
+                image.format,
+                file(&image.path)
+            ),
+        ]);
+        words.add(["-device", &format!("virtio-blk-pci,drive=image{number}")]);
+    }
+
+    fn add_image(&self, words: &mut Words, image: &Image) {
         let drive = match (&self.keep, self.attached) {
             (_, Attached::Cd) => format!(
                 "if=none,id=image,media=cdrom,readonly=on,format={},file={}",
-                self.image.format,
-                file(&self.image.path)
+                image.format,
+                file(&image.path)
             ),
             (Some(keep), _) => format!("if=none,id=image,format=qcow2,file={}", file(keep)),
             // An overlay that has no name, so that nothing of it can stay.
             (None, _) => format!(
                 "if=none,id=image,snapshot=on,format={},file={}",
-                self.image.format,
-                file(&self.image.path)
+                image.format,
+                file(&image.path)
             ),
         };
         words.add(["-drive", &drive]);
@@ -224,17 +271,22 @@ mod tests {
     use super::*;
     use crate::boot::firmware::Flash;
 
+    fn image(path: &str) -> Image {
+        Image {
+            path: path.into(),
+            format: "raw",
+            is_iso: true,
+            packing: None,
+        }
+    }
+
     fn machine() -> Machine {
         Machine {
             arch: Arch::X86_64,
             accelerator: Accelerator::Tcg,
             memory: 4096,
             cpus: 2,
-            image: Image {
-                path: "/nix/store/x/a,b.iso".into(),
-                format: "raw",
-                is_iso: true,
-            },
+            boots: Boots::Images(vec![image("/nix/store/x/a,b.iso")]),
             attached: Attached::Cd,
             keep: None,
             firmware: Firmware::Bios,
@@ -318,6 +370,53 @@ mod tests {
             );
             assert!(!line.contains("/nix/store"), "{line}");
         }
+    }
+
+    #[test]
+    fn further_disks_are_drives_beside_the_first() {
+        let mirror = Machine {
+            boots: Boots::Images(vec![image("/s/a.raw"), image("/s/b,c.raw")]),
+            attached: Attached::Disk,
+            ..machine()
+        };
+        let line = command_line(&mirror);
+        assert!(
+            line.contains(
+                "-drive if=none,id=image,snapshot=on,format=raw,file=/s/a.raw \
+                 -device virtio-blk-pci,drive=image,bootindex=0 \
+                 -drive if=none,id=image1,snapshot=on,format=raw,file=/s/b,,c.raw \
+                 -device virtio-blk-pci,drive=image1 "
+            ),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_kernel_is_started_with_its_words() {
+        let kernel = || {
+            Boots::Kernel(DirectBoot {
+                kernel: "/s/bzImage".into(),
+                initrd: "/s/initrd".into(),
+                words: "init=/s/init".to_owned(),
+            })
+        };
+        let direct = Machine {
+            boots: kernel(),
+            ..machine()
+        };
+        let line = command_line(&direct);
+        assert!(
+            line.contains(
+                " -kernel /s/bzImage -initrd /s/initrd -append init=/s/init console=ttyS0,115200n8 "
+            ),
+            "{line}"
+        );
+        let window = Machine {
+            boots: kernel(),
+            screen: Screen::Window,
+            ..machine()
+        };
+        assert!(command_line(&window).contains(" -append init=/s/init -netdev "));
     }
 
     #[test]

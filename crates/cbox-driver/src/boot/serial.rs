@@ -8,7 +8,7 @@ use super::{
     iso9660,
     menu::{Menu, Way},
 };
-use crate::links::image::Image;
+use crate::image::Image;
 
 /// Where the console of a machine comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,7 @@ mod tests {
                 path: path.clone(),
                 format: "raw",
                 is_iso,
+                packing: None,
             };
             Serial::of(&image, arch, is_bios)
         };

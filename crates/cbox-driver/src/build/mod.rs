@@ -37,7 +37,7 @@ use crate::{
     flake::{snapshot::Snapshot, version::Version},
     links::{
         artifact,
-        manifest::{self, Artifact, Forced, Manifest},
+        manifest::{self, Artifact, Artifacts, Forced, Manifest},
         out_dir::OutDir,
     },
     process::blocking::blocking,
@@ -61,8 +61,8 @@ pub struct Job<'a> {
     pub evaluated: Evaluated,
     /// What is to be built.
     pub derivation: DerivationInfo,
-    /// The pattern of its file; a host's system has none.
-    pub artifact: Option<String>,
+    /// The patterns of its files; a host's system has none.
+    pub artifacts: Vec<String>,
 }
 
 /// What a built target left behind.
@@ -292,14 +292,12 @@ async fn finish(
         Some(_) => None,
         None => Some(cbox_nix::build::fetch_command(nix, &out).await?),
     };
-    let artifact = match (&job.artifact, place.clone()) {
-        (Some(pattern), Some(output)) => {
-            Some(check(evaluator, out_dir, job, pattern, &out, output).await?)
-        }
+    let artifacts = match place.clone() {
+        Some(output) => check(evaluator, out_dir, job, &out, output).await?,
         // The store is on another machine: its files cannot be looked at from here.
-        _ => None,
+        None => vec![],
     };
-    let manifest = manifest(evaluator, sources, job, out, artifact);
+    let manifest = manifest(evaluator, sources, job, out, artifacts);
     let link = match out_dir {
         Some(out_dir) => {
             let published = out_dir.publish(evaluator.session, nix, &job.target.name, &manifest);
@@ -315,25 +313,41 @@ async fn finish(
     })
 }
 
-/// Finds and hashes the artifact, or takes the hash from the manifest of the same output.
+/// Finds and hashes the artifacts, or takes the hashes from the manifest of the same output.
 async fn check(
     evaluator: &Evaluator<'_>,
     out_dir: Option<&OutDir>,
     job: &Job<'_>,
-    pattern: &str,
     out: &OutPath,
     output: PathBuf,
-) -> Result<Artifact, Error> {
+) -> Result<Vec<Artifact>, Error> {
     let name = job.evaluated.text.as_deref();
-    let (path, bytes) = artifact::find(&output, pattern, name)?;
+    let found = artifact::find_all(&output, &job.artifacts, name)?;
     let known = out_dir
         .and_then(|out_dir| out_dir.manifest(&job.target.name)?.ok())
-        .filter(|manifest| manifest.out == *out)
-        .and_then(|manifest| manifest.artifact)
-        .filter(|artifact| artifact.path == path && artifact.size == bytes);
-    if let Some(known) = known {
-        return Ok(known);
+        .filter(|manifest| manifest.out == *out);
+    let known = known.map(|manifest| manifest.artifacts).unwrap_or_default();
+    let mut artifacts = Vec::new();
+    for (path, bytes) in found {
+        let mut known = known.iter();
+        artifacts.push(
+            match known.find(|known| known.path == path && known.size == bytes) {
+                Some(known) => known.clone(),
+                None => hash(evaluator, job, output.clone(), path, bytes).await?,
+            },
+        );
     }
+    Ok(artifacts)
+}
+
+/// Hashes one artifact.
+async fn hash(
+    evaluator: &Evaluator<'_>,
+    job: &Job<'_>,
+    output: PathBuf,
+    path: Utf8PathBuf,
+    bytes: u64,
+) -> Result<Artifact, Error> {
     let session = evaluator.session;
     let called = Called {
         what: &format!("hashing {path} of {}", job.target.name),
@@ -356,7 +370,7 @@ fn manifest(
     sources: &Version<'_>,
     job: &Job<'_>,
     out: OutPath,
-    artifact: Option<Artifact>,
+    artifacts: Vec<Artifact>,
 ) -> Manifest {
     let request = &job.target.request;
     Manifest {
@@ -368,7 +382,7 @@ fn manifest(
         drv: job.derivation.drv.clone(),
         out,
         output: job.derivation.output.clone(),
-        artifact,
+        artifacts: Artifacts(artifacts),
         overrides: Forced::all(&request.overrides),
         source: manifest::Source {
             path: job.snapshot.staged.path.to_string(),

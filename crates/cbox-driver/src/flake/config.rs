@@ -1,6 +1,7 @@
 //! `cbox.toml`: the targets of a flake, and what of its tree is staged.
 
 use camino::Utf8Path;
+use cbox_nix::one_or_several;
 use cbox_nix::overrides::{OptionPath, Overrides};
 use cbox_nix::regular_file;
 use cbox_source::audit_rules::Finding;
@@ -105,6 +106,16 @@ pub struct StampConfig {
     pub branch: Option<OptionPath>,
 }
 
+/// A text or a list of texts, as schemas say it.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is a schema alone")]
+enum OneOrSeveral {
+    One(String),
+    Several(Vec<String>),
+}
+
 /// `[[target]]`
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -120,9 +131,11 @@ pub struct TargetConfig {
     #[cfg_attr(test, schemars(with = "String"))]
     pub attribute: OptionPath,
     /// Which file of the output is the image: a path in which `*` and `?` stand for
-    /// anything but a slash. Exactly one file has to match. Without it the derivation says,
-    /// in its `passthru.filePath`.
-    pub artifact: Option<String>,
+    /// anything but a slash. Exactly one file has to match. Where several files are, it is a
+    /// list with a path for each. Without it the derivation says, in its `passthru.filePath`.
+    #[serde(default, deserialize_with = "one_or_several::deserialize")]
+    #[cfg_attr(test, schemars(with = "Option<OneOrSeveral>"))]
+    pub artifact: Vec<String>,
     /// The option that holds the image's file name.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub name: Option<OptionPath>,
@@ -277,8 +290,12 @@ impl Config {
             if systems.is_empty() {
                 return Err(wrong("systems", "`systems` is empty".to_owned()));
             }
-            if let Some(artifact) = &target.artifact {
+            for artifact in &target.artifact {
                 check_artifact(artifact).map_err(|reason| wrong("artifact", reason))?;
+            }
+            if target.name.is_some() && target.artifact.len() > 1 {
+                let message = "`name` holds the name of one file, but `artifact` has several";
+                return Err(wrong("name", message.to_owned()));
             }
             collect(&target.overrides, &[], &mut Overrides::default())
                 .map_err(|message| wrong("overrides", message))?;
@@ -388,7 +405,7 @@ mod tests {
         let target = &config.targets[0];
         let systems: Vec<String> = target.systems().iter().map(ToString::to_string).collect();
         assert_eq!(systems, ["aarch64-linux"]);
-        assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &None));
+        assert_eq!((config.hosts, &target.artifact), (Some(vec![]), &vec![]));
     }
 
     /// The schema that editors check `cbox.toml` with is of these types: a change to them writes
@@ -533,6 +550,14 @@ mod tests {
         assert!(with("iso/*.iso", "a/**/b").contains("artifact"));
         assert!(with("iso/*.iso", "a[").contains("artifact"));
         assert!(with("iso/*.iso", "a{b/c,d}").contains("artifact"));
+        let several = ISO.replace("\"iso/*.iso\"", "[\"a.raw\", \"../b\"]");
+        assert!(parse(&several).unwrap_err().contains("not `../b`"));
+        let named = several.replace("../b", "b.raw") + "name = \"image.fileName\"\n";
+        assert!(
+            parse(&named)
+                .unwrap_err()
+                .contains("`artifact` has several")
+        );
         let both = format!("{ISO}system = \"x86_64-linux\"\nsystems = [\"x86_64-linux\"]\n");
         assert!(parse(&both).unwrap_err().contains("keeps its own system"));
         let cross = format!("{ISO}system = \"x86_64-linux\"\ncross = true\n");

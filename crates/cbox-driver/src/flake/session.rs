@@ -8,6 +8,9 @@ use crate::{
     progress::{Reporter, Silent},
 };
 
+/// What hears what goes on, and what ends it.
+pub type Hears<'a> = (&'a dyn Reporter, &'a Interrupt);
+
 /// What the commands work with.
 #[derive(Debug)]
 pub struct Session<'a> {
@@ -25,7 +28,7 @@ pub struct Session<'a> {
 
 impl Session<'_> {
     /// What hears what goes on, and what ends it: for work that knows nothing of the flake.
-    pub fn hears(&self) -> (&dyn Reporter, &Interrupt) {
+    pub fn hears(&self) -> Hears<'_> {
         (self.reporter, self.interrupt)
     }
 

@@ -20,22 +20,20 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::{Interrupt, Signal, process::Command};
+use cbox_nix::{Interrupt, Signal, process::Command, regular_file};
 use rustix::fs::{major, minor};
 
 use self::{
-    copy::{Cause, Failure, State},
+    copy::{Cause, Expected, Failure, State},
     device::Device,
     kernel::{BlockDevice, Kernel},
 };
 use crate::{
     error::{Error, Kind},
+    flake::session::Hears,
     flash::block_devices::Number,
-    links::image::Built,
-    progress::{
-        Reporter,
-        follow::{Called, follow},
-    },
+    image::{ImageFile, reader::Reader},
+    progress::follow::{Called, follow},
     text::size,
 };
 
@@ -57,9 +55,13 @@ pub struct Place {
 /// Where no drive is: none is suggested by its spelling, since it is erased if that is believed.
 const DRIVES: &str = "`lsblk -o NAME,SIZE,MODEL` shows the drives";
 
-/// How long a copy took.
-#[derive(Debug, Clone, Copy)]
-pub struct Lasted {
+/// What was written, and how long that took.
+#[derive(Debug, Clone)]
+pub struct Flashed {
+    /// How many bytes the drive has of the image.
+    pub bytes: u64,
+    /// The SHA-256 of the image file.
+    pub sha256: String,
     /// How long the image was written.
     pub writing: Duration,
     /// How long it was read back.
@@ -68,7 +70,7 @@ pub struct Lasted {
 
 impl Place {
     /// Finds the drive at `path`, which people know as `shown`, and checks that it may be
-    /// erased and takes `built`.
+    /// erased and takes `source`.
     ///
     /// A file can only be meant where `is_file` says so: it is good for trying things, and for
     /// drives that are passed on to a virtual machine, but a file that has the name of a drive
@@ -77,7 +79,7 @@ impl Place {
         path: Utf8PathBuf,
         display_path: &Utf8Path,
         is_file: bool,
-        built: &Built,
+        source: &ImageFile,
     ) -> Result<Self, Error> {
         let wrong = |message: String| Error::new(Kind::Usage, message);
         let kernel = Kernel::read(Path::new("/"));
@@ -111,7 +113,7 @@ impl Place {
                 place(drive, Some(number))
             }
             (_, true) if is_file => {
-                let image = fs::metadata(&built.image.path).ok();
+                let image = fs::metadata(&source.image.path).ok();
                 if image.is_some_and(|image| {
                     (image.dev(), image.ino()) == (metadata.dev(), metadata.ino())
                 }) {
@@ -128,7 +130,8 @@ impl Place {
                 return Err(wrong(format!("{display_path} is not a drive")).hint(DRIVES));
             }
         };
-        place.drive.check(display_path, built.artifact.size)?;
+        let least = source.unpacked_size().at_least();
+        place.drive.check(display_path, least)?;
         Ok(place)
     }
 
@@ -147,7 +150,7 @@ impl Place {
             cause: Cause::Stopped,
             state,
         };
-        self.failed(failure, Some(signal), 0)
+        self.failed(failure, Some(signal), None)
     }
 
     /// Has the kernel look at the partitions anew. Where udev runs, it does so by itself when
@@ -161,18 +164,18 @@ impl Place {
     pub async fn flash(
         &self,
         device: Device,
-        built: &Built,
-        reporter: &dyn Reporter,
-        interrupt: &Interrupt,
-    ) -> Result<Lasted, Error> {
-        let (name, length) = (&self.drive.name, built.artifact.size);
+        source: &ImageFile,
+        (reporter, interrupt): Hears<'_>,
+    ) -> Result<Flashed, Error> {
+        let (name, length) = (&self.drive.name, source.unpacked_size().exact());
         let title = format!("flashing {name}");
+        let path = &source.image.path;
         let open = || {
-            let image = File::open(&built.image.path);
-            image.map_err(|error| Error::file(Kind::Artifact, "read", &built.image.path, &error))
+            let image = regular_file::open(path);
+            image.map_err(|error| Error::file(Kind::Artifact, "read", path, &error))
         };
-        let mut image = open()?;
-        let (mut again, mut device) = (open()?, device);
+        let compression = source.image.packing.map(|packing| packing.compression);
+        let (image, again, mut device) = (open()?, open()?, device);
         let begun = Instant::now();
         let called = |what, done| Called {
             what,
@@ -181,37 +184,47 @@ impl Place {
         };
         let writing = format!("writing to {name}");
         let called_so = called(&writing, "wrote");
-        let sha256 = built.artifact.sha256.clone();
-        let written = follow(reporter, interrupt, called_so, length, move |watch| {
-            copy::write(&mut image, length, &sha256, &mut device, watch).map(|()| device)
+        let (sha256, total) = (source.sha256.clone(), length.unwrap_or(0));
+        let written = follow(reporter, interrupt, called_so, total, move |watch| {
+            let expected = Expected {
+                length,
+                sha256: sha256.as_deref(),
+            };
+            let mut image = Reader::new(image, compression);
+            copy::write(&mut image, expected, &mut device, watch).map(|written| (device, written))
         });
         let written = written.await;
         let signal = interrupt.signal();
-        let mut device = written.map_err(|failure| self.failed(failure, signal, length))?;
+        let written = written.map_err(|failure| self.failed(failure, signal, length));
+        let (mut device, written) = written?;
+        let bytes = written.bytes;
         let writing = begun.elapsed();
         let comparing = format!("comparing {name}");
         let called_so = called(&comparing, "compared");
-        let compared = follow(reporter, interrupt, called_so, length, move |watch| {
-            copy::compare(&mut again, length, &mut device, watch)
+        let compared = follow(reporter, interrupt, called_so, bytes, move |watch| {
+            let mut again = Reader::new(again, compression);
+            copy::compare(&mut again, bytes, &mut device, watch)
         });
         let compared = compared.await;
         let signal = interrupt.signal();
         compared.map_err(|failure| self.failed(failure, signal, length))?;
-        Ok(Lasted {
+        Ok(Flashed {
+            bytes,
+            sha256: written.sha256,
             writing,
             comparing: begun.elapsed().saturating_sub(writing),
         })
     }
 
     /// Why a copy has ended early, and what is on the drive now.
-    fn failed(&self, failure: Failure, signal: Option<Signal>, length: u64) -> Error {
+    fn failed(&self, failure: Failure, signal: Option<Signal>, length: Option<u64>) -> Error {
         let path = &self.display_path;
         let state = match failure.state {
             State::Untouched => format!("nothing was written to {path}"),
             State::Partly(done) => format!(
-                "{} of {} were written to {path}, which cannot boot now and has lost its contents",
+                "{}{} were written to {path}, which cannot boot now and has lost its contents",
                 size(done),
-                size(length)
+                length.map_or_else(String::new, |length| format!(" of {}", size(length)))
             ),
             State::Written => format!("{path} was written, but not compared"),
         };
@@ -231,6 +244,14 @@ impl Place {
                 Kind::Artifact,
                 format!("the image is not the one that was built (its SHA-256 is {hash}); {state}"),
             ),
+            Cause::TooLarge => (
+                Kind::Environment,
+                format!(
+                    "the image is larger than {path}, which has {} ({} bytes); {state}",
+                    size(self.drive.size),
+                    self.drive.size
+                ),
+            ),
             Cause::Write { from, to, error } => (
                 Kind::Output,
                 format!("cannot write the bytes from {from} to {to} of {path}: {error}; {state}"),
@@ -249,12 +270,15 @@ impl Place {
 
     fn way_on(&self, kind: &Kind, state: State) -> &'static str {
         match (kind, state) {
+            (Kind::Environment, _) => "name a bigger drive",
             (_, State::Untouched) => "",
             (Kind::Output, _) if self.number.is_none() => {
                 "free some space for the file, or name another"
             }
             (Kind::Output, _) => "`dmesg` may tell more; try another port, then another drive",
-            (Kind::Artifact, _) => "`nix store verify --all` tells whether the store is damaged",
+            (Kind::Artifact, _) => {
+                "download or build the image again; `nix store verify --all` tells whether the store is damaged"
+            }
             _ => "run it again",
         }
     }

@@ -1,14 +1,13 @@
 //! The artifact: the one file of an output that a build is made for.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{fs, path::Path};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use data_encoding::HEXLOWER;
 use globset::GlobBuilder;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::{Error, Kind},
+    image::checksum,
     links::manifest::Artifact,
     progress::follow::Watch,
 };
@@ -35,13 +34,34 @@ fn check_content(output: &Path, path: &Utf8Path, size: u64) -> Result<(), Error>
     }
 }
 
-/// How much is hashed between two looks at whether to stop.
-const CHUNK: usize = 1 << 20;
+/// Finds the files below `output` that `patterns` match, each of them one, in their order.
+///
+/// `name`, where evaluation gave one, has to be the file name of the only one.
+///
+/// # Errors
+/// When a pattern matches no file, several, or one that another matches.
+pub fn find_all(
+    output: &Path,
+    patterns: &[String],
+    name: Option<&str>,
+) -> Result<Vec<(Utf8PathBuf, u64)>, Error> {
+    let mut found: Vec<(Utf8PathBuf, u64)> = Vec::new();
+    for pattern in patterns {
+        let file = find(output, pattern, name)?;
+        if found.contains(&file) {
+            let message = format!("several patterns of `artifact` match {}", file.0);
+            return Err(Error::new(Kind::Artifact, message)
+                .hint("each pattern of `artifact` in cbox.toml names a file of its own"));
+        }
+        found.push(file);
+    }
+    Ok(found)
+}
 
 /// Finds the one file below `output` that `pattern` matches.
 ///
 /// `name`, where evaluation gave one, has to be its file name.
-pub fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8PathBuf, u64), Error> {
+fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8PathBuf, u64), Error> {
     let mut found = vec![Utf8PathBuf::new()];
     for component in Utf8Path::new(pattern).iter() {
         let mut deeper = Vec::new();
@@ -89,7 +109,9 @@ pub fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8Pat
                 output.display(),
                 names.join(", ")
             ))
-            .hint("make `artifact` of the target in cbox.toml more specific"))
+            .hint(
+                "make `artifact` of the target in cbox.toml more specific, or a list of patterns with one for each file",
+            ))
         }
     }
 }
@@ -157,24 +179,8 @@ pub fn hash(
     let file = output.join(&path);
     let failed = |error| Error::file(Kind::Artifact, "read", file.display(), &error);
     let mut reader = fs::File::open(&file).map_err(failed)?;
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut done = 0;
-    loop {
-        if (watch.stop)() {
-            return Ok(None);
-        }
-        match reader.read(&mut chunk).map_err(failed)? {
-            0 => break,
-            read => {
-                hasher.update(&chunk[..read]);
-                done += read as u64;
-                (watch.progress)(done);
-            }
-        }
-    }
-    let sha256 = HEXLOWER.encode(&hasher.finalize());
-    Ok(Some(Artifact {
+    let sha256 = checksum::sha256(&mut reader, watch).map_err(failed)?;
+    Ok(sha256.map(|sha256| Artifact {
         path: path.into_string(),
         size,
         sha256,
@@ -216,6 +222,22 @@ mod tests {
             find("iso/a.iso", Some("b.iso")).unwrap_err().kind,
             Kind::Artifact
         );
+    }
+
+    #[test]
+    fn several_patterns_match_a_file_each() {
+        let folder = output(&["a.raw", "b.raw", "bzImage"]);
+        let find = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+            find_all(folder.path(), &patterns, None)
+        };
+        let paths = find(&["b*", "a.raw"]).unwrap_err();
+        assert!(paths.message.contains("2 files"), "{paths:?}");
+        let paths = find(&["b.*", "a.raw"]).unwrap();
+        assert_eq!(paths, [("b.raw".into(), 3), ("a.raw".into(), 3)]);
+        let twice = find(&["a.*", "a.raw"]).unwrap_err();
+        assert_eq!(twice.message, "several patterns of `artifact` match a.raw");
+        assert!(find(&[]).unwrap().is_empty());
     }
 
     #[test]

@@ -1,11 +1,8 @@
-//! The image that was built for a target: which file it is, and what is in it. `cbox boot`
-//! and `cbox flash` both begin here.
-
-use std::io::Read as _;
+//! The image that was built for a target: which files it is. `cbox boot` and `cbox flash` both
+//! begin here; what is in them is for [`crate::image`] to tell.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::{regular_file, store::Store};
-use cbox_source::disk_image::{self, HEAD};
+use cbox_nix::store::Store;
 use nix_formats::system::System;
 
 use crate::{
@@ -20,28 +17,31 @@ use crate::{
     target_name::TargetName,
 };
 
-/// A file that a machine can boot, as it is or from the drive that it is written to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// The file.
-    pub path: Utf8PathBuf,
-    /// QEMU's name for its format.
-    pub format: &'static str,
-    /// Whether it is an ISO 9660 image.
-    pub is_iso: bool,
-}
-
-/// An image as `out/` has it.
+/// What was built for a target, as `out/` has it.
 #[derive(Debug)]
 pub struct Built {
     /// The link.
     pub link: Utf8PathBuf,
     /// The system that it was built for.
     pub system: System,
+    /// Its files, in the order of `artifact`; there is one at least.
+    pub files: Vec<BuiltFile>,
+}
+
+/// One file of what was built.
+#[derive(Debug)]
+pub struct BuiltFile {
     /// What its record says of it.
     pub artifact: Artifact,
-    /// The file that a machine boots.
-    pub image: Image,
+    /// Where it is.
+    pub path: Utf8PathBuf,
+}
+
+impl BuiltFile {
+    /// Its file name.
+    pub fn name(&self) -> &str {
+        self.path.file_name().unwrap_or(self.path.as_str())
+    }
 }
 
 /// Finds what was built for `name`. Nothing is built, and Nix is not asked.
@@ -95,15 +95,15 @@ pub fn find(
         (None, Some(why)) => return Err(rebuild(name, why)),
         (None, None) => return Err(not_built(environment, project, name)),
     };
-    let Some(artifact) = manifest.artifact else {
+    if manifest.artifacts.is_empty() {
         return Err(rebuild(
             name,
             format!("the record of {link} names no image"),
         ));
-    };
-    let path = store
-        .physical(&manifest.out)
-        .and_then(|out| Utf8PathBuf::from_path_buf(out.join(&artifact.path)).ok())
+    }
+    let physical = store.physical(&manifest.out);
+    let place = physical
+        .and_then(|out| Utf8PathBuf::from_path_buf(out).ok())
         .ok_or_else(|| {
             let out = &manifest.out;
             rebuild(
@@ -111,10 +111,15 @@ pub fn find(
                 format!("{link} leads to {out}, which is not in {}", store.uri),
             )
         })?;
+    let files = manifest.artifacts.iter().map(|artifact| BuiltFile {
+        artifact: artifact.clone(),
+        path: place.join(&artifact.path),
+    });
+    let files: Vec<BuiltFile> = files.collect();
     let is_current = link
         .read_link_utf8()
         .is_ok_and(|target| target == manifest.out.as_str());
-    if !is_current || !path.is_file() {
+    if !is_current || !files.iter().all(|file| file.path.is_file()) {
         let display_path = environment.display_path(&link);
         return Err(rebuild(
             name,
@@ -124,8 +129,7 @@ pub fn find(
     Ok(Built {
         link,
         system: manifest.system,
-        artifact,
-        image: look_at(path)?,
+        files,
     })
 }
 
@@ -174,27 +178,6 @@ fn rebuild(name: &TargetName, message: String) -> Error {
     Error::new(Kind::Artifact, message).hint(format!("build it: `cbox {command}`"))
 }
 
-/// Tells what is in a file by its content.
-fn look_at(path: Utf8PathBuf) -> Result<Image, Error> {
-    let mut head = Vec::new();
-    regular_file::open(&path)
-        .and_then(|file| file.take(HEAD as u64).read_to_end(&mut head))
-        .map_err(|error| Error::file(Kind::Artifact, "read", &path, &error))?;
-    let known = disk_image::detect(&head);
-    let Some((known, format)) = known.and_then(|known| Some((known, known.qemu?))) else {
-        let what = known.map_or("not a disk image", |known| known.what);
-        return Err(
-            Error::new(Kind::Unsupported, format!("{path} is {what}: it cannot be booted"))
-                .hint("machines boot from ISO 9660 images, disk images with a partition table, and the formats of virtual machines"),
-        );
-    };
-    Ok(Image {
-        path,
-        format,
-        is_iso: known.is_iso(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,30 +193,5 @@ mod tests {
         assert_eq!(slugs("a/iso"), ["a-iso", "a-iso-x86_64-linux"]);
         assert_eq!(slugs("a/iso/amd64"), ["a-iso-x86_64-linux", "a-iso"]);
         assert_eq!(slugs("a/iso/arm64"), ["a-iso-aarch64-linux"]);
-    }
-
-    #[test]
-    fn what_is_booted_is_told_by_its_content() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
-        std::fs::create_dir_all(&folder).unwrap();
-        let look_at = |offset: usize, mark: &[u8]| {
-            let mut content = vec![0; HEAD];
-            content[offset..offset + mark.len()].copy_from_slice(mark);
-            let file = folder.join("image");
-            std::fs::write(&file, content).unwrap();
-            look_at(file)
-        };
-        let iso = look_at(0x8001, b"CD001").unwrap();
-        assert!(iso.is_iso && iso.format == "raw");
-        let qcow2 = look_at(0, b"QFI\xfb").unwrap();
-        assert!(!qcow2.is_iso && qcow2.format == "qcow2");
-        assert_eq!(look_at(512, b"EFI PART").unwrap().format, "raw");
-        for (mark, what) in [(b"hsqs", "a squashfs image"), (b"text", "not a disk image")] {
-            let error = look_at(0, mark).unwrap_err();
-            assert_eq!(error.kind, Kind::Unsupported);
-            assert!(error.message.contains(what), "{error:?}");
-        }
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

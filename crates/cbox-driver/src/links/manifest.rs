@@ -1,5 +1,7 @@
 //! The manifest `out/<slug>.json`: what was built, from what, and with what.
 
+use std::ops::Deref;
+
 use cbox_nix::overrides::{OptionPath, Overrides};
 use nix_formats::{
     store_path::{DrvPath, OutPath},
@@ -47,8 +49,9 @@ pub struct Manifest {
     pub out: OutPath,
     /// The name of the output.
     pub output: String,
-    /// The file that is the result; a host's system has none.
-    pub artifact: Option<Artifact>,
+    /// The files that are the result, the first one first; a host's system has none.
+    #[serde(flatten)]
+    pub artifacts: Artifacts,
     /// What was forced on options.
     pub overrides: Vec<Forced>,
     /// What was evaluated.
@@ -61,13 +64,23 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The line of `<link>.sha256`, beside the link of this name; `None` where the build has
-    /// no file that is the result.
+    /// The lines of `<link>.sha256`, beside the link of this name, one for each file; `None`
+    /// where the build has no file that is the result.
     #[must_use]
     pub fn checksum(&self, link: &str) -> Option<String> {
-        let artifact = self.artifact.as_ref()?;
-        let file = format!("{link}/{}", artifact.path);
-        Some(checksum_line(&artifact.sha256, &file))
+        let lines = self.artifacts.iter().map(|artifact| {
+            let file = format!("{link}/{}", artifact.path);
+            checksum_line(&artifact.sha256, &file)
+        });
+        let lines: String = lines.collect();
+        (!lines.is_empty()).then_some(lines)
+    }
+
+    /// How large the result is, in bytes; `None` where it is no file.
+    #[must_use]
+    pub fn artifacts_size(&self) -> Option<u64> {
+        let sizes = self.artifacts.iter().map(|artifact| artifact.size);
+        (!self.artifacts.is_empty()).then(|| sizes.sum())
     }
 
     /// Reads a manifest of this schema, or of the first one, which had other names for the store
@@ -92,7 +105,56 @@ impl Manifest {
     }
 }
 
-/// The file that a build is made for.
+/// The files that a build is made for. A manifest names the first of them as `artifact`, and
+/// where there are several all of them as `artifacts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Fields", into = "Fields")]
+pub struct Artifacts(pub Vec<Artifact>);
+
+impl Deref for Artifacts {
+    type Target = [Artifact];
+
+    fn deref(&self) -> &[Artifact] {
+        &self.0
+    }
+}
+
+/// [`Artifacts`], as a manifest has them.
+#[derive(Serialize, Deserialize)]
+struct Fields {
+    artifact: Option<Artifact>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    artifacts: Vec<Artifact>,
+}
+
+impl From<Fields> for Artifacts {
+    fn from(
+        Fields {
+            artifact,
+            artifacts,
+        }: Fields,
+    ) -> Self {
+        match artifacts.is_empty() {
+            true => Self(artifact.into_iter().collect()),
+            false => Self(artifacts),
+        }
+    }
+}
+
+impl From<Artifacts> for Fields {
+    fn from(Artifacts(artifacts): Artifacts) -> Self {
+        Self {
+            artifact: artifacts.first().cloned(),
+            artifacts: if artifacts.len() > 1 {
+                artifacts
+            } else {
+                vec![]
+            },
+        }
+    }
+}
+
+/// A file that a build is made for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
@@ -171,10 +233,15 @@ fn checksum_line(sha256: &str, file: &str) -> String {
     }
 }
 
-/// Whether `text` is a line that [`Manifest::checksum`] gives for the link of this name.
+/// Whether `text` are lines that [`Manifest::checksum`] gives for the link of this name.
 pub(super) fn is_checksum_of(text: &[u8], link: &str) -> bool {
     let text = str::from_utf8(text).unwrap_or_default();
-    let line = text.strip_prefix('\\').unwrap_or(text);
+    let mut lines = text.split_inclusive('\n');
+    !text.is_empty() && lines.all(|line| is_checksum_line_of(line, link))
+}
+
+fn is_checksum_line_of(line: &str, link: &str) -> bool {
+    let line = line.strip_prefix('\\').unwrap_or(line);
     let Some((sha256, file)) = line.split_once("  ") else {
         return false;
     };
@@ -196,8 +263,10 @@ mod tests {
             let line = checksum_line(&hash, &format!("a-iso/{path}"));
             assert!(is_checksum_of(line.as_bytes(), "a-iso"), "{line}");
             assert!(!is_checksum_of(line.as_bytes(), "a"), "of another link");
+            let more = [&line, "mine\n"].concat();
+            assert!(!is_checksum_of(more.as_bytes(), "a-iso"), "{more}");
             let twice = line.repeat(2);
-            assert!(!is_checksum_of(twice.as_bytes(), "a-iso"), "{twice}");
+            assert!(is_checksum_of(twice.as_bytes(), "a-iso"), "of two files");
             assert!(!is_checksum_of(line.trim_end().as_bytes(), "a-iso"));
         }
         for text in ["", "\n", "mine", &format!("{hash}  a-iso\n"), &hash] {
@@ -253,6 +322,31 @@ mod tests {
         ] {
             assert!(error(text).to_string().contains(why), "{text}");
         }
+    }
+
+    #[test]
+    fn one_artifact_is_recorded_as_it_always_was() {
+        let one = r#"{"path": "a", "size": 1, "sha256": "0"}"#;
+        let read = |text: &str| serde_json::from_str::<Artifacts>(text).unwrap();
+        let paths = |text: &str| {
+            let paths = read(text)
+                .iter()
+                .map(|one| one.path.clone())
+                .collect::<Vec<_>>();
+            paths.join(" ")
+        };
+        assert_eq!(paths(&format!(r#"{{"artifact": {one}}}"#)), "a");
+        assert_eq!(paths(r#"{"artifact": null}"#), "");
+        let two = format!(
+            r#"{{"artifact": {one}, "artifacts": [{one}, {}]}}"#,
+            one.replace("\"a\"", "\"b\"")
+        );
+        assert_eq!(paths(&two), "a b");
+        let written = serde_json::to_value(read(&two)).unwrap();
+        assert_eq!(written["artifact"], written["artifacts"][0]);
+        assert_eq!(written["artifacts"][1]["path"], "b");
+        let alone = format!(r#"{{"artifact":{}}}"#, one.replace(' ', ""));
+        assert_eq!(serde_json::to_string(&read(&alone)).unwrap(), alone);
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Copying {
         let Counts { done, expected } = self.bytes;
         let left = expected.saturating_sub(done);
         let lasted = now.saturating_sub(self.since);
-        let is_known = done > 0 && lasted >= Duration::from_secs(1);
+        let is_known = done > 0 && expected > 0 && lasted >= Duration::from_secs(1);
         is_known.then(|| lasted.mul_f64(left as f64 / done as f64))
     }
 }

@@ -38,7 +38,7 @@ pub enum Event<'a> {
         what: &'a str,
         /// What it is a part of: `flashing sdb`.
         title: Option<&'a str>,
-        /// How many they are.
+        /// How many they are; 0 where nobody knows.
         expected: u64,
     },
     /// So many bytes are done.

@@ -37,7 +37,7 @@ pub struct Called<'a> {
     pub done: Option<&'a str>,
 }
 
-/// Does `work` on `expected` bytes, and reports how far it is until it ends.
+/// Does `work` on `expected` bytes, 0 where nobody knows how many, and reports how far it is until it ends.
 pub async fn follow<T: Send + 'static, E: Send + 'static>(
     reporter: &dyn Reporter,
     interrupt: &Interrupt,
@@ -68,6 +68,8 @@ pub async fn follow<T: Send + 'static, E: Send + 'static>(
             }
         }
     };
+    let all = bytes.load(Ordering::Relaxed);
+    reporter.report(Event::Copied { what, done: all });
     let done = done.filter(|_| outcome.is_ok());
     reporter.report(Event::CopyEnded { what, done });
     outcome

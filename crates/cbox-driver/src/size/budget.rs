@@ -1,6 +1,9 @@
 //! What is larger than `cbox.toml` allows.
 
-use super::measured::{Comparison, Measured};
+use super::{
+    measured::{Comparison, Measured},
+    subject::ImageFile,
+};
 use crate::{
     error::{Error, Kind},
     flake::{config::Budget, project::Project},
@@ -18,7 +21,7 @@ const NAMED: usize = 3;
 pub fn check(measured: &Measured, comparison: Option<&Comparison>) -> Result<(), Error> {
     let subject = &measured.subject;
     let Budget { image, closure } = &subject.budget;
-    let file = subject.image.as_ref().map(|image| image.size);
+    let file = subject.image.as_ref().map(ImageFile::whole_size);
     let passed: Vec<String> = [
         over("image", file, image.as_ref()),
         over("closure", Some(measured.closure.size()), closure.as_ref()),
@@ -46,7 +49,7 @@ pub fn image_warning(project: &Project, manifest: &Manifest) -> Option<String> {
         return None;
     };
     let config = target::find(project, &kind, &format).ok()?;
-    let file = manifest.artifact.as_ref().map(|artifact| artifact.size);
+    let file = manifest.artifacts_size();
     let passed = over("image", file, config.budget.image.as_ref())?;
     let target = &manifest.target;
     Some(format!(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     change::{Change, compare},
     packages::{Package, Way, called, fold, only_way, ways},
-    subject::{Counted, Measurable},
+    subject::{Counted, ImageFile, Measurable},
 };
 use crate::{
     error::{Error, Kind},
@@ -115,7 +115,7 @@ impl Measured {
             "system": system,
             "storePath": root,
             "isToplevel": *counted == Counted::System,
-            "image": image.as_ref().map(|image| json!({ "path": image.path, "size": image.size })),
+            "image": image.as_ref().map(image_json),
             "closure": { "size": self.closure.size(), "pathCount": self.closure.members().len() },
             "budget": {
                 "imageSize": limit(&budget.image),
@@ -134,4 +134,14 @@ impl Measured {
         value["paths"] = paths.collect();
         value
     }
+}
+
+/// The image: its first file, as it always was, and where it has several the others too.
+fn image_json(image: &ImageFile) -> Value {
+    let file = |image: &ImageFile| json!({ "path": image.path, "size": image.size });
+    let mut first = file(image);
+    if !image.others.is_empty() {
+        first["others"] = image.others.iter().map(file).collect();
+    }
+    first
 }

@@ -61,6 +61,15 @@ pub struct ImageFile {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
+    /// The other files of a target that has several.
+    pub others: Vec<ImageFile>,
+}
+
+impl ImageFile {
+    /// The size of all files together, in bytes.
+    pub fn whole_size(&self) -> u64 {
+        self.size + self.others.iter().map(|file| file.size).sum::<u64>()
+    }
 }
 
 /// What is asked about.
@@ -123,7 +132,7 @@ pub async fn find(
             .await?;
         found.push(match one {
             Resolved::Target(mut unevaluated) => {
-                if unevaluated.target.artifact.is_some() {
+                if !unevaluated.target.artifacts.is_empty() {
                     unevaluated.target.request.wants.push(Want::Toplevel);
                 }
                 Resolved::Target(unevaluated)
@@ -265,7 +274,7 @@ async fn of_target(
     (evaluated, own): (Evaluated, DerivationInfo),
 ) -> Result<Measurable, Error> {
     let nix = &evaluator.nix;
-    let is_image = unevaluated.target.artifact.is_some();
+    let is_image = !unevaluated.target.artifacts.is_empty();
     let counted = evaluated.toplevel.as_ref().unwrap_or(&own);
     let [own_out, root] = nix.output_paths([&own, counted]).await?;
     let Some(root) = root else {
@@ -279,9 +288,9 @@ async fn of_target(
             is_image_there,
         ));
     };
-    let image = match (&unevaluated.target.artifact, own_out) {
-        (Some(pattern), Some(out)) => image_file(nix, &out, pattern, &evaluated)?,
-        _ => None,
+    let image = match (unevaluated.target.artifacts.as_slice(), own_out) {
+        ([], _) | (_, None) => None,
+        (patterns, Some(out)) => image_file(nix, &out, patterns, &evaluated)?,
     };
     Ok(Measurable {
         budget: budget(&unevaluated),
@@ -299,17 +308,26 @@ async fn of_target(
 fn image_file(
     nix: &Nix,
     out: &OutPath,
-    pattern: &str,
+    patterns: &[String],
     evaluated: &Evaluated,
 ) -> Result<Option<ImageFile>, Error> {
     // In a store on another machine no file can be looked at.
     let Some(output) = nix.outputs.physical(out) else {
         return Ok(None);
     };
-    let (path, size) = artifact::find(&output, pattern, evaluated.text.as_deref())?;
-    Ok(Some(ImageFile {
-        path: format!("{out}/{path}"),
-        size,
+    let found = artifact::find_all(&output, patterns, evaluated.text.as_deref())?;
+    let files = found.into_iter();
+    let files: Vec<ImageFile> = files
+        .map(|(path, size)| ImageFile {
+            path: format!("{out}/{path}"),
+            size,
+            others: vec![],
+        })
+        .collect();
+    let mut files = files.into_iter();
+    Ok(files.next().map(|first| ImageFile {
+        others: files.collect(),
+        ..first
     }))
 }
 

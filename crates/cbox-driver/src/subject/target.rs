@@ -31,32 +31,34 @@ pub struct Target {
     pub name: TargetName,
     /// What is evaluated for it.
     pub request: Request,
-    /// The pattern of its file. A host's system has none, and a derivation that is asked for
-    /// the path brings it.
-    pub artifact: Option<String>,
+    /// The patterns of its files, one for each. A host's system has none, and a derivation that
+    /// is asked for the paths brings them.
+    pub artifacts: Vec<String>,
 }
 
 impl Target {
-    /// The pattern of its file, where the evaluation gave `evaluated`.
-    pub fn artifact(&self, evaluated: &Evaluated) -> Result<Option<String>, Error> {
+    /// The patterns of its files, where the evaluation gave `evaluated`.
+    pub fn artifacts(&self, evaluated: &Evaluated) -> Result<Vec<String>, Error> {
         if !self.request.wants(&Want::ArtifactPath) {
-            return Ok(self.artifact.clone());
+            return Ok(self.artifacts.clone());
         }
         let name = &self.name;
         let wrong = |what: String| {
             Error::new(Kind::Config, format!("target {name}: {what}"))
                 .hint("`artifact` of the target in cbox.toml says which file is the image")
         };
-        let Some(path) = &evaluated.artifact_path else {
+        if evaluated.artifact_path.is_empty() {
             return Err(wrong(
                 "its derivation does not say which file is the image, in `passthru.filePath`"
                     .to_owned(),
             ));
-        };
-        let pattern = globset::escape(path);
-        check_artifact(&pattern)
-            .map_err(|reason| wrong(format!("`passthru.filePath`: {reason}")))?;
-        Ok(Some(pattern))
+        }
+        let patterns = evaluated.artifact_path.iter().map(|path| {
+            let pattern = globset::escape(path);
+            let checked = check_artifact(&pattern).map(|()| pattern);
+            checked.map_err(|reason| wrong(format!("`passthru.filePath`: {reason}")))
+        });
+        patterns.collect()
     }
 }
 
@@ -100,8 +102,8 @@ pub fn resolve(
     native: &System,
     sources: &Version<'_>,
 ) -> Result<Target, Error> {
-    let (mut request, artifact) = match name {
-        TargetName::Host { name } => (host_request(project, name)?, None),
+    let (mut request, artifacts) = match name {
+        TargetName::Host { name } => (host_request(project, name)?, vec![]),
         TargetName::Image {
             kind,
             format,
@@ -132,7 +134,7 @@ pub fn resolve(
     Ok(Target {
         name: name.clone(),
         request,
-        artifact,
+        artifacts,
     })
 }
 
@@ -184,7 +186,7 @@ fn image_request(
     }
     let mut wants = vec![Want::Derivation(config.attribute.clone())];
     wants.extend(config.name.clone().map(Want::Text));
-    if config.artifact.is_none() {
+    if config.artifact.is_empty() {
         wants.push(Want::ArtifactPath);
     }
     Ok(Request {

@@ -190,7 +190,7 @@ async fn evaluate<'a>(
             Ok(Job {
                 target,
                 snapshot,
-                artifact: target.artifact(&evaluated)?,
+                artifacts: target.artifacts(&evaluated)?,
                 evaluated,
                 derivation,
             })

@@ -1,16 +1,20 @@
-//! `cbox flash`: writes the image that was built for a target to a drive.
+//! `cbox flash`: writes an image to a drive, one that was built for a target or a file.
 
 use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
-    flake::session::Session,
-    flash::{Drive, Lasted, Place},
-    links::image::{self, Built},
+    flake::session::{Hears, Session},
+    flash::{Drive, Flashed, Place},
+    image::{ImageFile, download, parts},
+    links::image::{self, Built, BuiltFile},
+    progress::Reporter,
     report::seconds,
     subject::words,
     target_name::TargetName,
-    text::{harmless, size},
+    text::{columns, count, harmless, nearest::suggestion, size},
 };
+use cbox_nix::NixError;
+use nix_formats::system::System;
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,19 +29,25 @@ Examples:
   sudo \"$(command -v cbox)\" flash appliance iso /dev/sdb
   cbox flash appliance/raw /dev/sdb --erase sdb  ask nothing
   cbox flash appliance/raw disk.img --file       to a file, like a drive of its size
+  cbox flash nixos-sd-aarch64.img.zst /dev/sdb   a file that was downloaded
 ";
 
-/// Write a built image to a drive, and verify what was written
+/// Write an image to a drive, and verify what was written
 ///
-/// Shows what is on the drive and asks for its name before anything is written. A drive
+/// The image is one that was built, or a file: an ISO or raw image that was downloaded, as it is
+/// or compressed with zstd, gzip, xz or bzip2, which is unpacked while it is written. A checksum
+/// beside a file (FILE.sha256 or SHA256SUMS) is compared first. Shows what is on the drive and asks for its name before anything is written. A drive
 /// that is in use is refused. What was written is read back from the drive and compared.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, override_usage = "cbox flash [OPTIONS] <TARGET> <DEVICE>")]
+#[command(after_help = EXAMPLES, override_usage = "cbox flash [OPTIONS] <TARGET|FILE> <DEVICE>")]
 pub(crate) struct FlashArgs {
-    /// What to write, `<kind> <format> [system]` or with slashes, and the drive to write it
-    /// to: `/dev/sdb`
-    #[arg(required = true, value_name = "TARGET> <DEVICE", add = complete::image_and_file())]
+    /// What to write, `<kind> <format> [system]` or with slashes, or an image file, and the drive
+    /// to write it to: `/dev/sdb`
+    #[arg(required = true, value_name = "TARGET|FILE> <DEVICE", add = complete::image_and_file())]
     words: Vec<String>,
+    /// Which file of a target that has several
+    #[arg(long, value_name = "NAME")]
+    artifact: Option<String>,
     /// Erase the drive of this name without asking: `sdb`
     #[arg(long, value_name = "NAME")]
     erase: Option<String>,
@@ -53,13 +63,11 @@ pub(crate) struct FlashArgs {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), Error> {
-    let session = &context.open(args.links.out_dir.as_deref())?;
-    let (environment, view) = (session.environment, context.view);
-    let (name, device) = understand(session, &args.words)?;
-    let store = session.options.store.as_deref();
-    let built = image::find(environment, &session.project, &name, store)?;
-    check_format(session, &name, &built)?;
-    let place = Place::find(environment.absolute(device), device, args.file, &built)?;
+    let (environment, view) = (context.environment, context.view);
+    let hears = (context.view as &dyn Reporter, context.interrupt);
+    let (chosen, device) = choose(context, args, hears).await?;
+    let source = &chosen.source;
+    let place = Place::find(environment.absolute(device), device, args.file, source)?;
     let drive = &place.drive;
     if let Some(erase) = &args.erase
         && *erase != drive.name
@@ -73,31 +81,154 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
     // Opened in a dry run too: only then it is known what else would refuse it.
     let opened = place.open();
     if args.dry_run {
-        for line in lines(&built, &name, drive) {
+        for line in lines(source, drive) {
             view.plain(&line);
         }
         drop(opened?);
-        context.document("flash", "flash", || result(&name, &built, &place, None));
+        context.document("flash", "flash", || result(&chosen, &place, None));
         return Ok(());
     }
     let device = opened?;
-    confirm(context, session, args, &built, &name, &place).await?;
-    let lasted = place.flash(device, &built, view, session.interrupt).await?;
-    if !place.reread(session.interrupt).await && !drive.partitions.is_empty() {
+    confirm(context, args, source, &place).await?;
+    let flashed = place.flash(device, source, hears).await?;
+    if !place.reread(context.interrupt).await && !drive.partitions.is_empty() {
         view.warn(&format!(
             "the kernel still has the old partitions of {}: reconnect it before mounting it",
             drive.name
         ));
     }
     view.plain(&format!(
-        "{name} is on {}: {} written and compared",
+        "{} is on {}: {} written and compared",
+        source.name,
         place.display_path,
-        size(built.artifact.size)
+        size(flashed.bytes)
     ));
-    context.document("flash", "flash", || {
-        result(&name, &built, &place, Some(lasted))
-    });
+    context.document("flash", "flash", || result(&chosen, &place, Some(&flashed)));
     Ok(())
+}
+
+/// What is written.
+struct Chosen {
+    source: ImageFile,
+    /// The target that it was built for, and its system; a file was built for none.
+    target: Option<(TargetName, System)>,
+}
+
+/// Finds the image and the device that the words name.
+async fn choose<'w>(
+    context: &Context<'_>,
+    args: &'w FlashArgs,
+    hears: Hears<'_>,
+) -> Result<(Chosen, &'w Utf8Path), Error> {
+    let environment = context.environment;
+    let project = context.project.as_ref().ok();
+    if let Some(file) = download::named(environment, project, &args.words)? {
+        let device = match args.words.as_slice() {
+            [_, device] => Utf8Path::new(device.as_str()),
+            [] | [_] => {
+                return Err(no_drive(
+                    &format!("`cbox flash {file} <DEVICE>`"),
+                    file.as_str(),
+                ));
+            }
+            [_, _, other, ..] => {
+                let message =
+                    format!("{file} is written to one drive, so `{other}` is one word too many");
+                return Err(Error::new(Kind::Usage, message).hint(format!(
+                    "`cbox flash {file} <DEVICE>`; `lsblk` shows the drives"
+                )));
+            }
+        };
+        if let Some(artifact) = &args.artifact {
+            let message = format!("{file} is one file, so `--artifact {artifact}` chooses nothing");
+            return Err(Error::new(Kind::Usage, message).hint("leave out `--artifact`"));
+        }
+        let found = download::find(environment, hears, file).await?;
+        context.view.note(&found.verdict());
+        check_format(None, None, &found.file)?;
+        let chosen = Chosen {
+            source: found.file,
+            target: None,
+        };
+        return Ok((chosen, device));
+    }
+    let session = &context.open(args.links.out_dir.as_deref())?;
+    let (name, device) = understand(session, &args.words)?;
+    let store = session.options.store.as_deref();
+    let built = image::find(environment, &session.project, &name, store)?;
+    let source = artifact(context, args, &built, &name).await?;
+    check_format(Some(session), Some(&name), &source)?;
+    let chosen = Chosen {
+        source,
+        target: Some((name, built.system)),
+    };
+    Ok((chosen, device))
+}
+
+/// The file of the target that is written: the only one, the one that was named, or the one
+/// that is chosen now.
+async fn artifact(
+    context: &Context<'_>,
+    args: &FlashArgs,
+    built: &Built,
+    name: &TargetName,
+) -> Result<ImageFile, Error> {
+    let files = &built.files;
+    let names: Vec<&str> = files.iter().map(BuiltFile::name).collect();
+    let called = |word: &str| {
+        let mut files = files.iter();
+        let found = files.find(|file| file.name() == word || file.artifact.path == word);
+        found.ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{name} has no file {word}"))
+                .hint(suggestion(word, &names))
+        })
+    };
+    let file = match (files.as_slice(), &args.artifact) {
+        (_, Some(word)) => called(word)?,
+        ([only], None) => only,
+        _ if context.terminal.interactive && !args.dry_run => {
+            let sizes = files
+                .iter()
+                .map(|file| [file.name().to_owned(), size(file.artifact.size)]);
+            let rows = columns(&sizes.collect::<Vec<_>>());
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|row| format!("  {}", harmless(row, 1000)))
+                .collect();
+            context.view.ask(&format!(
+                "{name} has {}:\n{}\nType the name of the one to write: ",
+                count(files.len(), "file"),
+                rows.join("\n"),
+            ));
+            let answer = prompt::read_line(context.interrupt)
+                .await
+                .map_err(|signal| {
+                    context.view.ask("\n");
+                    Error::from(NixError::Interrupted(signal))
+                })?;
+            called(answer.unwrap_or_default().trim())?
+        }
+        _ => {
+            let message = format!(
+                "{name} has {}: {}",
+                count(files.len(), "file"),
+                names.join(", ")
+            );
+            let first = names.first().copied().unwrap_or_default();
+            return Err(Error::new(Kind::Usage, message)
+                .hint(format!("name the one to write: `--artifact {first}`")));
+        }
+    };
+    let called = match files.len() {
+        1 => name.to_string(),
+        _ => format!("{} of {name}", file.name()),
+    };
+    parts::image_file(file, &called)
+}
+
+fn no_drive(command: &str, name: &str) -> Error {
+    let message = format!("there is no drive named to write {name} to");
+    Error::new(Kind::Usage, message).hint(format!("{command}; `lsblk` shows the drives"))
 }
 
 /// The image and the device that `words` name. An image wins: a device with the name of a
@@ -108,11 +239,10 @@ fn understand<'w>(
 ) -> Result<(TargetName, &'w Utf8Path), Error> {
     let named = words::target(&session.project, words);
     match (named, words) {
-        (Ok(name @ TargetName::Image { .. }), _) => {
-            let message = format!("there is no drive named to write {name} to");
-            let hint = format!("`cbox flash {name} <DEVICE>`; `lsblk` shows the drives");
-            Err(Error::new(Kind::Usage, message).hint(hint))
-        }
+        (Ok(name @ TargetName::Image { .. }), _) => Err(no_drive(
+            &format!("`cbox flash {name} <DEVICE>`"),
+            &name.to_string(),
+        )),
         (_, [image @ .., device]) if !image.is_empty() => Ok((
             words::target(&session.project, image)?,
             Utf8Path::new(device),
@@ -125,36 +255,48 @@ fn understand<'w>(
 }
 
 /// Checks that the bytes of the image are those of a drive.
-fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Result<(), Error> {
-    let image = &built.image;
+fn check_format(
+    session: Option<&Session<'_>>,
+    name: Option<&TargetName>,
+    source: &ImageFile,
+) -> Result<(), Error> {
+    let image = &source.image;
     if image.format == "raw" {
         return Ok(());
     }
-    let TargetName::Image { kind, system, .. } = name else {
-        return Ok(());
+    let convert = match image.packing {
+        None => format!(
+            "`qemu-img convert -O raw {} disk.raw` converts it",
+            image.path
+        ),
+        Some(packing) => format!(
+            "`{} -dc {} >image && qemu-img convert -O raw image disk.raw` converts it",
+            packing.compression.name(),
+            image.path
+        ),
     };
-    let convert = format!(
-        "`qemu-img convert -O raw {} disk.raw` converts it",
-        image.path
-    );
-    let targets = session.project.config().targets;
-    let mut targets = targets.iter().filter(|target| target.kind == *kind);
-    let hint = match targets.find(|target| target.format == "raw") {
-        Some(raw) => {
-            let raw = TargetName::Image {
+    let targets = session.map_or_else(Vec::new, |session| session.project.config().targets);
+    let raw = name.and_then(|name| match name {
+        TargetName::Image { kind, system, .. } => {
+            let mut targets = targets.iter().filter(|target| target.kind == *kind);
+            let raw = targets.find(|target| target.format == "raw")?;
+            Some(TargetName::Image {
                 kind: raw.kind.clone(),
                 format: raw.format.clone(),
                 system: system.clone(),
-            };
-            format!("build and flash {raw}; or {convert}")
+            })
         }
+        TargetName::Host { .. } => None,
+    });
+    let hint = match raw {
+        Some(raw) => format!("build and flash {raw}; or {convert}"),
         None => convert,
     };
     Err(Error::new(
         Kind::Unsupported,
         format!(
-            "{name} is a {} image for virtual machines, but a drive needs a raw one",
-            image.format
+            "{} is a {} image for virtual machines, but a drive needs a raw one",
+            source.name, image.format
         ),
     )
     .hint(hint))
@@ -163,14 +305,12 @@ fn check_format(session: &Session<'_>, name: &TargetName, built: &Built) -> Resu
 /// Shows what is erased, and has it confirmed by the drive's name.
 async fn confirm(
     context: &Context<'_>,
-    session: &Session<'_>,
     args: &FlashArgs,
-    built: &Built,
-    name: &TargetName,
+    source: &ImageFile,
     place: &Place,
 ) -> Result<(), Error> {
     let (view, drive) = (context.view, &place.drive);
-    let lines = lines(built, name, drive);
+    let lines = lines(source, drive);
     if args.erase.is_some() {
         lines.iter().for_each(|line| view.note(line));
         return Ok(());
@@ -190,7 +330,7 @@ async fn confirm(
         lines.join("\n"),
         drive.name
     ));
-    let answer = prompt::read_line(session.interrupt).await;
+    let answer = prompt::read_line(context.interrupt).await;
     let answer = answer.map_err(|signal| {
         view.ask("\n");
         place.untouched(signal)
@@ -211,30 +351,36 @@ async fn confirm(
 }
 
 /// What is erased, and what for.
-fn lines(built: &Built, name: &TargetName, drive: &Drive) -> Vec<String> {
-    let bytes = size(built.artifact.size);
+fn lines(source: &ImageFile, drive: &Drive) -> Vec<String> {
     let mut lines = vec![drive.title()];
     lines.extend(drive.rows());
     lines.push(format!(
-        "All of this will be erased to write {name} ({bytes})."
+        "All of this will be erased to write {} ({}).",
+        source.name,
+        source.shown_size()
     ));
     // What a label holds must not look like another line.
     lines.iter().map(|line| harmless(line, 1000)).collect()
 }
 
-fn result(name: &TargetName, built: &Built, place: &Place, lasted: Option<Lasted>) -> Value {
+fn result(chosen: &Chosen, place: &Place, flashed: Option<&Flashed>) -> Value {
+    let Chosen { source, target } = chosen;
+    let written = flashed.map(|flashed| flashed.bytes);
+    let sha256 = flashed.map(|flashed| &flashed.sha256);
+    let packing = source.image.packing.as_ref();
     json!({
-        "target": name.to_string(),
-        "system": built.system,
+        "target": target.as_ref().map(|(name, _)| name.to_string()),
+        "system": target.as_ref().map(|(_, system)| system),
         "image": {
-            "path": built.image.path,
-            "size": built.artifact.size,
-            "sha256": built.artifact.sha256,
+            "path": source.image.path,
+            "size": written.or(source.unpacked_size().exact()),
+            "sha256": sha256.or(source.sha256.as_ref()),
         },
+        "compression": packing.map(|packing| packing.compression.name()),
         "device": place.path,
         "drive": place.drive.to_json(),
-        "written": lasted.is_some(),
-        "writeSeconds": lasted.map(|lasted| seconds(lasted.writing)),
-        "compareSeconds": lasted.map(|lasted| seconds(lasted.comparing)),
+        "written": flashed.is_some(),
+        "writeSeconds": flashed.map(|flashed| seconds(flashed.writing)),
+        "compareSeconds": flashed.map(|flashed| seconds(flashed.comparing)),
     })
 }

@@ -63,13 +63,13 @@ pub(super) async fn plan(
                     .map_or("known once it is built".to_owned(), ToString::to_string),
             ],
         ];
-        if let Some(artifact) = job
-            .evaluated
-            .text
-            .as_ref()
-            .or(job.evaluated.artifact_path.as_ref())
-            .or(job.artifact.as_ref())
-        {
+        let patterns = match job.evaluated.artifact_path.as_slice() {
+            [] => job.artifacts.as_slice(),
+            paths => paths,
+        };
+        let named = job.evaluated.text.as_slice();
+        let artifacts = if named.is_empty() { patterns } else { named };
+        for artifact in artifacts {
             rows.push(["  artifact".to_owned(), artifact.clone()]);
         }
         for (option, value) in job.target.request.overrides.iter() {
@@ -144,17 +144,21 @@ pub(super) fn built(
             (_, Some(place)) => place.display().to_string(),
             (_, None) => manifest.out.to_string(),
         };
-        match &manifest.artifact {
-            Some(artifact) => {
-                view.note(&format!(
-                    "{}: {}, sha256 {}",
-                    manifest.target,
-                    size(artifact.size),
-                    artifact.sha256
-                ));
-                view.plain(&format!("{place}/{}", artifact.path));
-            }
-            None => view.plain(&place),
+        if manifest.artifacts.is_empty() {
+            view.plain(&place);
+        }
+        for artifact in manifest.artifacts.iter() {
+            let of = match manifest.artifacts.len() {
+                1 => String::new(),
+                _ => format!(", {}", artifact.path),
+            };
+            view.note(&format!(
+                "{}{of}: {}, sha256 {}",
+                manifest.target,
+                size(artifact.size),
+                artifact.sha256
+            ));
+            view.plain(&format!("{place}/{}", artifact.path));
         }
     }
     for done in built {

@@ -233,9 +233,9 @@ async fn state(
 
 /// The size of the image of an entry whose output is there.
 fn own_size(row: &Row) -> Option<u64> {
-    let artifact = row.entry.manifest()?.artifact.as_ref()?;
+    let size = row.entry.manifest()?.artifacts_size();
     let is_there = !matches!(row.state, State::Dangling | State::Unlinked);
-    is_there.then_some(artifact.size)
+    size.filter(|_| is_there)
 }
 
 fn show(context: &Context<'_>, session: &Session<'_>, rows: &[Row], closures: Option<&PathInfos>) {

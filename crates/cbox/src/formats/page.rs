@@ -86,7 +86,7 @@ pub(crate) fn render(measured: &Measured) -> Result<String, Error> {
     let total = measured.closure.size();
     let image = measured.subject.image.as_ref();
     let image = image.map_or_else(String::new, |image| {
-        format!("Image: {}. ", size(image.size))
+        format!("Image: {}. ", size(image.whole_size()))
     });
     let summary = format!(
         "{image}Closure: {} in {}, {}.",

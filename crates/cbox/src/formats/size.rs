@@ -27,7 +27,7 @@ pub(crate) fn heading(measured: &Measured) -> Vec<String> {
     };
     let mut rows = Vec::new();
     if let Some(image) = &subject.image {
-        let all = format!("{}{}", size(image.size), of(&subject.budget.image));
+        let all = format!("{}{}", size(image.whole_size()), of(&subject.budget.image));
         rows.push(["  image".to_owned(), all]);
     }
     let all = format!(
@@ -83,7 +83,10 @@ pub(crate) fn changes(measured: &Measured, comparison: &Comparison, most: usize)
     )];
     let images = (&comparison.old.subject.image, &measured.subject.image);
     if let (Some(old), Some(new)) = images {
-        lines.push(format!("image: {}", from_to(old.size, new.size)));
+        lines.push(format!(
+            "image: {}",
+            from_to(old.whole_size(), new.whole_size())
+        ));
     }
     let (listed, rest) = split(&comparison.changes, most);
     if listed.is_empty() && rest.is_empty() {

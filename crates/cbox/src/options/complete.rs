@@ -16,6 +16,7 @@ use std::{
 use cbox_driver::{
     Environment,
     flake::{config::TargetConfig, project::Project},
+    image::download::EXTENSIONS,
     target_name::TargetName,
     text::is_obeyed,
 };
@@ -171,6 +172,13 @@ impl Line {
         })
     }
 
+    /// Whether a file with an image is before already.
+    fn has_image_file(&self) -> bool {
+        self.before
+            .iter()
+            .any(|word| is_called_image(Path::new(word)))
+    }
+
     /// What can follow where one image is taken.
     fn one_image(&self) -> Vec<CompletionCandidate> {
         let rest = self.rest_of_image();
@@ -243,64 +251,76 @@ pub(crate) fn rest_of_image() -> ArgValueCandidates {
     of_line(|line| line.rest_of_image().unwrap_or_default())
 }
 
+/// One image: a target, or a file.
+pub(crate) fn image_or_file() -> ArgValueCompleter {
+    with_images(|has_image| (!has_image).then(image_files))
+}
+
 /// One image, and a file behind it.
 pub(crate) fn image_and_file() -> ArgValueCompleter {
-    completer(|line, current| {
-        let mut found = line.one_image();
-        found.retain(|word| starts(word, current));
-        if line.has_image() {
-            found.extend(PathCompleter::any().complete(current));
-        }
-        found
+    with_images(|has_image| match has_image {
+        true => Some(PathCompleter::any()),
+        false => Some(image_files()),
     })
 }
 
 /// What stands for a derivation or a store path: targets and hosts by their plain names, also at a
 /// commit, links in `out/`, and files.
 pub(crate) fn sides() -> ArgValueCompleter {
-    completer(|line, current| {
-        let mut found = line.sides(&current.to_string_lossy());
-        found.retain(|word| starts(word, current));
-        if !line.is_in_image() {
-            found.extend(PathCompleter::any().complete(current));
-        }
+    ArgValueCompleter::new(|current: &OsStr| {
+        let line = LINE.get();
+        let words = line.map(|line| line.sides(&current.to_string_lossy()));
+        let is_in_image = line.is_some_and(Line::is_in_image);
+        let files = (!is_in_image).then(PathCompleter::any);
+        let mut found = with_files(words.unwrap_or_default(), current, files);
+        found.retain(|word| word.get_value() != ".");
         found
     })
 }
 
-/// One image, or a file that is one.
-pub(crate) fn image_or_file() -> ArgValueCompleter {
-    completer(|line, current| {
-        let mut found = line.one_image();
-        found.retain(|word| starts(word, current));
-        if !line.has_image() && !line.is_in_image() {
-            found.extend(PathCompleter::any().complete(current));
-        }
-        found
-    })
+/// Files that are called like images. Completion goes through folders by itself.
+fn image_files() -> PathCompleter {
+    PathCompleter::file().filter(is_called_image)
 }
 
-fn starts(word: &CompletionCandidate, current: &OsStr) -> bool {
-    let value = word.get_value().as_encoded_bytes();
-    value.starts_with(current.as_encoded_bytes())
+fn is_called_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
-/// Words that are a part of this line, of which none is offered that cannot be shown: such a name
-/// is no help to whoever types.
-fn completer(
-    words: impl Fn(&Line, &OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static,
-) -> ArgValueCompleter {
+/// The images that begin with what is typed, and `files`, which are told whether there is an image
+/// before already.
+fn with_images(files: fn(bool) -> Option<PathCompleter>) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
-        let mut found = LINE
-            .get()
-            .map(|line| words(line, current))
-            .unwrap_or_default();
+        let line = LINE.get();
+        let has_image = line.is_some_and(|line| line.has_image() || line.has_image_file());
+        let words = match line {
+            Some(line) if !line.has_image_file() => line.one_image(),
+            _ => vec![],
+        };
+        let mut found = with_files(words, current, files(has_image));
+        // Before anything is typed, folders would hide the images between them.
         found.retain(|word| {
-            let value = word.get_value().to_string_lossy();
-            value != "." && !value.contains(is_obeyed)
+            !current.is_empty() || !word.get_value().as_encoded_bytes().ends_with(b"/")
         });
         found
     })
+}
+
+/// Those of `words` that begin with `current`, and files. A name that cannot be shown is no help to
+/// whoever types.
+fn with_files(
+    words: Vec<CompletionCandidate>,
+    current: &OsStr,
+    files: Option<PathCompleter>,
+) -> Vec<CompletionCandidate> {
+    let start = current.as_encoded_bytes();
+    let is_begun =
+        |word: &CompletionCandidate| word.get_value().as_encoded_bytes().starts_with(start);
+    let mut found: Vec<CompletionCandidate> = words.into_iter().filter(is_begun).collect();
+    found.extend(files.into_iter().flat_map(|files| files.complete(current)));
+    found.retain(|word| !word.get_value().to_string_lossy().contains(is_obeyed));
+    found
 }
 
 /// The hosts that run on machines.

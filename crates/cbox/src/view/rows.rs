@@ -103,11 +103,18 @@ fn copied(copying: &Copying, now: Duration) -> Row {
     let percent = u128::from(bytes.done) * 100 / u128::from(bytes.expected.max(1));
     let left = copying.left(now);
     let left = left.map(|left| format!("{} left", elapsed(left)));
+    let (percent, far) = match bytes.expected {
+        0 => (String::new(), size(bytes.done)),
+        expected => (
+            format!("{percent} %"),
+            format!("{} of {}", size(bytes.done), size(expected)),
+        ),
+    };
     let parts = vec![
         what.clone(),
-        format!("{percent} %"),
+        percent,
         left.unwrap_or_default(),
-        format!("{} of {}", size(bytes.done), size(bytes.expected)),
+        far,
         rate(copying.rate(now)),
     ];
     Row::new(Look::Head, parts).with_bar(*bytes)
@@ -511,7 +518,7 @@ mod tests {
         let begun = Copying::begin("writing to sdb", None, 0, seconds(0));
         assert_eq!(
             drawn(&of_copies(vec![begun]), seconds(0), 80, 24),
-            ["writing to sdb · 0 % · 0 B of 0 B"]
+            ["writing to sdb · 0 B"]
         );
     }
 

@@ -29,9 +29,12 @@ pub(super) fn news(news: &News, now: Duration) -> String {
                 false => format!("failed: evaluating {name} after {lasted}"),
             }
         }
-        News::Copying(copying) => format!("{} ({})", copying.what, size(copying.bytes.expected)),
+        News::Copying(copying) => match copying.bytes.expected {
+            0 => copying.what.clone(),
+            expected => format!("{} ({})", copying.what, size(expected)),
+        },
         News::Copied { copying, done } => {
-            let bytes = size(copying.bytes.expected);
+            let bytes = size(copying.bytes.done);
             format!("{done} {bytes} in {}", lasted(copying.since))
         }
         News::Building(build) => format!("building {}", place(build)),

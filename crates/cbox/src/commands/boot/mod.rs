@@ -1,4 +1,6 @@
-//! `cbox boot`: boots the image that was built for a target, in QEMU.
+//! `cbox boot`: boots an image in QEMU, one that was built for a target or a file.
+
+mod subject;
 
 use std::{io, net::TcpListener, num::NonZeroUsize, path::Path, time::Duration};
 
@@ -10,17 +12,14 @@ use cbox_driver::{
         firmware::{self, Firmware, Places},
         keyboard::Keyboard,
         kvm, overlay,
-        qemu::{Accelerator, Machine, Screen},
+        qemu::{Accelerator, Boots, Machine, Screen},
         serial::Serial,
         window,
     },
     error::{Error, Kind},
-    flake::session::Session,
-    links::image::{self, Built},
-    process::machine::available_memory,
+    image::{ImageFile, parts::Parts},
+    process::{environment::Environment, machine::available_memory},
     report,
-    subject::words,
-    target_name::TargetName,
     text::{count, duration::parse_duration, memory_size::parse_size},
 };
 use cbox_nix::process::{Command, Terminal};
@@ -28,6 +27,7 @@ use clap::ValueHint;
 use regex::Regex;
 use serde_json::{Value, json};
 
+use self::subject::Subject;
 use crate::{
     commands::context::Context,
     options::{OutDirOption, complete},
@@ -38,18 +38,20 @@ Examples:
   cbox boot appliance iso                                    in a window, if there is a display
   cbox boot appliance iso --as usb --headless                its console in this terminal
   cbox boot appliance raw --keep state.qcow2 --forward 8080:80
+  cbox boot ./nixos-minimal-x86_64-linux.iso                 a file that was downloaded
   cbox boot appliance/qcow2 --until 'login: $' --timeout 5m  a boot test
 ";
 
-/// Boot a built image in QEMU
+/// Boot an image in QEMU
 ///
-/// The image is never written to: what the machine writes goes to an overlay that is thrown away,
+/// The image is one that was built, or a file, as it was downloaded or compressed with zstd, gzip,
+/// xz or bzip2; a checksum beside a file (FILE.sha256 or SHA256SUMS) is compared first. It is never written to: what the machine writes goes to an overlay that is thrown away,
 /// or kept with `--keep`. KVM is used where it works, and emulation elsewhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BootArgs {
-    /// What to boot: `<kind> <format> [system]`, or with slashes
-    #[arg(required = true, value_name = "TARGET", add = complete::image_or_file())]
+    /// What to boot: `<kind> <format> [system]`, or with slashes, or a file and its system
+    #[arg(required = true, value_name = "TARGET|FILE", add = complete::image_or_file())]
     target: Vec<String>,
     /// How the image is attached to the machine [default: cd for an ISO, disk for the others]
     #[arg(long = "as", value_name = "WHAT", value_enum)]
@@ -152,26 +154,21 @@ const HOW_IT_ENDS: &str = "Ctrl-C ends the machine";
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Error> {
-    let session = &context.open(args.links.out_dir.as_deref())?;
+    let environment = context.environment;
+    let subject = Subject::find(context, args).await?;
+    let (arch, program) = emulator(environment, &subject)?;
+    let attached = subject.attached(args)?;
+    let firmware = firmware(environment, args, arch, &program)?;
+    check_ports(&args.forward)?;
+    // What is unpacked goes with these.
+    let (boots, _unpacked) = subject.boots(context).await?;
     // The screen is the machine's now: no live line comes into its way.
     context.view.close();
-    let name = words::target(&session.project, &args.target)?;
-    let store = session.options.store.as_deref();
-    let built = image::find(session.environment, &session.project, &name, store)?;
-    let (arch, program) = emulator(session, &name, &built)?;
-    let attached = attached(args, &built)?;
-    let firmware = firmware(session, args, arch, &program)?;
-    check_ports(&args.forward)?;
-    let (accelerator, slow) = kvm::accelerator(arch, session.interrupt).await?;
-    let keep = keep(context, session, args, &built).await?;
+    let (accelerator, slow) = kvm::accelerator(arch, context.interrupt).await?;
+    let keep = keep(context, args, &boots).await?;
     let wants_window = args.until.is_none() && !args.headless;
     let (screen, no_window) = match wants_window {
-        true => match window::missing(
-            session.environment,
-            program.as_std_path(),
-            session.interrupt,
-        )
-        .await?
+        true => match window::missing(environment, program.as_std_path(), context.interrupt).await?
         {
             None => (Screen::Window, None),
             reason => (Screen::Serial, reason),
@@ -180,7 +177,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
     };
     let memory = memory(args.memory, available_memory());
     let is_bios = matches!(firmware, Firmware::Bios);
-    let serial = (screen == Screen::Serial).then(|| Serial::of(&built.image, arch, is_bios));
+    let serial = (screen == Screen::Serial).then(|| match &boots {
+        Boots::Images(images) => images.first().map(|image| Serial::of(image, arch, is_bios)),
+        Boots::Kernel(_) => Some(Serial::Own),
+    });
+    let serial = serial.flatten();
     let keyboard = matches!(serial, Some(Serial::Menu(_))).then(Keyboard::new);
     let keyboard = keyboard.transpose().map_err(|error| {
         Error::file(Kind::Environment, "make", "a named pipe", &error)
@@ -190,10 +191,8 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
         arch,
         accelerator,
         memory: memory / MIB,
-        cpus: args
-            .cpus
-            .map_or(session.environment.cores.clamp(1, 4), Into::into),
-        image: built.image.clone(),
+        cpus: args.cpus.map_or(environment.cores.clamp(1, 4), Into::into),
+        boots,
         attached,
         keep,
         firmware,
@@ -204,7 +203,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
         once: args.until.is_some(),
         extra: args.qemu_args.clone(),
     };
-    announce(context, session, args, &built, &machine, (slow, no_window));
+    announce(context, args, &subject, &machine, (slow, no_window));
     if let Some(serial) = &serial {
         announce_console(context, serial);
     }
@@ -223,9 +222,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
             "could not choose in its boot menu: {reason}; the serial console needs `{way}`"
         )),
     };
-    let boot = boot::run(&command, watch, session.interrupt, aside).await?;
+    let boot = boot::run(&command, watch, context.interrupt, aside).await?;
     let console = serial.as_ref().map(Serial::name);
-    tell(context, &name, &built, &machine, console, &boot);
+    tell(context, &subject, &machine, console, &boot);
     Ok(())
 }
 
@@ -247,12 +246,8 @@ fn announce_console(context: &Context<'_>, serial: &Serial) {
 }
 
 /// The emulator of the image's architecture.
-fn emulator(
-    session: &Session<'_>,
-    name: &TargetName,
-    built: &Built,
-) -> Result<(Arch, Utf8PathBuf), Error> {
-    let system = &built.system;
+fn emulator(environment: &Environment, subject: &Subject) -> Result<(Arch, Utf8PathBuf), Error> {
+    let Subject { name, system, .. } = subject;
     let arch = Arch::of(system).ok_or_else(|| {
         let boots: Vec<_> = Arch::ALL.iter().map(|arch| arch.system()).collect();
         let boots = boots.join(" and ");
@@ -262,7 +257,7 @@ fn emulator(
         )
     })?;
     let package = arch.qemu_package();
-    let found = session.environment.program(arch.program());
+    let found = environment.program(arch.program());
     found
         .and_then(|program| Utf8PathBuf::from_path_buf(program).ok())
         .map(|program| (arch, program))
@@ -280,39 +275,13 @@ fn emulator(
         })
 }
 
-/// What the image is to the machine.
-fn attached(args: &BootArgs, built: &Built) -> Result<Attached, Error> {
-    let usual = if built.image.is_iso {
-        Attached::Cd
-    } else {
-        Attached::Disk
-    };
-    let attached = args.attached.map_or(usual, Into::into);
-    if attached == Attached::Cd && !built.image.is_iso {
-        return Err(Error::new(
-            Kind::Usage,
-            "only an ISO 9660 image can be a CD, but this is a disk image",
-        )
-        .hint("use `--as disk` or `--as usb`"));
-    }
-    if attached == Attached::Cd && args.keep.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "nothing is ever written to a CD, so `--keep` has nothing to keep",
-        )
-        .hint("`--as usb` or `--as disk` lets the machine write to it"));
-    }
-    Ok(attached)
-}
-
 /// The firmware that was named, or the machine's own.
 fn firmware(
-    session: &Session<'_>,
+    environment: &Environment,
     args: &BootArgs,
     arch: Arch,
     program: &Utf8PathBuf,
 ) -> Result<Firmware, Error> {
-    let environment = session.environment;
     if args.bios {
         return match arch.has_bios() {
             true => Ok(Firmware::Bios),
@@ -385,15 +354,17 @@ fn check_ports(forwards: &[Forward]) -> Result<(), Error> {
 /// Makes or looks at the overlay that is to be kept.
 async fn keep(
     context: &Context<'_>,
-    session: &Session<'_>,
     args: &BootArgs,
-    built: &Built,
+    boots: &Boots,
 ) -> Result<Option<Utf8PathBuf>, Error> {
-    let Some(display_path) = &args.keep else {
+    let (Some(display_path), Boots::Images(images)) = (&args.keep, boots) else {
         return Ok(None);
     };
-    let file = session.environment.absolute(display_path);
-    let was_there = overlay::keep(&built.image, &file, display_path, session.interrupt).await?;
+    let Some(image) = images.first() else {
+        return Ok(None);
+    };
+    let file = context.environment.absolute(display_path);
+    let was_there = overlay::keep(image, &file, display_path, context.interrupt).await?;
     context.view.note(&format!(
         "{} {display_path}; shut the machine down from inside, since Ctrl-C is like a power cut to it",
         if was_there {
@@ -450,9 +421,8 @@ fn watch(context: &Context<'_>, args: &BootArgs, screen: Screen) -> Result<Watch
 /// Says what is booted, and how.
 fn announce(
     context: &Context<'_>,
-    session: &Session<'_>,
     args: &BootArgs,
-    built: &Built,
+    subject: &Subject,
     machine: &Machine,
     (slow, no_window): (Option<String>, Option<&str>),
 ) {
@@ -465,12 +435,29 @@ fn announce(
         Accelerator::Kvm => " by KVM",
         Accelerator::Tcg => "",
     };
+    let what = match &machine.boots {
+        Boots::Kernel(_) => "a kernel with its initial RAM disk".to_owned(),
+        Boots::Images(images) if images.len() > 1 => {
+            format!(
+                "{} and {} beside it",
+                machine.attached,
+                count(images.len() - 1, "disk")
+            )
+        }
+        Boots::Images(_) => machine.attached.to_string(),
+    };
     view.note(&format!(
-        "booting {} as {}{how}, {by}, {memory} MiB of memory, {}",
-        session.environment.display_path(&built.link),
-        machine.attached,
+        "booting {} as {what}{how}, {by}, {memory} MiB of memory, {}",
+        subject.display_path,
         count(machine.cpus, "processor"),
     ));
+    if let Boots::Kernel(direct) = &machine.boots
+        && direct.words.is_empty()
+    {
+        view.warn(
+            "no file says what the kernel has to be told, as netboot.ipxe does; NixOS needs `init=`: `-- -append 'init=… console=ttyS0'`",
+        );
+    }
     if let Some(reason) = slow {
         view.note(&format!("emulated, which is slow: {reason}"));
     }
@@ -491,8 +478,7 @@ fn announce(
 /// Gives the result.
 fn tell(
     context: &Context<'_>,
-    name: &TargetName,
-    built: &Built,
+    subject: &Subject,
     machine: &Machine,
     console: Option<&str>,
     boot: &boot::Boot,
@@ -505,6 +491,7 @@ fn tell(
             if view.is_quiet() {
                 view.plain(line);
             }
+            let name = &subject.name;
             view.note(&format!("{name} printed this line after {lasted}: {line}"));
             Some(line)
         }
@@ -518,10 +505,26 @@ fn tell(
         None => Value::from("bios"),
         Some(code) => Value::from(code.as_str()),
     };
+    let drives = match &subject.parts {
+        Parts::Drives(drives) => drives.as_slice(),
+        Parts::Kernel(_) => &[],
+    };
+    let file = |drive: &ImageFile| json!({ "path": drive.image.path, "size": drive.bytes });
+    let image = drives.split_first().map(|(first, others)| {
+        let mut first = file(first);
+        if !others.is_empty() {
+            first["others"] = others.iter().map(file).collect();
+        }
+        first
+    });
     let result = json!({
-        "target": name.to_string(),
-        "system": built.system,
-        "image": { "path": built.image.path, "size": built.artifact.size },
+        "target": subject.is_target.then_some(&subject.name),
+        "system": subject.system,
+        "image": image,
+        "kernel": match &machine.boots {
+            Boots::Kernel(direct) => Some(&direct.kernel),
+            Boots::Images(_) => None,
+        },
         "as": match machine.attached {
             Attached::Cd => "cd",
             Attached::Usb => "usb",
