@@ -93,7 +93,7 @@ fn each_file_has_its_line_its_checksum_and_its_record() {
     let manifest = place.manifest("box-disks");
     assert_eq!(manifest["artifact"], manifest["artifacts"][0]);
     assert_eq!(manifest["artifacts"][1]["path"], "mirror.raw");
-    assert_eq!(manifest["schema"], 1);
+    assert_eq!(manifest["schema"], 2);
     let status = place.cbox(&["status", "--json"]).run().ok().json();
     assert_eq!(
         status["links"][0]["manifest"]["artifacts"], manifest["artifacts"],
@@ -234,7 +234,8 @@ fn disks_are_attached_side_by_side_and_a_kernel_is_started() {
         told.contains("drive=image,bootindex=0 ") && told.contains("drive=image1 "),
         "{told}"
     );
-    assert_eq!(result["boot"]["images"].as_array().unwrap().len(), 2);
+    let others = &result["boot"]["image"]["others"];
+    assert_eq!(others.as_array().unwrap().len(), 1, "{result}");
     let keep = ["boot", "box/disks", "--keep", "../state", "--until", "x"];
     fails(
         &place,

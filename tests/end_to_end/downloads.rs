@@ -173,13 +173,13 @@ fn a_result_says_what_was_unpacked() {
     };
     let dry = flash(&["-n"]);
     assert!(fs::read(drive).unwrap().iter().all(|byte| *byte == OLD));
-    assert_eq!(dry["bytes"], SIZE);
-    assert!(dry["sha256"].is_null() && dry["target"].is_null());
+    assert_eq!(dry["unpackedSize"], SIZE);
+    assert!(dry["image"]["sha256"].is_null() && dry["target"].is_null());
     let done = flash(&["--erase", "drive"]);
     let sum = folder.place.call("sha256sum").args(["image.img.xz"]);
-    assert_eq!(done["sha256"], sum.run().ok().text()[..64]);
+    assert_eq!(done["image"]["sha256"], sum.run().ok().text()[..64]);
     assert_eq!(
-        (&done["compression"], &done["bytes"]),
+        (&done["compression"], &done["unpackedSize"]),
         (&"xz".into(), &SIZE.into())
     );
 }

@@ -106,7 +106,7 @@ pub struct StampConfig {
     pub branch: Option<OptionPath>,
 }
 
-/// A text or a list of texts, as schemas say it.
+/// A text or a list of texts.
 #[cfg(test)]
 #[derive(schemars::JsonSchema)]
 #[serde(untagged)]

@@ -373,9 +373,10 @@ fn result(chosen: &Chosen, place: &Place, flashed: Option<&Flashed>) -> Value {
         "system": target.as_ref().map(|(_, system)| system),
         "image": {
             "path": source.image.path,
-            "size": written.or(source.unpacked_size().exact()),
+            "size": source.bytes,
             "sha256": sha256.or(source.sha256.as_ref()),
         },
+        "unpackedSize": written.or(source.unpacked_size().exact()),
         "compression": packing.map(|packing| packing.compression.name()),
         "device": place.path,
         "drive": place.drive.to_json(),

@@ -298,7 +298,9 @@ fn with_images(files: fn(bool) -> Option<PathCompleter>) -> ArgValueCompleter {
             Some(line) if !line.has_image_file() => line.one_image(),
             _ => vec![],
         };
-        let mut found = with_files(words, current, files(has_image));
+        let is_in_image = line.is_some_and(Line::is_in_image);
+        let files = files(has_image).filter(|_| !is_in_image);
+        let mut found = with_files(words, current, files);
         // Before anything is typed, folders would hide the images between them.
         found.retain(|word| {
             !current.is_empty() || !word.get_value().as_encoded_bytes().ends_with(b"/")
