@@ -54,6 +54,8 @@ fn a_folder_that_counts_as_a_machine_is_told_so() {
     let place = Place::flake(&tiny::scripts(&[("box", "")]));
     place.write("hosts/box/default.nix", "{ }");
     place.write("hosts/common/default.nix", "{ }");
+    // Without it the flake says which hosts there are, and not the folders.
+    place.write("cbox.toml", "");
     place.commit("folders");
     let words = [
         "`common`",

@@ -230,8 +230,11 @@ fn config(from: &str, to: &str, code: i32, words: &[&str]) {
 fn a_missing_cbox_toml_is_named() {
     let place = Place::minibox();
     std::fs::remove_file(place.path("cbox.toml")).unwrap();
-    for args in [&["appliance", "iso"][..], &["build", "appliance/iso"]] {
-        let run = place.cbox(args).run().code(3);
+    for (args, code) in [
+        (&["appliance", "iso"][..], 3),
+        (&["build", "appliance/iso"], 2),
+    ] {
+        let run = place.cbox(args).run().code(code);
         one_error(&run);
         run.says(&["no cbox.toml in", "hint:"]);
     }

@@ -69,6 +69,7 @@ mod store;
 mod stores;
 mod support;
 mod values;
+mod variants;
 mod verify;
 mod watch;
 mod words;

@@ -355,6 +355,8 @@ fn targets_can_be_named() {
         9,
         &["hosts/c is not built", "`cbox build hosts/c`"],
     );
+    // With a cbox.toml the folders say which hosts there are.
+    place.write("cbox.toml", "");
     fails(&place, &["status", "a"], 2, &["`a` is not a target"]);
 }
 

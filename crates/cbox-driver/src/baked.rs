@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::{
     error::{Error, Kind},
     eval::{
+        self,
         evaluator::Evaluator,
         schedule::{self, Item},
     },
@@ -93,6 +94,7 @@ pub async fn find(
 ) -> Result<Vec<Baked>, Error> {
     let session = evaluator.session;
     let option = option(session)?;
+    eval::hosts::find(evaluator, sources).await?;
     let mut items = Vec::new();
     for host in hosts(session, host)? {
         let (snapshot, _) = sources.snapshot_for(Some(&host), false).await?;

@@ -11,7 +11,7 @@ pub use self::{
 
 use std::{fmt, io, sync::Arc};
 
-use cbox_nix::NixError;
+use cbox_nix::{NixError, expression::Asked};
 use cbox_source::SourceError;
 
 use crate::text::{bounded, nearest::quoted};
@@ -126,7 +126,11 @@ impl Error {
     /// the same.
     #[must_use]
     pub fn of_host(&self) -> Option<(&str, &str)> {
-        let Some(NixError::Evaluation { host, .. }) = self.nix() else {
+        let Some(NixError::Evaluation {
+            asked: Asked::Host(host),
+            ..
+        }) = self.nix()
+        else {
             return None;
         };
         let rest = self.message.strip_prefix(&format!("host `{host}` "))?;
@@ -239,8 +243,8 @@ mod tests {
                 "",
                 "/nix/store/x-source",
             ));
-            let host = host.to_owned();
-            Error::from(NixError::Evaluation { host, fault })
+            let asked = Asked::Host(host.to_owned());
+            Error::from(NixError::Evaluation { asked, fault })
         };
         let other = Error::new(Kind::Build, "a build failed");
         let errors = vec![

@@ -85,13 +85,15 @@ fn named_targets(session: &Session<'_>, named: &[String]) -> Result<Vec<TargetNa
                 format,
                 system,
             } => {
-                let config = target::find(&session.project, kind, format)?;
-                match system {
-                    Some(system) => {
+                let config = target::find(&session.project, kind, format)?.target();
+                match (config, system) {
+                    (Some(config), Some(system)) => {
                         target::check_system(config, system)?;
                         names.push(name);
                     }
-                    None => names.extend(images(config)),
+                    (Some(config), None) => names.extend(images(config)),
+                    // Its system is the host's own, unless one is asked for.
+                    (None, _) => names.push(name),
                 }
             }
         }
@@ -125,14 +127,15 @@ fn check_runner(session: &Session<'_>, runner: &Runner) -> Result<(), Error> {
 
 fn job(session: &Session<'_>, name: &TargetName, runner: Option<&str>) -> Result<MatrixJob, Error> {
     let (kind, format, system, host) = match name {
-        TargetName::Host { name } => (HOSTS, None, None, name),
+        TargetName::Host { name } => (HOSTS, None, None, name.as_str()),
         TargetName::Image {
             kind,
             format,
             system,
         } => {
-            let config = target::find(&session.project, kind, format)?;
-            (kind.as_str(), Some(format), system.as_ref(), &config.host)
+            let config = target::find(&session.project, kind, format)?.target();
+            let host = config.map_or(kind.as_str(), TargetConfig::origin);
+            (kind.as_str(), Some(format), system.as_ref(), host)
         }
     };
     Ok(MatrixJob {
@@ -141,7 +144,7 @@ fn job(session: &Session<'_>, name: &TargetName, runner: Option<&str>) -> Result
         kind: kind.to_owned(),
         format: format.cloned(),
         system: system.cloned(),
-        host: host.clone(),
+        host: host.to_owned(),
         runner: runner.map(str::to_owned),
     })
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::{
     build::BuildFailure,
     derivations::DerivationFault,
+    expression::Asked,
     interrupt::Signal,
     lock_file::LockFault,
     nix_error::{Cause, Fault, cause},
@@ -87,29 +88,29 @@ pub enum NixError {
         /// What Nix says, positions in the staged copy.
         fault: Box<Fault>,
     },
-    /// A host does not evaluate.
-    #[error("host `{host}` does not evaluate:{fault}")]
+    /// A host, or something else in the flake, does not evaluate.
+    #[error("{asked} does not evaluate:{fault}")]
     Evaluation {
-        /// The entry of `nixosConfigurations`.
-        host: String,
+        /// What does not.
+        asked: Asked,
         /// What Nix says, positions in the staged copy.
         fault: Box<Fault>,
     },
     /// There was too little memory to evaluate a host.
-    #[error("there is not enough memory to evaluate host `{host}`: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said `{said}`") })]
+    #[error("there is not enough memory to evaluate {asked}: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said `{said}`") })]
     Memory {
-        /// The entry of `nixosConfigurations`.
-        host: String,
+        /// What was to be evaluated.
+        asked: Asked,
         /// How Nix ended: `was killed by signal 9`.
         status: String,
         /// What it said about it; empty where it could say nothing.
         said: String,
     },
     /// Nix was ended by a signal while it evaluated a host.
-    #[error("host `{host}` was not evaluated: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said:\n{said}") })]
+    #[error("{asked} was not evaluated: Nix {status}{}", if said.is_empty() { String::new() } else { format!(", and said:\n{said}") })]
     Crashed {
-        /// The entry of `nixosConfigurations`.
-        host: String,
+        /// What was to be evaluated.
+        asked: Asked,
         /// How Nix ended: `was killed by signal 11`.
         status: String,
         /// Whether it was killed (SIGKILL, SIGTERM), and not by the kernel for want of memory.
@@ -124,6 +125,24 @@ pub enum NixError {
         host: String,
         /// Those like it, as Nix lists them.
         near: Option<String>,
+    },
+    /// The host offers no image of this name.
+    #[error("{}", no_variant(host, variant, names))]
+    NoVariant {
+        /// The entry of `nixosConfigurations`.
+        host: String,
+        /// The name that was asked for.
+        variant: String,
+        /// The names of the images that it offers.
+        names: Vec<String>,
+    },
+    /// What a target names outside the hosts is not there, or is no derivation.
+    #[error("{}", no_package(package, *exists))]
+    NoPackage {
+        /// The way to it from the outputs of the flake.
+        package: String,
+        /// Whether there is something.
+        exists: bool,
     },
     /// The host's configuration has no such attribute.
     #[error("host `{host}` has no `config.{attribute}`")]
@@ -193,6 +212,20 @@ pub enum NixError {
         /// Why not.
         source: io::Error,
     },
+}
+
+fn no_variant(host: &str, variant: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("host `{host}` offers no image, so there is no variant `{variant}` of it"),
+        _ => format!("host `{host}` has no image variant `{variant}`"),
+    }
+}
+
+fn no_package(package: &str, exists: bool) -> String {
+    match exists {
+        true => format!("`{package}` of the flake is not a derivation"),
+        false => format!("the flake has no `{package}`"),
+    }
 }
 
 impl From<worker_protocol::Fault> for NixError {

@@ -1,6 +1,6 @@
 //! Evaluation: one pure `nix eval` for each host, and what its errors mean.
 
-use nix_formats::nix_text::without_escapes;
+use nix_formats::{nix_text::without_escapes, system::System};
 use rustix::process::Signal;
 
 use crate::{
@@ -50,6 +50,30 @@ pub async fn host_names(nix: &Nix, staged: &Staged) -> Result<Option<Vec<String>
             Err(NixError::Flake { fault })
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The names of the packages of a staged flake for `system` that are images, sorted. Packages
+/// that do not evaluate keep nobody from anything: then there are none.
+///
+/// # Errors
+/// When a signal comes.
+pub async fn image_packages(
+    nix: &Nix,
+    staged: &Staged,
+    system: &System,
+) -> Result<Vec<String>, NixError> {
+    let path = expression::packages(system);
+    let arguments = nix
+        .options
+        .eval(&staged.reference(), &path, expression::IMAGE_PACKAGES);
+    match nix.command(arguments).run(nix.interrupt()).await {
+        Ok(output) => Ok(serde_json::from_slice(&output.stdout).unwrap_or_default()),
+        Err(error @ NixError::Interrupted(_)) => Err(error),
+        Err(error) => {
+            tracing::debug!("no packages are looked at: {error}");
+            Ok(vec![])
+        }
     }
 }
 
@@ -110,11 +134,15 @@ fn failed(
         return error;
     };
     let stderr = without_escapes(&stderr);
-    let host = request.host.clone();
+    let asked = request.asked();
     match death(signal, &stderr, by_kernel) {
-        Some(Death::Memory(said)) => NixError::Memory { host, status, said },
+        Some(Death::Memory(said)) => NixError::Memory {
+            asked,
+            status,
+            said,
+        },
         Some(Death::Signal) => NixError::Crashed {
-            host,
+            asked,
             status,
             killed: [Signal::KILL, Signal::TERM]
                 .iter()
@@ -162,6 +190,23 @@ pub fn explain(request: &Request, fault: Fault) -> NixError {
     let asked = request.attribute_path();
     let asked = asked.trim_start_matches('.');
     match &fault.cause {
+        Some(cause @ (Cause::NoFlakeAttribute | Cause::NoDerivation))
+            if request.package.is_some()
+                && (*cause == Cause::NoDerivation
+                    || fault.summary.contains(&format!("'{asked}'"))) =>
+        {
+            return NixError::NoPackage {
+                package: request.asked().to_string().trim_matches('`').to_owned(),
+                exists: *cause == Cause::NoDerivation,
+            };
+        }
+        Some(Cause::NoVariant { names }) => {
+            return NixError::NoVariant {
+                host,
+                variant: request.variant().unwrap_or_default().to_owned(),
+                names: names.clone(),
+            };
+        }
         Some(Cause::NoFlakeAttribute)
             if fault.summary.contains(&format!("'{asked}'"))
                 || fault
@@ -192,7 +237,7 @@ pub fn explain(request: &Request, fault: Fault) -> NixError {
         };
     }
     NixError::Evaluation {
-        host,
+        asked: request.asked(),
         fault: Box::new(fault),
     }
 }

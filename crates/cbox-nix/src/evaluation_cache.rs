@@ -21,6 +21,8 @@ pub struct EvaluationCache {
     folder: Utf8PathBuf,
     /// Of each lock file that was found good a file, named by its key.
     locks: Utf8PathBuf,
+    /// The names of the hosts of each tree.
+    hosts: Utf8PathBuf,
 }
 
 impl EvaluationCache {
@@ -30,6 +32,7 @@ impl EvaluationCache {
         Self {
             folder: cache.join("evaluations"),
             locks: cache.join("locks"),
+            hosts: cache.join("hosts"),
         }
     }
 
@@ -58,6 +61,28 @@ impl EvaluationCache {
             path: file.clone(),
             source,
         })
+    }
+
+    /// The names of hosts that were remembered under `key`.
+    ///
+    /// # Errors
+    /// When there is something that cannot be what was remembered.
+    pub fn hosts(&self, key: &str) -> Result<Option<Vec<String>>, Damage> {
+        let text = remembered::read(&self.hosts.join(key), key)?;
+        let parsed = text.map(|text| serde_json::from_slice(&text));
+        parsed.transpose().map_err(|_| Damage::Form)
+    }
+
+    /// Remembers the `names` of hosts under `key`. Where that cannot be written, Nix is asked
+    /// again.
+    pub fn put_hosts(&self, key: &str, names: &[String]) {
+        let write = || -> std::io::Result<()> {
+            remembered::write(&self.hosts.join(key), key, &serde_json::to_vec(names)?)?;
+            remembered::forget_oldest(&self.hosts)
+        };
+        if let Err(error) = write() {
+            tracing::debug!("the names of the hosts are not remembered: {error}");
+        }
     }
 
     /// Whether the lock file with this key ([`crate::lock_file::key`]) was found good.
@@ -106,6 +131,7 @@ mod tests {
             host_name: Some(name.to_owned()),
             text: None,
             artifact_path: vec![],
+            variant: None,
             images: None,
             derivation: None,
             toplevel: None,
@@ -139,6 +165,20 @@ mod tests {
         assert!(matches!(cache.knows_lock("a"), Err(Damage::Form)));
         cache.remember_lock("a");
         assert!(cache.knows_lock("a").unwrap());
+    }
+
+    #[test]
+    fn names_of_hosts_are_got_as_they_were_put() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = EvaluationCache::below(Utf8Path::from_path(folder.path()).unwrap());
+        assert_eq!(cache.hosts("a").unwrap(), None);
+        let names = ["one", "two"].map(str::to_owned);
+        cache.put_hosts("a", &names);
+        assert_eq!(cache.hosts("a").unwrap(), Some(names.to_vec()));
+        fs::copy(cache.hosts.join("a"), cache.hosts.join("b")).unwrap();
+        assert!(matches!(cache.hosts("b"), Err(Damage::Key)));
+        remembered::write(&cache.hosts.join("a"), "a", b"{}").unwrap();
+        assert!(matches!(cache.hosts("a"), Err(Damage::Form)));
     }
 
     #[test]

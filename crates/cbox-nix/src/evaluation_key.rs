@@ -95,6 +95,7 @@ mod tests {
                 ..request()
             },
             wanting(Want::Derivation("a".parse().unwrap())),
+            wanting(Want::Variant("a".into())),
             wanting(Want::Text("a".parse().unwrap())),
             wanting(Want::ArtifactPath),
             wanting(Want::Toplevel),

@@ -1,7 +1,9 @@
-//! The two Nix expressions of cbox, and what they give back.
+//! The Nix expressions of cbox, and what they give back.
 //!
-//! Both are constant text. All that varies reaches them as one JSON document in one
+//! They are constant text. All that varies reaches them as one JSON document in one
 //! string literal, so no name and no value can change what they mean.
+
+use std::fmt;
 
 use nix_formats::{
     nix_text::string_literal,
@@ -14,16 +16,9 @@ use serde_json::{Value, json};
 use crate::one_or_several;
 use crate::overrides::{OptionPath, OverrideError, Overrides};
 
-/// Applied to a `nixosConfigurations` entry. `out` and `drv` are named so, and not
-/// `outPath` and `drvPath`, because a set with an `outPath` becomes that string in JSON.
-const EVALUATE: &str = r#"
-  host = if request.module == { } then entry else entry.extendModules {
-    modules = [ { _file = "cbox overrides"; config = request.module; } ];
-  };
-  at = path: builtins.foldl'
-    (set: name: set.${name} or (throw "cbox-no-attribute: ${builtins.concatStringsSep "." path}"))
-    host.config path;
-  built = at request.attribute;
+/// What a derivation is described as. `out` and `drv` are named so, and not `outPath` and
+/// `drvPath`, because a set with an `outPath` becomes that string in JSON.
+const DESCRIBE: &str = r#"
   # A content-addressed or impure output has no path before it is built, but a placeholder.
   isStorePath = path:
     builtins.substring 0 (builtins.stringLength builtins.storeDir) path == builtins.storeDir;
@@ -33,18 +28,102 @@ const EVALUATE: &str = r#"
     output = derivation.outputName or "out";
     builder = derivation.system;
   };
+"#;
+
+/// Applied to a derivation that stands anywhere in a flake.
+const EVALUATE_PACKAGE: &str = r#"
+in
+if (entry.type or null) != "derivation" then throw "cbox-no-derivation: ${request.package}" else {
+  inherit (entry) system;
+  hostName = null;
+  text = null;
+  artifactPath = entry.passthru.filePath or null;
+  derivation = describe entry;
+}
+"#;
+
+/// Applied to a `nixosConfigurations` entry.
+const EVALUATE: &str = r#"
+  host = if request.module == { } then entry else entry.extendModules {
+    modules = [ { _file = "cbox overrides"; config = request.module; } ];
+  };
+  at = path: builtins.foldl'
+    (set: name: set.${name} or (throw "cbox-no-attribute: ${builtins.concatStringsSep "." path}"))
+    host.config path;
+  variant = if request.variant == null then null else
+    let found = builtins.filter (image: image.name == request.variant) images;
+    in if found != [ ] then builtins.head found else
+      throw "cbox-no-variant: ${builtins.concatStringsSep " " (map (image: image.name) images)}";
+  attribute = if variant == null then request.attribute else variant.attribute;
+  built = at attribute;
 
   # Of the images only the names are looked at: what makes one may fail, or take minutes.
   inherit (host.config.system) build;
-  disks = host.config.disko.devices.disk or { };
-  variants = build.images or { };
-  # Where each image variant was declared; stand-ins for NixOS have no options.
-  declared = host.options.image.modules.definitionsWithLocations or [ { file = ""; value = variants; } ];
-  isOwn = definition: builtins.match ".*/nixos/modules/image/images\\.nix" (toString definition.file) == null;
-  ownNames = builtins.concatMap (definition: builtins.attrNames definition.value) (builtins.filter isOwn declared);
   try = default: value:
     let tried = builtins.tryEval (builtins.deepSeq value value);
     in if tried.success then tried.value else default;
+  hasName = name: image: image.name == name;
+  # What the host itself is an image for, called as nixpkgs calls that variant of any host.
+  known = [
+    { name = "iso"; attribute = "isoImage"; }
+    { name = "sd-card"; attribute = "sdImage"; }
+    { name = "amazon"; attribute = "amazonImage"; }
+    { name = "azure"; attribute = "azureImage"; }
+    { name = "cloudstack"; attribute = "cloudstackImage"; }
+    { name = "digital-ocean"; attribute = "digitalOceanImage"; }
+    { name = "google-compute"; attribute = "googleComputeImage"; }
+    { name = "hyperv"; attribute = "hypervImage"; }
+    { name = "kexec"; attribute = "kexecTarball"; }
+    { name = "kubevirt"; attribute = "kubevirtImage"; }
+    { name = "linode"; attribute = "linodeImage"; }
+    { name = "lxc"; attribute = "tarball"; }
+    { name = "oci"; attribute = "OCIImage"; }
+    { name = "openstack"; attribute = "openstackImage"; }
+    { name = "proxmox"; attribute = "VMA"; }
+    { name = "qemu"; attribute = "qemuImage"; }
+    { name = "vagrant-virtualbox"; attribute = "vagrantVirtualbox"; }
+    { name = "virtualbox"; attribute = "virtualBoxOVA"; }
+    { name = "vmware"; attribute = "vmwareImage"; }
+  ];
+  named = builtins.filter (image: build ? ${image.attribute}) known;
+  direct = map
+    (image: {
+      inherit (image) name;
+      attribute = [ "system" "build" image.attribute ];
+      own = true;
+      files = [ ];
+    })
+    (if named == [ ] && build ? image then [ { name = "image"; attribute = "image"; } ] else named);
+  variants = build.images or { };
+  # Where each image variant was declared; stand-ins for NixOS have no options.
+  declared = host.options.image.modules.definitionsWithLocations or [ { file = ""; value = variants; } ];
+  isOwn = definition: builtins.match ".*/nixos/modules/image/images\.nix" (toString definition.file) == null;
+  ownNames = try [ ] (builtins.concatMap (definition: builtins.attrNames definition.value) (builtins.filter isOwn declared));
+  ofNixpkgs = map
+    (name: {
+      inherit name;
+      attribute = [ "system" "build" "images" name ];
+      own = builtins.elem name ownNames;
+      files = [ ];
+    })
+    (try [ ] (builtins.attrNames variants));
+  disks = host.config.disko.devices.disk or { };
+  format = try "raw" (host.config.disko.imageBuilder.imageFormat or "raw");
+  diskFiles = map
+    (name: "${try name (disks.${name}.imageName or name)}.${format}")
+    (try [ ] (builtins.attrNames disks));
+  others = direct ++ builtins.filter (image: image.own) ofNixpkgs;
+  isWord = builtins.match "[A-Za-z0-9_][A-Za-z0-9_.+-]*" format != null;
+  disko = if !(build ? diskoImages) || diskFiles == [ ] then [ ] else [
+    {
+      name = if isWord && !builtins.any (hasName format) others then format else "disko";
+      attribute = [ "system" "build" "diskoImages" ];
+      own = true;
+      files = diskFiles;
+    }
+  ];
+  itself = direct ++ disko;
+  images = itself ++ builtins.filter (image: !builtins.any (hasName image.name) itself) ofNixpkgs;
 in
 {
   system =
@@ -53,17 +132,19 @@ in
   hostName = host.config.networking.hostName or null;
   text = if request.text == null then null else at request.text;
   artifactPath = if request.path then built.passthru.filePath or null else null;
-  derivation = if request.attribute == null then null else describe built;
-  toplevel = if request.toplevel && build ? toplevel then describe build.toplevel else null;
+  inherit variant;
+  derivation = if attribute == null then null else describe built;
+  # The system in a variant is not that of the host, which the variant extends.
+  toplevel =
+    if !request.toplevel then null
+    else if attribute != null && built ? passthru.config.system.build.toplevel then
+      describe built.passthru.config.system.build.toplevel
+    else if attribute != null && builtins.elem "images" attribute then null
+    else if build ? toplevel then describe build.toplevel
+    else null;
   images = if !request.images then null else {
     toplevel = build ? toplevel;
-    iso = build ? isoImage;
-    disko = if !(build ? diskoImages) then null else {
-      format = try "raw" (host.config.disko.imageBuilder.imageFormat or "raw");
-      disks = map (name: try name (disks.${name}.imageName or name)) (try [ ] (builtins.attrNames disks));
-    };
-    variants = try [ ] (builtins.attrNames variants);
-    own = try [ ] ownNames;
+    variants = images;
   };
 }
 "#;
@@ -72,8 +153,13 @@ in
 /// One evaluation answers all of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Request {
-    /// The entry of `nixosConfigurations`.
+    /// The entry of `nixosConfigurations`; empty where a package is asked for.
     pub host: String,
+    /// The derivation that stands elsewhere in the flake, in place of a host: the way to it
+    /// from the outputs. Of such a one nothing is wanted but its derivation and its artifact,
+    /// and nothing can be forced on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<OptionPath>,
     /// What is wanted of it.
     pub wants: Vec<Want>,
     /// The values to force.
@@ -90,6 +176,9 @@ pub struct Request {
 pub enum Want {
     /// The derivation that an option holds ([`Evaluated::derivation`]).
     Derivation(OptionPath),
+    /// The image that the host offers under this name ([`Evaluated::derivation`] and
+    /// [`Evaluated::variant`]).
+    Variant(String),
     /// The text that an option holds ([`Evaluated::text`]): the name of an artifact, say.
     Text(OptionPath),
     /// The paths of the artifacts, which that derivation itself names
@@ -110,6 +199,7 @@ impl Request {
         let mut document = json!({
             "module": self.overrides.to_module()?,
             "attribute": null,
+            "variant": null,
             "text": null,
             "path": false,
             "toplevel": false,
@@ -118,13 +208,19 @@ impl Request {
         for want in &self.wants {
             match want {
                 Want::Derivation(option) => document["attribute"] = json!(option.parts()),
+                Want::Variant(name) => document["variant"] = json!(name),
                 Want::Text(option) => document["text"] = json!(option.parts()),
                 Want::ArtifactPath => document["path"] = json!(true),
                 Want::Toplevel => document["toplevel"] = json!(true),
                 Want::Images => document["images"] = json!(true),
             }
         }
-        Ok(format!("entry:\n{}{EVALUATE}", request_binding(&document)))
+        if let Some(package) = &self.package {
+            let binding = request_binding(&json!({ "package": package.to_string() }));
+            return Ok(format!("entry:\n{binding}{DESCRIBE}{EVALUATE_PACKAGE}"));
+        }
+        let binding = request_binding(&document);
+        Ok(format!("entry:\n{binding}{DESCRIBE}{EVALUATE}"))
     }
 
     /// Whether something is wanted.
@@ -133,11 +229,74 @@ impl Request {
         self.wants.contains(want)
     }
 
+    /// The host whose settings count, if it is a host that is asked.
+    #[must_use]
+    pub fn settings_of(&self) -> Option<&str> {
+        self.package.is_none().then_some(&*self.host)
+    }
+
+    /// The name of the variant that is wanted, if one is.
+    #[must_use]
+    pub fn variant(&self) -> Option<&str> {
+        self.wants.iter().find_map(|want| match want {
+            Want::Variant(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The attribute path behind the `#` of a flake reference, with the leading dot
     /// that keeps Nix from looking below `packages` first.
     #[must_use]
     pub fn attribute_path(&self) -> String {
-        format!("{HOSTS}.{}", attribute_name(&self.host))
+        match &self.package {
+            Some(package) => {
+                let parts = package.parts().iter();
+                let parts = parts.map(|part| format!(".{}", attribute_name(part)));
+                parts.collect()
+            }
+            None => format!("{HOSTS}.{}", attribute_name(&self.host)),
+        }
+    }
+
+    /// What is evaluated.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        match (&self.package, self.variant()) {
+            (Some(package), _) => Asked::Package(package.to_string()),
+            (None, Some(variant)) => Asked::Variant {
+                host: self.host.clone(),
+                variant: variant.to_owned(),
+            },
+            (None, None) => Asked::Host(self.host.clone()),
+        }
+    }
+}
+
+/// What is evaluated, as a sentence has it: ``host `box` ``.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A host, by its entry of `nixosConfigurations`.
+    Host(String),
+    /// An image that a host offers.
+    Variant {
+        /// The host.
+        host: String,
+        /// The name of the image.
+        variant: String,
+    },
+    /// A derivation elsewhere in the flake, by the way to it.
+    Package(String),
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(formatter, "host `{host}`"),
+            Self::Variant { host, variant } => {
+                write!(formatter, "variant `{variant}` of host `{host}`")
+            }
+            Self::Package(package) => write!(formatter, "`{package}`"),
+        }
     }
 }
 
@@ -147,7 +306,35 @@ pub const HOSTS: &str = ".nixosConfigurations";
 /// The function for `nix eval --apply` that gives the names of the hosts.
 pub const NAMES: &str = "builtins.attrNames";
 
-/// `name` quoted as Nix's attribute paths on the command line take it.
+/// The function for `nix eval --apply` that gives, of the packages for one system, the names of
+/// those that are images: by the name of the derivation, or as it knows its file. Nothing is
+/// built for that.
+pub const IMAGE_PACKAGES: &str = r#"
+packages:
+let
+  extension = ".*[.](iso|img|qcow2|raw|vmdk|vdi|vhdx?|ova|vma)([.](zst|gz|xz|bz2))?";
+  isNamedSo = name: builtins.any (pattern: builtins.match pattern name != null)
+    [ extension ".*nixos.*image.*" ".*-disk-image.*" ];
+  isImage = name:
+    let
+      package = packages.${name};
+      tried = builtins.tryEval (
+        (package.type or null) == "derivation"
+        && (package ? passthru.filePath || isNamedSo package.name)
+      );
+    in tried.success && tried.value;
+in
+builtins.filter isImage (builtins.attrNames packages)
+"#;
+
+/// The attribute path of the packages for `system` behind the `#` of a flake reference.
+#[must_use]
+pub fn packages(system: &System) -> String {
+    format!(".packages.{}", attribute_name(system.as_str()))
+}
+
+/// `name` quoted as Nix's attribute paths on the command line take it. It has no quotes
+/// itself: nothing there could stand for one.
 fn attribute_name(name: &str) -> String {
     format!("\"{name}\"")
 }
@@ -171,6 +358,9 @@ pub struct Evaluated {
     /// a `passthru.filePath`: one, as the image variants of nixpkgs do, or a list.
     #[serde(default, deserialize_with = "one_or_several::deserialize")]
     pub artifact_path: Vec<String>,
+    /// The image that was asked for by its name.
+    #[serde(default)]
+    pub variant: Option<Variant>,
     /// What the host can be built as, where it is wanted.
     #[serde(default)]
     pub images: Option<Images>,
@@ -186,24 +376,33 @@ pub struct Evaluated {
 pub struct Images {
     /// Whether it has a `toplevel`, as every host that a machine can run has.
     pub toplevel: bool,
-    /// Whether it has an `isoImage`, as hosts with one of nixpkgs' installer modules have.
-    pub iso: bool,
-    /// The disk images that disko makes.
-    pub disko: Option<DiskoImages>,
-    /// The names of all its image variants (`images.<name>`).
-    pub variants: Vec<String>,
-    /// Those of them that the flake declares or adds to; the others are nixpkgs' own, which
-    /// every host has.
-    pub own: Vec<String>,
+    /// The images that it offers, each by a name of its own: what the host itself is an image
+    /// for comes first.
+    pub variants: Vec<Variant>,
 }
 
-/// The disk images that disko makes of a host.
+/// An image that a host offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DiskoImages {
-    /// Their format, which is the extension of the files too.
-    pub format: String,
-    /// The names of the files without it, one for each disk; with none there is no image.
-    pub disks: Vec<String>,
+pub struct Variant {
+    /// Its name, `iso` say: that of nixpkgs, where it has one there.
+    pub name: String,
+    /// The option that holds its derivation, part by part.
+    pub attribute: Vec<String>,
+    /// Whether it is the flake that asks for it; the others are nixpkgs' own, which every
+    /// host has.
+    pub own: bool,
+    /// The names of its files, one for each disk, where they are known: disko's are.
+    #[serde(default)]
+    pub files: Vec<String>,
+}
+
+impl Variant {
+    /// Whether it is one of `system.build.images`, which extend the host by a module, and so
+    /// not what the host itself is an image for.
+    #[must_use]
+    pub fn extends_host(&self) -> bool {
+        self.attribute.iter().any(|part| part == "images")
+    }
 }
 
 /// A derivation, as evaluation knows it.
@@ -240,7 +439,7 @@ mod tests {
             host: "_appliance_iso".into(),
             wants: vec![Want::Derivation("system.build.isoImage".parse().unwrap())],
             overrides,
-            system: None,
+            ..Request::default()
         };
         let expression = request.expression().unwrap();
         let literal = expression

@@ -38,6 +38,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("doctor", &["doctor"]),
     ("flash", &["flash appliance/iso /drive --file --dry-run"]),
     ("hosts", &["hosts"]),
+    ("image", &["image box MARKED", "image _appliance_iso"]),
     ("init", &["init --print"]),
     ("list", &["list"]),
     ("man", &["man /man"]),

@@ -189,7 +189,7 @@ fn nothing_more_is_evaluated_where_all_files_are_tracked() {
     let log = place.log_nix();
     let evaluated = || {
         place.cbox(&["accept", "--no-cache"]).run().ok();
-        count(&log.take(), " --apply ")
+        count(&log.take(), ".nixosConfigurations.\"")
     };
     assert_eq!(evaluated(), 2, "each host once");
     place.write("note.txt", "");

@@ -36,7 +36,7 @@ use crate::{
     eval::{diagnose::of_build, evaluator::Evaluator},
     flake::{snapshot::Snapshot, version::Version},
     links::{
-        artifact,
+        artifact::{self, Which},
         manifest::{self, Artifact, Artifacts, Forced, Manifest},
         out_dir::OutDir,
     },
@@ -61,8 +61,8 @@ pub struct Job<'a> {
     pub evaluated: Evaluated,
     /// What is to be built.
     pub derivation: DerivationInfo,
-    /// The patterns of its files; a host's system has none.
-    pub artifacts: Vec<String>,
+    /// Which files of the output are the image; a host's system has none.
+    pub artifacts: Option<Which>,
 }
 
 /// What a built target left behind.
@@ -292,10 +292,10 @@ async fn finish(
         Some(_) => None,
         None => Some(cbox_nix::build::fetch_command(nix, &out).await?),
     };
-    let artifacts = match place.clone() {
-        Some(output) => check(evaluator, out_dir, job, &out, output).await?,
+    let artifacts = match (&job.artifacts, place.clone()) {
+        (Some(which), Some(output)) => check(evaluator, out_dir, job, which, &out, output).await?,
         // The store is on another machine: its files cannot be looked at from here.
-        None => vec![],
+        _ => vec![],
     };
     let manifest = manifest(evaluator, sources, job, out, artifacts);
     let link = match out_dir {
@@ -318,11 +318,12 @@ async fn check(
     evaluator: &Evaluator<'_>,
     out_dir: Option<&OutDir>,
     job: &Job<'_>,
+    which: &Which,
     out: &OutPath,
     output: PathBuf,
 ) -> Result<Vec<Artifact>, Error> {
     let name = job.evaluated.text.as_deref();
-    let found = artifact::find_all(&output, &job.artifacts, name)?;
+    let found = artifact::find(&output, which, name)?;
     let known = out_dir
         .and_then(|out_dir| out_dir.manifest(&job.target.name)?.ok())
         .filter(|manifest| manifest.out == *out);

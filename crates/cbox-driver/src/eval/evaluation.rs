@@ -9,7 +9,7 @@ use cbox_nix::{
     NixError,
     eval::evaluate,
     evaluation_key::KeyParts,
-    expression::{DerivationInfo, Evaluated, Request},
+    expression::{DerivationInfo, Evaluated, NAMES, Request},
     lock_file::{judge, key},
     messages::Messages,
     regular_file,
@@ -179,12 +179,23 @@ impl Evaluator<'_> {
         request: &Request,
     ) -> Result<String, Error> {
         let expression = request.expression().map_err(NixError::from)?;
+        Ok(self.key_of(tree, &snapshot.staged.dir, request, &expression))
+    }
+
+    /// The name under which the names of the hosts of `snapshot` are remembered.
+    pub fn key_of_hosts(&self, snapshot: &Snapshot) -> String {
+        let staged = &snapshot.staged;
+        let nobody = Request::default();
+        self.key_of(&staged.nar_hash.to_string(), &staged.dir, &nobody, NAMES)
+    }
+
+    fn key_of(&self, tree: &str, dir: &str, request: &Request, expression: &str) -> String {
         let nix = &self.nix;
-        Ok(KeyParts {
+        KeyParts {
             nar_hash: tree,
-            dir: &snapshot.staged.dir,
+            dir,
             request,
-            expression: &expression,
+            expression,
             overridden_inputs: &nix.options.override_inputs,
             store: &nix.store.uri,
             store_dir: &nix.store.dir,
@@ -192,7 +203,7 @@ impl Evaluator<'_> {
             features: &nix.settings.features,
             import_from_derivation: nix.options.import_from_derivation,
         }
-        .key())
+        .key()
     }
 
     /// The folder that the store is below, where it is not the usual one; empty otherwise.
@@ -262,7 +273,7 @@ pub fn derivation_of(
     evaluated.derivation.clone().ok_or_else(|| {
         Error::new(
             Kind::Evaluation,
-            format!("host `{}` gave no derivation for {what}", request.host),
+            format!("{} gave no derivation for {what}", request.asked()),
         )
     })
 }

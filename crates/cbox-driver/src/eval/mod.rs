@@ -8,6 +8,7 @@ pub mod diagnose;
 pub mod durations;
 pub mod evaluation;
 pub mod evaluator;
+pub mod hosts;
 pub mod memory_budget;
 pub mod platform;
 pub mod read_set;

@@ -20,7 +20,7 @@ pub fn platform(value: &Value) -> Option<System> {
 /// # Errors
 /// When it is for another one: it does not take its packages from `nixpkgs.hostPlatform`.
 pub fn check(request: &Request, evaluated: Evaluated) -> Result<Evaluated, Error> {
-    let (host, system) = (&request.host, &evaluated.system);
+    let (asked, system) = (request.asked(), &evaluated.system);
     let Some(wanted) = request.system.as_ref().filter(|wanted| *wanted != system) else {
         return Ok(evaluated);
     };
@@ -42,7 +42,7 @@ pub fn check(request: &Request, evaluated: Evaluated) -> Result<Evaluated, Error
     };
     Err(Error::new(
         Kind::Unsupported,
-        format!("host `{host}` is for {system}, and {wanted} was asked for"),
+        format!("{asked} is for {system}, and {wanted} was asked for"),
     )
     .hint(hint))
 }

@@ -1,4 +1,7 @@
-//! `cbox.toml`: the targets of a flake, and what of its tree is staged.
+//! `cbox.toml`: the targets of a flake, and what of its tree is staged. [`package`] is about images
+//! that are no part of a host.
+
+mod package;
 
 use camino::Utf8Path;
 use cbox_nix::one_or_several;
@@ -125,11 +128,15 @@ pub struct TargetConfig {
     pub kind: String,
     /// The second part.
     pub format: String,
-    /// The host that it is an image of.
+    /// The host that it is an image of; empty where `package` is the image.
+    #[serde(default)]
     pub host: String,
-    /// The option that holds its derivation, `system.build.isoImage` say.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub attribute: OptionPath,
+    /// The option of the host that holds its derivation, `system.build.isoImage` say.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub attribute: Option<OptionPath>,
+    /// In place of both: the derivation, by its way from the outputs of the flake. `{system}` in
+    /// it stands for the system that is asked for.
+    pub package: Option<String>,
     /// Which file of the output is the image: a path in which `*` and `?` stand for
     /// anything but a slash. Exactly one file has to match. Where several files are, it is a
     /// list with a path for each. Without it the derivation says, in its `passthru.filePath`.
@@ -185,8 +192,8 @@ impl TargetConfig {
 
     /// The systems that it can be built for.
     pub fn systems(&self) -> Vec<System> {
-        match (&self.system, &self.systems) {
-            (Some(own), _) => vec![own.clone()],
+        match (self.own_system(), &self.systems) {
+            (Some(own), _) => vec![own],
             (None, Some(systems)) => systems.clone(),
             (None, None) => ["x86_64-linux", "aarch64-linux"]
                 .iter()
@@ -270,13 +277,12 @@ impl Config {
             let name = target.target();
             let at = |key: &str| format!("target.{number}.{key}");
             let wrong = |key: &str, message: String| (at(key), format!("target {name}: {message}"));
-            for (key, part) in [
-                ("kind", &target.kind),
-                ("format", &target.format),
-                ("host", &target.host),
-            ] {
+            for (key, part) in [("kind", &target.kind), ("format", &target.format)] {
                 word(part).map_err(|error| wrong(key, error.to_string()))?;
             }
+            target
+                .check_origin()
+                .map_err(|(key, message)| wrong(key, message))?;
             if target.kind == HOSTS {
                 let message = format!("the kind `{HOSTS}` is reserved for the install hosts");
                 return Err(wrong("kind", message));
@@ -442,10 +448,17 @@ mod tests {
         assert_eq!(parse(example).unwrap().targets.len(), 1);
         let own: Vec<&str> = example
             .lines()
-            .filter(|line| !line.starts_with("systems") && !line.starts_with("cross"))
+            .filter(|line| {
+                let others = ["systems", "cross", "# package"];
+                !others.iter().any(|other| line.starts_with(other))
+            })
             .map(|line| line.trim_start_matches("# "))
             .collect();
         assert!(parse(&own.join("\n")).unwrap().targets[0].system.is_some());
+        let (target, _) = example.split_once("host = ").unwrap();
+        let package = example.lines().find(|line| line.starts_with("# package"));
+        let package = format!("{target}{}", package.unwrap().trim_start_matches("# "));
+        assert!(parse(&package).unwrap().targets[0].package.is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod checkout;
 pub mod config;
+pub mod last_known;
 pub mod project;
 pub mod session;
 pub mod snapshot;

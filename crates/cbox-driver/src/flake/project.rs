@@ -1,6 +1,9 @@
 //! The flake that a run is about: where it is, what git says of it, its configuration.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::git::Repository;
@@ -12,7 +15,10 @@ use cbox_source::{
 use crate::{
     baseline,
     error::{Error, Kind},
-    flake::config::{self, Config},
+    flake::{
+        config::{self, Config, TargetConfig},
+        last_known::{self, LastKnown},
+    },
     process::{environment::Environment, outputs},
     progress::run_log,
     target_name::{HOSTS, TargetName, word},
@@ -40,6 +46,10 @@ pub struct Project {
     /// Where temporary files go.
     temporary: Utf8PathBuf,
     config: Option<Config>,
+    /// The names in `nixosConfigurations`, once Nix was asked for them.
+    flake_hosts: Arc<OnceLock<Vec<String>>>,
+    /// Where it is kept what the last runs found.
+    last_known: last_known::Place,
 }
 
 impl Project {
@@ -96,6 +106,8 @@ impl Project {
         let caches = caches.into_iter().flatten();
         Ok(Self {
             config: None,
+            flake_hosts: Arc::default(),
+            last_known: last_known::Place::of(&environment.cache, found),
             out_dir: found.join(OUT),
             caches: caches
                 .map(|cache| normal(&environment.absolute(cache)))
@@ -135,6 +147,8 @@ impl Project {
             out_dir: self.out_dir.clone(),
             caches: self.caches.clone(),
             temporary: self.temporary.clone(),
+            flake_hosts: Arc::default(),
+            last_known: self.last_known.clone(),
         })
     }
 
@@ -148,6 +162,55 @@ impl Project {
     /// The configuration, or an empty one.
     pub fn config(&self) -> Config {
         self.config.clone().unwrap_or_default()
+    }
+
+    /// The targets of the configuration; none without one.
+    pub fn targets(&self) -> &[TargetConfig] {
+        self.config.as_ref().map_or(&[], |config| &config.targets)
+    }
+
+    /// Whether there is a configuration.
+    pub fn is_configured(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The names in `nixosConfigurations`, where Nix was asked for them.
+    pub fn flake_hosts(&self) -> Option<&[String]> {
+        self.flake_hosts.get().map(Vec::as_slice)
+    }
+
+    /// Takes note of the names in `nixosConfigurations`. Without a configuration they are the
+    /// hosts.
+    pub fn learn_hosts(&self, names: Vec<String>) {
+        // The first answer is as good as any later one: they are of one tree.
+        let _known = self.flake_hosts.set(names);
+    }
+
+    /// What the last runs found in the flake, whatever it is now.
+    pub fn last_known(&self) -> LastKnown {
+        self.last_known.read()
+    }
+
+    /// Keeps what this run found, as `learn` takes it over.
+    pub fn remember(&self, learn: impl FnOnce(&mut LastKnown)) {
+        let mut known = self.last_known.read();
+        learn(&mut known);
+        self.last_known.write(&known);
+    }
+
+    /// The hosts that can have an image of their own, sorted: all that are known. `None` where
+    /// only Nix could tell.
+    pub fn image_hosts(&self) -> Option<Vec<String>> {
+        if self.flake_hosts().is_none() && !self.is_configured() {
+            return None;
+        }
+        let named = self.targets().iter().map(|target| target.host.clone());
+        let hosts = self.hosts().into_iter().chain(named);
+        let hosts: BTreeSet<String> = hosts
+            .chain(self.flake_hosts().unwrap_or_default().iter().cloned())
+            .filter(|host| !host.is_empty())
+            .collect();
+        Some(hosts.into_iter().collect())
     }
 
     /// The configuration, for commands that cannot do without.
@@ -262,9 +325,10 @@ impl Project {
         if hosts.is_empty() || hosts.iter().any(|known| known == host) {
             return Ok(());
         }
-        let place = match self.listed_hosts().is_some() {
-            true => config::FILE.to_owned(),
-            false => format!("{HOSTS}/"),
+        let place = match (self.listed_hosts(), self.flake_hosts()) {
+            (Some(_), _) => config::FILE.to_owned(),
+            (None, Some(_)) if !self.is_configured() => "nixosConfigurations".to_owned(),
+            (None, _) => format!("{HOSTS}/"),
         };
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         Err(
@@ -280,8 +344,22 @@ impl Project {
     }
 
     /// The hosts, sorted: those that cbox.toml names, or else those that folders tell of.
+    /// Without a cbox.toml those that the flake has, if Nix was asked for them.
     pub fn hosts(&self) -> Vec<String> {
-        self.listed_hosts().unwrap_or_else(|| self.host_folders())
+        self.named_hosts().unwrap_or_else(|| self.host_folders())
+    }
+
+    /// The hosts that cbox.toml names; without one, those that the flake has. `None` where
+    /// folders tell.
+    pub fn named_hosts(&self) -> Option<Vec<String>> {
+        match self.is_configured() {
+            true => self.listed_hosts(),
+            // What cannot be written as a target is no host to cbox.
+            false => self.flake_hosts().map(|hosts| {
+                let hosts = hosts.iter().filter(|host| word(host).is_ok());
+                hosts.cloned().collect()
+            }),
+        }
     }
 
     /// The hosts that cbox.toml names, as machines and in targets; `None` where it leaves
@@ -289,6 +367,7 @@ impl Project {
     pub fn listed_hosts(&self) -> Option<Vec<String>> {
         let config = self.config.as_ref()?;
         let images = config.targets.iter().map(|target| &target.host);
+        let images = images.filter(|host| !host.is_empty());
         let hosts: BTreeSet<&String> = config.hosts.as_ref()?.iter().chain(images).collect();
         Some(hosts.into_iter().cloned().collect())
     }

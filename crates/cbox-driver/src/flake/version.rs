@@ -315,7 +315,7 @@ impl<'a> Version<'a> {
     /// The folders of hosts whose names are none that cbox takes, where folders tell of hosts.
     pub fn misnamed_hosts(&self) -> Vec<String> {
         let project = &self.checkout.project;
-        if project.listed_hosts().is_some() {
+        if project.named_hosts().is_some() {
             return vec![];
         }
         let dir = project.dir().as_std_path();
@@ -328,6 +328,7 @@ impl<'a> Version<'a> {
     }
 
     /// The hosts that its own `cbox.toml` names, or else those that its folders tell of.
+    /// Without one those that Nix told of, where it was asked.
     fn hosts(&self) -> Vec<String> {
         let project = &self.checkout.project;
         let folders = || {
@@ -337,7 +338,7 @@ impl<'a> Version<'a> {
                 .filter_map(|entry| host_of(dir, &entry.path))
                 .collect()
         };
-        project.listed_hosts().unwrap_or_else(folders)
+        project.named_hosts().unwrap_or_else(folders)
     }
 
     fn is_image_host(&self, host: &str) -> bool {

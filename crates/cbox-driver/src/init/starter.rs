@@ -5,7 +5,10 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cbox_nix::{expression::Images, overrides::OptionPath};
+use cbox_nix::{
+    expression::{Images, Variant},
+    overrides::OptionPath,
+};
 use nix_formats::system::System;
 
 use crate::target_name::{HOSTS, TargetName, word};
@@ -67,6 +70,38 @@ pub struct Starter {
     pub hosts: Vec<Host>,
     /// Whether the folders of `hosts/` tell the machines, so that they need not be listed.
     pub by_folder: bool,
+    /// The images that are no part of a host.
+    pub packages: Vec<Package>,
+}
+
+/// A package of the flake that is an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name, which is the second part of the target's.
+    pub name: String,
+    /// The system that it is for.
+    pub system: System,
+}
+
+/// The first part of the names of targets that are packages.
+const PACKAGE: &str = "package";
+
+impl Package {
+    /// The name of its target.
+    #[must_use]
+    pub fn target(&self) -> String {
+        format!("{PACKAGE}/{}", self.name)
+    }
+
+    /// The way to it from the outputs of the flake.
+    fn path(&self) -> String {
+        let (system, name) = (&self.system, &self.name);
+        let is_bare = |character: char| character.is_alphanumeric() || "_-+".contains(character);
+        match name.chars().all(is_bare) {
+            true => format!("packages.{system}.{name}"),
+            false => format!("packages.{system}.\"{name}\""),
+        }
+    }
 }
 
 /// One host.
@@ -143,7 +178,26 @@ impl Starter {
         Self {
             by_folder: are_folders(&hosts, folders),
             hosts,
+            packages: vec![],
         }
+    }
+
+    /// The same, with those of the packages for `system` that are images, by their `names`. One
+    /// whose target would have the link of another is left out.
+    #[must_use]
+    pub fn with_packages(mut self, names: Vec<String>, system: &System) -> Self {
+        let slug = |target: &str| target.replace('/', "-");
+        let targets = self.hosts.iter().flat_map(Host::targets);
+        let taken: BTreeSet<String> = targets.map(|target| slug(&target)).collect();
+        let names = names.into_iter().filter(|name| word(name).is_ok());
+        let packages = names.map(|name| Package {
+            name,
+            system: system.clone(),
+        });
+        self.packages = packages
+            .filter(|package| !taken.contains(&slug(&package.target())))
+            .collect();
+        self
     }
 
     /// The hosts that are not left out.
@@ -175,23 +229,18 @@ fn host(found: EvaluatedEntry) -> Host {
 
 /// What a host with these `images` is good for; `None` if for nothing.
 fn uses(entry: &Entry, system: System, images: &Images) -> Option<Uses> {
-    let is_format = |variant: &&String| word(variant).is_ok();
-    let is_own = |variant: &&String| images.own.contains(variant);
+    let is_iso = images.variants.iter().any(is_iso);
     let (mut found, mut stock) = (Vec::new(), Vec::new());
-    if images.iso {
-        // nixpkgs builds variants of what is no image itself, so they are left alone.
-        found.extend(image(&["isoImage"], "iso", Some("iso/*.iso".to_owned())));
-    } else {
-        let variants = images.variants.iter().filter(is_format);
-        let (own, others): (Vec<&String>, Vec<&String>) = variants.partition(is_own);
-        for variant in own {
-            found.extend(image(&["images", variant], variant, None));
+    for variant in &images.variants {
+        match (word(&variant.name), variant.extends_host() && is_iso) {
+            // nixpkgs extends by a variant what is no image itself, so they are left alone.
+            (Err(_), _) | (_, true) => {}
+            _ if variant.own => found.extend(image(variant)),
+            _ => stock.push(variant.name.clone()),
         }
-        stock.extend(others.into_iter().cloned());
     }
-    found.extend(disko(images, &found));
     // As in flakes that were made for cbox: what begins so is no machine.
-    let only_image = images.iso || (entry.name.starts_with('_') && !found.is_empty());
+    let only_image = is_iso || (entry.name.starts_with('_') && !found.is_empty());
     let is_machine = images.toplevel && !only_image;
     (is_machine || !found.is_empty() || !stock.is_empty()).then_some(Uses {
         system,
@@ -203,33 +252,30 @@ fn uses(entry: &Entry, system: System, images: &Images) -> Option<Uses> {
     })
 }
 
-/// The disk image that disko makes, called by its format unless `others` have that name.
-fn disko(images: &Images, others: &[Image]) -> Option<Image> {
-    let disko = images.disko.as_ref()?;
-    let format = match word(&disko.format) {
-        Ok(format) if others.iter().all(|other| other.format != format) => format,
-        _ => "disko".to_owned(),
-    };
-    let mut files = disko
-        .disks
-        .iter()
-        .map(|disk| format!("{disk}.{}", disko.format));
-    let (artifact, others) = match disko.disks.as_slice() {
-        [] => return None,
-        [_] => (format!("*.{}", disko.format), vec![]),
-        _ => (files.next()?, files.collect()),
-    };
-    let image = image(&["diskoImages"], &format, Some(artifact))?;
-    Some(Image { others, ..image })
+/// Whether a host that offers `variant` is a CD.
+fn is_iso(variant: &Variant) -> bool {
+    variant
+        .attribute
+        .last()
+        .is_some_and(|last| last == "isoImage")
 }
 
-fn image(below_build: &[&str], format: &str, artifact: Option<String>) -> Option<Image> {
-    let parts = [&["system", "build"], below_build].concat();
+/// The target that a variant becomes.
+fn image(variant: &Variant) -> Option<Image> {
+    let (artifact, others) = match variant.files.as_slice() {
+        [] if is_iso(variant) => (Some("iso/*.iso".to_owned()), vec![]),
+        [] => (None, vec![]),
+        [only] => {
+            let extension = only.rsplit_once('.').map_or(only.as_str(), |(_, it)| it);
+            (Some(format!("*.{extension}")), vec![])
+        }
+        [first, others @ ..] => (Some(first.clone()), others.to_vec()),
+    };
     Some(Image {
-        format: format.to_owned(),
-        attribute: OptionPath::from_parts(parts.into_iter().map(str::to_owned).collect())?,
+        format: variant.name.clone(),
+        attribute: OptionPath::from_parts(variant.attribute.clone())?,
         artifact,
-        others: vec![],
+        others,
     })
 }
 

@@ -1,8 +1,9 @@
-//! The artifact: the one file of an output that a build is made for.
+//! The artifacts: the file of an output that a build is made for, or each of several.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, os::unix::fs::FileExt as _, path::Path};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_source::disk_image;
 use globset::GlobBuilder;
 
 use crate::{
@@ -11,6 +12,26 @@ use crate::{
     links::manifest::Artifact,
     progress::follow::Watch,
 };
+
+/// Which files of an output are the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Those that patterns match, one each.
+    Matching(Vec<String>),
+    /// The only image that there is, by what the files hold; or else the only file.
+    Only,
+}
+
+impl Which {
+    /// The patterns, where there are some.
+    #[must_use]
+    pub fn patterns(&self) -> &[String] {
+        match self {
+            Self::Matching(patterns) => patterns,
+            Self::Only => &[],
+        }
+    }
+}
 
 /// Refuses what is no image whatever it is called: an empty file, or a link to what is not in
 /// the store and will be another file tomorrow.
@@ -34,20 +55,25 @@ fn check_content(output: &Path, path: &Utf8Path, size: u64) -> Result<(), Error>
     }
 }
 
-/// Finds the files below `output` that `patterns` match, each of them one, in their order.
+/// Finds the files below `output` that are meant, in the order of their patterns.
 ///
 /// `name`, where evaluation gave one, has to be the file name of the only one.
 ///
 /// # Errors
-/// When a pattern matches no file, several, or one that another matches.
-pub fn find_all(
+/// When a pattern matches no file, several, or one that another matches; when there is no image,
+/// or several, and nothing says which one is meant.
+pub fn find(
     output: &Path,
-    patterns: &[String],
+    which: &Which,
     name: Option<&str>,
 ) -> Result<Vec<(Utf8PathBuf, u64)>, Error> {
+    let patterns = match which {
+        Which::Matching(patterns) => patterns,
+        Which::Only => return Ok(vec![only(output, name)?]),
+    };
     let mut found: Vec<(Utf8PathBuf, u64)> = Vec::new();
     for pattern in patterns {
-        let file = find(output, pattern, name)?;
+        let file = matching_one(output, pattern, name)?;
         if found.contains(&file) {
             let message = format!("several patterns of `artifact` match {}", file.0);
             return Err(Error::new(Kind::Artifact, message)
@@ -58,10 +84,61 @@ pub fn find_all(
     Ok(found)
 }
 
+/// How a target names its file where cbox cannot tell which one is meant.
+const NAME_IT: &str =
+    "a [[target]] in cbox.toml names the file that is the image: artifact = \"*.img\"";
+
+/// What hydra reads, beside what was built.
+const SUPPORT: &str = "nix-support";
+
+/// Finds the only image below `output`; where no file is one by what it holds, the only file.
+fn only(output: &Path, name: Option<&str>) -> Result<(Utf8PathBuf, u64), Error> {
+    let wrong = |message: String| Error::new(Kind::Artifact, message);
+    let place = output.display();
+    if output.is_file() {
+        return Err(wrong(format!(
+            "{place} is a file, and cbox looks for an image in a folder"
+        ))
+        .hint("let the derivation make a folder, with the image in it"));
+    }
+    let mut files = files_below(output, usize::MAX);
+    files.retain(|file| !file.starts_with(SUPPORT));
+    let is_image = |file: &&Utf8PathBuf| is_image(&output.join(file));
+    let images: Vec<&Utf8PathBuf> = files.iter().filter(is_image).collect();
+    let path = match (images.as_slice(), files.as_slice()) {
+        ([image], _) => image,
+        ([], [file]) => file,
+        ([], _) => {
+            return Err(wrong(format!("{place} has no image that cbox can tell"))
+                .hint(format!("{}; {NAME_IT}", listing(output))));
+        }
+        (several, _) => {
+            let names: Vec<&str> = several.iter().map(|path| path.as_str()).collect();
+            let message = format!("{place} has {} images: {}", names.len(), names.join(", "));
+            return Err(wrong(message).hint(NAME_IT));
+        }
+    };
+    matching_one(output, &globset::escape(path.as_str()), name)
+}
+
+/// Whether a file is a disk image by what it holds, compressed or not.
+fn is_image(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else {
+        return false;
+    };
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut head = Vec::new();
+    let read = (&file).take(disk_image::HEAD as u64).read_to_end(&mut head);
+    let read_at = |buffer: &mut [u8], offset: u64| file.read_at(buffer, offset);
+    read.is_ok() && disk_image::find(&head, size, &read_at).is_some()
+}
+
 /// Finds the one file below `output` that `pattern` matches.
-///
-/// `name`, where evaluation gave one, has to be its file name.
-fn find(output: &Path, pattern: &str, name: Option<&str>) -> Result<(Utf8PathBuf, u64), Error> {
+fn matching_one(
+    output: &Path,
+    pattern: &str,
+    name: Option<&str>,
+) -> Result<(Utf8PathBuf, u64), Error> {
     let mut found = vec![Utf8PathBuf::new()];
     for component in Utf8Path::new(pattern).iter() {
         let mut deeper = Vec::new();
@@ -137,8 +214,8 @@ fn matching(output: &Path, folder: &Utf8Path, component: &str) -> Result<Vec<Utf
         .collect())
 }
 
-/// What there is instead, for the error.
-fn listing(output: &Path) -> String {
+/// The paths of the files below `output`, sorted; `most` of them at most.
+fn files_below(output: &Path, most: usize) -> Vec<Utf8PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![Utf8PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -153,19 +230,29 @@ fn listing(output: &Path) -> String {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
             } else {
-                found.push(path.into_string());
+                found.push(path);
             }
-            if found.len() >= 10 {
-                found.push("…".to_owned());
-                return format!("it holds {}", found.join(", "));
+            if found.len() >= most {
+                found.sort();
+                return found;
             }
         }
     }
     found.sort();
-    if found.is_empty() {
-        "it is empty".to_owned()
-    } else {
-        format!("it holds {}", found.join(", "))
+    found
+}
+
+/// What there is instead, for the error.
+fn listing(output: &Path) -> String {
+    const MOST: usize = 10;
+    let found = files_below(output, MOST);
+    let mut names: Vec<&str> = found.iter().map(|path| path.as_str()).collect();
+    if names.len() == MOST {
+        names.push("…");
+    }
+    match names.as_slice() {
+        [] => "it is empty".to_owned(),
+        names => format!("it holds {}", names.join(", ")),
     }
 }
 
@@ -206,7 +293,7 @@ mod tests {
     #[test]
     fn exactly_one_file_matches() {
         let folder = output(&["iso/a.iso", "iso/a.txt", "nix-support/x"]);
-        let find = |pattern: &str, name: Option<&str>| find(folder.path(), pattern, name);
+        let find = |pattern: &str, name: Option<&str>| matching_one(folder.path(), pattern, name);
         assert_eq!(find("iso/*.iso", None), Ok(("iso/a.iso".into(), 3)));
         assert_eq!(find("*/a.i?o", Some("a.iso")), Ok(("iso/a.iso".into(), 3)));
         let none = find("*.qcow2", None).unwrap_err();
@@ -229,7 +316,7 @@ mod tests {
         let folder = output(&["a.raw", "b.raw", "bzImage"]);
         let find = |patterns: &[&str]| {
             let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-            find_all(folder.path(), &patterns, None)
+            find(folder.path(), &Which::Matching(patterns), None)
         };
         let paths = find(&["b*", "a.raw"]).unwrap_err();
         assert!(paths.message.contains("2 files"), "{paths:?}");
@@ -237,7 +324,45 @@ mod tests {
         assert_eq!(paths, [("b.raw".into(), 3), ("a.raw".into(), 3)]);
         let twice = find(&["a.*", "a.raw"]).unwrap_err();
         assert_eq!(twice.message, "several patterns of `artifact` match a.raw");
-        assert!(find(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_only_image_is_found_by_what_it_holds() {
+        let folder = output(&["nix-support/hydra", "a.txt", "deep/b.bin"]);
+        let only = || find(folder.path(), &Which::Only, None);
+        let none = only().unwrap_err();
+        assert!(
+            none.message.contains("has no image that cbox can tell"),
+            "{none:?}"
+        );
+        assert!(
+            none.hint
+                .unwrap()
+                .contains("it holds a.txt, deep/b.bin, nix-support/hydra")
+        );
+        fs::write(folder.path().join("deep/b.bin"), b"QFI\xfb and more").unwrap();
+        assert_eq!(only(), Ok(vec![("deep/b.bin".into(), 13)]));
+        fs::write(folder.path().join("[c].img"), b"QFI\xfb").unwrap();
+        let two = only().unwrap_err();
+        assert!(
+            two.message.ends_with("has 2 images: [c].img, deep/b.bin"),
+            "{two:?}"
+        );
+        fs::remove_dir_all(folder.path().join("deep")).unwrap();
+        assert_eq!(
+            only(),
+            Ok(vec![("[c].img".into(), 4)]),
+            "its name is no pattern"
+        );
+        fs::write(folder.path().join("[c].img"), b"a tarball, say").unwrap();
+        fs::remove_file(folder.path().join("a.txt")).unwrap();
+        assert_eq!(
+            only(),
+            Ok(vec![("[c].img".into(), 14)]),
+            "the only file will do"
+        );
+        let file = find(&folder.path().join("[c].img"), &Which::Only, None);
+        assert!(file.unwrap_err().message.contains("is a file"));
     }
 
     #[test]
@@ -249,7 +374,7 @@ mod tests {
         let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
         link(&outside.path().join("a.iso"), "one/iso/outside.iso");
         link(&at("two/other.iso"), "one/iso/inside.iso");
-        let find = |name: &str| find(&at("one"), &format!("iso/{name}.iso"), None);
+        let find = |name: &str| matching_one(&at("one"), &format!("iso/{name}.iso"), None);
         assert!(find("own").is_ok() && find("inside").is_ok());
         for (name, words) in [("empty", "empty"), ("outside", "outside the store")] {
             let error = find(name).unwrap_err();

@@ -82,6 +82,8 @@ pub fn find(
         .filter(|link| link.symlink_metadata().is_ok());
     let mut unreadable = None;
     let mut readable = links.filter_map(|link| match record_of(&link) {
+        // Two names can make one link: `a/b-c` and `a-b/c`.
+        Ok(manifest) if !manifest.is_of_image(kind, format) => None,
         Ok(manifest) => Some((link, manifest)),
         Err(why) => {
             let link = environment.display_path(&link);
@@ -92,11 +94,12 @@ pub fn find(
     let found = readable.find(|(_, manifest)| system.is_none() || Some(&manifest.system) == wanted);
     let (link, manifest) = match (found, unreadable) {
         (Some(found), _) => found,
-        (None, Some(why)) => return Err(rebuild(name, why)),
+        (None, Some(why)) => return Err(rebuild(project, name, why)),
         (None, None) => return Err(not_built(environment, project, name)),
     };
     if manifest.artifacts.is_empty() {
         return Err(rebuild(
+            project,
             name,
             format!("the record of {link} names no image"),
         ));
@@ -107,6 +110,7 @@ pub fn find(
         .ok_or_else(|| {
             let out = &manifest.out;
             rebuild(
+                project,
                 name,
                 format!("{link} leads to {out}, which is not in {}", store.uri),
             )
@@ -122,6 +126,7 @@ pub fn find(
     if !is_current || !files.iter().all(|file| file.path.is_file()) {
         let display_path = environment.display_path(&link);
         return Err(rebuild(
+            project,
             name,
             format!("the image that {display_path} points to is gone, or differs from its record"),
         ));
@@ -170,11 +175,15 @@ fn record_of(link: &Utf8Path) -> Result<Manifest, Other> {
 
 fn not_built(environment: &Environment, project: &Project, name: &TargetName) -> Error {
     let link = environment.display_path(&project.out_dir.join(name.slug()));
-    rebuild(name, format!("{name} is not built yet: there is no {link}"))
+    rebuild(
+        project,
+        name,
+        format!("{name} is not built yet: there is no {link}"),
+    )
 }
 
-fn rebuild(name: &TargetName, message: String) -> Error {
-    let command = name.to_string().replace('/', " ");
+fn rebuild(project: &Project, name: &TargetName, message: String) -> Error {
+    let command = target::command(project, name);
     Error::new(Kind::Artifact, message).hint(format!("build it: `cbox {command}`"))
 }
 

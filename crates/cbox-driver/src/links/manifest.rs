@@ -10,7 +10,7 @@ use nix_formats::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::text::utc;
+use crate::{target_name::TargetName, text::utc};
 
 /// The version of the format. It goes up when a field changes its meaning or goes away;
 /// a new field does not change it.
@@ -64,6 +64,25 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Whether it is of the target `name`; what cannot be read as a name may be of any.
+    pub fn is_of(&self, name: &TargetName) -> bool {
+        self.target
+            .parse::<TargetName>()
+            .map_or(true, |own| own == *name)
+    }
+
+    /// Whether it is of the image of this kind and format, for whatever system.
+    pub fn is_of_image(&self, kind: &str, format: &str) -> bool {
+        match self.target.parse() {
+            Ok(TargetName::Image {
+                kind: own_kind,
+                format: own_format,
+                ..
+            }) => own_kind == kind && own_format == format,
+            _ => true,
+        }
+    }
+
     /// The lines of `<link>.sha256`, beside the link of this name, one for each file; `None`
     /// where the build has no file that is the result.
     #[must_use]

@@ -19,7 +19,8 @@ use camino::Utf8Path;
 use cbox_nix::temporary::Leftover;
 
 use crate::{
-    target_name::{HOSTS, TargetName},
+    subject::target::{self, Image},
+    target_name::TargetName,
     text::nearest::suggestion,
 };
 
@@ -98,11 +99,17 @@ pub fn check_names(
 fn not_there(session: &Session<'_>, entries: &[Entry], name: &TargetName) -> Error {
     let link = session.project.out_dir.join(name.slug());
     let link = session.environment.display_path(&link);
-    if session.project.slugs().contains(&name.slug()) {
-        let command = match name {
-            TargetName::Host { name } => format!("build {HOSTS}/{name}"),
-            TargetName::Image { .. } => name.to_string().replace('/', " "),
-        };
+    let is_variant = match name {
+        TargetName::Image { kind, format, .. } => {
+            matches!(
+                target::find(&session.project, kind, format),
+                Ok(Image::Variant)
+            )
+        }
+        TargetName::Host { .. } => false,
+    };
+    if is_variant || session.project.slugs().contains(&name.slug()) {
+        let command = target::command(&session.project, name);
         let message = format!("{name} is not built: there is no {link}");
         return Error::new(Kind::Artifact, message).hint(format!("`cbox {command}` builds it"));
     }

@@ -56,7 +56,16 @@ pub fn check(folder: &Utf8Path, names: &[TargetName], store_dir: &str) -> Result
                 return refused(format!("{file} is in the way: {why}"));
             }
         }
-        if let Some(Err(error @ ManifestError::Newer(_))) = manifest(folder, name) {
+        let manifest = manifest(folder, name);
+        if let Some(Ok(manifest)) = &manifest
+            && !manifest.is_of(name)
+        {
+            return refused(format!(
+                "{link} is the link of {}, and that of {name} would have the same name",
+                manifest.target
+            ));
+        }
+        if let Some(Err(error @ ManifestError::Newer(_))) = manifest {
             return Err(
                 Error::new(Kind::Output, format!("{link} is not replaced: {error}"))
                     .hint("build with the newer cbox, or name another folder with `--out-dir DIR`"),

@@ -48,7 +48,7 @@ pub fn image_warning(project: &Project, manifest: &Manifest) -> Option<String> {
     let Ok(TargetName::Image { kind, format, .. }) = manifest.target.parse() else {
         return None;
     };
-    let config = target::find(project, &kind, &format).ok()?;
+    let config = target::find(project, &kind, &format).ok()?.target()?;
     let file = manifest.artifacts_size();
     let passed = over("image", file, config.budget.image.as_ref())?;
     let target = &manifest.target;

@@ -12,10 +12,11 @@ use crate::{
     error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
+        hosts,
         schedule::{self, Item},
     },
     flake::{config::Budget, project::Project, session::Session},
-    links::artifact,
+    links::artifact::{self, Which},
     process::options::{Forced, Limits},
     subject::{
         Subject,
@@ -98,11 +99,16 @@ pub async fn find(
     question: Question<'_>,
 ) -> Result<(Measurable, Option<Measurable>), Error> {
     let main = wanted(session, question.target)?;
+    let versions = Versions::of(session, false);
+    let is_target = matches!(main, Subject::Target { .. });
+    if !session.project.is_configured() && is_target && question.against.is_some() {
+        let version = versions.get(None).await?;
+        hosts::find(evaluator, &version).await?;
+    }
     let other = match question.against {
         Some(text) => Some(against(session, text, &main)?),
         None => None,
     };
-    let versions = Versions::of(session, false);
     if let Some(Some(revision)) = other.as_ref().and_then(Subject::revision) {
         let version = versions.get(Some(revision)).await;
         version.map_err(|error| meant_a_target(&session.project, question.against, error))?;
@@ -132,7 +138,7 @@ pub async fn find(
             .await?;
         found.push(match one {
             Resolved::Target(mut unevaluated) => {
-                if !unevaluated.target.artifacts.is_empty() {
+                if unevaluated.target.is_image() && unevaluated.target.request.package.is_none() {
                     unevaluated.target.request.wants.push(Want::Toplevel);
                 }
                 Resolved::Target(unevaluated)
@@ -210,7 +216,10 @@ fn against(session: &Session<'_>, text: &str, main: &Subject) -> Result<Subject,
 
 fn is_target(project: &Project, text: &str) -> bool {
     match target::parse_name(text) {
-        Ok(TargetName::Image { kind, format, .. }) => target::find(project, &kind, &format).is_ok(),
+        // Without a cbox.toml any `a/b` could be a variant; a branch is one more often.
+        Ok(TargetName::Image { kind, format, .. }) => {
+            project.image_hosts().is_some() && target::find(project, &kind, &format).is_ok()
+        }
         // A flake may keep its hosts elsewhere, and then `hosts/` says that it is one.
         Ok(TargetName::Host { name }) => text.contains('/') || project.hosts().contains(&name),
         Err(_) => false,
@@ -274,7 +283,7 @@ async fn of_target(
     (evaluated, own): (Evaluated, DerivationInfo),
 ) -> Result<Measurable, Error> {
     let nix = &evaluator.nix;
-    let is_image = !unevaluated.target.artifacts.is_empty();
+    let is_image = unevaluated.target.is_image();
     let counted = evaluated.toplevel.as_ref().unwrap_or(&own);
     let [own_out, root] = nix.output_paths([&own, counted]).await?;
     let Some(root) = root else {
@@ -288,9 +297,9 @@ async fn of_target(
             is_image_there,
         ));
     };
-    let image = match (unevaluated.target.artifacts.as_slice(), own_out) {
-        ([], _) | (_, None) => None,
-        (patterns, Some(out)) => image_file(nix, &out, patterns, &evaluated)?,
+    let image = match (unevaluated.target.artifacts(&evaluated)?, own_out) {
+        (Some(which), Some(out)) => image_file(nix, &out, &which, &evaluated)?,
+        _ => None,
     };
     Ok(Measurable {
         budget: budget(&unevaluated),
@@ -308,14 +317,14 @@ async fn of_target(
 fn image_file(
     nix: &Nix,
     out: &OutPath,
-    patterns: &[String],
+    which: &Which,
     evaluated: &Evaluated,
 ) -> Result<Option<ImageFile>, Error> {
     // In a store on another machine no file can be looked at.
     let Some(output) = nix.outputs.physical(out) else {
         return Ok(None);
     };
-    let found = artifact::find_all(&output, patterns, evaluated.text.as_deref())?;
+    let found = artifact::find(&output, which, evaluated.text.as_deref())?;
     let files = found.into_iter();
     let files: Vec<ImageFile> = files
         .map(|(path, size)| ImageFile {
@@ -335,7 +344,8 @@ fn budget(unevaluated: &UnevaluatedTarget<'_>) -> Budget {
     match &unevaluated.target.name {
         TargetName::Image { kind, format, .. } => {
             let found = target::find(&unevaluated.version.checkout.project, kind, format);
-            found.map_or_else(|_| Budget::default(), |config| config.budget.clone())
+            let found = found.ok().and_then(target::Image::target);
+            found.map_or_else(Budget::default, |config| config.budget.clone())
         }
         TargetName::Host { .. } => Budget::default(),
     }

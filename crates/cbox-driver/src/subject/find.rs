@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    eval::{evaluator::Evaluator, schedule::Item},
+    eval::{evaluator::Evaluator, hosts, schedule::Item},
     flake::{session::Session, snapshot::Snapshot, version::Version},
     process::{
         environment::Environment,
@@ -125,10 +125,11 @@ impl<'a> Versions<'a> {
         };
         let version = self.get(revision).await?;
         let project = &version.checkout.project;
+        hosts::for_targets(&evaluator.under(project), &version).await?;
         let native = &evaluator.nix.settings.system;
         let target = target::resolve(project, name, conditions.forced, native, &version)?;
         // Local settings are of this machine, and so of no commit.
-        let host = Some(target.request.host.as_str());
+        let host = target.request.settings_of();
         let host = host.filter(|_| !conditions.tracked_only && revision.is_none());
         let (snapshot, _) = version.snapshot_for(host, conditions.with_local).await?;
         Ok(Resolved::Target(Box::new(UnevaluatedTarget {

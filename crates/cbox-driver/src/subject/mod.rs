@@ -3,10 +3,11 @@
 //!
 //! [`words`] takes the words of a command line apart, [`Subject`] is what one alone tells, and
 //! [`find`] looks for it. [`target`] says what is evaluated for
-//! a target.
+//! a target, [`variants`] which images a host offers by itself.
 
 pub mod find;
 pub mod target;
+pub mod variants;
 pub mod words;
 
 use camino::{Utf8Path, Utf8PathBuf};

@@ -3,7 +3,7 @@
 use cbox_nix::{
     NixError,
     expression::{Evaluated, Request, Want},
-    overrides::{OptionPath, OverrideError},
+    overrides::{OptionPath, OverrideError, Overrides},
 };
 use nix_formats::system::System;
 use serde_json::json;
@@ -16,6 +16,7 @@ use crate::{
         project::Project,
         version::Version,
     },
+    links::artifact::Which,
     process::options::Forced,
     target_name::{HOSTS, TargetName, TargetNameError},
     text::nearest::{nearest, suggestion},
@@ -31,34 +32,60 @@ pub struct Target {
     pub name: TargetName,
     /// What is evaluated for it.
     pub request: Request,
-    /// The patterns of its files, one for each. A host's system has none, and a derivation that
-    /// is asked for the paths brings them.
+    /// The patterns of its files, one for each, where cbox.toml has them.
     pub artifacts: Vec<String>,
 }
 
+/// What the name of an image stands for.
+#[derive(Debug, Clone, Copy)]
+pub enum Image<'p> {
+    /// A target of cbox.toml.
+    Target(&'p TargetConfig),
+    /// What the host of that name offers by itself, if it does: only evaluation can tell.
+    Variant,
+}
+
+impl<'p> Image<'p> {
+    /// The target of cbox.toml.
+    pub fn target(self) -> Option<&'p TargetConfig> {
+        match self {
+            Self::Target(target) => Some(target),
+            Self::Variant => None,
+        }
+    }
+}
+
 impl Target {
-    /// The patterns of its files, where the evaluation gave `evaluated`.
-    pub fn artifacts(&self, evaluated: &Evaluated) -> Result<Vec<String>, Error> {
-        if !self.request.wants(&Want::ArtifactPath) {
-            return Ok(self.artifacts.clone());
+    /// Whether it is an image, and not the system of a host.
+    pub fn is_image(&self) -> bool {
+        matches!(self.name, TargetName::Image { .. })
+    }
+
+    /// Which files of the output are the image, where the evaluation gave `evaluated`; `None` for
+    /// the system of a host.
+    pub fn artifacts(&self, evaluated: &Evaluated) -> Result<Option<Which>, Error> {
+        if !self.is_image() {
+            return Ok(None);
         }
-        let name = &self.name;
-        let wrong = |what: String| {
-            Error::new(Kind::Config, format!("target {name}: {what}"))
-                .hint("`artifact` of the target in cbox.toml says which file is the image")
+        if !self.artifacts.is_empty() {
+            return Ok(Some(Which::Matching(self.artifacts.clone())));
+        }
+        let of_variant = evaluated.variant.as_ref().map(|variant| &variant.files);
+        let paths = match (&evaluated.artifact_path, of_variant) {
+            (paths, _) if !paths.is_empty() => paths,
+            (_, Some(files)) if !files.is_empty() => files,
+            _ => return Ok(Some(Which::Only)),
         };
-        if evaluated.artifact_path.is_empty() {
-            return Err(wrong(
-                "its derivation does not say which file is the image, in `passthru.filePath`"
-                    .to_owned(),
-            ));
-        }
-        let patterns = evaluated.artifact_path.iter().map(|path| {
+        let patterns = paths.iter().map(|path| {
             let pattern = globset::escape(path);
             let checked = check_artifact(&pattern).map(|()| pattern);
-            checked.map_err(|reason| wrong(format!("`passthru.filePath`: {reason}")))
+            checked.map_err(|reason| {
+                let message = format!("target {}: `passthru.filePath`: {reason}", self.name);
+                Error::new(Kind::Config, message)
+                    .hint("`artifact` of the target in cbox.toml says which file is the image")
+            })
         });
-        patterns.collect()
+        Ok(Some(Which::Matching(patterns.collect::<Result<_, _>>()?)))
     }
 }
 
@@ -108,16 +135,22 @@ pub fn resolve(
             kind,
             format,
             system,
-        } => {
-            let config = find(project, kind, format)?;
-            let own = config.system.as_ref();
-            let wanted = system.as_ref().or(own).unwrap_or(native);
-            (
-                image_request(config, wanted, native)?,
-                config.artifact.clone(),
-            )
-        }
+        } => match find(project, kind, format)? {
+            Image::Target(config) => {
+                let own = config.own_system();
+                let wanted = system.as_ref().or(own.as_ref()).unwrap_or(native);
+                let artifact = config.artifact.clone();
+                (image_request(config, wanted, native)?, artifact)
+            }
+            Image::Variant => (variant_request(kind, format, system.as_ref())?, vec![]),
+        },
     };
+    if request.package.is_some() && (forced.stamp || !forced.set.is_empty()) {
+        let message =
+            format!("nothing can be set on {name}: it is a package, and no part of a host");
+        return Err(Error::new(Kind::Usage, message)
+            .hint("an image of a host in nixosConfigurations takes `--set` and `--stamp`"));
+    }
     if forced.stamp {
         stamp(project, &mut request, sources)?;
     }
@@ -138,37 +171,97 @@ pub fn resolve(
     })
 }
 
-/// Checks the words of an image's name before anything else is asked.
-pub fn find<'a>(project: &'a Project, kind: &str, format: &str) -> Result<&'a TargetConfig, Error> {
-    let targets = &project.required_config()?.targets;
-    let of_kind: Vec<&TargetConfig> = targets
-        .iter()
-        .filter(|target| target.kind == kind)
-        .collect();
-    if of_kind.is_empty() {
-        let mut kinds: Vec<&str> = targets.iter().map(|target| target.kind.as_str()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        return Err(
-            Error::new(Kind::Usage, format!("there is no kind of target `{kind}`"))
-                .hint(suggestion(kind, &kinds)),
-        );
+/// What the name of an image stands for, as far as that is known without asking anybody. What
+/// cbox.toml calls so comes first.
+///
+/// # Errors
+/// When it can be neither a target nor a variant of a host.
+pub fn find<'a>(project: &'a Project, kind: &str, format: &str) -> Result<Image<'a>, Error> {
+    let targets = project.targets();
+    let mut of_kind = targets.iter().filter(|target| target.kind == kind);
+    if let Some(target) = of_kind.clone().find(|target| target.format == format) {
+        return Ok(Image::Target(target));
     }
-    of_kind
-        .iter()
-        .find(|target| target.format == format)
-        .copied()
-        .ok_or_else(|| {
-            let formats: Vec<&str> = of_kind
-                .iter()
-                .map(|target| target.format.as_str())
-                .collect();
-            Error::new(
-                Kind::Usage,
-                format!("the kind `{kind}` has no format `{format}`"),
-            )
-            .hint(suggestion(format, &formats))
-        })
+    let hosts = project.image_hosts();
+    let may_be_host = hosts
+        .as_ref()
+        .is_none_or(|hosts| hosts.iter().any(|host| host == kind));
+    if kind != HOSTS && may_be_host {
+        check_link(targets, kind, format)?;
+        return Ok(Image::Variant);
+    }
+    if of_kind.next().is_some() {
+        let formats = targets.iter().filter(|target| target.kind == kind);
+        let formats: Vec<&str> = formats.map(|target| target.format.as_str()).collect();
+        return Err(Error::new(
+            Kind::Usage,
+            format!("the kind `{kind}` has no format `{format}`"),
+        )
+        .hint(suggestion(format, &formats)));
+    }
+    let hosts = hosts.unwrap_or_default();
+    let kinds = targets.iter().map(|target| target.kind.as_str());
+    let mut known: Vec<&str> = hosts.iter().map(String::as_str).chain(kinds).collect();
+    known.sort_unstable();
+    known.dedup();
+    let message = match project.is_configured() {
+        true => format!("there is no kind of target `{kind}`, and no host"),
+        false => format!(
+            "the flake has no host `{kind}`, and there is no cbox.toml in {} with such a kind",
+            project.folder
+        ),
+    };
+    Err(Error::new(Kind::Usage, message).hint(suggestion(kind, &known)))
+}
+
+/// The words behind `cbox` that build `name`.
+pub fn command(project: &Project, name: &TargetName) -> String {
+    let words = name.to_string().replace('/', " ");
+    match name {
+        TargetName::Host { name } => format!("build {HOSTS}/{name}"),
+        TargetName::Image { kind, format, .. } => match find(project, kind, format) {
+            Ok(Image::Variant) => format!("image {words}"),
+            _ => words,
+        },
+    }
+}
+
+/// Checks that a variant shares its link with none of the `targets` of cbox.toml.
+fn check_link(targets: &[TargetConfig], host: &str, variant: &str) -> Result<(), Error> {
+    let name = TargetName::image(host, variant, None)
+        .map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+    let has_link = |target: &&TargetConfig| {
+        let own = TargetName::image(&target.kind, &target.format, None);
+        own.is_ok_and(|own| own.slug() == name.slug())
+    };
+    match targets.iter().find(has_link) {
+        Some(other) => Err(Error::new(
+            Kind::Config,
+            format!(
+                "{name} and the target {} would share the link out/{}",
+                other.target(),
+                name.slug()
+            ),
+        )
+        .hint("a [[target]] in cbox.toml for one of them can have another name")),
+        None => Ok(()),
+    }
+}
+
+/// What is evaluated for a variant of a host, which is left as it is unless a system is asked
+/// for.
+fn variant_request(host: &str, variant: &str, system: Option<&System>) -> Result<Request, Error> {
+    let mut overrides = Overrides::default();
+    if let Some(system) = system {
+        overrides.force(option(HOST_PLATFORM)?, json!(system));
+    }
+    Ok(Request {
+        host: host.to_owned(),
+        wants: vec![Want::Variant(variant.to_owned()), Want::ArtifactPath],
+        overrides,
+        system: system.cloned(),
+        ..Request::default()
+    })
 }
 
 fn image_request(
@@ -177,6 +270,16 @@ fn image_request(
     native: &System,
 ) -> Result<Request, Error> {
     check_system(config, wanted)?;
+    if let Some(package) = config.package(wanted) {
+        return Ok(Request {
+            package: Some(package.map_err(NixError::from)?),
+            wants: match config.artifact.is_empty() {
+                true => vec![Want::ArtifactPath],
+                false => vec![],
+            },
+            ..Request::default()
+        });
+    }
     let mut overrides = config.overrides()?;
     if config.system.is_none() {
         overrides.force(option(HOST_PLATFORM)?, json!(wanted));
@@ -184,7 +287,12 @@ fn image_request(
     if config.cross && wanted != native {
         overrides.force(option("nixpkgs.buildPlatform")?, json!(native));
     }
-    let mut wants = vec![Want::Derivation(config.attribute.clone())];
+    let mut wants: Vec<Want> = config
+        .attribute
+        .iter()
+        .cloned()
+        .map(Want::Derivation)
+        .collect();
     wants.extend(config.name.clone().map(Want::Text));
     if config.artifact.is_empty() {
         wants.push(Want::ArtifactPath);
@@ -194,6 +302,7 @@ fn image_request(
         wants,
         overrides,
         system: Some(wanted.clone()),
+        ..Request::default()
     })
 }
 

@@ -1,13 +1,15 @@
 //! From the words of a command line to what they name. An image is `appliance/iso/aarch64`
-//! in one word and `appliance iso aarch64` in several, a host `hosts/box` or `box`.
+//! in one word and `appliance iso aarch64` in several, whether `appliance` is a kind of
+//! cbox.toml or a host with a variant `iso`; a host is `hosts/box` or `box`.
 
+use camino::Utf8Path;
 use nix_formats::system::System;
 
 use crate::{
     error::{Error, Kind},
-    flake::{config::TargetConfig, project::Project},
+    flake::{config::TargetConfig, last_known::LastKnown, project::Project},
     subject::target,
-    target_name::TargetName,
+    target_name::{self, TargetName},
     text::nearest::{nearest, suggestion},
 };
 
@@ -39,6 +41,23 @@ pub fn targets(project: &Project, words: &[String]) -> Result<Vec<TargetName>, E
 /// As [`targets`], and when they are another number of targets.
 pub fn target(project: &Project, words: &[String]) -> Result<TargetName, Error> {
     one(targets(project, words)?)
+}
+
+/// Understands `words` as one image. Where nobody has asked yet which hosts a flake has, two
+/// words and three can be nothing else.
+///
+/// # Errors
+/// As [`target`].
+pub fn image(project: &Project, words: &[String]) -> Result<TargetName, Error> {
+    let is_open = project.image_hosts().is_none();
+    let is_joined = words.iter().any(|word| word.contains(['/', ':']));
+    match words {
+        [host, variant, system @ ..] if is_open && !is_joined && system.len() < 2 => {
+            let system = system.first().map(String::as_str);
+            TargetName::image(host, variant, system).map_err(|error| target::no_target(&error, ""))
+        }
+        words => target(project, words),
+    }
 }
 
 /// Understands `words` as one subject; see [`subjects`].
@@ -120,15 +139,25 @@ struct Known<'p> {
     project: &'p Project,
     targets: &'p [TargetConfig],
     hosts: Vec<String>,
+    /// Whether there may be other hosts: nobody has asked the flake yet.
+    is_open: bool,
+    last: LastKnown,
 }
 
 impl<'p> Known<'p> {
     fn of(project: &'p Project) -> Self {
-        let config = project.required_config();
+        let is_open = project.image_hosts().is_none();
+        let last = project.last_known();
+        let hosts = match is_open && last.hosts().next().is_some() {
+            true => last.hosts().map(str::to_owned).collect(),
+            false => project.hosts(),
+        };
         Self {
             project,
-            targets: config.map_or(&[], |config| &config.targets),
-            hosts: project.hosts(),
+            targets: project.targets(),
+            hosts,
+            is_open,
+            last,
         }
     }
 
@@ -151,7 +180,7 @@ impl<'p> Known<'p> {
     fn image(&self, word: &str, behind: &[String]) -> Result<Option<(String, usize)>, Error> {
         let kind = word.rsplit_once(':').map_or(word, |(_, name)| name);
         if !self.is_kind(kind) {
-            return Ok(None);
+            return self.variant(word, kind, behind);
         }
         let format = behind.first().map(String::as_str);
         let image = self
@@ -159,7 +188,9 @@ impl<'p> Known<'p> {
             .iter()
             .find(|target| target.kind == kind && Some(&*target.format) == format);
         let Some(image) = image else {
+            let variant = self.variant(word, kind, behind)?;
             return match format {
+                _ if variant.is_some() => Ok(variant),
                 _ if self.is_host(kind) => Ok(None),
                 Some(format) if !format.contains(['/', ':', '.']) && !self.is_first(format) => {
                     target::find(self.project, kind, format).map(|_| None)
@@ -170,25 +201,82 @@ impl<'p> Known<'p> {
         if self.is_host(kind) && self.is_first(&image.format) {
             return Err(ambiguous(&[kind, &image.format]));
         }
-        let system = behind.get(1).map(String::as_str);
-        let parsed = system.and_then(|system| system.parse::<System>().ok());
-        match (system, parsed) {
-            (Some(system), Some(parsed)) if self.is_first(system) => {
-                match image.systems().contains(&parsed) {
-                    true => Err(ambiguous(&[kind, &image.format, system])),
-                    false => Ok(Some((format!("{word}/{}", image.format), 1))),
-                }
-            }
-            // A slip in the name of a host can look like a system.
-            (Some(text), Some(system))
-                if image.systems().contains(&system)
-                    || nearest(text, self.hosts.iter().map(String::as_str)).is_empty()
-                    || !nearest(text, System::usual_names()).is_empty() =>
-            {
-                Ok(Some((format!("{word}/{}/{system}", image.format), 2)))
-            }
-            _ => Ok(Some((format!("{word}/{}", image.format), 1))),
+        let name = format!("{word}/{}", image.format);
+        let is_for = |system: &System| image.systems().contains(system);
+        let system = match behind.get(1) {
+            Some(system) => self.system(&[kind, &image.format], system, is_for)?,
+            None => None,
+        };
+        Ok(Some(match system {
+            Some(system) => (format!("{name}/{system}"), 2),
+            None => (name, 1),
+        }))
+    }
+
+    /// The system that `text` names behind the words of an `image`; `None` where it is a word
+    /// of its own.
+    fn system(
+        &self,
+        image: &[&str],
+        text: &str,
+        is_for: impl Fn(&System) -> bool,
+    ) -> Result<Option<System>, Error> {
+        let Ok(system) = text.parse::<System>() else {
+            return Ok(None);
+        };
+        if self.is_first(text) {
+            return match is_for(&system) {
+                true => Err(ambiguous(&[image, &[text]].concat())),
+                false => Ok(None),
+            };
         }
+        // A slip in the name of a host can look like a system.
+        let is_meant = is_for(&system)
+            || nearest(text, self.hosts.iter().map(String::as_str)).is_empty()
+            || !nearest(text, System::usual_names()).is_empty();
+        Ok(is_meant.then_some(system))
+    }
+
+    /// The variant of the host `host` that `word` and those `behind` it name, and how many of
+    /// these belong to it. Only evaluation can tell whether there is such a variant, so what
+    /// can be something else is.
+    fn variant(
+        &self,
+        word: &str,
+        host: &str,
+        behind: &[String],
+    ) -> Result<Option<(String, usize)>, Error> {
+        let Some(variant) = behind.first().filter(|_| self.is_host(host)) else {
+            return Ok(None);
+        };
+        let is_known = self.last.variants(host).contains(variant);
+        if self.is_first(variant) {
+            return match is_known {
+                true => Err(ambiguous(&[host, variant])),
+                false => Ok(None),
+            };
+        }
+        let is_link = || Utf8Path::new(variant).is_symlink();
+        // That one name is a part of the other is no slip: `sd-card` is not the host `card`.
+        let is_slip = || {
+            let near = nearest(variant, self.first_words());
+            let is_part = |near: &&str| variant.contains(near) || near.contains(variant.as_str());
+            near.iter().any(|near| !is_part(near))
+        };
+        if target_name::word(variant).is_err() || !is_known && (is_link() || is_slip()) {
+            return Ok(None);
+        }
+        let name = format!("{word}/{variant}");
+        let is_usual =
+            |system: &System| System::usual_names().any(|usual| usual == system.as_str());
+        let system = match behind.get(1) {
+            Some(system) => self.system(&[host, variant], system, is_usual)?,
+            None => None,
+        };
+        Ok(Some(match system {
+            Some(system) => (format!("{name}/{system}"), 2),
+            None => (name, 1),
+        }))
     }
 
     fn is_kind(&self, word: &str) -> bool {
@@ -212,7 +300,7 @@ impl<'p> Known<'p> {
 
     /// Whether `word` may be a host: a flake may keep its hosts where only Nix sees them.
     fn may_be_host(&self, word: &str) -> bool {
-        self.hosts.is_empty() || self.is_host(word)
+        self.is_open || self.hosts.is_empty() || self.is_host(word)
     }
 
     /// The error for a word that names nothing, behind the target `before`.
@@ -359,6 +447,72 @@ mod tests {
                 assert!(message.contains(word), "{line}: {message}");
             }
         }
+    }
+
+    #[test]
+    fn a_host_and_a_word_behind_it_are_a_variant() {
+        for (line, expected) in [
+            ("box iso", &["box/iso"][..]),
+            ("box iso arm64", &["box/iso/aarch64-linux"]),
+            (
+                "box sd-card box/iso box",
+                &["box/sd-card", "box/iso", "hosts/box"],
+            ),
+            ("_disk qemu appliance iso", &["_disk/qemu", "appliance/iso"]),
+            ("box iso laptop", &["box/iso", "hosts/laptop"]),
+            ("box my-laptop", &["box/my-laptop"]),
+        ] {
+            let names = named("'box', 'laptop'", line).unwrap();
+            assert_eq!(names, expected, "{line}");
+        }
+        // A host called as a kind keeps what the kind does not have.
+        assert_eq!(named("'vm', 'box'", "vm iso").unwrap(), ["vm/iso"]);
+        // What is near to a host is a slip.
+        let slip = named("'box', 'laptop'", "box lpatop").unwrap_err();
+        assert!(slip.contains("`lpatop` is not a target"), "{slip}");
+    }
+
+    /// A flake without a cbox.toml.
+    #[test]
+    fn without_a_cbox_toml_the_hosts_are_those_of_the_flake() {
+        let (folder, _) = flake("'box'");
+        std::fs::remove_file(folder.path().join("cbox.toml")).unwrap();
+        let environment = Environment {
+            folder: folder.path().to_owned().try_into().unwrap(),
+            cache: folder.path().join("cache").try_into().unwrap(),
+            ..Environment::unknown()
+        };
+        let project = || Project::find(&environment, None).unwrap();
+        let named = |project: &Project, line: &str| {
+            let names = targets(project, &split(line));
+            names.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        // Nobody has asked: any word may be a host, and two words where one image is taken are it.
+        let open = project();
+        assert_eq!(named(&open, "a b").unwrap(), ["hosts/a", "hosts/b"]);
+        let one = |line: &str| image(&open, &split(line)).map(|name| name.to_string());
+        assert_eq!(one("a iso").unwrap(), "a/iso");
+        assert_eq!(one("a iso arm64").unwrap(), "a/iso/aarch64-linux");
+        assert!(one("a").is_ok_and(|name| name == "hosts/a") && one("a b c d").is_err());
+        // Once it was asked, the names count.
+        let known = project();
+        known.learn_hosts(["a", "b"].map(str::to_owned).to_vec());
+        assert_eq!(named(&known, "a iso b").unwrap(), ["a/iso", "hosts/b"]);
+        assert!(
+            named(&known, "zzz")
+                .unwrap_err()
+                .message
+                .contains("not a target")
+        );
+        let near = target::find(&known, "aa", "iso").unwrap_err();
+        assert_eq!(near.hint.as_deref(), Some("did you mean `a`?"));
+        // What an earlier run found counts where a word can be two things.
+        known.remember(|last| {
+            last.learn_hosts(&["a", "raw"].map(str::to_owned));
+            last.learn_variants("a", vec!["raw".to_owned()]);
+        });
+        let message = named(&project(), "a raw").unwrap_err().message;
+        assert!(message.contains("names a target too"), "{message}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
+        hosts,
         schedule::{self, Item},
     },
     flake::{
@@ -100,10 +101,14 @@ pub async fn judge<'a>(
     question: &Question<'_>,
 ) -> Result<Judged<'a>, Error> {
     let filter = filter(question.hosts)?;
+    hosts::find(&evaluator, &state).await?;
     let wanted = |host: &String| question.hosts.is_empty() || filter.is_match(host);
     let file = state.baseline_file()?;
     let accepted = file.parse()?;
     let base = base(session, question).await?;
+    if let Some(base) = &base {
+        hosts::find(&evaluator.under(&base.checkout.project), base).await?;
+    }
     if accepted.is_none() && base.is_none() && !question.accepting {
         return Err(Error::new(
             Kind::Config,

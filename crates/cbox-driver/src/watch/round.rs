@@ -20,6 +20,7 @@ use crate::{
     error::Error,
     eval::{
         evaluator::Evaluator,
+        hosts,
         read_set::proof,
         schedule::{self, Item},
     },
@@ -137,6 +138,10 @@ pub async fn round(
     memory: &mut Memory,
     mut tell: impl FnMut(Verdict),
 ) -> Result<Vec<(Item, Evaluated)>, Error> {
+    match named {
+        [] => hosts::find(evaluator, sources).await?,
+        _ => hosts::for_targets(evaluator, sources).await?,
+    }
     let native = &evaluator.nix.settings.system;
     let mut open = Vec::new();
     let mut seen = BTreeSet::new();
@@ -239,7 +244,7 @@ async fn item(
 ) -> Result<Item, Error> {
     let target = target::resolve(project, name, &Forced::default(), native, sources)?;
     let (snapshot, _) = sources
-        .snapshot_for(Some(&target.request.host), false)
+        .snapshot_for(target.request.settings_of(), false)
         .await?;
     Ok(Item {
         snapshot,

@@ -93,6 +93,13 @@ pub enum Cause {
         /// The option path.
         attribute: String,
     },
+    /// The host offers no image of the name that was asked for; cbox's own expression says so.
+    NoVariant {
+        /// The names of those that it offers.
+        names: Vec<String>,
+    },
+    /// What was to be built is no derivation; cbox's own expression says so.
+    NoDerivation,
     /// A path outside the flake.
     OutsidePath {
         /// The path.
@@ -189,6 +196,12 @@ pub(crate) const IDLE: &str =
 /// What cbox's own expression throws where an attribute is missing, before its path.
 const NO_ATTRIBUTE: &str = "cbox-no-attribute: ";
 
+/// What it throws where a host has no image of a name, before the names that it has.
+const NO_VARIANT: &str = "cbox-no-variant:";
+
+/// What it throws where a package is none.
+const NO_DERIVATION: &str = "cbox-no-derivation: ";
+
 /// What Nix calls an expression of the command line.
 const EXPRESSION: &str = "«string»";
 
@@ -214,6 +227,13 @@ fn from_nixpkgs(text: &str, file: &str, staged: &str) -> Option<Cause> {
         return None;
     }
     if file == EXPRESSION {
+        if let Some(names) = text.strip_prefix(NO_VARIANT) {
+            let names = names.split_whitespace().map(str::to_owned).collect();
+            return Some(Cause::NoVariant { names });
+        }
+        if text.starts_with(NO_DERIVATION) {
+            return Some(Cause::NoDerivation);
+        }
         let attribute = text.strip_prefix(NO_ATTRIBUTE)?.to_owned();
         return Some(Cause::NoConfigAttribute { attribute });
     }

@@ -85,6 +85,10 @@ impl Cause {
                 why: Some(why),
             } => why.hint(file),
             Self::NoFlakeAttribute => "`cbox hosts` shows what there is".to_owned(),
+            Self::NoVariant { .. } => "`cbox list HOST` shows the images of a host".to_owned(),
+            Self::NoDerivation => {
+                "`package` of a target in cbox.toml names a derivation among the outputs of the flake".to_owned()
+            }
             Self::NoConfigAttribute { .. } => {
                 "`attribute` and `name` of the target in cbox.toml must be options that the host has".to_owned()
             }

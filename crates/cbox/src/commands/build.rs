@@ -7,6 +7,7 @@ use cbox_driver::{
     error::Error,
     eval::{
         evaluator::Evaluator,
+        hosts,
         schedule::{self, Item},
     },
     flake::{audit, session::Session, snapshot::Snapshot, version::Version},
@@ -40,8 +41,22 @@ pub(crate) struct BuildArgs {
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &BuildArgs) -> Result<(), Error> {
     let session = &context.open(args.options.out_dir.as_deref())?;
+    if session.project.is_configured() {
+        let names = words::targets(&session.project, &args.targets)?;
+        return build(context, session, &args.options, &names).await;
+    }
+    let nix = args.options.nix_arguments();
+    let (evaluator, sources) = tokio::try_join!(
+        session.evaluator(&nix),
+        Version::working_tree(session, false)
+    )?;
+    // Which words are hosts, Nix alone can tell.
+    match hosts::are_ambiguous(&args.targets) {
+        true => hosts::find(&evaluator, &sources).await?,
+        false => hosts::for_targets(&evaluator, &sources).await?,
+    }
     let names = words::targets(&session.project, &args.targets)?;
-    build(context, session, &args.options, &names).await
+    build_from(context, &evaluator, &sources, &args.options, &names).await
 }
 
 /// Builds `names`.
@@ -51,17 +66,29 @@ pub(super) async fn build(
     flags: &BuildOptions,
     names: &[TargetName],
 ) -> Result<(), Error> {
-    let (nix, forced) = (flags.nix_arguments(), flags.forced());
     // What can be known to be wrong without asking anybody is said first.
     for name in names {
         if let TargetName::Image { kind, format, .. } = name {
             target::find(&session.project, kind, format)?;
         }
     }
+    let nix = flags.nix_arguments();
     let (evaluator, sources) = tokio::try_join!(
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
+    build_from(context, &evaluator, &sources, flags, names).await
+}
+
+/// Builds `names` of the working tree as `sources` has it.
+pub(super) async fn build_from(
+    context: &Context<'_>,
+    evaluator: &Evaluator<'_>,
+    sources: &Version<'_>,
+    flags: &BuildOptions,
+    names: &[TargetName],
+) -> Result<(), Error> {
+    let (session, forced) = (evaluator.session, flags.forced());
     let store = &evaluator.nix.outputs;
     if !flags.drv && !flags.dry_run && !flags.no_link && store.is_here() {
         out_dir::check(&session.project.out_dir, names, &store.dir)?;
@@ -69,22 +96,21 @@ pub(super) async fn build(
     let native = &evaluator.nix.settings.system;
     let targets = names
         .iter()
-        .map(|name| target::resolve(&session.project, name, &forced, native, &sources))
+        .map(|name| target::resolve(&session.project, name, &forced, native, sources))
         .collect::<Result<Vec<Target>, Error>>()?;
-    let is_image = |target: &Target| matches!(target.name, TargetName::Image { .. });
-    if !flags.drv && !flags.dry_run && targets.iter().any(is_image) {
-        audit::check(session, &sources).await?;
+    if !flags.drv && !flags.dry_run && targets.iter().any(Target::is_image) {
+        audit::check(session, sources).await?;
     }
-    let snapshots = snapshots(context, &sources, &targets, flags.with_local).await?;
+    let snapshots = snapshots(context, sources, &targets, flags.with_local).await?;
     let (jobs, mut failures) =
-        evaluate(&evaluator, &flags.limits.into(), &targets, &snapshots).await?;
+        evaluate(evaluator, &flags.limits.into(), &targets, &snapshots).await?;
     if flags.drv {
         report::derivations(context, &jobs, &failures);
     } else if flags.dry_run {
-        report::plan(context, &evaluator, &jobs, &failures).await?;
+        report::plan(context, evaluator, &jobs, &failures).await?;
     } else {
-        let built = build_jobs(&evaluator, &sources, flags, jobs, &mut failures).await?;
-        report::built(context, &evaluator, names, &built, &failures);
+        let built = build_jobs(evaluator, sources, flags, jobs, &mut failures).await?;
+        report::built(context, evaluator, names, &built, &failures);
     }
     report::first_of(context.view, failures)
 }
@@ -99,8 +125,9 @@ async fn snapshots(
     let mut snapshots: Vec<Arc<Snapshot>> = Vec::new();
     let mut named: Vec<&str> = Vec::new();
     for target in targets {
-        let host = target.request.host.as_str();
-        let (snapshot, set_aside) = sources.snapshot_for(Some(host), with_local).await?;
+        let host = target.request.settings_of();
+        let (snapshot, set_aside) = sources.snapshot_for(host, with_local).await?;
+        let host = host.unwrap_or_default();
         if !named.contains(&host) {
             named.push(host);
             if !snapshot.local.is_empty() {

@@ -10,6 +10,7 @@ use std::{
 use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
+    eval::hosts,
     flake::session::Session,
     links::{self, Entry, Freed, Removal, StoreQuery, WAITING, Wanted, out_dir},
     progress::folder_lock,
@@ -67,6 +68,8 @@ pub(crate) async fn run(context: &Context<'_>, args: &CleanArgs) -> Result<(), E
             "name targets (`cbox status` shows them), an age (`--older-than 7d`), or `--all`",
         ));
     }
+    // Where the flake cannot say it, what the last run found will do.
+    let _unknown = hosts::for_words(session, &args.targets).await;
     let names = words::targets(&session.project, &args.targets)?;
     let folder = &session.project.out_dir;
     check_folder(folder)?;

@@ -38,6 +38,7 @@ Examples:
   cbox build appliance iso box        build several targets in one run: an image and a host
   cbox init                           write a cbox.toml for the flake here
   cbox list                           show what there is to build
+  cbox image box iso                  build an image of a host, without a cbox.toml
   cbox boot appliance iso             boot what was built
   cbox flash appliance iso /dev/sdb   write it to a drive
   cbox verify-hosts                   check that no install host changes unnoticed
@@ -59,7 +60,8 @@ Your own settings, for all flakes, are in ~/.config/cbox/config.toml.
 ///
 /// `cbox <kind> <format> [system]` builds one of the targets in cbox.toml: it stages a
 /// clean copy of the flake, evaluates it purely, builds it with Nix and keeps the result
-/// under out/. `cbox <kind> --help` shows the options.
+/// under out/. `cbox <kind> --help` shows the options. Without a cbox.toml, `cbox image <host>
+/// <variant>` builds what a host offers by itself.
 #[derive(Debug, Parser)]
 #[command(name = "cbox", version, after_help = EXAMPLES, after_long_help = long_after_help())]
 #[command(
@@ -118,8 +120,7 @@ pub(crate) fn command_names() -> Vec<String> {
 }
 
 fn targets(project: Option<&Project>) -> &[TargetConfig] {
-    let config = project.and_then(|project| project.required_config().ok());
-    config.map_or(&[], |config| &config.targets)
+    project.map_or(&[], Project::targets)
 }
 
 /// The command line with the kinds of image in `project`, which have a place of their own in
@@ -146,7 +147,7 @@ pub(crate) fn command(project: Option<&Project>) -> clap::Command {
 const OUT_DIR: &str = "out_dir";
 
 /// The commands that never ask Nix, and take none of its options.
-const WITHOUT_NIX: [&str; 4] = ["list", "matrix", "completions", "man"];
+const WITHOUT_NIX: [&str; 2] = ["completions", "man"];
 
 /// `command` whose commands take the options that each has for itself.
 fn with_repeated(command: clap::Command) -> clap::Command {
@@ -343,30 +344,46 @@ fn unknown_word(
         // It is behind a command that has commands of its own.
         return error.into();
     }
-    let config = project
-        .map_err(Clone::clone)
-        .and_then(|project| project.required_config());
     let commands = command_names();
     let mut known: Vec<&str> = commands.iter().map(String::as_str).collect();
-    match config {
-        Ok(config) => known.extend(config.targets.iter().map(|target| &*target.kind)),
-        Err(_) if words.clone().any(|word| word == "-h" || word == "--help") => {
+    match project {
+        Ok(project) if project.is_configured() => {
+            known.extend(targets(Some(project)).iter().map(|target| &*target.kind))
+        }
+        _ if words.clone().any(|word| word == "-h" || word == "--help") => {
             let command = with_repeated(Cli::command().subcommand(image::command(word, &[])));
             let help = command.try_get_matches_from(words);
             return help.err().unwrap_or(error).into();
         }
         // A slip in a command's name is the nearer thought, where there is one.
-        Err(error) if nearest(word, known.iter().copied()).is_empty() => return error.into(),
-        Err(_) => {}
+        Err(error) if nearest(word, known.iter().copied()).is_empty() => {
+            return error.clone().into();
+        }
+        _ => {}
     }
     known.sort_unstable();
     known.dedup();
-    let is_host = project.is_ok_and(|project| project.hosts().iter().any(|host| host == word));
-    let hint = match word.parse::<TargetName>() {
-        Err(_) if !is_host => suggestion(word, &known),
-        _ => format!("`cbox build {word}` builds the target of that name"),
-    };
+    let is_host = project.is_ok_and(|project| {
+        let last = project.last_known();
+        project.hosts().iter().any(|host| host == word) || last.hosts().any(|host| host == word)
+    });
+    let is_near = !nearest(word, known.iter().copied()).is_empty();
     let message = format!("`{word}` is neither a command nor a kind of target");
+    let hint = match (word.parse::<TargetName>(), project) {
+        (Ok(_), _) => format!("`cbox build {word}` builds the target of that name"),
+        (Err(_), _) if is_host => format!(
+            "`cbox build {word}` builds the target of that name, and `cbox image {word} <VARIANT>` an \
+             image of that host"
+        ),
+        // Whether it is a host, only Nix knows.
+        (Err(_), Ok(project)) if !is_near && !project.is_configured() => {
+            let message = format!("{message}: there is no cbox.toml in {}", project.folder);
+            let hint = "`cbox image <HOST> <VARIANT>` builds an image of a host without one, `cbox \
+                        list` shows the hosts, and `cbox init` writes a cbox.toml";
+            return Error::new(Kind::Config, message).hint(hint).into();
+        }
+        (Err(_), _) => suggestion(word, &known),
+    };
     Error::new(Kind::Usage, message).hint(hint).into()
 }
 

@@ -3,6 +3,7 @@
 use cbox_driver::{
     diff::{self, Named, explain::explain},
     error::{Error, Kind},
+    eval::hosts,
     process::options::NixArguments,
     progress::{Event, Reporter as _},
     subject::words,
@@ -50,6 +51,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
     } = *context;
     let options = context.options.run_options();
     let project = context.project.as_ref().ok();
+    if project.is_some() {
+        hosts::for_words(&context.open(None)?, &args.sides).await?;
+    }
     let names = words::subjects(project, &args.sides)?;
     words::check_number(project, &names, 2)?;
     let [old_name, new_name] = names.as_slice() else {

@@ -237,14 +237,14 @@ fn understand<'w>(
     session: &Session<'_>,
     words: &'w [String],
 ) -> Result<(TargetName, &'w Utf8Path), Error> {
-    let named = words::target(&session.project, words);
+    let named = words::image(&session.project, words);
     match (named, words) {
         (Ok(name @ TargetName::Image { .. }), _) => Err(no_drive(
             &format!("`cbox flash {name} <DEVICE>`"),
             &name.to_string(),
         )),
         (_, [image @ .., device]) if !image.is_empty() => Ok((
-            words::target(&session.project, image)?,
+            words::image(&session.project, image)?,
             Utf8Path::new(device),
         )),
         (named, _) => {

@@ -2,7 +2,10 @@
 
 use cbox_driver::{
     error::{Error, Kind},
-    eval::schedule::{self, Item},
+    eval::{
+        hosts,
+        schedule::{self, Item},
+    },
     flake::{session::Session, version::Version},
     process::options::NixArguments,
 };
@@ -24,22 +27,27 @@ pub(crate) struct HostsArgs {
 /// keep the others from being shown.
 pub(crate) async fn run(context: &Context<'_>, args: &HostsArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
-    let hosts = session.project.hosts();
-    if hosts.is_empty() {
-        return Err(Error::new(
-            Kind::Config,
-            format!(
-                "there is no hosts/<name>/default.nix in {}, and no cbox.toml that names hosts",
-                session.project.folder
-            ),
-        )
-        .hint("`cbox init` finds the hosts of a flake and writes a cbox.toml"));
+    let no_hosts = || {
+        let folder = &session.project.folder;
+        let message = format!(
+            "there is no hosts/<name>/default.nix in {folder}, and cbox.toml names no hosts"
+        );
+        Error::new(Kind::Config, message)
+            .hint("`hosts = […]` in cbox.toml names them, as in nixosConfigurations")
+    };
+    if session.project.is_configured() && session.project.hosts().is_empty() {
+        return Err(no_hosts());
     }
     let arguments = NixArguments::default();
     let (evaluator, sources) = tokio::try_join!(
         session.evaluator(&arguments),
         Version::working_tree(session, false)
     )?;
+    hosts::find(&evaluator, &sources).await?;
+    let hosts = session.project.hosts();
+    if hosts.is_empty() {
+        return Err(hosts::none(&evaluator));
+    }
     let sources = &sources;
     let items = hosts.iter().map(|host| async move {
         let (snapshot, _) = sources.snapshot_for(Some(host), false).await?;

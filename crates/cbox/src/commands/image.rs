@@ -45,7 +45,7 @@ pub(crate) fn command(kind: &str, targets: &[&TargetConfig]) -> clap::Command {
     let row = |target: &&TargetConfig| {
         let systems = target.systems();
         let systems: Vec<&str> = systems.iter().map(System::as_str).collect();
-        let text = format!("of {}, for {}", target.host, systems.join(" and "));
+        let text = format!("of {}, for {}", target.origin(), systems.join(" and "));
         [target.format.clone(), text]
     };
     let rows: Vec<[String; 2]> = targets.iter().map(row).collect();

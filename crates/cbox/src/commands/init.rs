@@ -1,33 +1,24 @@
 //! `cbox init`: finds the hosts and images of a flake, and writes a `cbox.toml` for them.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use camino::Utf8Path;
-use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::{Error, Kind},
-    eval::{
-        diagnose::of_evaluation,
-        evaluator::Evaluator,
-        schedule::{self, Item},
-    },
+    eval::{evaluator::Evaluator, hosts},
     flake::{
         config::{self, Config},
         project::{OUT, Project},
         session::Session,
         version::Version,
     },
-    init::starter::{Entry, EvaluatedEntry, Host, Starter, Uses, entries},
-    process::options::NixArguments,
+    init::starter::{EvaluatedEntry, Host, Package, Starter, Uses, entries},
+    process::options::{Limits, NixArguments},
+    subject::variants,
     target_name::word,
     text::text_file,
 };
-use cbox_nix::{
-    NixError,
-    eval::host_names,
-    expression::{Request, Want},
-    regular_file,
-};
+use cbox_nix::{NixError, eval::image_packages, regular_file};
 use serde_json::{Value, json};
 
 use super::report;
@@ -77,10 +68,14 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         session.evaluator(&arguments),
         Version::working_tree(&session, false)
     )?;
-    let found = find(context.view, &evaluator, &sources, &args.limits.into()).await?;
+    let packages = packages(&evaluator, &sources).await?;
+    let limits = args.limits.into();
+    let has_images = !packages.is_empty();
+    let found = find(context.view, &evaluator, &sources, &limits, has_images).await?;
     let commands = command_line::command_names();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
     let starter = Starter::new(found, &session.project.host_folders(), &commands);
+    let starter = starter.with_packages(packages, &evaluator.nix.settings.system);
     let text = starter.to_toml();
     // What cbox itself would not read is no help to anybody.
     Config::parse(&text, &file)?;
@@ -105,47 +100,35 @@ fn in_the_way(session: &Session<'_>, file: &Utf8Path) -> Error {
         .hint("move it away first; `cbox init --print` shows what would be written")
 }
 
+/// The packages for this machine that are images, by their names.
+async fn packages(evaluator: &Evaluator<'_>, sources: &Version<'_>) -> Result<Vec<String>, Error> {
+    let snapshot = sources.plain().await?;
+    let ready = snapshot.ready(evaluator).await;
+    ready.map_err(|error| can_be_locked(error, evaluator.session, sources))?;
+    let (nix, system) = (&evaluator.nix, &evaluator.nix.settings.system);
+    Ok(image_packages(nix, &snapshot.staged, system).await?)
+}
+
 /// Looks at every host. One that does not evaluate is told of, and does not keep the others
 /// from being found.
 async fn find(
     view: &View,
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
-    limits: &cbox_driver::process::options::Limits,
+    limits: &Limits,
+    has_images: bool,
 ) -> Result<Vec<EvaluatedEntry>, Error> {
     let session = evaluator.session;
-    let snapshot = sources.plain().await?;
-    let ready = snapshot.ready(evaluator).await;
-    ready.map_err(|error| can_be_locked(error, session, sources))?;
-    view.report(Event::Doing("looking for hosts"));
-    let names = match host_names(&evaluator.nix, &snapshot.staged).await {
-        Ok(names) => names,
-        Err(error) => return Err(of_evaluation(evaluator, error, &snapshot).await),
-    }
-    .unwrap_or_default();
-    if names.is_empty() {
-        let flake = session.project.folder.join("flake.nix");
-        let flake = session.environment.display_path(&flake);
-        return Err(Error::new(
-            Kind::Config,
-            format!("{flake} has no hosts in nixosConfigurations"),
-        )
-        .hint("cbox builds the NixOS hosts in that output of a flake"));
+    let names = hosts::names(evaluator, sources).await;
+    let names = names.map_err(|error| can_be_locked(error, session, sources))?;
+    if names.is_empty() && !has_images {
+        return Err(hosts::none(evaluator));
     }
     let hosts = entries(names);
-    let item = |host: &Entry| Item {
-        snapshot: Arc::clone(&snapshot),
-        request: Request {
-            host: host.name.clone(),
-            wants: vec![Want::Images],
-            ..Request::default()
-        },
-        name: host.name.clone(),
-    };
     // What can be no target need not be evaluated.
     let nameable = hosts.iter().filter(|host| word(&host.name).is_ok());
-    let items: Vec<Item> = nameable.map(item).collect();
-    let answers = schedule::evaluate(evaluator, limits, &items).await?;
+    let nameable: Vec<String> = nameable.map(|host| host.name.clone()).collect();
+    let answers = variants::of(evaluator, sources, &nameable, limits).await?;
     if !answers.is_empty() && answers.iter().all(Result::is_err) {
         let mut failures: Vec<Error> = answers.into_iter().filter_map(Result::err).collect();
         failures.dedup();
@@ -159,7 +142,7 @@ async fn find(
     let evaluated = hosts.into_iter().filter_map(|entry| {
         let answer = match word(&entry.name) {
             Ok(_) => match answers.next()? {
-                Ok(evaluated) => Ok((evaluated.system, evaluated.images.unwrap_or_default())),
+                Ok(offer) => Ok((offer.system, offer.images)),
                 Err(error) => Err(reason(&error)),
             },
             Err(error) => Err(error.to_string()),
@@ -277,6 +260,7 @@ fn to_json(starter: &Starter, file: &Utf8Path, text: &str, written: Written) -> 
         "written": written.config,
         "gitignore": written.gitignore,
         "hosts": starter.hosts.iter().map(host).collect::<Value>(),
+        "packages": starter.packages.iter().map(Package::target).collect::<Value>(),
         "content": text,
     })
 }
@@ -289,6 +273,10 @@ fn rows(starter: &Starter) -> Vec<[String; 3]> {
             Err(_) => ("left out".to_owned(), String::new()),
         };
         rows.push([host.name.clone(), system, targets]);
+    }
+    for package in &starter.packages {
+        let target = package.target();
+        rows.push(["-".to_owned(), package.system.to_string(), target]);
     }
     rows
 }
@@ -339,14 +327,14 @@ fn tell(context: &Context<'_>, session: &Session<'_>, starter: &Starter, written
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cbox_nix::nix_error::Fault;
+    use cbox_nix::{expression::Asked, nix_error::Fault};
 
     #[test]
     fn an_error_becomes_one_short_line() {
         let evaluation = |message: &str| {
             let fault = Box::new(Fault::of(&format!("error: {message}"), "", "/source"));
-            let host = "a".to_owned();
-            reason(&Error::from(NixError::Evaluation { host, fault }))
+            let asked = Asked::Host("a".to_owned());
+            reason(&Error::from(NixError::Evaluation { asked, fault }))
         };
         assert_eq!(
             evaluation("attribute 'x' missing\n  at flake.nix:1:2"),

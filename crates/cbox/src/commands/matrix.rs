@@ -3,6 +3,7 @@
 use cbox_driver::{
     ci,
     error::Error,
+    eval::hosts,
     matrix::{self, Runner},
     text::harmless_json,
 };
@@ -34,8 +35,9 @@ pub(crate) struct MatrixArgs {
 ///
 /// # Errors
 /// When a name names nothing, or when there are no jobs or too many.
-pub(crate) fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error> {
+pub(crate) async fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
+    hosts::for_words(session, &args.targets).await?;
     let jobs = matrix::jobs(session, &args.targets, &args.runners)?;
     if context.view.is_json() {
         context.document("matrix", "jobs", || json!(jobs));

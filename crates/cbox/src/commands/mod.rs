@@ -20,6 +20,7 @@ mod report;
 mod size;
 mod source;
 mod status;
+mod variant;
 mod verdicts;
 mod verify_hosts;
 mod watch;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     Init(init::InitArgs),
     List(list::ListArgs),
+    #[command(name = "image")]
+    Variant(variant::VariantArgs),
     Hosts(hosts::HostsArgs),
     VerifyHosts(verify_hosts::VerifyArgs),
     Accept(accept::AcceptArgs),
@@ -65,7 +68,8 @@ impl Command {
         match self {
             Self::Build(args) => build::run(context, args).await,
             Self::Init(args) => init::run(context, args).await,
-            Self::List(_) => list::run(context),
+            Self::List(args) => list::run(context, args).await,
+            Self::Variant(args) => variant::run(context, args).await,
             Self::Hosts(args) => hosts::run(context, args).await,
             Self::VerifyHosts(args) => verify_hosts::run(context, args).await,
             Self::Accept(args) => accept::run(context, args).await,
@@ -78,7 +82,7 @@ impl Command {
             Self::Doctor(_) => doctor::run(context).await,
             Self::Status(args) => status::run(context, args).await,
             Self::Clean(args) => clean::run(context, args).await,
-            Self::Matrix(args) => matrix::run(context, args),
+            Self::Matrix(args) => matrix::run(context, args).await,
             Self::Completions(args) => completions::run(context, args),
             Self::Man(args) => man::run(context, args),
             Self::Image(kind, args) => image::run(context, kind, args).await,

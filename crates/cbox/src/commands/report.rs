@@ -4,7 +4,7 @@ use cbox_driver::{
     build::{Built, Job},
     error::Error,
     eval::evaluator::Evaluator,
-    links::manifest::Forced,
+    links::{artifact::Which, manifest::Forced},
     size::budget,
     target_name::TargetName,
     text::{count, size},
@@ -51,10 +51,7 @@ pub(super) async fn plan(
         let (info, name) = (&job.derivation, &job.target.name);
         context.lines([format!("{name} ({})", job.evaluated.system)]);
         let mut rows = vec![
-            [
-                "  host".to_owned(),
-                host_line(&job.target.request.host, job.evaluated.host_name.as_deref()),
-            ],
+            origin(job),
             ["  derivation".to_owned(), info.drv.to_string()],
             [
                 "  output".to_owned(),
@@ -64,7 +61,7 @@ pub(super) async fn plan(
             ],
         ];
         let patterns = match job.evaluated.artifact_path.as_slice() {
-            [] => job.artifacts.as_slice(),
+            [] => job.artifacts.as_ref().map_or(&[][..], Which::patterns),
             paths => paths,
         };
         let named = job.evaluated.text.as_slice();
@@ -74,6 +71,9 @@ pub(super) async fn plan(
         }
         for (option, value) in job.target.request.overrides.iter() {
             rows.push(["  forced".to_owned(), format!("{option} = {value}")]);
+        }
+        if let Some(variant) = &job.evaluated.variant {
+            rows.insert(1, ["  option".to_owned(), variant.attribute.join(".")]);
         }
         context.table(&rows);
     }
@@ -211,6 +211,18 @@ fn errors(failures: &[Error]) -> Vec<Value> {
     failures.iter().map(Error::to_json).collect()
 }
 
+/// What a target is made from: a host, or a package of the flake.
+fn origin(job: &Job<'_>) -> [String; 2] {
+    let request = &job.target.request;
+    match &request.package {
+        Some(package) => ["  package".to_owned(), package.to_string()],
+        None => [
+            "  host".to_owned(),
+            host_line(&request.host, job.evaluated.host_name.as_deref()),
+        ],
+    }
+}
+
 fn host_line(host: &str, name: Option<&str>) -> String {
     match name {
         Some(name) if name != host => format!("{host}, named {name}"),
@@ -227,7 +239,7 @@ fn evaluated(job: &Job<'_>) -> Value {
     } = &job.evaluated;
     json!({
         "target": job.target.name.to_string(),
-        "host": job.target.request.host,
+        "host": job.target.request.settings_of(),
         "hostName": host_name,
         "system": system,
         "drvPath": job.derivation.drv,

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use cbox_driver::{
     ci::Level,
     error::{Error, Kind},
+    eval::hosts,
     process::options::Forced,
     size::{
         budget,
@@ -89,6 +90,7 @@ impl SizeArgs {
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
+    hosts::for_words(session, &args.target).await?;
     let target = words::subject(&session.project, &args.target)?;
     let to_stdout = args.html.as_deref().is_some_and(|file| file == "-");
     if to_stdout && context.view.is_json() {

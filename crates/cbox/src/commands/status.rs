@@ -8,6 +8,7 @@ use std::{
 
 use cbox_driver::{
     error::Error,
+    eval::hosts,
     flake::{session::Session, snapshot::Snapshot, version::Version},
     links::{
         self, Entry, EntryKind, Other, StoreQuery,
@@ -99,6 +100,8 @@ struct Row {
 /// When the folder cannot be read, or a target has no link. An odd link is no error.
 pub(crate) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<(), Error> {
     let session = &context.open(args.links.out_dir.as_deref())?;
+    // Where the flake cannot say it, what the last run found will do.
+    let _unknown = hosts::for_words(session, &args.targets).await;
     let names = words::targets(&session.project, &args.targets)?;
     let project = &session.project;
     let folder = &project.out_dir;
@@ -154,7 +157,9 @@ impl<'a> Tree<'a> {
         let with_local = !manifest.source.local.is_empty();
         let key = (manifest.host.clone(), with_local);
         if !self.hashes.contains_key(&key) {
-            let snapshot = sources.snapshot_for(Some(&manifest.host), with_local).await;
+            // A package is of no host.
+            let host = Some(manifest.host.as_str()).filter(|host| !host.is_empty());
+            let snapshot = sources.snapshot_for(host, with_local).await;
             let hash = |(snapshot, _): (Arc<Snapshot>, _)| snapshot.staged.nar_hash.to_string();
             let hash = known(self.session, snapshot.map(hash))?;
             self.hashes.insert(key.clone(), hash);

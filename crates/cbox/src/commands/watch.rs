@@ -9,7 +9,7 @@ use std::{
 use cbox_driver::progress::{Event, Reporter as _};
 use cbox_driver::{
     error::Error,
-    eval::{evaluator::Evaluator, read_set::unread::phrase},
+    eval::{evaluator::Evaluator, hosts, read_set::unread::phrase},
     flake::version::Version,
     process::options::Forced,
     report::document,
@@ -58,6 +58,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// Runs the command, until a signal ends it.
 pub(crate) async fn run(context: &Context<'_>, args: &WatchArgs) -> Result<(), Error> {
     let session = context.open(None)?;
+    hosts::for_words(&session, &args.targets).await?;
     let named = words::targets(&session.project, &args.targets)?;
     let evaluator = session.evaluator(&args.nix.arguments()).await?;
     let mut watching = Watching {
@@ -72,6 +73,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &WatchArgs) -> Result<(), E
     };
     // What is wrong with the words is said now, and not after the first save.
     let sources = Version::working_tree(&session, false).await?;
+    hosts::for_targets(&evaluator, &sources).await?;
     let native = &evaluator.nix.settings.system;
     for name in &named {
         target::resolve(&session.project, name, &Forced::default(), native, &sources)?;

@@ -15,7 +15,7 @@ use std::{
 
 use cbox_driver::{
     Environment,
-    flake::{config::TargetConfig, project::Project},
+    flake::{config::TargetConfig, last_known::LastKnown, project::Project},
     image::download::EXTENSIONS,
     target_name::TargetName,
     text::is_obeyed,
@@ -29,6 +29,7 @@ use clap_complete::{
     },
     env::{Bash, EnvCompleter, Fish, Shells, Zsh},
 };
+use nix_formats::system::System;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";
@@ -111,18 +112,29 @@ struct Line {
     before: Vec<String>,
     images: Vec<TargetConfig>,
     hosts: Vec<String>,
+    /// The hosts and variants that the last runs found.
+    known: LastKnown,
 }
 
 impl Line {
     fn of(words: &[OsString], project: Option<&Project>) -> Self {
         let before = words.split_last().map_or(&[][..], |(_, before)| before);
+        let known = project.map_or_else(LastKnown::default, Project::last_known);
+        let hosts = match project {
+            // Folders are a guess where nothing says that they are hosts.
+            Some(project) if project.is_configured() || known.hosts().next().is_none() => {
+                project.install_hosts()
+            }
+            _ => known.hosts().map(str::to_owned).collect(),
+        };
         Self {
             before: before
                 .iter()
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
             images: project.map_or_else(Vec::new, |project| project.config().targets),
-            hosts: project.map_or_else(Vec::new, Project::install_hosts),
+            hosts,
+            known,
         }
     }
 
@@ -137,17 +149,45 @@ impl Line {
             [.., kind] if !with_kind(kind).is_empty() => {
                 let formats = with_kind(kind).into_iter();
                 let format =
-                    |image: &TargetConfig| word(&image.format, &format!("from {}", image.host));
+                    |image: &TargetConfig| word(&image.format, &format!("from {}", image.origin()));
                 Some(formats.map(format).collect())
             }
+            [.., host] if !self.known.variants(host).is_empty() => Some(self.variants(host, "")),
             [.., kind, format] => {
                 let images = with_kind(kind).into_iter();
-                let image = images.into_iter().find(|image| image.format == *format)?;
-                let systems = image.systems().into_iter();
+                let image = images.into_iter().find(|image| image.format == *format);
+                let is_variant = self.known.variants(kind).contains(format);
+                let systems = match image {
+                    Some(image) => image.systems(),
+                    None if is_variant => {
+                        let usual = System::usual_names().filter_map(|name| name.parse().ok());
+                        usual.collect::<BTreeSet<System>>().into_iter().collect()
+                    }
+                    None => return None,
+                };
+                let systems = systems.into_iter();
                 Some(systems.map(|system| word(system.as_str(), "")).collect())
             }
             _ => None,
         }
+    }
+
+    /// The variants of `host`, as far as they are known, each behind `before`.
+    fn variants(&self, host: &str, before: &str) -> Vec<CompletionCandidate> {
+        let variants = self.known.variants(host).iter();
+        let help = format!("an image of {host}");
+        variants
+            .map(|variant| word(format!("{before}{variant}"), &help))
+            .collect()
+    }
+
+    /// The variants of the host whose name stands before the slash of an unfinished word, of
+    /// which all hosts have many.
+    fn variants_behind(&self, current: &OsStr) -> Vec<CompletionCandidate> {
+        let host = current.to_str().and_then(|word| word.split_once('/'));
+        host.map_or_else(Vec::new, |(host, _)| {
+            self.variants(host, &format!("{host}/"))
+        })
     }
 
     /// Images in the form of a target, once alone and once with each system.
@@ -156,7 +196,7 @@ impl Line {
             let (name, systems) = (image.target(), image.systems());
             let with_system = systems.iter().map(|system| format!("{name}/{system}"));
             let names: Vec<String> = std::iter::once(name.clone()).chain(with_system).collect();
-            let help = format!("an image of {}", image.host);
+            let help = format!("an image of {}", image.origin());
             names.into_iter().map(move |name| word(name, &help))
         });
         images.collect()
@@ -220,7 +260,8 @@ impl Line {
         };
         match self.before.last() {
             Some(kind) if self.images.iter().any(|image| image.kind == *kind) => {
-                self.rest_of_image().unwrap_or_default()
+                let formats = self.rest_of_image().unwrap_or_default().into_iter();
+                formats.chain(self.variants(kind, "")).collect()
             }
             _ => {
                 let systems = self.rest_of_image().unwrap_or_default().into_iter();
@@ -241,9 +282,32 @@ fn of_line(words: fn(&Line) -> Vec<CompletionCandidate>) -> ArgValueCandidates {
     ArgValueCandidates::new(move || LINE.get().map(words).unwrap_or_default())
 }
 
+/// Words that are a part of this line, and those that go on from the one that is typed.
+fn with_variants(words: fn(&Line) -> Vec<CompletionCandidate>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let found = LINE.get().map(|line| {
+            let mut found = words(line);
+            found.extend(line.variants_behind(current));
+            found
+        });
+        with_files(found.unwrap_or_default(), current, None)
+    })
+}
+
 /// Targets: images and hosts, any number of them.
-pub(crate) fn targets() -> ArgValueCandidates {
-    of_line(Line::targets)
+pub(crate) fn targets() -> ArgValueCompleter {
+    with_variants(Line::targets)
+}
+
+/// Hosts of any kind.
+pub(crate) fn hosts() -> ArgValueCandidates {
+    of_line(|line| {
+        let images = line.images.iter().map(|image| image.host.as_str());
+        let hosts = line.hosts.iter().map(String::as_str).chain(images);
+        let hosts: BTreeSet<&str> = hosts.chain(line.known.hosts()).collect();
+        let hosts = hosts.into_iter().filter(|host| !host.is_empty());
+        hosts.map(|host| word(host, "")).collect()
+    })
 }
 
 /// What is left of one image: its format, or its system.
@@ -294,10 +358,11 @@ fn with_images(files: fn(bool) -> Option<PathCompleter>) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let line = LINE.get();
         let has_image = line.is_some_and(|line| line.has_image() || line.has_image_file());
-        let words = match line {
+        let mut words = match line {
             Some(line) if !line.has_image_file() => line.one_image(),
             _ => vec![],
         };
+        words.extend(line.iter().flat_map(|line| line.variants_behind(current)));
         let is_in_image = line.is_some_and(Line::is_in_image);
         let files = files(has_image).filter(|_| !is_in_image);
         let mut found = with_files(words, current, files);
@@ -334,7 +399,8 @@ pub(crate) fn install_hosts() -> ArgValueCandidates {
 pub(crate) fn image_hosts() -> ArgValueCandidates {
     of_line(|line| {
         let hosts: BTreeSet<&String> = line.images.iter().map(|image| &image.host).collect();
-        hosts.into_iter().map(|host| word(host, "")).collect()
+        let hosts = hosts.into_iter().filter(|host| !host.is_empty());
+        hosts.map(|host| word(host, "")).collect()
     })
 }
 

@@ -13,8 +13,13 @@ use crate::{
     ci::whole_histories,
     error::{Error, Kind, Source},
     flake::audit::NO_DISK_IMAGE,
+    target_name::word,
     text::nearest::suggestion,
 };
+
+/// What to do where a host offers no image at all.
+const NO_IMAGES: &str = "nixpkgs 25.05 and newer offer images of every host; with an older one a host \
+     offers what it imports, such as installer/cd-dvd/installation-cd-minimal.nix";
 
 /// The error and what caused it, in one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -130,6 +135,23 @@ impl From<NixError> for Error {
                 },
             ),
             NixError::NoHost { .. } => (Kind::Usage, "`cbox hosts` shows the hosts"),
+            NixError::NoVariant { variant, names, .. } => {
+                let names = names.iter().filter(|name| word(name).is_ok());
+                let mut names: Vec<&str> = names.map(String::as_str).collect();
+                names.sort_unstable();
+                let hint = match suggestion(variant, &names) {
+                    none if none.is_empty() => NO_IMAGES.to_owned(),
+                    hint => hint,
+                };
+                return Self::new(Kind::Usage, error.to_string())
+                    .hint(hint)
+                    .from_source(Source::Nix(Arc::new(error)));
+            }
+            NixError::NoPackage { .. } => (
+                Kind::Config,
+                "`package` of a target in cbox.toml is the way to a derivation: \
+                 package = \"packages.x86_64-linux.image\"",
+            ),
             NixError::Flake { fault } | NixError::Evaluation { fault, .. } => (
                 Kind::Evaluation,
                 match fault.whole {

@@ -43,7 +43,7 @@ pub async fn of_evaluation(
     }
     let project = &snapshot.checkout.project;
     if let NixError::NoHost { host, near: None } = &error
-        && project.listed_hosts().is_none()
+        && project.named_hosts().is_none()
         && project.folder.join(HOSTS).join(host).exists()
     {
         let hint = format!(

@@ -1,5 +1,3 @@
-use cbox_nix::expression::DiskoImages;
-
 use super::*;
 
 fn entry(name: &str) -> Entry {
@@ -30,28 +28,44 @@ fn machine() -> Images {
     }
 }
 
+fn variant(name: &str, attribute: &[&str]) -> Variant {
+    Variant {
+        name: name.to_owned(),
+        attribute: attribute.iter().map(|&part| part.to_owned()).collect(),
+        own: true,
+        files: vec![],
+    }
+}
+
 fn iso() -> Images {
     Images {
-        iso: true,
+        variants: vec![variant("iso", &["system", "build", "isoImage"])],
         ..machine()
     }
 }
 
 fn variants(own: &[&str], stock: &[&str]) -> Images {
-    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let named = |&name: &&str| Variant {
+        own: own.contains(&name),
+        ..variant(name, &["system", "build", "images", name])
+    };
     Images {
-        variants: owned(&[own, stock].concat()),
-        own: owned(own),
+        variants: own.iter().chain(stock).map(named).collect(),
         ..machine()
     }
 }
 
 fn disko(disks: &[&str]) -> Images {
+    let images = Variant {
+        files: disks.iter().map(|disk| format!("{disk}.qcow2")).collect(),
+        ..variant("qcow2", &["system", "build", "diskoImages"])
+    };
     Images {
-        disko: Some(DiskoImages {
-            format: "qcow2".to_owned(),
-            disks: disks.iter().map(|&disk| disk.to_owned()).collect(),
-        }),
+        variants: if disks.is_empty() {
+            vec![]
+        } else {
+            vec![images]
+        },
         ..machine()
     }
 }
@@ -133,13 +147,39 @@ fn a_kind_is_no_command_and_no_two_targets_share_a_link() {
 }
 
 #[test]
-fn two_images_of_one_host_have_two_formats() {
+fn what_a_host_itself_is_an_image_for_becomes_a_target_and_leaves_a_machine() {
+    let sd_card = variant("sd-card", &["system", "build", "sdImage"]);
     let images = Images {
-        disko: disko(&["main"]).disko,
-        ..variants(&["qcow2"], &[])
+        variants: [vec![sd_card], variants(&["kiosk"], &["raw"]).variants].concat(),
+        ..machine()
     };
-    let starter = Starter::new(vec![found("a", images)], &[], &[]);
-    assert_eq!(targets(&starter), ["a/qcow2", "a/disko"]);
+    let starter = Starter::new(vec![found("pi", images)], &[], &[]);
+    assert_eq!(targets(&starter), ["pi/sd-card", "pi/kiosk"]);
+    assert_eq!(machines(&starter), ["pi"]);
+    let (_, uses) = starter.used().next().unwrap();
+    assert_eq!(
+        (uses.images[0].artifact.as_ref(), &*uses.stock[0]),
+        (None, "raw")
+    );
+}
+
+#[test]
+fn a_package_that_is_an_image_is_a_target() {
+    let system = "x86_64-linux".parse().unwrap();
+    let names = ["cloud", "not a word", "b.c", "iso"].map(str::to_owned);
+    // The link of `package/iso` is that of the host's.
+    let starter = Starter::new(vec![found("package", iso())], &[], &[]);
+    let starter = starter.with_packages(names.to_vec(), &system);
+    let targets: Vec<String> = starter.packages.iter().map(Package::target).collect();
+    assert_eq!(targets, ["package/cloud", "package/b.c"]);
+    let text = starter.to_toml();
+    let config = crate::flake::config::Config::parse(&text, "cbox.toml".into()).unwrap();
+    let last = config.targets.last().unwrap();
+    assert_eq!(
+        last.package.as_deref(),
+        Some("packages.x86_64-linux.\"b.c\"")
+    );
+    assert_eq!(last.systems(), [system]);
 }
 
 #[test]

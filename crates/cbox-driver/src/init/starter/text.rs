@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cbox_nix::overrides::OptionPath;
 use serde_json::Value;
 
-use super::{Host, Image, Starter, Uses};
+use super::{Host, Image, PACKAGE, Package, Starter, Uses};
 use crate::text::{harmless, is_obeyed};
 
 /// The first line is for editors: where the schema of this file is. What is published there is
@@ -59,6 +59,9 @@ impl Starter {
                 text.push_str(&target(host, uses, image, &mut explained));
             }
         }
+        for package in &self.packages {
+            text.push_str(&format!("\n{}", of_package(package)));
+        }
         if let Some(block) = self.stock(&mut explained) {
             text.push_str(&block);
         }
@@ -103,6 +106,16 @@ impl Starter {
         let block: String = block.lines().map(|line| format!("# {line}\n")).collect();
         Some(format!("\n{}{block}", comment(&sentence)))
     }
+}
+
+/// The section of a package.
+fn of_package(package: &Package) -> String {
+    format!(
+        "# An image that is no part of a host.\n[[target]]\nkind = {}\nformat = {}\npackage = {}\n",
+        quoted(PACKAGE),
+        quoted(&package.name),
+        quoted(&package.path())
+    )
 }
 
 /// The line of a host in the list of machines.

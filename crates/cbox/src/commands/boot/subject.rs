@@ -58,7 +58,7 @@ impl Subject {
             });
         }
         let session = &context.open(args.links.out_dir.as_deref())?;
-        let name = words::target(&session.project, &args.target)?;
+        let name = words::image(&session.project, &args.target)?;
         let store = session.options.store.as_deref();
         let built = image::find(environment, &session.project, &name, store)?;
         let name = name.to_string();
