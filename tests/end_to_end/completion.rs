@@ -130,8 +130,8 @@ fn names_come_from_the_flake_without_nix_and_git() {
         place.write(file, "");
     }
     for (words, expected) in [
-        (&["boot", "dis"][..], &["disk.img.xz"][..]),
-        (&["flash", "./dis"], &["./disk.img.xz"]),
+        (&["boot", "dis"][..], &["disk.img", "disk.img.xz"][..]),
+        (&["flash", "./dis"], &["./disk.img", "./disk.img.xz"]),
         (&["flash", "disk.img.xz", "hosts/al"], &["hosts/alpha/"]),
         (&["boot", "disk.img.xz", "dis"], &[]),
     ] {
@@ -282,7 +282,7 @@ fn each_command_has_a_manual_page() {
         ("cbox-source-list", &["[--host <HOST>]", "[-z|--null]"]),
         (
             "cbox-image",
-            &["[--set <OPTION=VALUE>]...", "<FORMAT> [SYSTEM]"],
+            &["[--set <OPTION=VALUE>]...", "<HOST> [VARIANT] [SYSTEM]"],
         ),
     ] {
         let synopsis = synopsis(page);

@@ -36,6 +36,8 @@ fn with(script: &str) -> Place {
     for host in HOSTS {
         place.write(format!("hosts/{host}/default.nix"), "{ }");
     }
+    // The hosts are named, so that Nix is not asked for their names.
+    place.write("cbox.toml", format!("hosts = {HOSTS:?}\n"));
     place.commit("hosts");
     before_evaluation(&place, script);
     place
@@ -119,15 +121,11 @@ fn two_jobs_are_two_at_once() {
 
 #[test]
 fn hosts_are_listed_with_the_same_options() {
-    // The hosts are named, so that Nix is not asked for their names.
-    let named = format!("hosts = {HOSTS:?}\n");
     let place = with(TOGETHER);
-    place.write("cbox.toml", &named);
     place.cbox(&["hosts", "--jobs", "2"]).run().ok();
     assert_eq!(logged(&place, "alone"), "");
 
     let place = with(ALONE);
-    place.write("cbox.toml", &named);
     place.cbox(&["hosts", "--max-memory", "1G"]).run().ok();
     assert_eq!(logged(&place, "together"), "");
 }

@@ -308,22 +308,34 @@ impl<'a> Version<'a> {
     /// added since. Only install hosts.
     pub fn hosts_set_aside(&self) -> Vec<String> {
         let known = self.hosts();
-        let there = self.session.project.install_hosts().into_iter();
-        there.filter(|host| !known.contains(host)).collect()
+        let project = &self.session.project;
+        let mut there = project.install_hosts();
+        // What Nix told of is the staged tree.
+        if !project.is_configured() {
+            let folders = project.host_folders().into_iter();
+            there.extend(folders.filter(|host| !project.is_image_host(host)));
+        }
+        there.retain(|host| !known.contains(host));
+        there.sort();
+        there.dedup();
+        there
     }
 
-    /// The folders of hosts whose names are none that cbox takes, where folders tell of hosts.
+    /// The hosts whose names are none that cbox takes, unless cbox.toml names the hosts.
     pub fn misnamed_hosts(&self) -> Vec<String> {
         let project = &self.checkout.project;
+        let shown = |name: &str| path_line(Path::new(name));
         if project.named_hosts().is_some() {
-            return vec![];
+            let hosts = project.flake_hosts().unwrap_or_default().iter();
+            let misnamed = hosts.filter(|host| !project.is_configured() && word(host).is_err());
+            return misnamed.map(|host| shown(host)).collect();
         }
         let dir = project.dir().as_std_path();
         let entries = self.base.entries.iter();
         let names = entries.filter_map(|entry| folder_of_host(dir, &entry.path));
         names
             .filter(|name| word(name).is_err())
-            .map(|name| path_line(Path::new(name)))
+            .map(shown)
             .collect()
     }
 

@@ -265,9 +265,9 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
     })
 }
 
-/// A word as it can be shown.
+/// A word as it can be shown. Clap says some twice in a line, and each character may take six.
 fn shown(word: &OsStr) -> OsString {
-    const LONGEST: usize = 4096;
+    const LONGEST: usize = 600;
     harmless(&path_text(word.as_ref()), LONGEST).into()
 }
 
