@@ -41,6 +41,7 @@ mod long_tests;
 pub mod never_source;
 pub mod pattern;
 pub mod placeholder;
+mod read_ahead;
 pub mod rules;
 pub mod stage;
 pub mod tree;

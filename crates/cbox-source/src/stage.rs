@@ -22,6 +22,7 @@ use crate::{
     SourceError, disk_image,
     folder::Folder,
     placeholder::Placeholder,
+    read_ahead::{self, Content},
     tree::{Entry, Kind, Tree},
 };
 
@@ -59,17 +60,38 @@ impl ContentHash {
 /// When a file cannot be read, changes while it is read, or is a disk image, and when
 /// asked to stop.
 pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError> {
-    let mut placeholders = Vec::new();
+    hash_and_archive(tree, &mut io::sink(), stop, &|_| ())
+}
+
+/// Hashes the tree as [`hash`] does, and writes it as the archive that has the hash, in one go.
+/// Where this fails, the archive has no end.
+///
+/// `progress` is told how many bytes of files are written.
+///
+/// # Errors
+/// As [`hash`]; and when the sink fails, which then knows why.
+pub fn hash_and_archive(
+    tree: &Tree,
+    sink: &mut dyn io::Write,
+    stop: &dyn Fn() -> bool,
+    progress: &dyn Fn(u64),
+) -> Result<Hashed, SourceError> {
+    let (mut placeholders, mut done) = (Vec::new(), 0);
     let mut contents = Vec::with_capacity(tree.entries.len());
-    let hasher = write(
+    let both = Both {
+        hasher: Hasher::default(),
+        sink,
+    };
+    let both = write(
         tree,
-        Hasher::default(),
+        both,
         Some(&mut contents),
         stop,
-        |entry, file, head| {
+        |entry, head, read_at| {
+            progress(done);
             let size = entry.size();
-            let read_at = |buffer: &mut [u8], offset| file.read_at(buffer, offset);
-            if let Some(image) = disk_image::find(head, size, &read_at) {
+            done += size;
+            if let Some(image) = disk_image::find(head, size, read_at) {
                 let (path, what) = (tree.top.join(&entry.path), image.to_string());
                 return Err(SourceError::DiskImage { path, what });
             }
@@ -78,8 +100,9 @@ pub fn hash(tree: &Tree, stop: &dyn Fn() -> bool) -> Result<Hashed, SourceError>
             Ok(())
         },
     )?;
+    progress(done);
     Ok(Hashed {
-        hash: hasher.finish(),
+        hash: both.hasher.finish(),
         placeholders,
         contents,
     })
@@ -107,6 +130,9 @@ pub fn archive(
     Ok(())
 }
 
+/// Reads more of a file, from an offset on.
+type ReadAt<'f> = &'f dyn Fn(&mut [u8], u64) -> io::Result<usize>;
+
 /// Writes the archive of `tree` to `sink`, and shows each file with its first bytes to
 /// `look` before. The hash of what is in each entry goes to `contents`, where they are wanted.
 fn write<W: io::Write>(
@@ -114,60 +140,90 @@ fn write<W: io::Write>(
     sink: W,
     mut contents: Option<&mut Vec<ContentHash>>,
     stop: &dyn Fn() -> bool,
-    mut look: impl FnMut(&Entry, &File, &[u8]) -> Result<(), SourceError>,
+    mut look: impl FnMut(&Entry, &[u8], ReadAt<'_>) -> Result<(), SourceError>,
 ) -> Result<W, SourceError> {
     let mut writer =
         Writer::new(sink).map_err(|source| SourceError::unreadable(&tree.top, source))?;
     let folder = Folder::open(&tree.top)?;
     let mut head = Vec::new();
-    for entry in &tree.entries {
-        let path = tree.top.join(&entry.path);
+    let hashed = contents.is_some();
+    read_ahead::each(&folder, &tree.entries, hashed, |entry, content| {
+        let path = || tree.top.join(&entry.path);
         let components: Vec<&[u8]> = components(&entry.path).collect();
-        let written = match entry.kind {
-            Kind::Symlink => {
-                let target = folder.link(&entry.path)?;
-                if let Some(contents) = &mut contents {
-                    contents.push(ContentHash::of(target.as_bytes()));
-                }
-                writer.symlink(&components, target.as_bytes())
+        let (written, hash) = match (entry.kind, content) {
+            (Kind::Symlink, Content::Whole { bytes, hash }) => {
+                (writer.symlink(&components, &bytes), hash)
             }
-            Kind::File { executable, size } => {
-                let mut file = open(&folder, entry)?;
-                read_head(&mut file, size, &mut head)
-                    .map_err(|source| SourceError::unreadable(&path, source))?;
-                look(entry, &file, &head)?;
-                let file = Stoppable { file, stop };
+            (Kind::File { executable, size }, Content::Whole { bytes, hash }) => {
+                look(entry, &bytes, &|buffer, offset| {
+                    read_at(&bytes, buffer, offset)
+                })?;
+                let mut content = bytes.as_slice();
+                (
+                    writer.file(&components, executable, size, &mut content),
+                    hash,
+                )
+            }
+            (kind, Content::Large) => {
+                let mut file = read_ahead::open(&folder, entry)?;
+                read_head(&mut file, entry.size(), &mut head)
+                    .map_err(|source| SourceError::unreadable(&path(), source))?;
+                look(entry, &head, &|buffer, offset| file.read_at(buffer, offset))?;
                 let mut content = Hashing {
-                    bytes: head.as_slice().chain(file),
-                    hasher: contents.is_some().then(Sha256::new),
+                    bytes: head.as_slice().chain(Stoppable { file, stop }),
+                    hasher: hashed.then(Sha256::new),
                 };
-                let written = writer.file(&components, executable, size, &mut content);
-                if let (Some(contents), Some(hasher)) = (&mut contents, content.hasher) {
-                    contents.push(ContentHash(hasher.finalize().into()));
-                }
-                written
+                let executable = matches!(
+                    kind,
+                    Kind::File {
+                        executable: true,
+                        ..
+                    }
+                );
+                let written = writer.file(&components, executable, entry.size(), &mut content);
+                let hash = content
+                    .hasher
+                    .map(|hasher| ContentHash(hasher.finalize().into()));
+                (written, hash)
             }
         };
-        match written {
-            _ if stop() => return Err(SourceError::Stopped),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(SourceError::Changed(path));
-            }
-            written => written.map_err(|source| SourceError::unreadable(&path, source))?,
+        if let Some(contents) = &mut contents {
+            contents.extend(hash);
         }
-    }
+        match written {
+            _ if stop() => Err(SourceError::Stopped),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(SourceError::Changed(path()))
+            }
+            written => written.map_err(|source| SourceError::unreadable(&path(), source)),
+        }
+    })?;
     writer
         .finish()
         .map_err(|source| SourceError::unreadable(&tree.top, source))
 }
 
-/// Opens the file of `entry`, which has to be as it was when it was looked at.
-fn open(folder: &Folder<'_>, entry: &Entry) -> Result<File, SourceError> {
-    let (file, metadata) = folder.file(&entry.path)?;
-    match Kind::of_file(&metadata) == entry.kind {
-        true => Ok(file),
-        false => Err(SourceError::Changed(folder.top().join(&entry.path))),
+/// Writes to a hasher and to a sink.
+struct Both<'s> {
+    hasher: Hasher,
+    sink: &'s mut dyn io::Write,
+}
+
+impl io::Write for Both<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(bytes)?;
+        self.hasher.write(&bytes[..written])
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// Reads from `bytes` as from a file.
+fn read_at(bytes: &[u8], buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    bytes.get(offset..).unwrap_or_default().read(buffer)
 }
 
 /// A file that ends with an error once it is time to stop.
@@ -241,7 +297,7 @@ pub fn copy(
                 symlink(target, &to).map_err(unwritable)?;
             }
             Kind::File { executable, .. } => {
-                let from = open(&source, entry)?;
+                let from = read_ahead::open(&source, entry)?;
                 let mode = if executable { 0o755 } else { 0o644 };
                 let mut copy = OpenOptions::new()
                     .write(true)
@@ -346,6 +402,39 @@ mod tests {
             changed.to_string().contains("z/y changed while"),
             "{changed}"
         );
+    }
+
+    #[test]
+    fn hashed_and_archived_in_one_go_it_is_the_same() {
+        let (_folder, tree) = known();
+        let (mut archive, mut both, done) = (Vec::new(), Vec::new(), Cell::new(0));
+        super::archive(&tree, &mut archive, &|| false, &|_| ()).unwrap();
+        let progress = |bytes| done.set(bytes);
+        let hashed = hash_and_archive(&tree, &mut both, &|| false, &progress).unwrap();
+        assert!(both == archive);
+        assert_eq!(hashed, hash(&tree, &|| false).unwrap());
+        assert_eq!(done.get(), tree.size());
+    }
+
+    /// Of many files they are read in several threads.
+    #[test]
+    fn a_large_tree_hashes_as_its_files_do_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..2000).map(|number| format!("f{number:04}")).collect();
+        let mut writer = Writer::new(Hasher::default()).unwrap();
+        for name in &names {
+            // From nothing to what is not read ahead.
+            let content = name.repeat(fastrand::usize(..10) * fastrand::usize(..2_000));
+            fs::write(folder.path().join(name), &content).unwrap();
+            let size = content.len() as u64;
+            writer
+                .file(&[name.as_bytes()], false, size, &mut content.as_bytes())
+                .unwrap();
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let hashed = hash(&tree(folder.path(), &names), &|| false).unwrap();
+        assert_eq!(hashed.hash, writer.finish().unwrap().finish());
+        assert_eq!(hashed.contents.len(), names.len());
     }
 
     #[test]
