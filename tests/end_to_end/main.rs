@@ -56,6 +56,7 @@ mod random_trees;
 mod read_sets;
 mod readme;
 mod self_test;
+mod send_ahead;
 mod settings;
 mod several;
 mod side_by_side;

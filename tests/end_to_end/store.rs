@@ -168,8 +168,19 @@ const CBOX: &str = env!("CARGO_BIN_EXE_cbox");
 fn a_full_disk_is_told_in_a_sentence() {
     let own = Own::new();
     own.place.write("large", vec![b'x'; 3_000_000]);
+    full(&own);
+    // So many that they are sent before they are hashed, which is one more way to fail.
+    for number in 0..2_000 {
+        own.place.write(format!("files/{number}"), "");
+    }
+    full(&own);
+}
+
+/// Puts the tree into a store that has no room for it.
+#[track_caller]
+fn full(own: &Own) {
     let store = own.store.to_str().unwrap();
-    fs::create_dir(&own.store).unwrap();
+    fs::create_dir_all(&own.store).unwrap();
     let script = "mount -t tmpfs -o size=2m none \"$1\" && shift && exec \"$@\"";
     let args = [store, CBOX, "source", "ref", "--store", store];
     let Some(run) = in_namespace(&own.place, script, &args) else {

@@ -93,6 +93,7 @@ pub async fn find(
     limits: &Limits,
 ) -> Result<Vec<Baked>, Error> {
     let session = evaluator.session;
+    evaluator.will_evaluate(sources);
     let option = option(session)?;
     eval::hosts::find(evaluator, sources).await?;
     let mut items = Vec::new();

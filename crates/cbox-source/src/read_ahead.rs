@@ -161,6 +161,7 @@ mod tests {
                 path: path.into(),
                 kind: Kind::File { executable, size },
                 tracked: true,
+                changed_at: 0,
             }
         });
         let entries = entries.collect();

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, Metadata},
     io::ErrorKind,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -45,6 +45,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Whether git tracks it.
     pub tracked: bool,
+    /// When anything of it last changed, in nanoseconds, as its file system has it.
+    pub changed_at: i64,
 }
 
 impl Entry {
@@ -94,15 +96,16 @@ impl Tree {
                 && (tracked || !rules.is_output(&metadata))
                 && let Some(kind) = look.kind(&path, &metadata)?
             {
-                found.insert(path, (kind, tracked));
+                found.insert(path, (kind, tracked, changed_at(&metadata)));
             }
         }
         let entries = found
             .into_iter()
-            .map(|(path, (kind, tracked))| Entry {
+            .map(|(path, (kind, tracked, changed_at))| Entry {
                 path,
                 kind,
                 tracked,
+                changed_at,
             })
             .collect();
         Ok(Self {
@@ -127,6 +130,7 @@ impl Tree {
                     path,
                     kind,
                     tracked: false,
+                    changed_at: changed_at(&metadata),
                 });
             }
         }
@@ -164,6 +168,11 @@ impl Tree {
             .binary_search_by(|entry| entry.path.as_path().cmp(path))
             .ok()
     }
+}
+
+fn changed_at(metadata: &Metadata) -> i64 {
+    let nanoseconds = metadata.ctime().wrapping_mul(1_000_000_000);
+    nanoseconds.wrapping_add(metadata.ctime_nsec())
 }
 
 /// Looks at files without following a symlink, not even above them.

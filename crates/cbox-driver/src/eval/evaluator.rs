@@ -23,7 +23,10 @@ use tokio::sync::OnceCell;
 use crate::{
     error::{Error, Kind},
     eval::{diagnose::of_fetch, read_set::record::ReadSets, self_attributes::first},
-    flake::{project::Project, session::Session, snapshot::Snapshot, store::StoreConnection},
+    flake::{
+        project::Project, send_ahead::SendAhead, session::Session, snapshot::Snapshot,
+        store::StoreConnection, version::Version,
+    },
     process::{blocking::blocking, options::NixArguments},
 };
 
@@ -123,6 +126,15 @@ impl<'a> Evaluator<'a> {
     /// Whether the answer `derivation` is of use without being in the store.
     pub fn only_compares(&self, derivation: &DrvPath) -> bool {
         self.only_compared.contains(derivation)
+    }
+
+    /// Says that this evaluator will evaluate what is staged of `version`: then a large tree
+    /// goes into the store while it is hashed, if it is likely to be new.
+    pub fn will_evaluate(&self, version: &Version<'_>) {
+        version.send_ahead(SendAhead {
+            nix: self.nix.clone(),
+            connection: self.connection.clone(),
+        });
     }
 
     /// What is kept of the files that evaluations read; `None` where it must not count.

@@ -13,7 +13,7 @@ use cbox_nix::{
 use cbox_source::{
     SourceError,
     placeholder::Placeholder,
-    stage::{self, ContentHash},
+    stage::{ContentHash, Hashed},
     tree::Tree,
 };
 use nix_formats::store_path::StorePath;
@@ -21,13 +21,11 @@ use tokio::sync::OnceCell;
 
 use super::{
     checkout::Checkout,
+    send_ahead::hash,
     session::Session,
     store::{NAME, Staging, StoreConnection},
 };
-use crate::{
-    error::{Error, Kind},
-    process::blocking::blocking,
-};
+use crate::error::{Error, Kind};
 
 /// A tree with its hash.
 #[derive(Debug)]
@@ -56,16 +54,21 @@ impl Snapshot {
         tree: Tree,
         local: Vec<PathBuf>,
     ) -> Result<Self, Error> {
-        let interrupt = session.interrupt.clone();
-        let (tree, hashed) = blocking(move || {
-            let hashed = stage::hash(&tree, &|| interrupt.signal().is_some())?;
-            Ok((tree, hashed))
-        })
-        .await
-        .map_err(|error| checkout.named(stopped(session, error)))?;
+        let hashed = hash(session, tree).await;
+        let hashed = hashed.map_err(|error| checkout.named(error))?;
+        Ok(Self::hashed(session, checkout, hashed, local))
+    }
+
+    /// The tree with the hash of it that is known; otherwise as [`Snapshot::of`].
+    pub(super) fn hashed(
+        session: &Session<'_>,
+        checkout: Arc<Checkout>,
+        (tree, hashed): (Tree, Hashed),
+        local: Vec<PathBuf>,
+    ) -> Self {
         let store_dir = session.environment.nix_store_dir.as_deref();
         let store_dir = store_dir.unwrap_or(nix_formats::store_path::DEFAULT_STORE_DIR);
-        Ok(Self {
+        Self {
             staged: Staged {
                 path: StorePath::of_source(&hashed.hash, NAME, store_dir),
                 nar_hash: hashed.hash,
@@ -77,7 +80,7 @@ impl Snapshot {
             tree,
             local,
             ready: OnceCell::new(),
-        })
+        }
     }
 
     /// What is in the file at `path`, or where the symlink there leads.

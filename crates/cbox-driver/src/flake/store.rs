@@ -13,8 +13,9 @@ use cbox_nix::{
     worker_protocol::{Connection, Fault},
 };
 use cbox_source::{
-    SourceError, stage,
-    tree::{Entry, Tree},
+    SourceError,
+    stage::{self, Hashed},
+    tree::Tree,
 };
 use tokio::sync::Mutex;
 
@@ -46,6 +47,33 @@ pub(super) struct Staging<'a> {
 }
 
 impl StoreConnection {
+    /// Hashes a tree while it goes into the store, where it is held from then on. Where it
+    /// cannot go there so, it has no hash yet: [`StoreConnection::put`] tells why, if it is
+    /// still wanted.
+    pub(super) async fn send(
+        &self,
+        session: &Session<'_>,
+        nix: &Nix,
+        tree: &Tree,
+    ) -> Result<Option<Hashed>, Error> {
+        let mut connection = self.0.lock().await;
+        match hash_through_daemon(session, nix, tree, connection.take()).await {
+            Ok(Ok((hashed, open))) => {
+                tracing::debug!("the tree went to the store while it was hashed");
+                *connection = Some(open);
+                Ok(hashed)
+            }
+            Ok(Err(error)) => Err(stopped(session, error)),
+            Err(error) => match Error::from(error) {
+                error if error.is_interrupted() => Err(error),
+                error => {
+                    tracing::debug!("{}; the tree is hashed first", error.message);
+                    Ok(None)
+                }
+            },
+        }
+    }
+
     /// Puts a tree into the store, unless it is there, and holds it.
     pub(super) async fn put(&self, staging: &Staging<'_>) -> Result<(), Error> {
         let mut connection = self.0.lock().await;
@@ -60,6 +88,64 @@ impl StoreConnection {
     }
 }
 
+/// Hashes `tree` while it goes to the daemon, over `known` or a new connection, which stays open.
+async fn hash_through_daemon(
+    session: &Session<'_>,
+    nix: &Nix,
+    tree: &Tree,
+    known: Option<Connection>,
+) -> Result<Result<(Option<Hashed>, Connection), SourceError>, NixError> {
+    let mut open = match known {
+        Some(known) => known,
+        None => connect(nix).await?,
+    };
+    let sent = tree.clone();
+    let sending = move |watch: &Watch<'_>| {
+        let mut hashed = None;
+        let added = open.add(NAME, |archive| {
+            let now = stage::hash_and_archive(&sent, archive, watch.stop, watch.progress)?;
+            hashed = Some(now);
+            Ok(())
+        })?;
+        Ok::<_, Fault>(added.map(|_path| (hashed, open)))
+    };
+    Ok(follow_files(session, tree, &adding(tree), sending).await?)
+}
+
+/// Opens a connection to the daemon.
+async fn connect(nix: &Nix) -> Result<Connection, NixError> {
+    let (conversation, interrupt) = (nix.daemon()?, nix.interrupt().clone());
+    Ok(blocking(move || Connection::open(conversation, &interrupt)).await?)
+}
+
+/// Does `work` on the bytes of all files of `tree`, which is shown as `what`.
+async fn follow_files<T: Send + 'static, E: Send + 'static>(
+    session: &Session<'_>,
+    tree: &Tree,
+    what: &str,
+    work: impl FnOnce(&Watch<'_>) -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    let Session {
+        reporter,
+        interrupt,
+        ..
+    } = session;
+    let called = Called {
+        what,
+        title: None,
+        done: None,
+    };
+    follow(*reporter, interrupt, called, tree.size(), work).await
+}
+
+fn files(tree: &Tree) -> String {
+    count(tree.entries.len(), "file")
+}
+
+fn adding(tree: &Tree) -> String {
+    format!("adding {} to the store", files(tree))
+}
+
 impl Staging<'_> {
     /// Puts it there over `connection`, which is opened if there is none and stays open.
     async fn through_daemon(
@@ -71,16 +157,15 @@ impl Staging<'_> {
             *connection = Some(open);
             return Ok(Ok(()));
         }
-        let adding = format!("adding {} to the store", self.files());
         let tree = self.tree.clone();
-        let (added, open) = self
-            .follow(&adding, move |watch| {
-                let added = open.add(NAME, |archive| {
-                    stage::archive(&tree, archive, watch.stop, watch.progress)
-                });
-                added.map(|added| (added, open))
-            })
-            .await?;
+        let sending = move |watch: &Watch<'_>| {
+            let added = open.add(NAME, |archive| {
+                stage::archive(&tree, archive, watch.stop, watch.progress)
+            });
+            added.map(|added| (added, open))
+        };
+        let adding = adding(self.tree);
+        let (added, open) = follow_files(self.session, self.tree, &adding, sending).await?;
         Ok(match added {
             Ok(path) if path == self.staged.path.as_str() => {
                 *connection = Some(open);
@@ -106,10 +191,8 @@ impl Staging<'_> {
                 held => return Ok(held?),
             }
         }
-        let conversation = self.nix.daemon()?;
-        let (interrupt, path) = (self.nix.interrupt().clone(), path());
-        let open = move || hold(Connection::open(conversation, &interrupt)?, path);
-        Ok(blocking(open).await?)
+        let (open, path) = (connect(self.nix).await?, path());
+        Ok(blocking(move || hold(open, path)).await?)
     }
 
     /// Puts a copy of it there with `nix store add`, unless it is there.
@@ -124,13 +207,13 @@ impl Staging<'_> {
                 .hint("set TMPDIR to a folder that can hold it")
         })?;
         let (tree, place) = (self.tree.clone(), folder.path().join(NAME));
-        let files = self.files();
-        self.follow(&format!("staging {files}"), move |watch| {
-            stage::copy(&tree, &place, watch.stop, watch.progress)
-        })
-        .await
-        .map_err(|error| stopped(self.session, error))?;
-        let adding = format!("adding {files} to the store");
+        let staging = format!("staging {}", files(self.tree));
+        let copying =
+            move |watch: &Watch<'_>| stage::copy(&tree, &place, watch.stop, watch.progress);
+        follow_files(self.session, self.tree, &staging, copying)
+            .await
+            .map_err(|error| stopped(self.session, error))?;
+        let adding = adding(self.tree);
         self.session.reporter.report(Event::Briefly(&adding));
         let copy = folder.path().join(NAME);
         match self.nix.add(&copy, &self.staged.path).await? {
@@ -145,29 +228,5 @@ impl Staging<'_> {
         Error::new(Kind::Source, "the tree changed while it was staged")
             .hint("run cbox again once nothing writes to the tree")
             .from_source(Source::Tree(Arc::new(changed)))
-    }
-
-    /// Does `work` on the bytes of all its files, which is shown as `what`.
-    async fn follow<T: Send + 'static, E: Send + 'static>(
-        &self,
-        what: &str,
-        work: impl FnOnce(&Watch<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        let Session {
-            reporter,
-            interrupt,
-            ..
-        } = self.session;
-        let called = Called {
-            what,
-            title: None,
-            done: None,
-        };
-        let bytes = self.tree.entries.iter().map(Entry::size).sum();
-        follow(*reporter, interrupt, called, bytes, work).await
-    }
-
-    fn files(&self) -> String {
-        count(self.tree.entries.len(), "file")
     }
 }

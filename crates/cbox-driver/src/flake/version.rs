@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use camino::Utf8Path;
@@ -26,6 +26,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     checkout::{self, Checkout},
+    send_ahead::SendAhead,
     snapshot::{Snapshot, stopped},
     submodules,
 };
@@ -52,6 +53,8 @@ pub struct Version<'a> {
     pub baseline_tracked: bool,
     /// Where git stands; nothing of it outside a repository.
     pub head: Head,
+    /// Where its trees go while they are hashed, if they are to be evaluated.
+    send_ahead: OnceLock<SendAhead>,
     /// The tree without local settings, hashed when it is first wanted.
     plain: OnceCell<Arc<Snapshot>>,
     /// Set once the files that only stand in for others have been named.
@@ -232,9 +235,16 @@ impl<'a> Version<'a> {
             base,
             baseline_tracked,
             head,
+            send_ahead: OnceLock::new(),
             plain: OnceCell::new(),
             warned: OnceCell::new(),
         })
+    }
+
+    /// Has its trees sent where they will be evaluated, as far as that saves time.
+    pub(crate) fn send_ahead(&self, to: SendAhead) {
+        // The first one holds them for as long as any would.
+        let _first_counts = self.send_ahead.set(to);
     }
 
     /// Whether the tree differs from the commit: changed or untracked files.
@@ -274,7 +284,14 @@ impl<'a> Version<'a> {
     }
 
     async fn hash(&self, tree: Tree, local: Vec<PathBuf>) -> Result<Snapshot, Error> {
-        Snapshot::of(self.session, Arc::clone(&self.checkout), tree, local).await
+        let (session, checkout) = (self.session, Arc::clone(&self.checkout));
+        let Some(send_ahead) = self.send_ahead.get() else {
+            return Snapshot::of(session, checkout, tree, local).await;
+        };
+        let commit = self.revision().filter(|_| !self.is_dirty());
+        let hashed = send_ahead.hash(session, tree, commit.map(str::to_owned));
+        let hashed = hashed.await.map_err(|error| checkout.named(error))?;
+        Ok(Snapshot::hashed(session, checkout, hashed, local))
     }
 
     /// What it is called in a sentence: `the working tree`, `main (0123456789)`.
@@ -486,6 +503,7 @@ impl<'a> Version<'a> {
             base,
             baseline_tracked: self.baseline_tracked,
             head: self.head.clone(),
+            send_ahead: OnceLock::new(),
             plain: OnceCell::new(),
             warned: OnceCell::new(),
         }

@@ -124,6 +124,7 @@ impl<'a> Versions<'a> {
             Subject::Target { revision, name } => (revision.as_deref(), name),
         };
         let version = self.get(revision).await?;
+        evaluator.will_evaluate(&version);
         let project = &version.checkout.project;
         hosts::for_targets(&evaluator.under(project), &version).await?;
         let native = &evaluator.nix.settings.system;

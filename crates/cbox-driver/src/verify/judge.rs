@@ -101,12 +101,14 @@ pub async fn judge<'a>(
     question: &Question<'_>,
 ) -> Result<Judged<'a>, Error> {
     let filter = filter(question.hosts)?;
+    evaluator.will_evaluate(&state);
     hosts::find(&evaluator, &state).await?;
     let wanted = |host: &String| question.hosts.is_empty() || filter.is_match(host);
     let file = state.baseline_file()?;
     let accepted = file.parse()?;
     let base = base(session, question).await?;
     if let Some(base) = &base {
+        evaluator.will_evaluate(base);
         hosts::find(&evaluator.under(&base.checkout.project), base).await?;
     }
     if accepted.is_none() && base.is_none() && !question.accepting {

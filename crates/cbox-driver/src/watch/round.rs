@@ -138,6 +138,7 @@ pub async fn round(
     memory: &mut Memory,
     mut tell: impl FnMut(Verdict),
 ) -> Result<Vec<(Item, Evaluated)>, Error> {
+    evaluator.will_evaluate(sources);
     match named {
         [] => hosts::find(evaluator, sources).await?,
         _ => hosts::for_targets(evaluator, sources).await?,

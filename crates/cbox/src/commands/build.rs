@@ -50,6 +50,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BuildArgs) -> Result<(), E
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
+    evaluator.will_evaluate(&sources);
     // Which words are hosts, Nix alone can tell.
     match hosts::are_ambiguous(&args.targets) {
         true => hosts::find(&evaluator, &sources).await?,
@@ -77,6 +78,7 @@ pub(super) async fn build(
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
+    evaluator.will_evaluate(&sources);
     build_from(context, &evaluator, &sources, flags, names).await
 }
 

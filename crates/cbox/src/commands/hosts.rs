@@ -43,6 +43,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &HostsArgs) -> Result<(), E
         session.evaluator(&arguments),
         Version::working_tree(session, false)
     )?;
+    evaluator.will_evaluate(&sources);
     hosts::find(&evaluator, &sources).await?;
     let hosts = session.project.hosts();
     if hosts.is_empty() {

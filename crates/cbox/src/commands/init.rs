@@ -68,6 +68,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         session.evaluator(&arguments),
         Version::working_tree(&session, false)
     )?;
+    evaluator.will_evaluate(&sources);
     let packages = packages(&evaluator, &sources).await?;
     let limits = args.limits.into();
     let has_images = !packages.is_empty();

@@ -60,6 +60,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &ListArgs) -> Result<(), Er
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
+    evaluator.will_evaluate(&version);
     let mut names = hosts::names(&evaluator, &version).await?;
     if names.is_empty() {
         return Err(hosts::none(&evaluator));

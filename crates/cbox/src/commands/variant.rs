@@ -61,6 +61,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &VariantArgs) -> Result<(),
         session.evaluator(&nix),
         Version::working_tree(session, false)
     )?;
+    evaluator.will_evaluate(&sources);
     let names = hosts::names(&evaluator, &sources).await?;
     let host = &args.host;
     if names.is_empty() {

@@ -129,6 +129,7 @@ fn rendered(folder: &Path, recording: &str, sets: bool) -> String {
             path: path.into(),
             kind: Kind::Symlink,
             tracked: true,
+            changed_at: 0,
         };
         let tree = Tree {
             top: folder.into(),

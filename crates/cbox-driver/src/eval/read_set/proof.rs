@@ -33,7 +33,7 @@ use super::record::{ReadSet, shape};
 use crate::{
     error::{Error, Kind},
     eval::{evaluator::Evaluator, schedule::Item},
-    flake::snapshot::Snapshot,
+    flake::{send_ahead::expect_unread, snapshot::Snapshot},
     process::blocking::blocking,
     text::count,
 };
@@ -188,6 +188,7 @@ async fn prove_one(
         tracing::debug!("what {} reads is not kept: {error}", item.name);
     }
     if reason.is_none() {
+        expect_unread(&session.environment.cache, &item.snapshot.tree);
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
             host: host.clone(),
             files: files.clone(),

@@ -75,8 +75,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), 
             context.lines([hash]);
         }
         SourceCommand::Ref(args) => {
-            let snapshot = snapshot(session, args).await?;
-            let evaluator = session.evaluator(&NixArguments::default()).await?;
+            let arguments = NixArguments::default();
+            let (evaluator, sources) =
+                tokio::try_join!(session.evaluator(&arguments), version(session, args))?;
+            evaluator.will_evaluate(&sources);
+            let snapshot = snapshot_of(&sources, args).await?;
             snapshot.ready(&evaluator).await?;
             let reference = snapshot.staged.reference();
             context.document("source-ref", "reference", || json!(reference));
@@ -91,10 +94,18 @@ pub(crate) async fn run(context: &Context<'_>, args: &SourceArgs) -> Result<(), 
 
 /// The tree that is meant.
 async fn snapshot(session: &Session<'_>, args: &SourceOptions) -> Result<Arc<Snapshot>, Error> {
+    snapshot_of(&version(session, args).await?, args).await
+}
+
+/// What the tree that is meant is of.
+async fn version<'a>(session: &'a Session<'a>, args: &SourceOptions) -> Result<Version<'a>, Error> {
     if let Some(host) = &args.host {
         session.project.check_host(host)?;
     }
-    let sources = Version::working_tree(session, args.tracked).await?;
+    Version::working_tree(session, args.tracked).await
+}
+
+async fn snapshot_of(sources: &Version<'_>, args: &SourceOptions) -> Result<Arc<Snapshot>, Error> {
     // Asked for by name, so an image host's local settings are wanted too.
     let (snapshot, _) = sources.snapshot_for(args.host.as_deref(), true).await?;
     Ok(snapshot)
