@@ -63,7 +63,7 @@ kinds! {
     /// A build failed.
     Build = 8, "build", "a build failed";
     /// The build gave another artifact than `cbox.toml` says.
-    Artifact = 9, "artifact", "no file or several match the pattern, or it is not built yet";
+    Artifact = 9, "artifact", "no file or several match the pattern, it is not built yet, or an image file is damaged or not what its checksum says";
     /// The result cannot be written or linked.
     Output = 10, "output", "a result cannot be linked, written or removed, or a drive did not keep it";
     /// The flake or this machine cannot do the system.
