@@ -78,7 +78,7 @@ fn place() -> Place {
     std::os::unix::fs::symlink("data.toml", place.path("link")).unwrap();
     place.write(
         "part/flake.nix",
-        "{ outputs = _: { text = builtins.readFile ./text; }; }\n",
+        "{ outputs = _: { text = if builtins.pathExists ./text then builtins.readFile ./text else \"nothing\"; }; }\n",
     );
     let hosts = r#"["imports", "reads", "lists", "kinds", "exists", "toml", "folder", "file", "file-too", "whole", "some", "fileset", "relative", "source", "hashes", "type", "through", "self-hash", "self-path", "self-folder", "self-seen", "nothing"]"#;
     place.write("cbox.toml", format!("hosts = {hosts}\n"));
