@@ -105,10 +105,13 @@ pub(crate) fn baselines() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn manifests() -> Vec<Vec<u8>> {
-    let one = format!(
-        r#"{{"schema": 1, "target": "appliance/iso", "host": "box", "hostName": "b", "system": "x86_64-linux", "drv": "{DRV}", "out": "{OUT}", "output": "out", "artifact": {{"path": "iso/a.iso", "size": 1, "sha256": "00"}}, "overrides": [{{"option": "a.b", "value": {{"c": [1, null, true, "x"]}}}}], "source": {{"path": "{OUT}", "narHash": "sha256-x", "revision": "r", "branch": null, "dirty": true}}, "tools": {{"cbox": "0.1.0", "nix": "2.26.3"}}, "linkedAt": 1700000000}}"#
+    let first = format!(
+        r#"{{"schema": 1, "target": "appliance/iso", "host": "box", "hostName": "b", "system": "x86_64-linux", "drv": "{DRV}", "out": "{OUT}", "output": "out", "artifact": {{"path": "iso/a.iso", "size": 1, "sha256": "00"}}, "overrides": [{{"option": "a.b", "value": {{"c": [1, null, true, "x"]}}}}], "source": {{"path": "{OUT}", "narHash": "sha256-x", "revision": "r", "branch": null, "dirty": true, "local": ["a"], "overriddenInputs": [["n", "r"]]}}, "tools": {{"cbox": "0.1.0", "nix": "2.26.3"}}, "linkedAt": 1700000000}}"#
     );
-    vec![one.into_bytes()]
+    let several = format!(
+        r#"{{"schema": 2, "target": "hosts/a", "host": "a", "hostName": null, "system": "aarch64-linux", "drvPath": "{DRV}", "outPath": "{OUT}", "output": "out", "artifact": {{"path": "a", "size": 1, "sha256": "00"}}, "artifacts": [{{"path": "a", "size": 1, "sha256": "00"}}, {{"path": "b", "size": 2, "sha256": "01"}}], "overrides": [], "source": {{"storePath": "{OUT}", "narHash": "sha256-x", "revision": null, "branch": "b", "dirty": false, "local": [], "overriddenInputs": []}}, "tools": {{"cbox": "0.1.0", "nix": "2.26.3"}}, "linkedAt": "2026-01-25T10:15:00Z"}}"#
+    );
+    vec![first.into_bytes(), several.into_bytes()]
 }
 
 pub(crate) fn path_infos() -> Vec<Vec<u8>> {
@@ -233,4 +236,16 @@ pub(crate) fn words() -> Vec<Vec<u8>> {
     ]
     .map(|word| word.as_bytes().to_vec())
     .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_manifests_are_made_of_are_some() {
+        for seed in manifests() {
+            cbox_driver::links::manifest::Manifest::parse(&seed).unwrap();
+        }
+    }
 }
