@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use rustix::process::Signal;
 
 use crate::support::{
-    call::{Call, Ended},
+    call::{Call, Ended, Running},
     nix::{native, real},
     place::Place,
     processes, quoted, tiny, unique, wait_until,
@@ -72,9 +72,9 @@ impl Large {
         );
     }
 
-    /// Has the daemon hear nothing after the beginning of a tree, until `go` is there. Gives
-    /// the file that tells when it is so far, and `go`.
-    fn hold_back(&self) -> (PathBuf, PathBuf) {
+    /// A build that has sent a tree by half: the daemon hears nothing more until the file is there
+    /// that this gives.
+    fn half_sent(&self) -> (Running, PathBuf) {
         let (reached, go) = (self.place.beside("reached"), self.place.beside("go"));
         self.before_the_daemon(&format!(
             "exec 3<&0; {{ dd bs=64k count=20 <&3 2>/dev/null; : >{}; until [ -e {} ]; do sleep 0.1; done; \
@@ -82,7 +82,12 @@ impl Large {
             quoted(&reached),
             quoted(&go)
         ));
-        (reached, go)
+        let mut running = self.cbox(&BUILD).start();
+        wait_until("it is half sent", || {
+            assert!(!running.has_ended(), "cbox ended before");
+            reached.exists()
+        });
+        (running, go)
     }
 
     /// No process is left, and nothing that the store takes for a tree. Gives what else is in it.
@@ -209,12 +214,7 @@ fn an_image_among_the_files_leaves_nothing_of_them() {
 #[test]
 fn a_file_that_changes_meanwhile_leaves_nothing_of_them() {
     let large = Large::new();
-    let (reached, go) = large.hold_back();
-    let mut running = large.cbox(&BUILD).start();
-    wait_until("it is half sent", || {
-        assert!(!running.has_ended(), "cbox ended before");
-        reached.exists()
-    });
+    let (running, go) = large.half_sent();
     large.place.write(file(FILES - 1), "another size");
     fs::write(go, "").unwrap();
     let last = file(FILES - 1);
@@ -227,12 +227,7 @@ fn a_file_that_changes_meanwhile_leaves_nothing_of_them() {
 #[test]
 fn ctrl_c_leaves_nothing_of_them() {
     let large = Large::new();
-    let (reached, _go) = large.hold_back();
-    let mut running = large.cbox(&BUILD).start();
-    wait_until("it is half sent", || {
-        assert!(!running.has_ended(), "cbox ended before");
-        reached.exists()
-    });
+    let (running, _go) = large.half_sent();
     running.signal(Signal::INT);
     let ended = running.wait().code(130);
     assert!(!is_sent(&ended), "{ended}");

@@ -30,6 +30,22 @@ pub fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
+/// The files of an image, by their paths and sizes: the first, with the others in it where there
+/// are several; null where there is none.
+#[must_use]
+pub fn image<'f>(files: impl IntoIterator<Item = (&'f str, u64)>) -> Value {
+    let files = files.into_iter();
+    let mut files = files.map(|(path, size)| json!({ "path": path, "size": size }));
+    let Some(mut first) = files.next() else {
+        return Value::Null;
+    };
+    let others: Vec<Value> = files.collect();
+    if !others.is_empty() {
+        first["others"] = others.into();
+    }
+    first
+}
+
 /// Something that happened just now, as a document: its name, and what there is to be said of it.
 #[must_use]
 pub fn event(name: &str, mut parts: Value) -> Value {

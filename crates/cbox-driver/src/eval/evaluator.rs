@@ -164,6 +164,20 @@ fn sweep(temporary: &Utf8Path) {
 }
 
 impl<'s> Session<'s> {
+    /// The working tree, and what will evaluate it: as [`Session::evaluator`] and
+    /// [`Version::working_tree`], side by side.
+    pub async fn to_evaluate(
+        &self,
+        arguments: &NixArguments,
+    ) -> Result<(Evaluator<'_>, Version<'_>), Error> {
+        let (evaluator, version) = tokio::try_join!(
+            self.evaluator(arguments),
+            Version::working_tree(self, false)
+        )?;
+        evaluator.will_evaluate(&version);
+        Ok((evaluator, version))
+    }
+
     /// Asks Nix what it is, and locks the replaced inputs.
     pub async fn evaluator(&self, arguments: &NixArguments) -> Result<Evaluator<'_>, Error> {
         let wanted = &self.options;

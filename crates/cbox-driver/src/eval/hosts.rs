@@ -9,6 +9,7 @@ use crate::{
     flake::{session::Session, version::Version},
     process::options::NixArguments,
     progress::Event,
+    text::nearest::suggestion,
 };
 
 /// The names in `nixosConfigurations` of `version`, sorted.
@@ -91,12 +92,15 @@ pub async fn for_words(session: &Session<'_>, words: &[String]) -> Result<(), Er
     if session.project.is_configured() || !are_ambiguous(words) {
         return Ok(());
     }
-    let arguments = NixArguments::default();
-    let (evaluator, version) = tokio::try_join!(
-        session.evaluator(&arguments),
-        Version::working_tree(session, false)
-    )?;
+    let (evaluator, version) = session.to_evaluate(&NixArguments::default()).await?;
     find(&evaluator, &version).await
+}
+
+/// The error for a host that is not among the `names` in nixosConfigurations.
+pub fn no_host(host: &str, names: &[String]) -> Error {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let message = format!("the flake has no host `{host}`");
+    Error::new(Kind::Usage, message).hint(suggestion(host, &names))
 }
 
 /// The error for a flake without hosts.

@@ -1,9 +1,6 @@
 //! What is larger than `cbox.toml` allows.
 
-use super::{
-    measured::{Comparison, Measured},
-    subject::ImageFile,
-};
+use super::measured::{Comparison, Measured};
 use crate::{
     error::{Error, Kind},
     flake::{config::Budget, project::Project},
@@ -21,7 +18,7 @@ const NAMED: usize = 3;
 pub fn check(measured: &Measured, comparison: Option<&Comparison>) -> Result<(), Error> {
     let subject = &measured.subject;
     let Budget { image, closure } = &subject.budget;
-    let file = subject.image.as_ref().map(ImageFile::whole_size);
+    let file = subject.image_size();
     let passed: Vec<String> = [
         over("image", file, image.as_ref()),
         over("closure", Some(measured.closure.size()), closure.as_ref()),

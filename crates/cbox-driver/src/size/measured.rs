@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use super::{
     change::{Change, compare},
     packages::{Package, Way, called, fold, only_way, ways},
-    subject::{Counted, ImageFile, Measurable},
+    subject::{Counted, Measurable},
 };
 use crate::{
     error::{Error, Kind},
     eval::evaluator::Evaluator,
     progress::Event,
+    report,
 };
 
 /// A subject with its closure.
@@ -110,12 +111,13 @@ impl Measured {
         } = &self.subject;
         let limit =
             |limit: &Option<crate::text::byte_size::ByteSize>| limit.as_ref().map(|it| it.bytes());
+        let files = image.iter().map(|file| (file.path.as_str(), file.size));
         json!({
             "name": name,
             "system": system,
             "storePath": root,
             "isToplevel": *counted == Counted::System,
-            "image": image.as_ref().map(image_json),
+            "image": report::image(files),
             "closure": { "size": self.closure.size(), "pathCount": self.closure.members().len() },
             "budget": {
                 "imageSize": limit(&budget.image),
@@ -134,14 +136,4 @@ impl Measured {
         value["paths"] = paths.collect();
         value
     }
-}
-
-/// The image: its first file, as it always was, and where it has several the others too.
-fn image_json(image: &ImageFile) -> Value {
-    let file = |image: &ImageFile| json!({ "path": image.path, "size": image.size });
-    let mut first = file(image);
-    if !image.others.is_empty() {
-        first["others"] = image.others.iter().map(file).collect();
-    }
-    first
 }

@@ -39,7 +39,7 @@ pub struct Measurable {
     /// What that is.
     pub counted: Counted,
     /// The image file, where there is one that can be looked at.
-    pub image: Option<ImageFile>,
+    pub image: Vec<StoredFile>,
     /// How large it may be.
     pub budget: Budget,
 }
@@ -55,21 +55,20 @@ pub enum Counted {
     Path,
 }
 
-/// An image file in the store.
+/// A file of an image, in the store.
 #[derive(Debug)]
-pub struct ImageFile {
+pub struct StoredFile {
     /// Its path.
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The other files of a target that has several.
-    pub others: Vec<ImageFile>,
 }
 
-impl ImageFile {
-    /// The size of all files together, in bytes.
-    pub fn whole_size(&self) -> u64 {
-        self.size + self.others.iter().map(|file| file.size).sum::<u64>()
+impl Measurable {
+    /// The size of all files of the image together, in bytes; `None` where there is none.
+    pub fn image_size(&self) -> Option<u64> {
+        let sizes = self.image.iter().map(|file| file.size);
+        (!self.image.is_empty()).then(|| sizes.sum())
     }
 }
 
@@ -270,7 +269,7 @@ async fn of_output(evaluator: &Evaluator<'_>, path: &Utf8Path) -> Result<Measura
         system: None,
         root,
         counted: Counted::Path,
-        image: None,
+        image: vec![],
         budget: Budget::default(),
     })
 }
@@ -298,8 +297,8 @@ async fn of_target(
         ));
     };
     let image = match (unevaluated.target.artifacts(&evaluated)?, own_out) {
-        (Some(which), Some(out)) => image_file(nix, &out, &which, &evaluated)?,
-        _ => None,
+        (Some(which), Some(out)) => image_files(nix, &out, &which, &evaluated)?,
+        _ => vec![],
     };
     Ok(Measurable {
         budget: budget(&unevaluated),
@@ -314,30 +313,22 @@ async fn of_target(
     })
 }
 
-fn image_file(
+fn image_files(
     nix: &Nix,
     out: &OutPath,
     which: &Which,
     evaluated: &Evaluated,
-) -> Result<Option<ImageFile>, Error> {
+) -> Result<Vec<StoredFile>, Error> {
     // In a store on another machine no file can be looked at.
     let Some(output) = nix.outputs.physical(out) else {
-        return Ok(None);
+        return Ok(vec![]);
     };
     let found = artifact::find(&output, which, evaluated.text.as_deref())?;
-    let files = found.into_iter();
-    let files: Vec<ImageFile> = files
-        .map(|(path, size)| ImageFile {
-            path: format!("{out}/{path}"),
-            size,
-            others: vec![],
-        })
-        .collect();
-    let mut files = files.into_iter();
-    Ok(files.next().map(|first| ImageFile {
-        others: files.collect(),
-        ..first
-    }))
+    let files = found.into_iter().map(|(path, size)| StoredFile {
+        path: format!("{out}/{path}"),
+        size,
+    });
+    Ok(files.collect())
 }
 
 fn budget(unevaluated: &UnevaluatedTarget<'_>) -> Budget {

@@ -46,11 +46,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BuildArgs) -> Result<(), E
         return build(context, session, &args.options, &names).await;
     }
     let nix = args.options.nix_arguments();
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(&nix),
-        Version::working_tree(session, false)
-    )?;
-    evaluator.will_evaluate(&sources);
+    let (evaluator, sources) = session.to_evaluate(&nix).await?;
     // Which words are hosts, Nix alone can tell.
     match hosts::are_ambiguous(&args.targets) {
         true => hosts::find(&evaluator, &sources).await?,
@@ -74,11 +70,7 @@ pub(super) async fn build(
         }
     }
     let nix = flags.nix_arguments();
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(&nix),
-        Version::working_tree(session, false)
-    )?;
-    evaluator.will_evaluate(&sources);
+    let (evaluator, sources) = session.to_evaluate(&nix).await?;
     build_from(context, &evaluator, &sources, flags, names).await
 }
 

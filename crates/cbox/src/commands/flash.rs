@@ -126,17 +126,12 @@ async fn choose<'w>(
         let device = match args.words.as_slice() {
             [_, device] => Utf8Path::new(device.as_str()),
             [] | [_] => {
-                return Err(no_drive(
-                    &format!("`cbox flash {file} <DEVICE>`"),
-                    file.as_str(),
-                ));
+                return Err(no_drive(file.as_str(), with_drive(file.as_str())));
             }
             [_, _, other, ..] => {
                 let message =
                     format!("{file} is written to one drive, so `{other}` is one word too many");
-                return Err(Error::new(Kind::Usage, message).hint(format!(
-                    "`cbox flash {file} <DEVICE>`; `lsblk` shows the drives"
-                )));
+                return Err(Error::new(Kind::Usage, message).hint(with_drive(file.as_str())));
             }
         };
         if let Some(artifact) = &args.artifact {
@@ -226,9 +221,14 @@ async fn artifact(
     parts::image_file(file, &called)
 }
 
-fn no_drive(command: &str, name: &str) -> Error {
+/// How `image` is written to a drive.
+fn with_drive(image: &str) -> String {
+    format!("`cbox flash {image} <DEVICE>`; `lsblk` shows the drives")
+}
+
+fn no_drive(name: &str, hint: String) -> Error {
     let message = format!("there is no drive named to write {name} to");
-    Error::new(Kind::Usage, message).hint(format!("{command}; `lsblk` shows the drives"))
+    Error::new(Kind::Usage, message).hint(hint)
 }
 
 /// The image and the device that `words` name. An image wins: a device with the name of a
@@ -239,18 +239,18 @@ fn understand<'w>(
 ) -> Result<(TargetName, &'w Utf8Path), Error> {
     let named = words::image(&session.project, words);
     match (named, words) {
-        (Ok(name @ TargetName::Image { .. }), _) => Err(no_drive(
-            &format!("`cbox flash {name} <DEVICE>`"),
-            &name.to_string(),
-        )),
+        (Ok(name @ TargetName::Image { .. }), _) => {
+            let name = name.to_string();
+            Err(no_drive(&name, with_drive(&name)))
+        }
         (_, [image @ .., device]) if !image.is_empty() => Ok((
             words::image(&session.project, image)?,
             Utf8Path::new(device),
         )),
-        (named, _) => {
-            let message = format!("there is no drive named to write {} to", named?);
-            Err(Error::new(Kind::Usage, message).hint("`cbox flash <TARGET> <DEVICE>`"))
-        }
+        (named, _) => Err(no_drive(
+            &named?.to_string(),
+            "`cbox flash <TARGET> <DEVICE>`".to_owned(),
+        )),
     }
 }
 

@@ -6,7 +6,7 @@ use cbox_driver::{
         hosts,
         schedule::{self, Item},
     },
-    flake::{session::Session, version::Version},
+    flake::session::Session,
     process::options::NixArguments,
 };
 use cbox_nix::expression::{Evaluated, Request};
@@ -27,23 +27,16 @@ pub(crate) struct HostsArgs {
 /// keep the others from being shown.
 pub(crate) async fn run(context: &Context<'_>, args: &HostsArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
-    let no_hosts = || {
+    if session.project.is_configured() && session.project.hosts().is_empty() {
         let folder = &session.project.folder;
         let message = format!(
             "there is no hosts/<name>/default.nix in {folder}, and cbox.toml names no hosts"
         );
-        Error::new(Kind::Config, message)
-            .hint("`hosts = […]` in cbox.toml names them, as in nixosConfigurations")
-    };
-    if session.project.is_configured() && session.project.hosts().is_empty() {
-        return Err(no_hosts());
+        return Err(Error::new(Kind::Config, message)
+            .hint("`hosts = […]` in cbox.toml names them, as in nixosConfigurations"));
     }
     let arguments = NixArguments::default();
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(&arguments),
-        Version::working_tree(session, false)
-    )?;
-    evaluator.will_evaluate(&sources);
+    let (evaluator, sources) = session.to_evaluate(&arguments).await?;
     hosts::find(&evaluator, &sources).await?;
     let hosts = session.project.hosts();
     if hosts.is_empty() {

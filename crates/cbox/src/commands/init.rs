@@ -64,11 +64,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &InitArgs) -> Result<(), Er
         return Err(in_the_way(&session, &file));
     }
     let arguments = NixArguments::default();
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(&arguments),
-        Version::working_tree(&session, false)
-    )?;
-    evaluator.will_evaluate(&sources);
+    let (evaluator, sources) = session.to_evaluate(&arguments).await?;
     let packages = packages(&evaluator, &sources).await?;
     let limits = args.limits.into();
     let has_images = !packages.is_empty();

@@ -3,13 +3,12 @@
 //! known or few hosts have to be evaluated for them.
 
 use cbox_driver::{
-    error::{Error, Kind},
+    error::Error,
     eval::{evaluator::Evaluator, hosts},
     flake::{config::TargetConfig, project::Project, version::Version},
     process::options::NixArguments,
     subject::variants::{self, Offer},
     target_name::{HOSTS, word},
-    text::nearest::suggestion,
 };
 use cbox_nix::expression::Variant;
 use nix_formats::system::System;
@@ -56,11 +55,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &ListArgs) -> Result<(), Er
         return Ok(());
     }
     let nix = NixArguments::default();
-    let (evaluator, version) = tokio::try_join!(
-        session.evaluator(&nix),
-        Version::working_tree(session, false)
-    )?;
-    evaluator.will_evaluate(&version);
+    let (evaluator, version) = session.to_evaluate(&nix).await?;
     let mut names = hosts::names(&evaluator, &version).await?;
     if names.is_empty() {
         return Err(hosts::none(&evaluator));
@@ -74,9 +69,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &ListArgs) -> Result<(), Er
     });
     for host in &args.hosts {
         if !names.contains(host) {
-            let known: Vec<&str> = names.iter().map(String::as_str).collect();
-            let message = format!("the flake has no host `{host}`");
-            return Err(Error::new(Kind::Usage, message).hint(suggestion(host, &known)));
+            return Err(hosts::no_host(host, &names));
         }
     }
     if !args.hosts.is_empty() {

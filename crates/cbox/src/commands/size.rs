@@ -163,7 +163,7 @@ fn remark(context: &Context<'_>, measured: &Measured) {
         Counted::Path if measured.closure.members().len() == 1 => view.note(&format!(
             "{name} refers to nothing else; to see what is in an image, name its target"
         )),
-        _ if subject.budget.image.is_some() && subject.image.is_none() => view.warn(&format!(
+        _ if subject.budget.image.is_some() && subject.image.is_empty() => view.warn(&format!(
             "the image of {name} is not here, so its budget is not checked"
         )),
         _ => {}

@@ -3,13 +3,11 @@
 use cbox_driver::{
     error::{Error, Kind},
     eval::hosts,
-    flake::version::Version,
     subject::{
         target::{self, Image},
         variants,
     },
     target_name::TargetName,
-    text::nearest::suggestion,
 };
 
 use super::build;
@@ -57,11 +55,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &VariantArgs) -> Result<(),
         .transpose()
         .map_err(|error| target::no_target(&error, "`cbox list HOST` shows what a host offers"))?;
     let nix = args.build.nix_arguments();
-    let (evaluator, sources) = tokio::try_join!(
-        session.evaluator(&nix),
-        Version::working_tree(session, false)
-    )?;
-    evaluator.will_evaluate(&sources);
+    let (evaluator, sources) = session.to_evaluate(&nix).await?;
     let names = hosts::names(&evaluator, &sources).await?;
     let host = &args.host;
     if names.is_empty() {
@@ -75,9 +69,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &VariantArgs) -> Result<(),
         _ => None,
     };
     if !names.contains(host) && is_target.is_none() {
-        let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        let message = format!("the flake has no host `{host}`");
-        return Err(Error::new(Kind::Usage, message).hint(suggestion(host, &known)));
+        return Err(hosts::no_host(host, &names));
     }
     let Some(name) = name else {
         let limits = args.build.limits.into();

@@ -84,10 +84,8 @@ pub(crate) fn render(measured: &Measured) -> Result<String, Error> {
     let data = data(measured).map_err(|error| Error::new(Kind::Output, error.to_string()))?;
     let name = escaped(&measured.subject.name);
     let total = measured.closure.size();
-    let image = measured.subject.image.as_ref();
-    let image = image.map_or_else(String::new, |image| {
-        format!("Image: {}. ", size(image.whole_size()))
-    });
+    let image = measured.subject.image_size();
+    let image = image.map_or_else(String::new, |image| format!("Image: {}. ", size(image)));
     let summary = format!(
         "{image}Closure: {} in {}, {}.",
         size(total),

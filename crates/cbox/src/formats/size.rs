@@ -26,8 +26,8 @@ pub(crate) fn heading(measured: &Measured) -> Vec<String> {
         None => String::new(),
     };
     let mut rows = Vec::new();
-    if let Some(image) = &subject.image {
-        let all = format!("{}{}", size(image.whole_size()), of(&subject.budget.image));
+    if let Some(image) = subject.image_size() {
+        let all = format!("{}{}", size(image), of(&subject.budget.image));
         rows.push(["  image".to_owned(), all]);
     }
     let all = format!(
@@ -81,12 +81,9 @@ pub(crate) fn changes(measured: &Measured, comparison: &Comparison, most: usize)
         comparison.old.subject.name,
         from_to(old, new)
     )];
-    let images = (&comparison.old.subject.image, &measured.subject.image);
-    if let (Some(old), Some(new)) = images {
-        lines.push(format!(
-            "image: {}",
-            from_to(old.whole_size(), new.whole_size())
-        ));
+    let old = comparison.old.subject.image_size();
+    if let (Some(old), Some(new)) = (old, measured.subject.image_size()) {
+        lines.push(format!("image: {}", from_to(old, new)));
     }
     let (listed, rest) = split(&comparison.changes, most);
     if listed.is_empty() && rest.is_empty() {

@@ -17,7 +17,7 @@ use cbox_driver::{
         window,
     },
     error::{Error, Kind},
-    image::{ImageFile, parts::Parts},
+    image::parts::Parts,
     process::{environment::Environment, machine::available_memory},
     report,
     text::{count, duration::parse_duration, memory_size::parse_size},
@@ -509,18 +509,12 @@ fn tell(
         Parts::Drives(drives) => drives.as_slice(),
         Parts::Kernel(_) => &[],
     };
-    let file = |drive: &ImageFile| json!({ "path": drive.image.path, "size": drive.bytes });
-    let image = drives.split_first().map(|(first, others)| {
-        let mut first = file(first);
-        if !others.is_empty() {
-            first["others"] = others.iter().map(file).collect();
-        }
-        first
-    });
+    let files = drives.iter();
+    let files = files.map(|drive| (drive.image.path.as_str(), drive.bytes));
     let result = json!({
         "target": subject.is_target.then_some(&subject.name),
         "system": subject.system,
-        "image": image,
+        "image": report::image(files),
         "kernel": match &machine.boots {
             Boots::Kernel(direct) => Some(&direct.kernel),
             Boots::Images(_) => None,
