@@ -74,12 +74,8 @@ impl Place {
         known.unwrap_or_default()
     }
 
-    /// Keeps `known` there, unless it is there already. Where that cannot be written, nothing
-    /// is lost but a completion.
+    /// Keeps `known` there. Where that cannot be written, nothing is lost but a completion.
     pub fn write(&self, known: &LastKnown) {
-        if self.read() == *known {
-            return;
-        }
         let write = || -> std::io::Result<()> {
             remembered::write(&self.file, &self.key, &serde_json::to_vec(known)?)?;
             let folder = self.file.parent();

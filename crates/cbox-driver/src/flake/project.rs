@@ -193,9 +193,12 @@ impl Project {
 
     /// Keeps what this run found, as `learn` takes it over.
     pub fn remember(&self, learn: impl FnOnce(&mut LastKnown)) {
-        let mut known = self.last_known.read();
+        let before = self.last_known.read();
+        let mut known = before.clone();
         learn(&mut known);
-        self.last_known.write(&known);
+        if known != before {
+            self.last_known.write(&known);
+        }
     }
 
     /// The hosts that can have an image of their own, sorted: all that are known. `None` where
