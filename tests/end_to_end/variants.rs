@@ -1,6 +1,6 @@
 //! Flakes without a `cbox.toml`: what their hosts offer is listed, built and kept.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use super::support::{
     nix::{self, native},
@@ -289,6 +289,45 @@ fn a_package_of_the_flake_is_a_target() {
     config(&format!("packages.{}.imago", native()), "");
     let gone = place.cbox(&["vm", "amazon"]).run().code(3);
     gone.says(&["the flake has no `packages.", "imago`"]);
+}
+
+#[test]
+fn an_output_can_be_the_image_itself() {
+    let place = place();
+    let image = format!(
+        "packages.{0}.disk = run \"disk.img\" \"{0}\" \"echo an image > $out\";\n\
+         nixosConfigurations = {{",
+        native()
+    );
+    place.edit("flake.nix", "nixosConfigurations = {", &image);
+    let config = |more: &str| {
+        let text = format!(
+            "hosts = []\n[[target]]\nkind = \"vm\"\nformat = \"disk\"\n\
+             package = \"packages.{{system}}.disk\"\n{more}"
+        );
+        place.write("cbox.toml", text);
+    };
+    for more in ["", "artifact = \"*.img\"\n"] {
+        config(more);
+        assert_eq!(place.ask(&["vm", "disk"]), "out/vm-disk");
+        let file = fs::read_to_string(place.path("out/vm-disk")).unwrap();
+        assert_eq!(file, "an image\n");
+        // The checksum is one that others can check.
+        let check = Command::new("sha256sum")
+            .args(["--check", "--quiet", "vm-disk.sha256"])
+            .current_dir(place.path("out"))
+            .status();
+        assert!(check.unwrap().success());
+        prints(&place, &["status"], &["vm/disk", "current"]);
+    }
+    config("artifact = \"*.iso\"\n");
+    let wrong = place.cbox(&["vm", "disk"]).run().code(9);
+    wrong.says(&["disk.img is a file, and its name does not match `*.iso`"]);
+    place.cbox(&["clean", "vm", "disk"]).run().ok();
+    for gone in ["vm-disk", "vm-disk.json", "vm-disk.sha256"] {
+        let gone = place.path("out").join(gone);
+        assert!(gone.symlink_metadata().is_err(), "{}", gone.display());
+    }
 }
 
 #[test]

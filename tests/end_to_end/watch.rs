@@ -125,6 +125,23 @@ fn a_save_is_told_with_its_cause() {
 }
 
 #[test]
+fn the_hosts_of_a_flake_without_a_cbox_toml_are_watched() {
+    let place = texts();
+    place.git(&["rm", "-q", "cbox.toml"]);
+    place.commit("nothing of cbox");
+    let watching = Watching::start(&place, &[]);
+    assert_eq!(
+        watching.statuses(0),
+        ["hosts/one evaluated", "hosts/two evaluated"]
+    );
+    place.write("hosts/one/text.nix", "\"other\"\n");
+    assert_eq!(
+        watching.statuses(1),
+        ["hosts/one changed", "hosts/two unchanged"]
+    );
+}
+
+#[test]
 fn a_save_evaluates_those_alone_that_read_it() {
     let place = texts();
     let watching = Watching::start(&place, &[]);

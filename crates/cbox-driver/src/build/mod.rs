@@ -350,8 +350,12 @@ async fn hash(
     bytes: u64,
 ) -> Result<Artifact, Error> {
     let session = evaluator.session;
+    let file = match path.as_str() {
+        "" => String::new(),
+        path => format!("{path} of "),
+    };
     let called = Called {
-        what: &format!("hashing {path} of {}", job.target.name),
+        what: &format!("hashing {file}{}", job.target.name),
         title: None,
         done: None,
     };

@@ -1,10 +1,15 @@
 //! The artifacts: the file of an output that a build is made for, or each of several.
 
-use std::{fs, io::Read as _, os::unix::fs::FileExt as _, path::Path};
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_source::disk_image;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
     error::{Error, Kind},
@@ -36,13 +41,16 @@ impl Which {
 /// Refuses what is no image whatever it is called: an empty file, or a link to what is not in
 /// the store and will be another file tomorrow.
 fn check_content(output: &Path, path: &Utf8Path, size: u64) -> Result<(), Error> {
-    let wrong = |what: String| Error::new(Kind::Artifact, format!("the build gave {path}, {what}"));
+    let wrong = |what: String| {
+        let path = called(output, path);
+        Error::new(Kind::Artifact, format!("the build gave {path}, {what}"))
+    };
     if size == 0 {
         return Err(wrong("which is empty".to_owned())
             .hint("`nix log` of the derivation shows how it was made"));
     }
     let store = output.parent().and_then(|store| store.canonicalize().ok());
-    let file = output.join(path).canonicalize().ok();
+    let file = at(output, path).canonicalize().ok();
     match (store, file) {
         (Some(store), Some(file)) if !file.starts_with(&store) => {
             let file = file.display();
@@ -55,7 +63,8 @@ fn check_content(output: &Path, path: &Utf8Path, size: u64) -> Result<(), Error>
     }
 }
 
-/// Finds the files below `output` that are meant, in the order of their patterns.
+/// Finds the files below `output` that are meant, in the order of their patterns. Where the output
+/// is the file itself, its path is empty.
 ///
 /// `name`, where evaluation gave one, has to be the file name of the only one.
 ///
@@ -96,10 +105,7 @@ fn only(output: &Path, name: Option<&str>) -> Result<(Utf8PathBuf, u64), Error> 
     let wrong = |message: String| Error::new(Kind::Artifact, message);
     let place = output.display();
     if output.is_file() {
-        return Err(wrong(format!(
-            "{place} is a file, and cbox looks for an image in a folder"
-        ))
-        .hint("let the derivation make a folder, with the image in it"));
+        return checked(output, Utf8PathBuf::new(), name);
     }
     let mut files = files_below(output, usize::MAX);
     files.retain(|file| !file.starts_with(SUPPORT));
@@ -139,6 +145,20 @@ fn matching_one(
     pattern: &str,
     name: Option<&str>,
 ) -> Result<(Utf8PathBuf, u64), Error> {
+    if output.is_file() {
+        let own = called(output, Utf8Path::new(""));
+        return match glob(pattern)?.is_match(own) {
+            true => checked(output, Utf8PathBuf::new(), name),
+            false => Err(Error::new(
+                Kind::Artifact,
+                format!(
+                    "{} is a file, and its name does not match `{pattern}`",
+                    output.display()
+                ),
+            )
+            .hint("leave `artifact` of the target in cbox.toml out: the output is the image")),
+        };
+    }
     let mut found = vec![Utf8PathBuf::new()];
     for component in Utf8Path::new(pattern).iter() {
         let mut deeper = Vec::new();
@@ -151,28 +171,7 @@ fn matching_one(
     found.sort();
     let wrong = |message: String| Error::new(Kind::Artifact, message);
     match found.as_slice() {
-        [path] => {
-            if let Some(name) = name
-                && path.file_name() != Some(name)
-            {
-                return Err(wrong(format!(
-                    "the build produced {path}, but the host calls it {name}"
-                ))
-                .hint("`artifact` and `name` of the target in cbox.toml must mean the same file"));
-            }
-            let size = fs::metadata(output.join(path))
-                .map_err(|error| {
-                    Error::file(
-                        Kind::Artifact,
-                        "look at",
-                        output.join(path).display(),
-                        &error,
-                    )
-                })?
-                .len();
-            check_content(output, path, size)?;
-            Ok((path.clone(), size))
-        }
+        [path] => checked(output, path.clone(), name),
         [] => Err(wrong(format!(
             "no file of {} matches `{pattern}`",
             output.display()
@@ -193,15 +192,61 @@ fn matching_one(
     }
 }
 
+/// The file at `path` below `output`, with its size, once it is sure that it can be the image and
+/// is called `name`.
+fn checked(
+    output: &Path,
+    path: Utf8PathBuf,
+    name: Option<&str>,
+) -> Result<(Utf8PathBuf, u64), Error> {
+    if let Some(name) = name
+        && path.file_name().unwrap_or(called(output, &path)) != name
+    {
+        let path = called(output, &path);
+        let message = format!("the build produced {path}, but the host calls it {name}");
+        return Err(Error::new(Kind::Artifact, message)
+            .hint("`artifact` and `name` of the target in cbox.toml must mean the same file"));
+    }
+    let file = at(output, &path);
+    let size = fs::metadata(&file)
+        .map_err(|error| Error::file(Kind::Artifact, "look at", file.display(), &error))?
+        .len();
+    check_content(output, &path, size)?;
+    Ok((path, size))
+}
+
+/// What the file at `path` below `output` is called: by its path, or where it is the output by
+/// what stands behind the hash of that.
+fn called<'a>(output: &'a Path, path: &'a Utf8Path) -> &'a str {
+    let name = output.file_name().and_then(|name| name.to_str());
+    let name = name.map(|name| name.split_once('-').map_or(name, |(_, name)| name));
+    match path.as_str() {
+        "" => name.unwrap_or_default(),
+        path => path,
+    }
+}
+
+/// Where the file at `path` below `output` is. (To join an empty path would make a folder of it.)
+fn at(output: &Path, path: &Utf8Path) -> PathBuf {
+    match path.as_str() {
+        "" => output.to_owned(),
+        path => output.join(path),
+    }
+}
+
+/// What matches names by a component of a pattern.
+fn glob(component: &str) -> Result<GlobMatcher, Error> {
+    let glob = GlobBuilder::new(component).build();
+    let glob = glob.map_err(|error| Error::new(Kind::Config, format!("`artifact`: {error}")))?;
+    Ok(glob.compile_matcher())
+}
+
 /// The entries of `output/folder` that one component of a pattern matches.
 fn matching(output: &Path, folder: &Utf8Path, component: &str) -> Result<Vec<Utf8PathBuf>, Error> {
     if !component.contains(['*', '?', '[', '{']) {
         return Ok(vec![folder.join(component)]);
     }
-    let glob = GlobBuilder::new(component)
-        .build()
-        .map_err(|error| Error::new(Kind::Config, format!("`artifact`: {error}")))?
-        .compile_matcher();
+    let glob = glob(component)?;
     let Ok(entries) = fs::read_dir(output.join(folder)) else {
         return Ok(vec![]);
     };
@@ -263,7 +308,7 @@ pub fn hash(
     size: u64,
     watch: &Watch<'_>,
 ) -> Result<Option<Artifact>, Error> {
-    let file = output.join(&path);
+    let file = at(output, &path);
     let failed = |error| Error::file(Kind::Artifact, "read", file.display(), &error);
     let mut reader = fs::File::open(&file).map_err(failed)?;
     let sha256 = checksum::sha256(&mut reader, watch).map_err(failed)?;
@@ -361,8 +406,25 @@ mod tests {
             Ok(vec![("[c].img".into(), 14)]),
             "the only file will do"
         );
-        let file = find(&folder.path().join("[c].img"), &Which::Only, None);
-        assert!(file.unwrap_err().message.contains("is a file"));
+    }
+
+    #[test]
+    fn the_output_can_be_the_file_itself() {
+        let store = output(&["0abc-disk-1.img"]);
+        let output = store.path().join("0abc-disk-1.img");
+        let find = |which: &Which, name: Option<&str>| find(&output, which, name);
+        let matching = |pattern: &str| Which::Matching(vec![pattern.to_owned()]);
+        let itself = Ok(vec![(Utf8PathBuf::new(), 3)]);
+        assert_eq!(find(&Which::Only, None), itself);
+        assert_eq!(find(&Which::Only, Some("disk-1.img")), itself);
+        assert_eq!(find(&matching("*.img"), None), itself);
+        let other = find(&Which::Only, Some("other.img")).unwrap_err();
+        assert!(other.message.contains("produced disk-1.img"), "{other:?}");
+        let other = find(&matching("*.iso"), None).unwrap_err();
+        assert!(
+            other.message.contains("does not match `*.iso`"),
+            "{other:?}"
+        );
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub fn find(
         })?;
     let files = manifest.artifacts.iter().map(|artifact| BuiltFile {
         artifact: artifact.clone(),
-        path: place.join(&artifact.path),
+        path: artifact.below(place.as_str()).into(),
     });
     let files: Vec<BuiltFile> = files.collect();
     let is_current = link

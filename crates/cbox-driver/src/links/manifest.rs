@@ -87,10 +87,10 @@ impl Manifest {
     /// where the build has no file that is the result.
     #[must_use]
     pub fn checksum(&self, link: &str) -> Option<String> {
-        let lines = self.artifacts.iter().map(|artifact| {
-            let file = format!("{link}/{}", artifact.path);
-            checksum_line(&artifact.sha256, &file)
-        });
+        let lines = self
+            .artifacts
+            .iter()
+            .map(|artifact| checksum_line(&artifact.sha256, &artifact.below(link)));
         let lines: String = lines.collect();
         (!lines.is_empty()).then_some(lines)
     }
@@ -177,12 +177,23 @@ impl From<Artifacts> for Fields {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
-    /// Its place below the output.
+    /// Its place below the output; empty where it is the output.
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
+}
+
+impl Artifact {
+    /// Where it is when the output is at `place`.
+    #[must_use]
+    pub fn below(&self, place: &str) -> String {
+        match self.path.as_str() {
+            "" => place.to_owned(),
+            path => format!("{place}/{path}"),
+        }
+    }
 }
 
 /// One forced option.
@@ -268,7 +279,9 @@ fn is_checksum_line_of(line: &str, link: &str) -> bool {
     let file = file
         .strip_suffix('\n')
         .and_then(|file| file.strip_prefix(link));
-    is_hash && file.is_some_and(|file| file.starts_with('/') && !file.contains('\n'))
+    // Where the output is the file, the link leads to it.
+    let is_below = |file: &str| file.is_empty() || file.starts_with('/');
+    is_hash && file.is_some_and(|file| is_below(file) && !file.contains('\n'))
 }
 
 #[cfg(test)]
@@ -278,8 +291,8 @@ mod tests {
     #[test]
     fn a_checksum_is_told_from_other_texts() {
         let hash = "0a".repeat(32);
-        for path in ["iso/a.iso", "a\\b\nc"] {
-            let line = checksum_line(&hash, &format!("a-iso/{path}"));
+        for path in ["/iso/a.iso", "/a\\b\nc", ""] {
+            let line = checksum_line(&hash, &format!("a-iso{path}"));
             assert!(is_checksum_of(line.as_bytes(), "a-iso"), "{line}");
             assert!(!is_checksum_of(line.as_bytes(), "a"), "of another link");
             let more = [&line, "mine\n"].concat();
@@ -288,7 +301,7 @@ mod tests {
             assert!(is_checksum_of(twice.as_bytes(), "a-iso"), "of two files");
             assert!(!is_checksum_of(line.trim_end().as_bytes(), "a-iso"));
         }
-        for text in ["", "\n", "mine", &format!("{hash}  a-iso\n"), &hash] {
+        for text in ["", "\n", "mine", &format!("{hash}  a-isos\n"), &hash] {
             assert!(!is_checksum_of(text.as_bytes(), "a-iso"), "{text}");
         }
         assert!(!is_checksum_of(b"\xff", "a-iso"));

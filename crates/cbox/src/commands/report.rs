@@ -158,7 +158,7 @@ pub(super) fn built(
                 size(artifact.size),
                 artifact.sha256
             ));
-            view.plain(&format!("{place}/{}", artifact.path));
+            view.plain(&artifact.below(&place));
         }
     }
     for done in built {
