@@ -137,10 +137,8 @@ pub struct Image {
     pub format: String,
     /// The option that holds the derivation.
     pub attribute: OptionPath,
-    /// The pattern of the image's file; `None` where the derivation knows it.
-    pub artifact: Option<String>,
-    /// The files that `artifact` could name as well, one for each further disk.
-    pub others: Vec<String>,
+    /// The patterns of the image's files, one for each disk; none where the derivation knows them.
+    pub artifacts: Vec<String>,
 }
 
 impl Host {
@@ -262,20 +260,18 @@ fn is_iso(variant: &Variant) -> bool {
 
 /// The target that a variant becomes.
 fn image(variant: &Variant) -> Option<Image> {
-    let (artifact, others) = match variant.files.as_slice() {
-        [] if is_iso(variant) => (Some("iso/*.iso".to_owned()), vec![]),
-        [] => (None, vec![]),
+    let artifacts = match variant.files.as_slice() {
+        [] if is_iso(variant) => vec!["iso/*.iso".to_owned()],
         [only] => {
             let extension = only.rsplit_once('.').map_or(only.as_str(), |(_, it)| it);
-            (Some(format!("*.{extension}")), vec![])
+            vec![format!("*.{extension}")]
         }
-        [first, others @ ..] => (Some(first.clone()), others.to_vec()),
+        files => files.to_vec(),
     };
     Some(Image {
         format: variant.name.clone(),
         attribute: OptionPath::from_parts(variant.attribute.clone())?,
-        artifact,
-        others,
+        artifacts,
     })
 }
 

@@ -158,7 +158,7 @@ fn what_a_host_itself_is_an_image_for_becomes_a_target_and_leaves_a_machine() {
     assert_eq!(machines(&starter), ["pi"]);
     let (_, uses) = starter.used().next().unwrap();
     assert_eq!(
-        (uses.images[0].artifact.as_ref(), &*uses.stock[0]),
+        (uses.images[0].artifacts.first(), &*uses.stock[0]),
         (None, "raw")
     );
 }
@@ -241,8 +241,7 @@ format = "qcow2"
 host = "server"
 attribute = "system.build.diskoImages"
 system = "x86_64-linux"
-artifact = "main.qcow2"
-# The result has a file for each disk: also "data.qcow2".
+artifact = ["main.qcow2", "data.qcow2"]
 "##;
     assert_eq!(Starter::new(hosts, &[], &[]).to_toml(), expected);
 }

@@ -94,8 +94,7 @@ impl Starter {
         let image = Image {
             format: variant.clone(),
             attribute: OptionPath::from_parts(parts.to_vec())?,
-            artifact: None,
-            others: vec![],
+            artifacts: vec![],
         };
         let sentence = format!(
             "nixpkgs can make images of every host. For one, take the `# ` away below, and choose \
@@ -149,12 +148,13 @@ fn target(
         ),
         systems(uses),
     ];
-    if let Some(artifact) = &image.artifact {
-        settings.push((
-            "artifact",
-            quoted(artifact),
-            "which file of the result is the image",
-        ));
+    match image.artifacts.as_slice() {
+        [] => {}
+        [only] => {
+            let meaning = "which file of the result is the image";
+            settings.push(("artifact", quoted(only), meaning));
+        }
+        several => settings.push(("artifact", list(several), "a file for each disk")),
     }
     let mut text = "[[target]]\n".to_owned();
     for (key, value, meaning) in settings {
@@ -165,14 +165,6 @@ fn target(
             text.push_str(&format!("{setting}\n"));
         }
     }
-    if !image.others.is_empty() {
-        let others: Vec<String> = image.others.iter().map(|file| quoted(file)).collect();
-        let sentence = format!(
-            "The result has a file for each disk: also {}.",
-            others.join(", ")
-        );
-        text.push_str(&comment(&sentence));
-    }
     text
 }
 
@@ -182,9 +174,14 @@ fn systems(uses: &Uses) -> (&'static str, String, &'static str) {
         let own = quoted(uses.system.as_str());
         return ("system", own, "the host's own, which is left as it is");
     }
-    let systems: Vec<String> = uses.systems.iter().map(|it| quoted(it.as_str())).collect();
-    let systems = format!("[{}]", systems.join(", "));
+    let systems = list(&uses.systems);
     ("systems", systems, "the one that is asked for is forced")
+}
+
+/// `texts` as a TOML array of strings.
+fn list(texts: &[impl ToString]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(&text.to_string())).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// `text` as a TOML string: a basic one is written like a string of JSON.
