@@ -170,10 +170,6 @@ impl Environment {
     /// What all figures of this run depend on.
     pub(crate) fn made(&self) -> Made {
         let top = &self.top;
-        let first = |command: Command| {
-            let answer = command.ask().unwrap_or_else(|failure| failure.to_string());
-            answer.lines().next().unwrap_or_default().to_owned()
-        };
         let date = Command::new(
             Path::new("/bin/sh"),
             top,
@@ -192,10 +188,25 @@ impl Environment {
         }
         Made {
             date: first(date),
-            commit: first(self.git(top, ["describe", "--always", "--dirty", "--exclude=*"])),
+            commit: self.commit(top),
             machine: machine(),
             versions,
             inputs: Vec::new(),
+        }
+    }
+
+    /// What git calls the commit, and whether more is there than it and what this program writes.
+    fn commit(&self, top: &Path) -> String {
+        let commit = first(self.git(top, ["rev-parse", "--short=10", "HEAD"]));
+        let own = [
+            ":!docs/benchmarks.md",
+            ":!docs/images/benchmarks",
+            ":!tests/bench/results",
+        ];
+        let status = ["status", "--porcelain", "--", "."].iter().chain(&own);
+        match self.git(top, status.copied()).ask() {
+            Ok(changed) if changed.trim().is_empty() => commit,
+            _ => format!("{commit}-dirty"),
         }
     }
 
@@ -242,4 +253,10 @@ fn machine() -> String {
     // Without what a builder of kernels adds.
     let kernel = kernel.split(['-', '+']).next().unwrap_or_default().trim();
     format!("{processor}, cores: {cores}, {gibibytes:.1} GiB of memory, Linux {kernel}")
+}
+
+/// The first line of what a command answers, or why there is none.
+fn first(command: Command) -> String {
+    let answer = command.ask().unwrap_or_else(|failure| failure.to_string());
+    answer.lines().next().unwrap_or_default().to_owned()
 }
