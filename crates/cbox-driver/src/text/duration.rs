@@ -1,37 +1,43 @@
-//! Durations as people type them: `90`, `90s`, `5m`, `12h`, `7d`, `2w`.
+//! Durations as people type them: `90`, `90s`, `5m`, `1h30m`, `7d`, `2w`.
 
 use std::time::Duration;
 
-/// What is said of a text that is no duration.
-const FORM: &str = "expected a whole number with a unit: 90s, 5m, 12h, 7d or 2w; without a unit \
-                    it is seconds";
+use humantime::DurationError;
 
-/// Reads a whole number with its unit: `s`, `m`, `h`, `d` or `w`. A number alone is seconds.
+/// What is said of a text that is no duration.
+const FORM: &str = "expected a whole number with a unit, such as 90s, 5m, 12h, 7d or 2w, or several, \
+                    such as 1h30m; without a unit it is seconds";
+
+/// What is said of a duration that is a slip.
+const TOO_LONG: &str = "expected at most a hundred years";
+
+/// The longest that is meant.
+const MOST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// Longer than any that is meant, and too short for sums that humantime panics on.
+const LONGEST_TEXT: usize = 20;
+
+/// Reads whole numbers with their units, such as `s`, `m`, `h`, `d` or `w`. A number without one
+/// is seconds.
 ///
 /// # Errors
-/// When it has another form, or has more seconds than the clock can count.
+/// When it has another form, or is longer than a hundred years.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let factor: u64 = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 24 * 3600,
-        "w" => 7 * 24 * 3600,
-        _ => return Err(FORM),
-    };
-    if number.is_empty() {
+    // Fractions, spaces and signs could be slips of the keyboard.
+    let is_plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    if text.len() > LONGEST_TEXT || !text.bytes().all(is_plain) {
         return Err(FORM);
     }
-    // More than a hundred years is a slip.
-    let most = 100 * 366 * 24 * 3600;
-    let number: Option<u64> = number.parse().ok();
-    let seconds = number.and_then(|number| number.checked_mul(factor));
-    let seconds = seconds.filter(|seconds| *seconds <= most);
-    seconds
-        .map(Duration::from_secs)
-        .ok_or("expected at most a hundred years")
+    let unit = if text.ends_with(|end: char| end.is_ascii_digit()) {
+        "s"
+    } else {
+        ""
+    };
+    match humantime::parse_duration(&format!("{text}{unit}")) {
+        Ok(duration) if duration <= MOST => Ok(duration),
+        Ok(_) | Err(DurationError::NumberOverflow) => Err(TOO_LONG),
+        Err(_) => Err(FORM),
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +54,9 @@ mod tests {
             ("7d", 604_800),
             ("2w", 1_209_600),
             ("0d", 0),
+            ("1h30m", 5400),
+            ("1m30", 90),
+            ("5min", 300),
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
         }
@@ -62,6 +71,9 @@ mod tests {
             "1D",
             "99999999999h",
             "99999999999999999999s",
+            "101years",
+            // What humantime cannot add up.
+            "18446744073709551615s1000ms",
         ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }

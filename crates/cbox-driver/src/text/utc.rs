@@ -1,68 +1,41 @@
 //! Times as the calendar has them, in UTC, from seconds since 1970.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The fields of a time: year, month, day, hour, minute, second.
-///
-/// Source: "chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant.
-fn fields(seconds: u64) -> [u64; 6] {
-    let (days, clock) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    [year, month, day, clock / 3600, clock / 60 % 60, clock % 60]
+use humantime::{format_rfc3339_millis, format_rfc3339_seconds};
+
+/// The last second of the year 9999: later years have no form in RFC 3339.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+/// The time this long after the beginning of 1970, or the last that can be written.
+fn time(since: Duration) -> SystemTime {
+    UNIX_EPOCH + since.min(LAST)
 }
 
 /// A time as a part of a file name: `20260125T101500Z`. Names sort as the times do.
 #[must_use]
 pub fn compact(seconds: u64) -> String {
-    let [year, month, day, hour, minute, second] = fields(seconds);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    rfc3339(seconds).replace(['-', ':'], "")
 }
 
 /// A time by RFC 3339: `2026-01-25T10:15:00Z`.
 #[must_use]
 pub fn rfc3339(seconds: u64) -> String {
-    let [year, month, day, hour, minute, second] = fields(seconds);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    format_rfc3339_seconds(time(Duration::from_secs(seconds))).to_string()
 }
 
 /// A time by RFC 3339 to the millisecond: `2026-01-25T10:15:00.250Z`.
 #[must_use]
 pub fn rfc3339_millis(since: Duration) -> String {
-    let whole = rfc3339(since.as_secs());
-    format!(
-        "{}.{:03}Z",
-        whole.trim_end_matches('Z'),
-        since.subsec_millis()
-    )
+    format_rfc3339_millis(time(since)).to_string()
 }
 
 /// The seconds since 1970 of a time as [`rfc3339`] writes it.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
-    let (day, clock) = text.strip_suffix('Z')?.split_once('T')?;
-    let numbers = day.split('-').chain(clock.split(':'));
-    let numbers: Vec<u64> = numbers.map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [year, month, day, hour, minute, second] = numbers[..] else {
-        return None;
-    };
-    // Years that begin in March, as in `fields`.
-    let (years, months) = match month {
-        1..=2 => (year.checked_sub(1)?, month + 9),
-        _ => (year, month.checked_sub(3)?),
-    };
-    let era_days = 365 * years + years / 4 - years / 100 + years / 400;
-    let days = era_days + (153 * months + 2) / 5 + day;
-    let seconds = days.checked_sub(719_469)? * 86_400 + hour * 3600 + minute * 60 + second;
-    // What is no day of the calendar comes back as another.
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    // Fractions, leap seconds and offsets are not of that form.
     (rfc3339(seconds) == text).then_some(seconds)
 }
 
@@ -129,6 +102,10 @@ mod tests {
         assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
         let later = Duration::from_millis(1_767_225_599_042);
         assert_eq!(rfc3339_millis(later), "2025-12-31T23:59:59.042Z");
+        for late in [253_402_300_799, 253_402_300_800, u64::MAX] {
+            assert_eq!(rfc3339(late), "9999-12-31T23:59:59Z");
+        }
+        assert_eq!(rfc3339_millis(Duration::MAX), "9999-12-31T23:59:59.000Z");
     }
 
     #[test]
@@ -146,6 +123,8 @@ mod tests {
             "2025-01-00T00:00:00Z",
             "1969-12-31T23:59:59Z",
             "2025-12-31T23:59:60Z",
+            "2025-12-31T23:59:59.5Z",
+            "2025-12-31T23:59:59+00:00",
             "2025-12-31T23:59:59Z-1",
         ] {
             assert_eq!(parse_rfc3339(bad), None, "{bad}");

@@ -1,5 +1,8 @@
 //! The endpoints.
 
+use std::time::{Duration, UNIX_EPOCH};
+
+use humantime::format_rfc3339_micros;
 use serde_json::{Value, json};
 
 use super::state::{HOUR, Import, Key, LoginType, State, Template, User, Version};
@@ -321,17 +324,6 @@ fn describe_version(version: &Version) -> Value {
 
 /// As Go writes a time in UTC, with a fraction.
 fn rfc3339(time: i64) -> String {
-    let (days, second) = (time.div_euclid(86_400), time.rem_euclid(86_400));
-    // Days to date: Howard Hinnant, "chrono-compatible low-level date algorithms".
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.123456Z")
+    let since = Duration::from_secs(time.unsigned_abs()) + Duration::from_micros(123_456);
+    format_rfc3339_micros(UNIX_EPOCH + since).to_string()
 }
