@@ -21,17 +21,19 @@ may="$may"'|(src|examples)/[A-Za-z0-9._/-]+\.(rs|nix|nu|sh|html|css|js|jsonl|sna
 may="$may"'|src/[a-z_/]+/recorded/[A-Za-z0-9._-]+\.(daemon|client)'
 # What others wrote, and their notice.
 may="$may"'|src/audit_rules/gitleaks/(LICENSE|rules\.toml))$'
-must='LICENSE-APACHE LICENSE-MIT Cargo.toml'
+must='LICENSE-APACHE LICENSE-MIT README.md Cargo.toml'
 
 # What manifests lack, a line for each fault.
 # shellcheck disable=SC2016 # $crate is jq's
 faults='
-  .packages[] | select(.manifest_path | contains("/crates/")) | . as $crate |
-  (["description", "license", "rust_version"][] | select($crate[.] | not) | "no \(.)"),
+  .packages[] | . as $crate | (.manifest_path | contains("/crates/")) as $ships |
+  if $ships != (.publish == null) then "\(.name): publish = \(.publish), and only what is in crates/ ships" else empty end,
+  (select($ships) |
+  (["description", "license", "rust_version", "readme"][] | select($crate[.] | not) | "no \(.)"),
   (["keywords", "categories"][] | select($crate[.] | length | . < 1 or . > 5) | "\(.): not one to five"),
   ($crate.dependencies[] | select(.path and .req == "*") | "no version of \(.name)"),
   ($crate.dependencies[] | select(.path and (.path | contains("/crates/") | not)) | "\(.name) is elsewhere")
-  | "\($crate.name): \(.)"'
+  | "\($crate.name): \(.)")'
 metadata=$(cargo metadata --no-deps --format-version 1 --offline)
 found=$(printf '%s\n' "$metadata" | jq --raw-output "$faults")
 [ -z "$found" ] || wrong "manifests lack something:
@@ -53,8 +55,6 @@ $foreign"
   # A library shows how it is used, in a block that `cargo test --doc` runs.
   if [ -e "$crate/src/lib.rs" ]; then
     grep -qx '//! ```' "$crate/src/lib.rs" || wrong "$name: src/lib.rs opens with no example"
-  else
-    printf '%s\n' "$files" | grep -qx README.md || wrong "$name: there is no README.md"
   fi
 done
 [ -z "$failed" ] || exit 1
