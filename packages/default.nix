@@ -1,5 +1,5 @@
 # The packages of this repository, as an overlay.
-final: _:
+final: previous:
 let
   # cbox stages the repository without its Rust code, which no host depends on.
   # Evaluated from there, or from the source in an image, there is no cbox.
@@ -8,6 +8,8 @@ in
 {
   coder-first-boot = final.callPackage ./first-boot/package.nix { };
 }
-// final.lib.optionalAttrs hasCrates {
-  cbox = final.callPackage ./cbox/package.nix { };
+// previous.lib.optionalAttrs hasCrates {
+  cbox = final.callPackage ./cbox { };
+  # For machines without Nix's store: it needs no library.
+  cbox-static = final.pkgsStatic.callPackage ./cbox { };
 }
