@@ -42,6 +42,7 @@ mod init;
 mod interrupt;
 
 mod json;
+mod junit;
 mod killed;
 mod live;
 mod local_settings;

@@ -1,4 +1,4 @@
-//! The matrix for GitHub Actions, which comes without Nix.
+//! The matrix for GitHub Actions and GitLab CI, which comes without Nix.
 
 use serde_json::{Value, json};
 
@@ -78,6 +78,71 @@ fn some_targets_and_their_runners_can_be_named() {
     let run = place.cbox(&["matrix", "--runner", "aarch64="]).run().ok();
     assert_eq!(run.json()["include"].as_array().unwrap().len(), 3);
     run.says(&["appliance/raw/aarch64-linux is left out"]);
+}
+
+#[test]
+fn gitlab_gets_a_job_a_line_for_a_child_pipeline() {
+    let place = Place::minibox();
+    let words = [
+        "matrix",
+        "--runner=aarch64=arm, nix",
+        "--runner=appliance/qcow2=",
+    ];
+    let on_gitlab = place.cbox(&words).env("GITLAB_CI", "true");
+    let document = on_gitlab.run().ok().stdout;
+    let named = [&words[..], &["--format", "gitlab"]].concat();
+    assert_eq!(place.cbox(&named).run().ok().stdout, document);
+    // What is asked for counts before what is here.
+    let other = [&words[..], &["--format", "github"]].concat();
+    let other = place.cbox(&other).env("GITLAB_CI", "true").run().ok();
+    assert_eq!(other.json()["include"].as_array().unwrap().len(), 4);
+    // Behind a file of somebody's own it is one configuration.
+    let text = format!(".cbox-build:\n  script: cbox build \"$CBOX_TARGET\"\n{document}");
+    let pipeline = crate::support::yaml(&text).unwrap();
+    let jobs: Vec<(&String, &Value)> = pipeline.as_object().unwrap().iter().skip(1).collect();
+    let names: Vec<&str> = jobs.iter().map(|(name, _)| name.as_str()).collect();
+    let mut expected = vec![];
+    for format in ["iso", "raw"] {
+        for system in ["aarch64", "x86_64"] {
+            expected.push(format!("appliance/{format}/{system}-linux"));
+        }
+    }
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected, "{document}");
+    let job = &pipeline["appliance/iso/aarch64-linux"];
+    assert_eq!(
+        *job,
+        json!({
+            "extends": ".cbox-build",
+            "tags": ["arm", "nix"],
+            "variables": {
+                "CBOX_TARGET": "appliance/iso/aarch64-linux",
+                "CBOX_SLUG": "appliance-iso-aarch64-linux",
+                "CBOX_KIND": "appliance",
+                "CBOX_FORMAT": "iso",
+                "CBOX_SYSTEM": "aarch64-linux",
+                "CBOX_HOST": "_appliance_iso",
+            },
+        })
+    );
+    assert!(pipeline["appliance/raw/x86_64-linux"].get("tags").is_none());
+    for (options, word) in [
+        (
+            &["--runner", "x86_64=", "--runner", "aarch64="][..],
+            "GitLab rejects a pipeline without jobs",
+        ),
+        (&["--json"], "ask for different forms"),
+        (&["--format", "plain"], "[possible values: github, gitlab]"),
+    ] {
+        let words = [&["matrix", "--format", "gitlab"], options].concat();
+        let words: Vec<&str> = match options {
+            ["--format", _] => [&["matrix"], options].concat(),
+            _ => words,
+        };
+        let run = place.cbox(&words).run().code(2);
+        assert!(format!("{run}").contains(word), "{run}");
+    }
 }
 
 #[test]

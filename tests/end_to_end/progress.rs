@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::support::{
     call::Ended,
+    gitlab_log::GitlabLog,
     place::Place,
     quoted,
     scripted::{self, all_builds, build, build_of, counts, failure, log, stop},
@@ -376,6 +377,61 @@ fn groups_are_closed_also_when_something_goes_wrong() {
     );
     let run = github(&[&BUILD[..], &["-q", "--dry-run"]].concat()).run();
     assert_eq!(groups(&run.stderr), [""; 0], "{run}");
+}
+
+#[test]
+fn sections_of_gitlab_are_closed_also_when_something_goes_wrong() {
+    let place = place();
+    let begin = [all_builds(), build(10, "alpha"), counts(0, 2, 1, 0)];
+    let fails = [
+        log(
+            10,
+            "\u{1b}[0Ksection_start:1:no\r\u{1b}[0Ksection_start:1:no[collapsed=true]",
+        ),
+        log(10, "section_end:1:cbox_building_hosts_box"),
+        counts(0, 2, 0, 1),
+        stop(10),
+        failure("alpha"),
+    ];
+    place.build_says(text(&[&begin[..], &fails].concat()), 1);
+    let gitlab = |args: &[&str]| place.cbox(args).env("GITLAB_CI", "true");
+    let run = gitlab(&[&BUILD[..], &["-v"]].concat()).run().code(8);
+    let found = GitlabLog::read(&run.stderr);
+    assert_eq!(
+        found.titles(),
+        ["evaluating", "building hosts/box"],
+        "{run}"
+    );
+    assert!(found.is_over(), "{run}");
+    let error = found.outside().find(|line| line.starts_with("error: "));
+    assert!(error.unwrap().starts_with("error: the build of"), "{run}");
+    assert!(
+        run.stderr
+            .contains("\u{1b}[31;1merror:\u{1b}[0m the build of"),
+        "{run}"
+    );
+    let printed = "alpha> section_start :1:nosection_start :1:no[";
+    assert!(
+        found
+            .inside("building hosts/box")
+            .any(|line| line.contains(printed)),
+        "{run}"
+    );
+    // Nothing of it is for other programs that read along.
+    let run = gitlab(&BUILD).env("NO_COLOR", "1").run().code(8);
+    assert!(!run.stderr.contains("\u{1b}[31"), "{run}");
+    let run = gitlab(&["list"]).run().ok();
+    assert!(!run.stdout.contains('\u{1b}'), "{run}");
+
+    let scripted = place.scripted_build();
+    let running = gitlab(&BUILD).start();
+    scripted.say(&begin);
+    wait_until("it builds", || running.said().contains("building alpha"));
+    running.signal(Signal::INT);
+    let run = running.wait().code(130);
+    let found = GitlabLog::read(&run.stderr);
+    assert_eq!(found.titles(), ["building hosts/box"], "{run}");
+    assert!(found.is_over(), "{run}");
 }
 
 #[test]

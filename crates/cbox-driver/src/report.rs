@@ -1,7 +1,7 @@
 //! The documents that programs read (`--json`, `--json-lines`): how each says what it is, and what
 //! happens in a run as one of them. docs/schema has a JSON Schema for each.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -49,9 +49,8 @@ pub fn image<'f>(files: impl IntoIterator<Item = (&'f str, u64)>) -> Value {
 /// Something that happened just now, as a document: its name, and what there is to be said of it.
 #[must_use]
 pub fn event(name: &str, mut parts: Value) -> Value {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
     parts["event"] = name.into();
-    parts["time"] = utc::rfc3339_millis(since.unwrap_or_default()).into();
+    parts["time"] = utc::rfc3339_millis(utc::now()).into();
     document("event", parts)
 }
 

@@ -10,6 +10,7 @@ use crate::{
     commands::{
         command_line::{self, Cli, Refusal},
         context::Context,
+        junit::Junit,
     },
     options::complete,
     view::{Form, Loudness, Traces, View, terminal::Terminal},
@@ -73,6 +74,10 @@ fn run(
     if let (Err(error), true) = (&environment.user, cli.command.uses_preferences()) {
         return fail(&view, error);
     }
+    let junit = match Junit::wanted(environment, &cli.command) {
+        Ok(junit) => junit,
+        Err(error) => return fail(&view, &error),
+    };
     // All work that starts processes is done on this thread, which is there to the end.
     launcher::children_end_with_this_process();
     let ended = tokio::runtime::Builder::new_current_thread()
@@ -92,6 +97,7 @@ fn run(
                     interrupt: &interrupt,
                     options,
                     project,
+                    junit: junit.as_ref(),
                 };
                 tokio::select! {
                     biased;
@@ -102,6 +108,14 @@ fn run(
             runtime.block_on(work)
         });
     view.close();
+    let written = junit.map_or(Ok(()), |junit| junit.write(&ended));
+    let ended = match (ended, written) {
+        (Err(error), Err(lost)) => {
+            view.error(&lost);
+            Err(error)
+        }
+        (ended, written) => ended.and(written),
+    };
     match ended.and_then(|()| view.written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&view, &error),

@@ -205,3 +205,39 @@ fn in_a_terminal_the_console_is_left_alone_and_ctrl_c_ends_it() {
     assert!(seen.contains("stopped by Ctrl-C"), "{seen:?}");
     bench.is_clean();
 }
+
+#[test]
+fn a_boot_is_a_case_with_its_time() {
+    let bench = Bench::with("echo there; sleep 60");
+    let file = bench.place.beside("junit.xml");
+    let report = |options: &[&str], code: i32| {
+        let junit = ["--junit", file.to_str().unwrap()];
+        let run = bench.boot(&[options, &junit].concat()).run().code(code);
+        let text = fs::read_to_string(&file).unwrap();
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let mut cases = document
+            .descendants()
+            .filter(|node| node.has_tag_name("testcase"));
+        let case = cases.next().unwrap();
+        assert!(cases.next().is_none(), "{text}");
+        assert_eq!(case.attribute("name"), Some("appliance/iso"), "{run}");
+        assert_eq!(case.attribute("classname"), Some("cbox boot"));
+        let time: f64 = case.attribute("time").unwrap().parse().unwrap();
+        let outcome = case.first_element_child();
+        let outcome = outcome.map(|outcome| {
+            let kind = outcome.attribute("type").unwrap();
+            let word = format!("{} {kind}", outcome.tag_name().name());
+            (word, outcome.text().unwrap().to_owned())
+        });
+        (time, outcome)
+    };
+    assert_eq!(report(&["--until", "^there$", "-q"], 0).1, None);
+    let (time, outcome) = report(&["--until", "never", "--timeout", "1s", "--json"], 13);
+    let (word, text) = outcome.unwrap();
+    assert_eq!(word, "failure timeout");
+    assert!(text.contains("the last lines:\n  there\n"), "{text}");
+    assert!((1.0..60.0).contains(&time), "{time}");
+    bench.qemu("echo 'no such option' >&2; exit 1");
+    let (_, outcome) = report(&["--until", "never"], 5);
+    assert_eq!(outcome.unwrap().0, "error environment");
+}

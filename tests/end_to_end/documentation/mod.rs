@@ -13,6 +13,7 @@ use self::{page::Page, workplace::Workplace};
 use crate::support::{
     call::{Call, inherited},
     place::{Place, top},
+    yaml,
 };
 
 /// What a block may be in.
@@ -133,6 +134,36 @@ fn links_lead_somewhere() {
                 );
             }
         }
+    }
+}
+
+/// The files for GitLab fit together, and with what `cbox matrix` puts between them.
+#[test]
+fn the_example_for_gitlab_hangs_together() {
+    let page = Page::read("docs/ci.md");
+    let blocks = page
+        .blocks()
+        .into_iter()
+        .filter(|block| block.language == "yaml");
+    let files: Vec<serde_json::Value> = blocks.map(|block| yaml(&block.text).unwrap()).collect();
+    let file = |key: &str| files.iter().find(|file| file.get(key).is_some()).unwrap();
+    let (pipeline, child) = (file("verify-hosts"), file(".cbox-build"));
+    let include = &pipeline["images"]["trigger"]["include"][0];
+    let maker = &pipeline[include["job"].as_str().unwrap()];
+    assert_eq!(maker["artifacts"]["paths"][0], include["artifact"]);
+    assert_eq!(pipeline["images"]["needs"][0], include["job"]);
+    let of_matrix = Place::minibox().ask(&["matrix", "--format", "gitlab"]);
+    let (_, body) = of_matrix.split_once(": ").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body.lines().next().unwrap()).unwrap();
+    assert!(child.get(body["extends"].as_str().unwrap()).is_some());
+    let script = child[".cbox-build"]["script"][0].as_str().unwrap();
+    let (_, variable) = script.split_once("\"$").unwrap();
+    let (variable, _) = variable.split_once('"').unwrap();
+    assert!(body["variables"].get(variable).is_some(), "{variable}");
+    for job in [&pipeline["verify-hosts"], &child[".cbox-build"]] {
+        let report = job["artifacts"]["reports"]["junit"].as_str().unwrap();
+        let script = job["script"][0].as_str().unwrap();
+        assert!(script.ends_with(&format!(" --junit {report}")), "{script}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener};
 use regex::Regex;
 
 use super::programs;
-use crate::support::{call::Ended, nix::native, place::Place};
+use crate::support::{call::Ended, nix::native, place::Place, yaml};
 
 /// What a page says, and what is run in its place.
 const SUBSTITUTIONS: [(&str, &str); 8] = [
@@ -121,6 +121,7 @@ impl Workplace {
         if text.contains('\t') {
             return Err("YAML knows no tabs".to_owned());
         }
+        yaml(text)?;
         let command = Regex::new("cbox ([a-z-]+)").unwrap();
         let mut calls = command.captures_iter(text);
         calls.try_for_each(|found| well(&self.place.cbox(&["help", &found[1]]).run()))

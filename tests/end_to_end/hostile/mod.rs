@@ -2,7 +2,7 @@
 //!
 //! Hostile text is planted wherever somebody else could put some, many places at once
 //! ([`texts`]), and every command is asked ([`words`]) in a pipe, on a terminal, as a job of
-//! GitHub, with `--json` and with `-v`. Every byte that comes is looked at ([`scan`]).
+//! GitHub and of GitLab, with `--json` and with `-v`. Every byte that comes is looked at ([`scan`]).
 //!
 //! The long form (`CBOX_LONG=1`) asks each line in each way; the short one, each line in one of
 //! them. With `CBOX_STRINGS=FILE`, a JSON list of strings or one a line, the strings of somebody
@@ -36,7 +36,7 @@ struct Way {
     place: Where,
 }
 
-const WAYS: [Way; 5] = [
+const WAYS: [Way; 6] = [
     Way {
         options: &["-v"],
         place: Where::GitHub,
@@ -56,6 +56,10 @@ const WAYS: [Way; 5] = [
     Way {
         options: &["--json"],
         place: Where::GitHub,
+    },
+    Way {
+        options: &["-v"],
+        place: Where::GitLab,
     },
 ];
 
@@ -126,6 +130,7 @@ fn ask(place: &Place, line: &[String], way: Way, change: &impl Fn(Call) -> Call)
                 .env("GITHUB_ACTIONS", "true")
                 .env("GITHUB_STEP_SUMMARY", file("summary"))
                 .env("GITHUB_OUTPUT", file("outputs")),
+            Where::GitLab => call.env("GITLAB_CI", "true"),
             _ => call,
         }
     };
@@ -554,6 +559,14 @@ fn words_and_variables_are_shown_and_not_obeyed() {
         (
             "GITHUB_BASE_REF",
             OsStr::new("\u{1b}[2J\u{9b}\n::error::MARKED"),
+        ),
+        (
+            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+            OsStr::new("\u{1b}[0Ksection_start:1:MARKED\r\u{1b}[0K"),
+        ),
+        (
+            "CI_MERGE_REQUEST_DIFF_BASE_SHA",
+            OsStr::new("--MARKED\u{1b}[0Ksection_end:1:a\r\u{1b}[0K"),
         ),
         (
             "GC_INITIAL_HEAP_SIZE",

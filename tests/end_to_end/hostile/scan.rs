@@ -10,6 +10,8 @@ pub(super) enum Where {
     Pipe,
     /// The log of a job of GitHub Actions, with cbox's own commands.
     GitHub,
+    /// The log of a job of GitLab, with cbox's own sections and colours.
+    GitLab,
     /// A JSON document on its way to a program: its strings may be long.
     Document,
     /// A terminal, with cbox's own colours and its live view.
@@ -28,6 +30,7 @@ pub(super) fn wrong(bytes: &[u8], place: Where) -> Option<String> {
     };
     let text = match place {
         Where::Terminal => without_our_own(&text),
+        Where::GitLab => without_our_sections(&text),
         Where::Pipe | Where::GitHub | Where::Document => text,
     };
     let around = |at: usize| {
@@ -97,6 +100,18 @@ fn is_of_cbox(word: &str) -> bool {
         && !Regex::new(r"##[a-z]*\[").unwrap().is_match(word)
 }
 
+/// `text` without cbox's own looks and sections. A section is a line: nothing stands before it,
+/// and behind the mark of its end nothing either.
+fn without_our_sections(text: &str) -> String {
+    let marks = r"(?m)^\x1b\[0Ksection_(start:\d+:cbox_[a-z0-9_]+\[collapsed=true\]\r\x1b\[0K|end:\d+:cbox_[a-z0-9_]+\r\x1b\[0K$)";
+    let text = Regex::new(marks).unwrap().replace_all(text, "");
+    let looks = r"\x1b\[(0|1|2|4|22|24|31|32|33|34|35|36|39)?(;[01234])?m";
+    Regex::new(looks)
+        .unwrap()
+        .replace_all(&text, "")
+        .into_owned()
+}
+
 /// `text` without cbox's own looks and its live view, and with the line feeds of a pipe.
 fn without_our_own(text: &str) -> String {
     let looks = r"\x1b\[(0|1|2|4|22|24|31|32|33|34|35|36|39)?(;[01234])?m";
@@ -140,6 +155,11 @@ fn what_is_wrong_is_found_and_what_is_ours_is_not() {
         (b"a ##[x]", Where::GitHub),
         (b"::error title=a::##[x]", Where::GitHub),
         (b"##vso[x]", Where::Pipe),
+        (b"a section_start:1:b", Where::GitLab),
+        (b"\x1b[0Ksection_start:1:foreign\r\x1b[0Ka", Where::GitLab),
+        (b"a\x1b[0Ksection_end:1:cbox_a_1_1\r\x1b[0K", Where::GitLab),
+        (b"\x1b[0Ksection_end:1:cbox_a_1_1\r\x1b[0Kb", Where::GitLab),
+        (b"a\x1b[0Kb", Where::GitLab),
         (b"::stop-commands::a\n::a::\n::error::x", Where::GitHub),
         (b"::stop-commands::a\nx", Where::GitHub),
     ] {
@@ -157,6 +177,10 @@ fn what_is_wrong_is_found_and_what_is_ours_is_not() {
             Where::GitHub,
         ),
         (b"::stop-commands::a\n::error::x\n::a::\nb", Where::GitHub),
+        (
+            b"\x1b[0Ksection_start:17:cbox_a_1_1[collapsed=true]\r\x1b[0Ka: b\n\x1b[31;1merror:\x1b[0m c\n\x1b[0Ksection_end:18:cbox_a_1_1\r\x1b[0K\n",
+            Where::GitLab,
+        ),
         (
             b"\x1b[31;1merror:\x1b[0m a\r\n\r\x1b[J\x1b[?7l\r\x1b[K\x1b[J\r\x1b[?7h",
             Where::Terminal,

@@ -42,7 +42,14 @@ const LINES: &[(&str, &[&str])] = &[
     ("init", &["init --print"]),
     ("list", &["list"]),
     ("man", &["man /man"]),
-    ("matrix", &["matrix", "matrix --runner x86_64=MARKED"]),
+    (
+        "matrix",
+        &[
+            "matrix",
+            "matrix --runner x86_64=MARKED",
+            "matrix --format gitlab --runner x86_64=MARKED",
+        ],
+    ),
     (
         "size",
         &[

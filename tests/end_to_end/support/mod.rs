@@ -3,11 +3,13 @@
 //! [`place`] makes a folder in which one test works: a flake in a git repository, with an
 //! environment that has nothing of the user's in it. [`call`] runs programs there, with a
 //! bound on time. [`stand_in`] puts programs in front of the real ones, to see or change
-//! what cbox is told; [`schema`] knows what a document has to be; [`scripted`] is a build that a test leads. [`terminal`] is one for
+//! what cbox is told; [`schema`] knows what a document has to be; [`scripted`] is a build that a test leads. [`gitlab_log`] reads a job's
+//! log as GitLab does. [`terminal`] is one for
 //! cbox. [`tiny`] writes flakes of a few lines. [`nix`] asks the real Nix. [`stable`] makes
 //! of what was said what a snapshot can hold.
 
 pub(crate) mod call;
+pub(crate) mod gitlab_log;
 pub(crate) mod nix;
 pub(crate) mod place;
 pub(crate) mod processes;
@@ -52,4 +54,9 @@ pub(crate) fn unique() -> String {
         std::process::id(),
         since.unwrap().as_nanos()
     )
+}
+
+/// A document of YAML, in which no key stands twice.
+pub(crate) fn yaml(text: &str) -> Result<serde_json::Value, String> {
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }

@@ -1,8 +1,8 @@
-//! The forms of a report: JSON, Markdown, and what GitHub Actions takes.
+//! The forms of a report: JSON, Markdown, and what GitHub Actions and GitLab CI take.
 
 use std::fs;
 
-use crate::support::{call::Call, nix::native, place::Place};
+use crate::support::{call::Call, gitlab_log::GitlabLog, nix::native, place::Place};
 
 use super::{HOST, accept, accepted, accepted_minibox, commit, hosts, set, verify};
 
@@ -122,7 +122,7 @@ fn json_has_two_names_and_one_document() {
 #[test]
 fn two_forms_at_once_are_misuse() {
     let place = accepted(&[("a", ":")]);
-    for format in ["plain", "markdown", "github"] {
+    for format in ["plain", "markdown", "github", "gitlab"] {
         let run = verify(&place, &["--json", "--format", format])
             .run()
             .code(2);
@@ -300,6 +300,71 @@ fn no_text_becomes_a_command_of_github() {
     assert_eq!(obeyed.len(), 1, "{run}");
     assert!(obeyed[0].contains("title=box failed"), "{run}");
     assert_eq!(foreign(&run.stderr), [""; 0], "{run}");
+}
+
+#[test]
+fn gitlab_gets_coloured_lines_and_nothing_is_a_section_but_ours() {
+    let place = wild();
+    let evil = "\u{1b}[0Ksection_start:1:no\r\u{1b}[0K";
+    let file = place.read("hosts/box/default.nix");
+    place.write(
+        "hosts/box/default.nix",
+        file.replace("::error::planted", evil),
+    );
+    let on_gitlab = |args: &[&str]| verify(&place, args).env("GITLAB_CI", "true");
+    let push = |args: &[&str]| on_gitlab(args).env("CI_PIPELINE_SOURCE", "push");
+    let run = push(&[]).run().code(1);
+    let coloured = "\u{1b}[31;1mchanged\u{1b}[0m";
+    assert!(run.stdout.contains(coloured), "{run}");
+    let log = GitlabLog::read(&run.stdout);
+    assert_eq!(log.titles(), [""; 0], "{run}");
+    assert!(
+        log.outside()
+            .any(|line| line.contains("section_start :1:no")),
+        "{run}"
+    );
+    assert!(!run.stderr.contains("warning"), "{run}");
+    // Asked for by name, the form is the same elsewhere too, but for the colours.
+    let named = verify(&place, &["--format", "gitlab"]).run().code(1);
+    assert_eq!(named.stdout, without_colours(&run.stdout));
+    let run = push(&["--format", "plain"]).run().code(1);
+    assert!(!run.stdout.contains('\u{1b}'), "{run}");
+}
+
+#[test]
+fn a_gitlab_without_its_variables_is_judged_and_says_what_it_could_not_know() {
+    let place = accepted(&[("a", ":")]);
+    let gitlab = |variables: &[(&str, &str)]| {
+        let call = verify(&place, &[]).env("GITLAB_CI", "true");
+        let call = variables
+            .iter()
+            .fold(call, |call, (name, value)| call.env(name, value));
+        call.run().ok()
+    };
+    let run = gitlab(&[]).says(&[
+        "warning:",
+        "GITLAB_CI is set and CI_PIPELINE_SOURCE is not, so this may be a merge request: nothing is explained against that",
+    ]);
+    assert_eq!(without_colours(&run.stdout), "unchanged  a\n");
+    gitlab(&[("CI_PIPELINE_SOURCE", "merge_request_event")])
+        .says(&["CI_MERGE_REQUEST_DIFF_BASE_SHA does not say where it began"]);
+    let run = gitlab(&[("CI_PIPELINE_SOURCE", "schedule")]);
+    assert!(!run.stderr.contains("warning"), "{run}");
+    // Only where it is needed, and once.
+    for words in [
+        &["list"][..],
+        &["hosts"],
+        &["source", "hash"],
+        &["verify-hosts", "--base", "HEAD"],
+    ] {
+        let run = place.cbox(words).env("GITLAB_CI", "true").run().ok();
+        assert!(!run.stderr.contains("GITLAB_CI"), "{run}");
+    }
+}
+
+fn without_colours(text: &str) -> String {
+    let looks = regex::Regex::new(r"\x1b\[[0-9;]*m").unwrap();
+    looks.replace_all(text, "").into_owned()
 }
 
 /// What GitHub's runner would obey, but for the groups that cbox makes.

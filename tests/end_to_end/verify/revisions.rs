@@ -171,6 +171,48 @@ fn a_pull_request_is_explained_against_where_it_began() {
     assert!(base.as_str().unwrap().starts_with("HEAD ("), "{base}");
 }
 
+/// The same call as GitLab makes it for a merge request that began at `commit`.
+fn on_gitlab(call: Call, commit: &str) -> Call {
+    call.env("GITLAB_CI", "true")
+        .env("CI_PIPELINE_SOURCE", "merge_request_event")
+        .env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main")
+        .env("CI_MERGE_REQUEST_DIFF_BASE_SHA", commit)
+}
+
+#[test]
+fn a_merge_request_is_explained_against_where_gitlab_says_that_it_began() {
+    let place = pull_request();
+    let began = commit(&place, "main~1");
+    let base = |call: Call| {
+        let report = call.run().ok().json()["verifyHosts"].clone();
+        assert_eq!(report["hosts"][0]["acceptedInThisChange"], true);
+        report["base"].as_str().unwrap().to_owned()
+    };
+    let call = || on_gitlab(verify(&place, &["--json"]), &began);
+    assert_eq!(base(call()), began[..10]);
+    // Where the commit is not said, the branch tells it.
+    let branch = call().env("CI_MERGE_REQUEST_DIFF_BASE_SHA", "");
+    assert_eq!(base(branch), began[..10]);
+    // A pipeline of the two merged is explained against what they were merged with.
+    place.git(&["merge", "-q", "-m", "merged", "main"]);
+    let main = commit(&place, "main");
+    let merged = call().env("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", &main);
+    assert_eq!(base(merged), main[..10]);
+}
+
+#[test]
+fn a_merge_request_in_a_shallow_clone_is_judged_and_says_what_to_fetch() {
+    let place = pull_request();
+    let began = commit(&place, "main~1");
+    let clone = shallow(&place);
+    let run = on_gitlab(verify(&place, &[]), &began).folder(&clone).run();
+    run.ok().says(&[
+        "the commit that this pull request starts from is not here",
+        "nothing is explained against it",
+        "`GIT_DEPTH: 0` in the variables of the job",
+    ]);
+}
+
 /// A clone of the place's branch that has one commit and no other branch.
 fn shallow(place: &Place) -> std::path::PathBuf {
     let clone = place.beside("shallow");

@@ -5,7 +5,7 @@
 //! everywhere, by a blank before the character that would complete one.
 //!
 //! Sources: GitHub's, Azure's and TeamCity's documentation of "workflow commands", "logging
-//! commands" and "service messages"; GitLab's of "custom collapsible sections".
+//! commands" and "service messages".
 
 use std::borrow::Cow;
 
@@ -22,13 +22,8 @@ fn completes(line: &str, next: char) -> bool {
         '[' => line
             .trim_end_matches(|one: char| one.is_ascii_alphabetic())
             .ends_with("##"),
-        // GitLab, and Travis CI.
-        ':' if ["section_start", "section_end", "travis_fold"]
-            .iter()
-            .any(|word| line.ends_with(word)) =>
-        {
-            true
-        }
+        // Travis CI.
+        ':' if line.ends_with("travis_fold") => true,
         _ => is_known(),
     }
 }

@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{CiSystem, Job, Level, MatrixJob, defused};
+use super::{CiSystem, Group, Job, Level, Line, MatrixJob, defused};
 use crate::{
     error::{Error, Kind, Place},
     text::count,
@@ -47,17 +47,18 @@ impl CiSystem for GitHub {
             system: self,
             is_here: variable("GITHUB_ACTIONS").as_deref() == Some("true"),
             bases: branch.map_or(vec![], |branch| vec![format!("origin/{branch}"), branch]),
+            not_told: None,
             summary: variable("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from),
             outputs: variable("GITHUB_OUTPUT").map(Utf8PathBuf::from),
         }
     }
 
-    fn group(&self, title: &str) -> String {
-        format!("::group::{}", data(&defused(title)))
+    fn group(&self, group: &Group, _now: u64) -> Line {
+        Line::gated(&format!("::group::{}", data(&defused(&group.title))))
     }
 
-    fn end_group(&self, _title: &str) -> String {
-        "::endgroup::".to_owned()
+    fn end_group(&self, _group: &Group, _now: u64) -> Line {
+        Line::gated("::endgroup::")
     }
 
     /// `::error file=…,line=…,title=…::message`
@@ -67,7 +68,7 @@ impl CiSystem for GitHub {
         place: Option<&Place>,
         title: &str,
         message: &str,
-    ) -> Option<String> {
+    ) -> Option<Line> {
         let level = match level {
             Level::Error => "error",
             Level::Notice => "notice",
@@ -77,7 +78,8 @@ impl CiSystem for GitHub {
             format!("file={file},line={},", place.line)
         });
         let (title, message) = (property(&defused(title)), data(&defused(message)));
-        Some(format!("::{level} {place}title={title}::{message}"))
+        let line = format!("::{level} {place}title={title}::{message}");
+        Some(Line::gated(&line))
     }
 
     /// A command is `::` at the beginning of a line, whatever blanks stand before it, and the
@@ -90,12 +92,12 @@ impl CiSystem for GitHub {
         }
     }
 
-    fn framed(&self, mut lines: Vec<String>) -> Vec<String> {
+    fn framed(&self, mut lines: Vec<String>) -> Vec<Line> {
         // A word that whoever wrote one of the lines could not know: it is made of all.
         let token = HEXLOWER.encode(&Sha256::digest(lines.join("\n"))[..16]);
         lines.insert(0, format!("::stop-commands::{token}"));
         lines.push(format!("::{token}::"));
-        lines
+        lines.into_iter().map(Line).collect()
     }
 
     fn matrix_examples(&self) -> [&'static str; 2] {
@@ -146,26 +148,28 @@ mod tests {
         };
         let line = GitHub.annotation(Level::Error, Some(&place), "box: 100%", "one\r\ntwo::x");
         assert_eq!(
-            line.unwrap(),
+            line.unwrap().as_str(),
             "::error file=a%2Cb%3Ac.nix,line=3,title=box%3A 100%25::one%0D%0Atwo::x"
         );
         let line = GitHub.annotation(Level::Notice, None, "a", "b ##[error]c\n::warning::d");
         assert_eq!(
-            line.unwrap(),
+            line.unwrap().as_str(),
             "::notice title=a::b ## [error]c%0A: :warning::d"
         );
-        assert_eq!(GitHub.group("a\n##[x]"), "::group::a%0A## [x]");
+        let group = Group {
+            title: "a\n##[x]".to_owned(),
+            id: String::new(),
+        };
+        assert_eq!(GitHub.group(&group, 0).as_str(), "::group::a%0A## [x]");
     }
 
     #[test]
     fn lines_of_a_log_are_no_commands() {
         let lines = GitHub.framed(vec!["::error::x".to_owned()]);
+        let lines: Vec<&str> = lines.iter().map(Line::as_str).collect();
         let token = lines[0].strip_prefix("::stop-commands::").unwrap();
         assert_eq!(token.len(), 32);
-        assert_eq!(
-            lines[1..],
-            ["::error::x".to_owned(), format!("::{token}::")]
-        );
+        assert_eq!(lines[1..], ["::error::x", &format!("::{token}::")]);
     }
 
     #[test]

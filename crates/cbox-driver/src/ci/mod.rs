@@ -6,6 +6,7 @@
 
 mod commands;
 mod github;
+mod gitlab;
 
 pub use self::commands::{Defuser, defused};
 
@@ -18,12 +19,46 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     error::{Error, Kind, Place},
-    text::{harmless_json, harmless_lines, text_file},
+    text::{bounded, harmless_json, harmless_lines, text_file},
 };
 
 /// The CI systems that cbox knows. Outside of all of them the first one counts where there has
 /// to be one.
-pub static SYSTEMS: [&dyn CiSystem; 1] = [&github::GitHub];
+pub static SYSTEMS: [&dyn CiSystem; 2] = [&github::GitHub, &gitlab::GitLab];
+
+/// A line for the log of a job, of which the system that reads it obeys what cbox wrote and
+/// nothing of what is from outside: that is behind the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(String);
+
+impl Line {
+    /// `text` behind the gate, in which no character is obeyed. What it commands is its
+    /// system's affair.
+    fn gated(text: &str) -> Self {
+        Self(gated(text))
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `text` with an end, and without a character that would be obeyed.
+fn gated(text: &str) -> String {
+    // What is escaped is longer, and no more of it is shown.
+    bounded(&harmless_lines(&bounded(text))).into_owned()
+}
+
+/// Lines of a log that can be folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What people read: `evaluating`.
+    pub title: String,
+    /// What tells it from all others of a job, in digits and `_`.
+    pub id: String,
+}
 
 /// A job of a matrix: what it builds, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,11 +99,16 @@ pub trait CiSystem: Debug + Sync {
     /// What it says of this run. `variable` reads the environment.
     fn job(&'static self, variable: &dyn Fn(&str) -> Option<String>) -> Job;
 
-    /// The line that begins a group of lines, which can be folded.
-    fn group(&self, title: &str) -> String;
+    /// The line that begins `group` at `now`, in seconds since 1970.
+    fn group(&self, group: &Group, now: u64) -> Line;
 
-    /// The line that ends the group called `title`.
-    fn end_group(&self, title: &str) -> String;
+    /// The line that ends `group` at `now`.
+    fn end_group(&self, group: &Group, now: u64) -> Line;
+
+    /// Whether its log shows colours, though it is no terminal.
+    fn shows_colours(&self) -> bool {
+        false
+    }
 
     /// The line that makes an annotation, at a place or beside the job, where it has them.
     fn annotation(
@@ -77,18 +117,18 @@ pub trait CiSystem: Debug + Sync {
         _place: Option<&Place>,
         _title: &str,
         _message: &str,
-    ) -> Option<String> {
+    ) -> Option<Line> {
         None
     }
 
     /// The annotation of an error.
-    fn error_annotation(&self, error: &Error, title: &str) -> Option<String> {
+    fn error_annotation(&self, error: &Error, title: &str) -> Option<Line> {
         let message = error.lines().join("\n");
         self.annotation(Level::Error, error.place.as_ref(), title, &message)
     }
 
     /// The annotation of an error that has a place, by its kind.
-    fn placed_annotation(&self, error: &Error) -> Option<String> {
+    fn placed_annotation(&self, error: &Error) -> Option<Line> {
         error.place.as_ref()?;
         self.error_annotation(error, &format!("cbox: {}", error.kind.name()))
     }
@@ -96,12 +136,13 @@ pub trait CiSystem: Debug + Sync {
     /// Whether the character `next` behind `line`, which it belongs to, makes a command of it.
     fn completes_command(&self, line: &str, next: char) -> bool;
 
-    /// Whole lines as they are, framed so that nothing in them is obeyed.
-    fn framed(&self, lines: Vec<String>) -> Vec<String> {
-        lines
+    /// Whole lines, which come from behind the gate, so that nothing in them is obeyed.
+    fn framed(&self, lines: Vec<String>) -> Vec<Line> {
+        let lines = lines.iter();
+        lines.map(|line| Line(defused(line).into_owned())).collect()
     }
 
-    /// The document of which it makes a job for each of `jobs`.
+    /// The document of which it makes a job for each of `jobs`, without a line feed at its end.
     ///
     /// # Errors
     /// When it takes no such document: there are no jobs, or too many.
@@ -129,6 +170,8 @@ pub struct Job {
     /// For a pull request, what the commit or the branch that it is for can be called in the
     /// clone; the best name first.
     pub bases: Vec<String>,
+    /// What keeps the system's word on that from being known, in a sentence.
+    pub not_told: Option<String>,
     /// The file that takes a summary, as Markdown.
     pub summary: Option<Utf8PathBuf>,
     /// The file that takes outputs, a line `name=value` each.

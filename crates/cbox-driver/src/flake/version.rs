@@ -533,6 +533,9 @@ pub async fn default_base(session: &Session<'_>) -> Result<Option<Base>, Error> 
     else {
         return Ok(None);
     };
+    if let Some(not_told) = &job.not_told {
+        session.reporter.warn(not_told);
+    }
     let mut first = None;
     for branch in job.bases.clone() {
         match repository

@@ -14,18 +14,64 @@ use crate::{
 /// How many packages are named.
 const NAMED: usize = 3;
 
+/// A budget, and what there is of it.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// What may be so large: `image` or `closure`.
+    pub what: &'static str,
+    /// How large it is, in bytes; `None` where it is not here.
+    pub found: Option<u64>,
+    /// How large it may be.
+    pub allowed: ByteSize,
+}
+
+impl Verdict {
+    /// How much more there is than allowed, in a clause; `None` where it is not too much.
+    #[must_use]
+    pub fn over(&self) -> Option<String> {
+        let Self {
+            what,
+            found,
+            allowed,
+        } = self;
+        let found = (*found)?;
+        let more = found
+            .checked_sub(allowed.bytes())
+            .filter(|more| *more > 0)?;
+        Some(format!(
+            "its {what} is {}, {} more than {allowed}",
+            size(found),
+            size(more)
+        ))
+    }
+}
+
+/// The verdicts on the budgets that there are.
+#[must_use]
+pub fn verdicts(measured: &Measured) -> Vec<Verdict> {
+    let subject = &measured.subject;
+    let Budget { image, closure } = &subject.budget;
+    let both = [
+        ("image", subject.image_size(), image),
+        ("closure", Some(measured.closure.size()), closure),
+    ];
+    let both = both.into_iter().filter_map(|(what, found, allowed)| {
+        Some(Verdict {
+            what,
+            found,
+            allowed: allowed.clone()?,
+        })
+    });
+    both.collect()
+}
+
 /// Checks both budgets.
 pub fn check(measured: &Measured, comparison: Option<&Comparison>) -> Result<(), Error> {
     let subject = &measured.subject;
-    let Budget { image, closure } = &subject.budget;
-    let file = subject.image_size();
-    let passed: Vec<String> = [
-        over("image", file, image.as_ref()),
-        over("closure", Some(measured.closure.size()), closure.as_ref()),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let passed: Vec<String> = verdicts(measured)
+        .iter()
+        .filter_map(Verdict::over)
+        .collect();
     if passed.is_empty() {
         return Ok(());
     }
@@ -40,29 +86,26 @@ pub fn check(measured: &Measured, comparison: Option<&Comparison>) -> Result<(),
     .hint(blame(measured, comparison)))
 }
 
-/// What to say of an image that was just built, if it is larger than it may be.
-pub fn image_warning(project: &Project, manifest: &Manifest) -> Option<String> {
+/// The verdict on an image that was just built, if it has a budget.
+#[must_use]
+pub fn of_image(project: &Project, manifest: &Manifest) -> Option<Verdict> {
     let Ok(TargetName::Image { kind, format, .. }) = manifest.target.parse() else {
         return None;
     };
     let config = target::find(project, &kind, &format).ok()?.target()?;
-    let file = manifest.artifacts_size();
-    let passed = over("image", file, config.budget.image.as_ref())?;
+    Some(Verdict {
+        what: "image",
+        found: manifest.artifacts_size(),
+        allowed: config.budget.image.clone()?,
+    })
+}
+
+/// What to say of an image that was just built, if it is larger than it may be.
+pub fn image_warning(project: &Project, manifest: &Manifest) -> Option<String> {
+    let passed = of_image(project, manifest)?.over()?;
     let target = &manifest.target;
     Some(format!(
         "{target} is larger than cbox.toml allows: {passed} (`cbox size {target}` shows why)"
-    ))
-}
-
-fn over(what: &str, found: Option<u64>, allowed: Option<&ByteSize>) -> Option<String> {
-    let (found, allowed) = (found?, allowed?);
-    let more = found
-        .checked_sub(allowed.bytes())
-        .filter(|more| *more > 0)?;
-    Some(format!(
-        "its {what} is {}, {} more than {allowed}",
-        size(found),
-        size(more)
     ))
 }
 
@@ -90,8 +133,15 @@ mod tests {
 
     #[test]
     fn a_budget_may_be_used_up() {
-        let budget: ByteSize = "1 MiB".parse().unwrap();
-        let over = |found| over("image", found, Some(&budget));
+        let over = |found| {
+            let allowed = "1 MiB".parse().unwrap();
+            let verdict = Verdict {
+                what: "image",
+                found,
+                allowed,
+            };
+            verdict.over()
+        };
         assert_eq!(over(None), None);
         assert_eq!(over(Some(1 << 20)), None);
         assert_eq!(

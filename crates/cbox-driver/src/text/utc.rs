@@ -7,6 +7,13 @@ use humantime::{format_rfc3339_millis, format_rfc3339_seconds};
 /// The last second of the year 9999: later years have no form in RFC 3339.
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
+/// What the clock of this machine says, since 1970.
+#[must_use]
+pub fn now() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
 /// The time this long after the beginning of 1970, or the last that can be written.
 fn time(since: Duration) -> SystemTime {
     UNIX_EPOCH + since.min(LAST)

@@ -35,7 +35,7 @@ pub(crate) struct BuildArgs {
     #[arg(required = true, value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     #[command(flatten)]
-    options: BuildOptions,
+    pub(super) options: BuildOptions,
 }
 
 /// Runs the command.

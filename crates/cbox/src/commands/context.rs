@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use cbox_driver::{
     Environment, Error,
-    ci::CiSystem,
+    ci::{CiSystem, Line},
     flake::{project::Project, session::Session},
     report,
     text::columns,
@@ -12,7 +12,7 @@ use cbox_nix::Interrupt;
 use serde_json::{Map, Value};
 
 use crate::{
-    commands::command_line,
+    commands::{command_line, junit::Junit},
     options::GlobalOptions,
     view::{Printable, View, terminal::Terminal},
 };
@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     /// The flake, looked for once; or why there is none to work with, which concerns only
     /// those who need one.
     pub(crate) project: &'a Result<Project, Error>,
+    /// The report of what the run tests, where one is wanted.
+    pub(crate) junit: Option<&'a Junit>,
 }
 
 impl<'a> Context<'a> {
@@ -93,7 +95,7 @@ impl<'a> Context<'a> {
 
     /// Prints the result if it is wanted for people: lines that `system` reads, which obeys none
     /// of them, and those that it is to obey.
-    pub(crate) fn framed(&self, system: &dyn CiSystem, lines: &[Printable], commands: &[String]) {
+    pub(crate) fn framed(&self, system: &dyn CiSystem, lines: &[Printable], commands: &[Line]) {
         let lines = lines.iter().map(|line| line.as_str().to_owned());
         let framed = system.framed(lines.collect());
         let all = framed.iter().chain(commands);

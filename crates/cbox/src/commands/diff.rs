@@ -16,7 +16,6 @@ use crate::{
     commands::context::Context,
     formats::{explanation::heading, markdown, plain},
     options::{Explain, Format, LimitOptions, ShowOptions, complete},
-    view::Paint,
 };
 
 const EXAMPLES: &str = "\
@@ -107,7 +106,9 @@ fn show(context: &Context<'_>, show: ShowOptions, explanation: &Explanation) {
             let text = markdown::fenced("diff", &markdown::diff(explanation, &[], detail));
             context.lines(text.lines());
         }
-        (Format::Ci(system), _) => context.framed(system, &plain(Paint::NONE), &[]),
+        (Format::Ci(system), _) => {
+            context.framed(system, &plain(view.results_in(system)), &[]);
+        }
         _ => context.lines(plain(view.results())),
     }
 }

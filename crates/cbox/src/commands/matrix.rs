@@ -9,7 +9,10 @@ use cbox_driver::{
 };
 use serde_json::json;
 
-use crate::{commands::context::Context, options::complete};
+use crate::{
+    commands::context::Context,
+    options::{Format, ci_formats, complete},
+};
 
 fn examples() -> String {
     let with_system = ci::SYSTEMS
@@ -29,6 +32,17 @@ pub(crate) struct MatrixArgs {
     /// The runner for a system or a target; an empty label leaves it out
     #[arg(long = "runner", value_name = "WHAT=LABEL")]
     runners: Vec<Runner>,
+    #[arg(long, value_parser = ci_formats(), help = format_help())]
+    format: Option<Format>,
+}
+
+fn format_help() -> String {
+    let defaults = ci::SYSTEMS.map(|system| format!("{} in {}", system.name(), system.title()));
+    format!(
+        "The CI system that it is for [default: {}, {} elsewhere]",
+        defaults.join(", "),
+        ci::SYSTEMS[0].name()
+    )
 }
 
 /// Runs the command.
@@ -43,8 +57,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), 
         context.document("matrix", "jobs", || json!(jobs));
         return Ok(());
     }
-    let here = context.environment.ci();
-    let system = here.map_or(ci::SYSTEMS[0], |job| job.system);
+    let system = match (args.format, context.environment.ci()) {
+        (Some(Format::Ci(system)), _) => system,
+        (_, Some(job)) => job.system,
+        (_, None) => ci::SYSTEMS[0],
+    };
     let document = system.matrix(&jobs)?;
     context.view.document(&harmless_json(&document));
     Ok(())

@@ -13,6 +13,7 @@ mod flash;
 mod hosts;
 pub(crate) mod image;
 mod init;
+pub(crate) mod junit;
 mod list;
 mod man;
 mod matrix;
@@ -27,7 +28,7 @@ mod watch;
 
 use cbox_driver::Error;
 
-use crate::commands::context::Context;
+use crate::{commands::context::Context, options::junit::JunitOption};
 
 /// All commands, in the order of `cbox --help`.
 #[derive(Debug, clap::Subcommand)]
@@ -61,6 +62,19 @@ impl Command {
     /// Whether it is of no use where the user's own settings cannot be read.
     pub(crate) fn uses_preferences(&self) -> bool {
         !matches!(self, Self::Doctor(_) | Self::Completions(_) | Self::Man(_))
+    }
+
+    /// What its reports call it, and where they go; `None` where it tests nothing.
+    fn junit(&self) -> Option<(&'static str, &JunitOption)> {
+        Some(match self {
+            Self::Build(args) => ("build", &args.options.junit),
+            Self::Variant(args) => ("build", &args.build.junit),
+            Self::Image(_, args) => ("build", &args.build.junit),
+            Self::VerifyHosts(args) => ("verify-hosts", &args.junit),
+            Self::Boot(args) => ("boot", &args.junit),
+            Self::Size(args) => ("size", &args.junit),
+            _ => return None,
+        })
     }
 
     /// Runs the command.

@@ -12,7 +12,7 @@ use cbox_driver::{
 use cbox_nix::{build, expression::Evaluated, plan::Plan};
 use serde_json::{Value, json};
 
-use crate::{commands::context::Context, view::View};
+use crate::{commands::context::Context, formats::junit, view::View};
 
 /// Shows the derivations, the last line of all being the last one.
 pub(super) fn derivations(context: &Context<'_>, jobs: &[Job<'_>], failures: &[Error]) {
@@ -129,6 +129,10 @@ pub(super) fn built(
             "fetch": done.fetch,
             "manifest": done.manifest,
         })
+    });
+    context.tested(|| {
+        let budget = |done: &Built| budget::of_image(&session.project, &done.manifest);
+        junit::built(names, built, failures, budget)
     });
     view.sum_up(!failures.is_empty());
     context.parts("build", targets(items.collect(), failures));

@@ -20,8 +20,8 @@ use serde_json::json;
 
 use crate::{
     commands::context::Context,
-    formats::{page, size as text},
-    options::{LimitOptions, NixOptions, complete, parse_setting},
+    formats::{junit, page, size as text},
+    options::{LimitOptions, NixOptions, complete, junit::JunitOption, parse_setting},
 };
 
 const EXAMPLES: &str = "\
@@ -67,6 +67,8 @@ pub(crate) struct SizeArgs {
     #[arg(long, help_heading = "Evaluation")]
     with_local: bool,
     #[command(flatten)]
+    pub(super) junit: JunitOption,
+    #[command(flatten)]
     limits: LimitOptions,
     #[command(flatten)]
     nix: NixOptions,
@@ -101,7 +103,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         .hint("name a file for the page"));
     }
     if let Some(file) = args.html.as_deref().filter(|_| !to_stdout) {
-        page::check(&session.environment.absolute(file), file)?;
+        page::FILE.check(&session.environment.absolute(file), file)?;
     }
     let evaluator = session.evaluator(&args.nix.arguments()).await?;
     let forced = args.forced();
@@ -137,6 +139,13 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         );
     }
     let checked = budget::check(&measured, comparison.as_ref());
+    context.tested(|| {
+        let hint = checked
+            .as_ref()
+            .err()
+            .and_then(|error| error.hint.as_deref());
+        junit::budgets(&measured.subject.name, &budget::verdicts(&measured), hint)
+    });
     if let (Err(error), Some(job)) = (&checked, session.environment.ci())
         && !to_stdout
     {

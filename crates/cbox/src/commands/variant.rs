@@ -42,7 +42,7 @@ pub(crate) struct VariantArgs {
     #[arg(add = complete::rest_of_image())]
     system: Option<String>,
     #[command(flatten)]
-    build: BuildOptions,
+    pub(super) build: BuildOptions,
 }
 
 /// Runs the command.

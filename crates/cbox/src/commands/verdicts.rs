@@ -13,7 +13,6 @@ use crate::{
     commands::context::Context,
     formats::{ci, markdown, plain},
     options::{Explain, Format, JudgeOptions, ShowOptions},
-    view::Paint,
 };
 
 impl JudgeOptions {
@@ -62,7 +61,7 @@ pub(super) fn show(context: &Context<'_>, report: &Report, args: ShowOptions) ->
         Format::Markdown => context.lines(markdown::report(report, detail).lines()),
         Format::Plain => context.lines(plain::report(report, detail, view.results())),
         Format::Ci(system) => {
-            let lines = plain::report(report, detail, Paint::NONE);
+            let lines = plain::report(report, detail, view.results_in(system));
             context.framed(system, &lines, &ci::annotations(system, report));
             let mut jobs = context.environment.ci_jobs.iter();
             if let Some(job) = jobs.find(|job| job.system == system) {

@@ -8,7 +8,11 @@ use cbox_driver::{
 };
 
 use super::verdicts;
-use crate::{commands::context::Context, options::JudgeOptions};
+use crate::{
+    commands::context::Context,
+    formats::junit,
+    options::{JudgeOptions, junit::JunitOption},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +40,8 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     self_test: bool,
     #[command(flatten)]
+    pub(super) junit: JunitOption,
+    #[command(flatten)]
     judge: JudgeOptions,
 }
 
@@ -58,6 +64,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), 
         ..args.judge.question(&hosts)
     };
     let judged = verdicts::judge(session, &args.judge, &question, state).await?;
+    context.tested(|| junit::verdicts(&judged.report, args.judge.show.explain));
     verdicts::show(context, &judged.report, args.judge.show)?;
     judged.report.outcome()
 }
@@ -82,6 +89,7 @@ async fn run_self_test(
     };
     let found = self_test::run(session, settings).await?;
     let view = context.view;
+    context.tested(|| junit::self_test(&found));
     context.document("self-test", "selfTest", || found.to_json());
     let lines: Vec<[String; 3]> = found
         .rows

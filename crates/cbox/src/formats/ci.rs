@@ -1,7 +1,7 @@
 //! Verdicts as a CI system takes them: annotations and outputs.
 
 use cbox_driver::{
-    ci::{CiSystem, Level},
+    ci::{CiSystem, Level, Line},
     verify::{
         report::{HostReport, Report},
         verdict::Status,
@@ -17,14 +17,14 @@ const ANNOTATIONS: usize = 5;
 const LINES: usize = 8;
 
 /// The annotations, one a line.
-pub(crate) fn annotations(system: &dyn CiSystem, report: &Report) -> Vec<String> {
+pub(crate) fn annotations(system: &dyn CiSystem, report: &Report) -> Vec<Line> {
     let hosts = report.hosts.iter();
     hosts
         .flat_map(|host| of_host(system, host, report))
         .collect()
 }
 
-fn of_host(system: &dyn CiSystem, host: &HostReport, report: &Report) -> Vec<String> {
+fn of_host(system: &dyn CiSystem, host: &HostReport, report: &Report) -> Vec<Line> {
     let fails = !host.status.passes(report.strict);
     let level = if fails && (!report.accepting || host.error.is_some()) {
         Level::Error

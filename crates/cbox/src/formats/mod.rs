@@ -2,7 +2,9 @@
 
 pub(crate) mod ci;
 pub(crate) mod explanation;
+pub(crate) mod junit;
 pub(crate) mod markdown;
 pub(crate) mod page;
 pub(crate) mod plain;
+pub(crate) mod result_file;
 pub(crate) mod size;

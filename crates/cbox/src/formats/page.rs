@@ -1,21 +1,19 @@
 //! A page with a map of a closure: one file that needs no network and no server.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-};
-
 use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
     size::{measured::Measured, packages},
-    text::{count, harmless_json, harmless_lines, size, text_file},
+    text::{count, harmless_json, harmless_lines, size},
 };
 use data_encoding::BASE64;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::size::{pulled_in_by, share};
+use super::{
+    result_file::ResultFile,
+    size::{pulled_in_by, share},
+};
 
 const HTML: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -24,59 +22,22 @@ const SCRIPT: &str = include_str!("page/page.js");
 /// What tells a page that was made here, near its beginning.
 const MARK: &str = "<meta name=\"generator\" content=\"cbox size\">";
 
-/// How near.
-const HEAD: u64 = 1024;
+/// The file of a page.
+pub(crate) const FILE: ResultFile = ResultFile {
+    what: "the page",
+    made_by: "cbox size",
+    mark: MARK,
+    hint: "`--html -` writes to standard output",
+};
 
-/// Checks that a page can be written to `file`, which the user calls `shown`: nothing is written
-/// over that is no page of this kind.
-pub(crate) fn check(file: &Utf8Path, display_path: &Utf8Path) -> Result<(), Error> {
-    let failed = |reason: &dyn std::fmt::Display| failed(display_path, reason);
-    let folder = file.parent().unwrap_or(Utf8Path::new("/"));
-    if !folder.is_dir() {
-        return Err(failed(&format!("there is no folder {folder}")));
-    }
-    // A rename would put the page in the place of a device.
-    let place = text_file::within(file, ANYWHERE.into()).map_err(|error| failed(&error))?;
-    let there = match place.metadata() {
-        Ok(there) => there,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(&error)),
-    };
-    if !there.is_file() {
-        return Err(failed(&"it is not a file").hint("`--html -` writes to standard output"));
-    }
-    let mut head = Vec::new();
-    File::open(place)
-        .and_then(|page| page.take(HEAD).read_to_end(&mut head))
-        .map_err(|error| failed(&error))?;
-    match String::from_utf8_lossy(&head).contains(MARK) {
-        true => Ok(()),
-        false => Err(failed(&"`cbox size` did not make the file that is there")
-            .hint("remove it, or name another file")),
-    }
-}
-
-/// Writes the page to `file`, which the user calls `shown`. A page that is there stays
+/// Writes the page to `file`, which the user calls `display_path`. A page that is there stays
 /// until the new one is whole.
 pub(crate) fn write(
     file: &Utf8Path,
     display_path: &Utf8Path,
     measured: &Measured,
 ) -> Result<(), Error> {
-    // Somebody may have put something there while the sizes were asked for.
-    check(file, display_path)?;
-    let text = render(measured)?;
-    text_file::replace(file, ANYWHERE.into(), &text).map_err(|error| failed(display_path, &error))
-}
-
-/// Below which a page may be: it is the user who says where.
-const ANYWHERE: &str = "/";
-
-fn failed(display_path: &Utf8Path, reason: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        Kind::Output,
-        format!("cannot write the page {display_path}: {reason}"),
-    )
+    FILE.write(file, display_path, || render(measured))
 }
 
 /// The page as text.

@@ -1,9 +1,11 @@
 //! The options that commands share.
 
 pub(crate) mod complete;
+pub(crate) mod junit;
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
+use self::junit::JunitOption;
 use crate::view::Form;
 use anstream::ColorChoice;
 use camino::Utf8PathBuf;
@@ -14,7 +16,10 @@ use cbox_driver::{
     text::memory_size::parse_size,
 };
 use cbox_nix::overrides::Setting;
-use clap::{ArgMatches, Args, FromArgMatches as _, ValueEnum, ValueHint, builder::PossibleValue};
+use clap::{
+    ArgMatches, Args, FromArgMatches as _, ValueEnum, ValueHint,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 
 /// Where the options of every command stand in help: behind the command's own.
 const SHARED: usize = 500;
@@ -206,10 +211,10 @@ impl NixOptions {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct BuildOptions {
     /// Show what would be built and fetched, and stop
-    #[arg(long, conflicts_with = "drv")]
+    #[arg(long, conflicts_with_all = ["drv", "junit"])]
     pub(crate) dry_run: bool,
     /// Print the path of the derivation, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with = "junit")]
     pub(crate) drv: bool,
     /// Force an option: the value is JSON or a plain word; quote a string that looks like
     /// something else: 'a.b="25.11"'
@@ -227,6 +232,8 @@ pub(crate) struct BuildOptions {
     /// Build, but create no links or records
     #[arg(long)]
     pub(crate) no_link: bool,
+    #[command(flatten)]
+    pub(crate) junit: JunitOption,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
     /// Machines to build on, in the syntax of Nix's `builders`
@@ -303,6 +310,15 @@ impl ValueEnum for Format {
         };
         Some(PossibleValue::new(name).help(help))
     }
+}
+
+/// The formats of a CI system alone.
+pub(crate) fn ci_formats() -> impl TypedValueParser<Value = Format> {
+    let names = SYSTEMS.map(|system| PossibleValue::new(system.name()).help(system.title()));
+    PossibleValuesParser::new(names).map(|name| {
+        let named = SYSTEMS.iter().find(|system| system.name() == name);
+        Format::Ci(*named.unwrap_or(&SYSTEMS[0]))
+    })
 }
 
 /// The help of `--format`.

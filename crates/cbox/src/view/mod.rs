@@ -26,7 +26,7 @@ use std::{
 };
 
 use cbox_driver::{
-    ci::{CiSystem, defused},
+    ci::{CiSystem, Line, defused},
     error::{Error, Kind},
     progress::{
         Event, Reporter,
@@ -171,9 +171,9 @@ impl View {
     }
 
     /// Prints a line that a CI system obeys, of cbox's own, if the result is wanted for people.
-    pub(crate) fn command(&self, line: &str) {
+    pub(crate) fn command(&self, line: &Line) {
         if !self.is_json() {
-            self.write(Printable::from(line).as_str());
+            self.write(line.as_str());
         }
     }
 
@@ -225,6 +225,13 @@ impl View {
     /// The colours of results.
     pub(crate) fn results(&self) -> Paint {
         self.results
+    }
+
+    /// The colours of results that are for the log of a job of `system`.
+    pub(crate) fn results_in(&self, system: &dyn CiSystem) -> Paint {
+        Paint {
+            wanted: self.paint.wanted && system.shows_colours(),
+        }
     }
 
     /// Prints a line of the result, if it is wanted for people.

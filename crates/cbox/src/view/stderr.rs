@@ -9,10 +9,10 @@ use std::{
 };
 
 use cbox_driver::{
-    ci::defused,
+    ci::{Group, Line, defused},
     progress::{Event, News, UnderWay, builds::short, run_log::RunLog},
     report,
-    text::harmless_json,
+    text::{harmless_json, utc},
 };
 use cbox_nix::events::Event as NixEvent;
 use serde_json::{Value, json};
@@ -52,8 +52,10 @@ pub(super) struct Stderr {
     /// Lines of logs, which are written many at a time.
     waiting: Vec<u8>,
     last_word: Duration,
-    /// The title of the group that is open in a CI system.
-    open_group: Option<String>,
+    /// The group that is open in a CI system.
+    open_group: Option<Group>,
+    /// How many were open until now.
+    groups: usize,
     /// What the group of the builds is called.
     title: String,
     /// Where it is all kept.
@@ -97,6 +99,7 @@ impl Shared {
             waiting: vec![],
             last_word: Duration::ZERO,
             open_group: None,
+            groups: 0,
             title: String::new(),
             log: None,
             tells_programs,
@@ -260,22 +263,27 @@ impl Stderr {
             && self.loudness > Loudness::Quiet
             && self.open_group.is_none()
         {
-            self.open_group = Some(title.to_owned());
-            self.command(&ci.group(title));
+            self.groups += 1;
+            // Other runs of the same job have groups too.
+            let group = Group {
+                title: title.to_owned(),
+                id: format!("{}_{}", std::process::id(), self.groups),
+            };
+            self.command(&ci.group(&group, utc::now().as_secs()));
+            self.open_group = Some(group);
         }
     }
 
     /// Closes the group that is open.
     pub(super) fn end_group(&mut self) {
-        if let (Display::Groups(ci), Some(title)) = (self.display, self.open_group.take()) {
-            self.command(&ci.end_group(&title));
+        if let (Display::Groups(ci), Some(group)) = (self.display, self.open_group.take()) {
+            self.command(&ci.end_group(&group, utc::now().as_secs()));
         }
     }
 
     /// Writes a line that a CI system obeys, of cbox's own.
-    pub(super) fn command(&mut self, command: &str) {
-        let command = Printable::from(command);
-        self.waiting.extend_from_slice(command.as_str().as_bytes());
+    pub(super) fn command(&mut self, line: &Line) {
+        self.waiting.extend_from_slice(line.as_str().as_bytes());
         self.waiting.push(b'\n');
         self.refresh();
     }

@@ -45,6 +45,8 @@ impl Terminal {
     /// Looks at the streams, and at what is wanted of them: the `color` that the command line
     /// asks for, or else the user's own settings; without both, anstream knows the variables that
     /// count for all programs (`NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`), and what a terminal can.
+    /// Standard error of a job whose log shows colours is like a terminal in this; standard output
+    /// is not, as nobody knows whether it goes there or to a program.
     ///
     /// # Errors
     /// When `CBOX_HEARTBEAT` holds no number of seconds.
@@ -75,7 +77,14 @@ impl Terminal {
                 (None, Some(seconds)) => silence(seconds),
                 (None, None) => Some(HEARTBEAT),
             },
-            colour: AutoStream::choice(&stderr) != ColorChoice::Never,
+            colour: match (AutoStream::choice(&stderr), ci) {
+                (ColorChoice::Never, Some(ci)) => {
+                    ci.shows_colours()
+                        && ColorChoice::global() == ColorChoice::Auto
+                        && !is_refused()
+                }
+                (choice, _) => choice != ColorChoice::Never,
+            },
             wraps: terminal,
             wraps_results: stdout.is_terminal(),
             colours_results: AutoStream::choice(&stdout) != ColorChoice::Never,
@@ -96,6 +105,11 @@ impl Terminal {
             ci: None,
         }
     }
+}
+
+/// Whether a variable says that no program is to use colours.
+fn is_refused() -> bool {
+    anstyle_query::no_color() || anstyle_query::clicolor() == Some(false)
 }
 
 /// The silence of so many seconds; none of them is never.

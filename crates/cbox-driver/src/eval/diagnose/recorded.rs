@@ -145,7 +145,8 @@ fn rendered(folder: &Path, recording: &str, sets: bool) -> String {
     };
     let mut text = format!("error: {}\n", error.lines().join("\n"));
     if let Some(annotation) = SYSTEMS[0].placed_annotation(&error) {
-        let (properties, _) = annotation.split_once("::cbox").unwrap_or((&annotation, ""));
+        let annotation = annotation.as_str();
+        let (properties, _) = annotation.split_once("::cbox").unwrap_or((annotation, ""));
         let properties = properties.split(",title").next().unwrap();
         text.push_str(&format!("on GitHub: {properties}\n"));
     }

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use self::subject::Subject;
 use crate::{
     commands::context::Context,
-    options::{OutDirOption, complete},
+    options::{OutDirOption, complete, junit::JunitOption},
 };
 
 const EXAMPLES: &str = "\
@@ -84,6 +84,8 @@ pub(crate) struct BootArgs {
     /// [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, requires = "until", help_heading = "Boot test")]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(super) junit: JunitOption,
     #[command(flatten)]
     links: OutDirOption,
     /// Arguments for QEMU
@@ -156,6 +158,7 @@ const HOW_IT_ENDS: &str = "Ctrl-C ends the machine";
 pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Error> {
     let environment = context.environment;
     let subject = Subject::find(context, args).await?;
+    context.testing(&subject.name);
     let (arch, program) = emulator(environment, &subject)?;
     let attached = subject.attached(args)?;
     let firmware = firmware(environment, args, arch, &program)?;
@@ -222,6 +225,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &BootArgs) -> Result<(), Er
             "could not choose in its boot menu: {reason}; the serial console needs `{way}`"
         )),
     };
+    context.testing(&subject.name);
     let boot = boot::run(&command, watch, context.interrupt, aside).await?;
     let console = serial.as_ref().map(Serial::name);
     tell(context, &subject, &machine, console, &boot);
