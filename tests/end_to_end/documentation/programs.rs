@@ -54,7 +54,7 @@ has=$(nix eval "${2%%#*}#nixosConfigurations" --apply "hosts: hosts ? \"${2#*#}\
     (
         &["cargo"],
         r#"
-case $1 in clippy | fmt | test) ;; *) echo "cargo $1 is not known here" >&2; exit 1 ;; esac
+case $1 in clippy | fmt | publish | test) ;; *) echo "cargo $1 is not known here" >&2; exit 1 ;; esac
 while [ $# != 0 ]; do
   if [ "$1" = -p ]; then grep -qx "name = \"$2\"" "$TOP"/crates/*/Cargo.toml; fi
   shift
@@ -67,7 +67,8 @@ done"#,
 case "$*" in
 'build '* | 'eval '*)
   PATH=$REAL_PATH exec "$REAL_NIX" --extra-experimental-features 'nix-command flakes' "$@" ;;
-'run .#cbox -- '*) shift 3; exec cbox "$@" ;;
+'run .#cbox -- '* | 'run github:OWNER/cbox -- '*) shift 3; exec cbox "$@" ;;
+'profile install github:OWNER/cbox') ;;
 'run --inputs-from . nixpkgs#nixos-facter') echo "{\"system\": \"$(uname -m)-linux\"}" ;;
 'run --inputs-from . disko -- '*) shift 5; exec disko "$@" ;;
 'flake update') ;;
@@ -97,7 +98,8 @@ case " $* " in *' -no-reboot '*) while :; do sleep 1; done ;; esac"#;
 
 /// Scripts of this repository that pages call. They set up machines: only whether the shell can
 /// read them is seen.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
+    "scripts/check-deb.sh",
     "scripts/setup.sh",
     "scripts/screenshots.sh",
     "tests/errors/record.sh",
