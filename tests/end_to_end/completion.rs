@@ -140,6 +140,21 @@ fn names_come_from_the_flake_without_nix_and_git() {
 }
 
 #[test]
+fn hosts_are_offered_behind_a_flake() {
+    let place = place();
+    for (words, expected) in [
+        (&["build", ".#al"][..], &[".#alpha"][..]),
+        (&["build", "path:.#al"], &["path:.#alpha"]),
+        (&["diff", "HEAD~1:alpha", ".#al"], &[".#alpha"]),
+        (&["list", ".#al"], &[".#alpha"]),
+        (&["--flake", ".#al"], &[".#alpha"]),
+        (&["build", "github:o/r#al"], &[]),
+    ] {
+        assert_eq!(offered(&place, words), expected, "{words:?}");
+    }
+}
+
+#[test]
 fn the_flake_on_the_line_counts() {
     let place = place();
     let elsewhere = place.beside("elsewhere");
@@ -258,7 +273,7 @@ fn each_command_has_a_manual_page() {
     for (page, words) in [
         (
             "cbox",
-            &["[--flake <DIR>]", "<COMMAND>", "<KIND> <FORMAT> [SYSTEM]"][..],
+            &["[--flake <FLAKE>]", "<COMMAND>", "<KIND> <FORMAT> [SYSTEM]"][..],
         ),
         (
             "cbox-boot",

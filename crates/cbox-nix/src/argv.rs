@@ -130,6 +130,18 @@ impl Options {
         arguments
     }
 
+    /// `nix flake prefetch --json` of `reference`. The registry on the network is asked only for
+    /// what it alone can tell; Nix itself downloads it for every reference.
+    #[must_use]
+    pub fn prefetch(&self, reference: &str) -> Vec<OsString> {
+        let mut words = vec!["flake", "prefetch", "--json"];
+        if !reference.starts_with("flake:") {
+            words.extend(["--option", "flake-registry", ""]);
+        }
+        words.push(reference);
+        self.call(&words)
+    }
+
     /// `nix flake metadata --json` of `reference`.
     #[must_use]
     pub fn metadata(&self, reference: &str) -> Vec<OsString> {

@@ -31,6 +31,7 @@ pub mod evaluation_cache;
 pub mod evaluation_key;
 pub mod events;
 pub mod expression;
+pub mod fetch;
 pub mod git;
 pub mod interrupt;
 pub mod lock_file;

@@ -49,18 +49,22 @@ pub fn from_git(cached: &[u8], others: &[u8]) -> Vec<Listed> {
 /// # Errors
 /// When a folder or a `.gitignore` cannot be read.
 pub fn from_walk(top: &Path) -> Result<Vec<Listed>, SourceError> {
-    let mut walk = Walk {
-        folder: Folder::open(top)?,
-        ignores: Vec::new(),
-        listed: Vec::new(),
-    };
-    walk.folder_at(Path::new(""))?;
-    Ok(walk.listed)
+    Walk::through(top, false)
+}
+
+/// Lists a tree of which each file is source, as git would have listed it where it was tracked.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn all(top: &Path) -> Result<Vec<Listed>, SourceError> {
+    Walk::through(top, true)
 }
 
 /// A walk through a tree.
 struct Walk<'t> {
     folder: Folder<'t>,
+    /// Whether each file counts as tracked, so that none is ignored.
+    tracked: bool,
     /// The patterns of the folders from the top to the one that is looked at, each with its
     /// length as the beginning of a path.
     ignores: Vec<(usize, Patterns)>,
@@ -68,6 +72,17 @@ struct Walk<'t> {
 }
 
 impl Walk<'_> {
+    fn through(top: &Path, tracked: bool) -> Result<Vec<Listed>, SourceError> {
+        let mut walk = Walk {
+            folder: Folder::open(top)?,
+            tracked,
+            ignores: Vec::new(),
+            listed: Vec::new(),
+        };
+        walk.folder_at(Path::new(""))?;
+        Ok(walk.listed)
+    }
+
     fn folder_at(&mut self, folder: &Path) -> Result<(), SourceError> {
         let whole = self.folder.top().join(folder);
         let unreadable = |source| SourceError::Read {
@@ -76,7 +91,10 @@ impl Walk<'_> {
             source,
         };
         let ignore = folder.join(".gitignore");
-        let own = self.folder.read_if_file(&ignore)?;
+        let own = match self.tracked {
+            true => None,
+            false => self.folder.read_if_file(&ignore)?,
+        };
         let depth = self.ignores.len();
         if let Some(content) = own {
             let base = ignore.as_os_str().len() - ".gitignore".len();
@@ -94,7 +112,7 @@ impl Walk<'_> {
             } else if kind.is_file() || kind.is_symlink() {
                 self.listed.push(Listed {
                     path,
-                    tracked: false,
+                    tracked: self.tracked,
                 });
             }
         }
@@ -155,5 +173,9 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, [".gitignore", ".hidden", "a.nix", "sub/y"]);
+        let all = all(folder.path()).unwrap();
+        assert!(all.iter().all(|listed| listed.tracked));
+        assert!(all.iter().any(|listed| listed.path == Path::new("out/z")));
+        assert_eq!(all.len(), 6);
     }
 }

@@ -2,25 +2,51 @@
 
 use std::{convert::Infallible, ffi::OsString, process::ExitCode};
 
-use cbox_driver::{Environment, Error, Kind, flake::project::Project};
+use cbox_driver::{
+    Environment, Error, Kind,
+    flake::{
+        project::Project,
+        reference::{self, Fetched, Reference},
+    },
+    progress::Reporter,
+};
 use cbox_nix::{Interrupt, Signal, process::launcher};
 use clap::error::ErrorKind;
 
 use crate::{
     commands::{
+        Command, Needs,
         command_line::{self, Cli, Refusal},
         context::Context,
         junit::Junit,
     },
-    options::complete,
+    options::{GlobalOptions, complete, flake_words},
     view::{Form, Loudness, Traces, View, terminal::Terminal},
 };
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+    let typed: Vec<OsString> = std::env::args_os().collect();
     let environment = Environment::read();
+    let words = match &environment {
+        Ok(environment) => {
+            flake_words::resolve(&typed, environment, || command_line::command(None))
+        }
+        Err(_) => Ok(typed.clone()),
+    };
+    let (words, unresolved) = match words {
+        Ok(words) => (words, None),
+        Err(error) => (typed, Some(error)),
+    };
     let flake = command_line::flake_among(&words);
+    // What Nix has to fetch is fetched once it is known what it is for.
+    let fetched = match environment
+        .as_ref()
+        .map(|it| Reference::of_run(it, flake.as_deref()))
+    {
+        Ok(Ok(Reference::Fetched(reference))) => Some(reference),
+        _ => None,
+    };
     let project = environment
         .as_ref()
         .map_err(Clone::clone)
@@ -33,7 +59,11 @@ pub(crate) fn main() -> ExitCode {
         Ok(false) => {}
         Err(message) => return fail(&unknown(), &Error::new(Kind::Usage, message)),
     }
-    let cli = command_line::parse(project.as_ref(), &words);
+    let cli = match (unresolved, &project) {
+        (Some(error), _) => Err(error.into()),
+        (None, Err(error)) if fetched.is_some() => command_line::parse_unfetched(error, &words),
+        (None, project) => command_line::parse(project.as_ref(), &words),
+    };
     // Of words that are no command line, this one is looked for.
     let color = match &cli {
         Ok(cli) => cli.options.color,
@@ -45,7 +75,13 @@ pub(crate) fn main() -> ExitCode {
         Ok((environment, terminal))
     });
     match (read, cli) {
-        (Ok((environment, terminal)), Ok(cli)) => run(&environment, &terminal, &project, cli),
+        (Ok((environment, terminal)), Ok(cli)) => {
+            let flake = match &fetched {
+                Some(reference) => Flake::Unfetched(reference, &words),
+                None => Flake::Found(&project),
+            };
+            run(&environment, &terminal, flake, cli)
+        }
         (Ok((_, terminal)), Err(refusal)) => refuse(&terminal, &refusal),
         (Err(_), Err(refusal)) => refuse(&Terminal::unknown(), &refusal),
         // Without an environment there is no view yet: a plain one serves.
@@ -53,13 +89,17 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// The flake of a run.
+enum Flake<'f> {
+    /// What was found where it is looked for.
+    Found(&'f Result<Project, Error>),
+    /// A reference that Nix has to fetch, and the words of the command line, whose meaning may
+    /// depend on the flake.
+    Unfetched(&'f str, &'f [OsString]),
+}
+
 /// Runs a command.
-fn run(
-    environment: &Environment,
-    terminal: &Terminal,
-    project: &Result<Project, Error>,
-    cli: Cli,
-) -> ExitCode {
+fn run(environment: &Environment, terminal: &Terminal, flake: Flake<'_>, cli: Cli) -> ExitCode {
     let options = &cli.options;
     let loudness = match (options.quiet, options.repeated.verbose) {
         (true, _) => Loudness::Quiet,
@@ -70,8 +110,9 @@ fn run(
     if options.repeated.verbose > 1 {
         trace();
     }
+    let command = &cli.command;
     let view = View::new(terminal, loudness, options.form()).repeating(cli.repeated);
-    if let (Err(error), true) = (&environment.user, cli.command.uses_preferences()) {
+    if let (Err(error), true) = (&environment.user, command.uses_preferences()) {
         return fail(&view, error);
     }
     let junit = match Junit::wanted(environment, &cli.command) {
@@ -90,18 +131,36 @@ fn run(
                     let message = format!("cannot handle signals: {error}");
                     Error::new(Kind::Environment, message)
                 })?;
-                let context = Context {
-                    environment,
-                    terminal,
-                    view: &view,
-                    interrupt: &interrupt,
-                    options,
-                    project,
-                    junit: junit.as_ref(),
+                let run = async {
+                    let fetched;
+                    let project = match flake {
+                        Flake::Found(project) => project,
+                        Flake::Unfetched(reference, words) => {
+                            fetched = fetch(
+                                &view,
+                                (environment, &interrupt),
+                                options,
+                                command,
+                                (reference, words),
+                            )
+                            .await?;
+                            &fetched
+                        }
+                    };
+                    let context = Context {
+                        environment,
+                        terminal,
+                        view: &view,
+                        interrupt: &interrupt,
+                        options,
+                        project,
+                        junit: junit.as_ref(),
+                    };
+                    command.run(&context).await
                 };
                 tokio::select! {
                     biased;
-                    ended = cli.command.run(&context) => ended,
+                    ended = run => ended,
                     never = tell_slow(&interrupt, &view) => match never {},
                 }
             };
@@ -120,6 +179,43 @@ fn run(
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&view, &error),
     }
+}
+
+/// Has Nix fetch the flake of a run, for a command that can do with one that is read-only. Why
+/// there is none concerns only those who need one.
+async fn fetch(
+    view: &View,
+    (environment, interrupt): (&Environment, &Interrupt),
+    options: &GlobalOptions,
+    command: &Command,
+    (reference, words): (&str, &[OsString]),
+) -> Result<Result<Project, Error>, Error> {
+    let called = Fetched::called(reference);
+    match command.needs() {
+        Needs::Nothing => return Ok(Err(called.lacks("nothing is looked for in it"))),
+        Needs::Tree => {}
+        Needs::WorkingTree(why) => return Err(called.lacks(why)),
+    }
+    let run_options = options.run_options();
+    let hears = (view as &dyn Reporter, interrupt);
+    let tree = reference::fetch(environment, &run_options, hears, reference).await;
+    let project = tree
+        .and_then(|tree| Project::fetched(environment, tree))
+        .and_then(command_line::checked);
+    // Only now is it known which kinds of image there are.
+    if let (Ok(project), Command::Image(..)) = (&project, command) {
+        match command_line::parse(Ok(project), words) {
+            Ok(_) => {}
+            Err(Refusal::Cbox(error)) => return Err(error),
+            Err(Refusal::Clap(error)) => {
+                let text = error.to_string();
+                let text = text.trim().trim_start_matches("error: ");
+                return Err(Error::new(Kind::Usage, text));
+            }
+            Err(Refusal::TwoForms) => return Err(Refusal::two_forms()),
+        }
+    }
+    Ok(project)
 }
 
 /// Says which program takes its time to end after a signal. Never returns.
@@ -176,10 +272,7 @@ fn refuse(terminal: &Terminal, refusal: &Refusal) -> ExitCode {
             ExitCode::from(Kind::Usage.code())
         }
         Refusal::Cbox(error) => fail(&view, error),
-        Refusal::TwoForms => {
-            let message = "`--json` and `--format` ask for different forms";
-            fail(&view, &Error::new(Kind::Usage, message))
-        }
+        Refusal::TwoForms => fail(&view, &Refusal::two_forms()),
     }
 }
 

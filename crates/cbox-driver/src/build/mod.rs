@@ -378,6 +378,7 @@ fn manifest(
     artifacts: Vec<Artifact>,
 ) -> Manifest {
     let request = &job.target.request;
+    let fetched = evaluator.session.project.fetched.as_ref();
     Manifest {
         schema: manifest::SCHEMA,
         target: job.target.name.to_string(),
@@ -392,6 +393,7 @@ fn manifest(
         source: manifest::Source {
             path: job.snapshot.staged.path.to_string(),
             nar_hash: job.snapshot.staged.nar_hash.to_string(),
+            flake: fetched.map(|fetched| fetched.reference.clone()),
             revision: sources.head.revision.clone(),
             branch: sources.head.branch.clone(),
             dirty: sources.is_dirty(),

@@ -190,7 +190,7 @@ impl<'s> Session<'s> {
         let may_change = pass_through.may_change_evaluation;
         let import_from_derivation = config.evaluation.import_from_derivation;
         let options = Options {
-            store: wanted.store.as_ref().map(|store| self.store_uri(store)),
+            store: wanted.store_uri(self.environment),
             eval_store: None,
             offline: wanted.offline,
             builders: arguments.builders.clone(),
@@ -270,18 +270,5 @@ impl<'s> Session<'s> {
             only_compared: Arc::default(),
         };
         Ok(evaluator.under(&self.project))
-    }
-
-    /// A store that is a folder, as an absolute path: Nix runs elsewhere at times.
-    fn store_uri(&self, store: &str) -> String {
-        // What Nix takes for a path, too.
-        let is_path = store.contains('/') && !store.contains("://") && !store.contains('?');
-        if is_path {
-            self.environment
-                .absolute(Utf8Path::new(store))
-                .into_string()
-        } else {
-            store.to_owned()
-        }
     }
 }

@@ -106,8 +106,14 @@ pub fn no_host(host: &str, names: &[String]) -> Error {
 /// The error for a flake without hosts.
 pub fn none(evaluator: &Evaluator<'_>) -> Error {
     let session = evaluator.session;
-    let flake = session.project.folder.join("flake.nix");
-    let flake = session.environment.display_path(&flake);
+    let project = &session.project;
+    let flake = match &project.fetched {
+        Some(_) => project.shown(),
+        None => {
+            let flake = project.folder.join("flake.nix");
+            session.environment.display_path(&flake).into_string()
+        }
+    };
     Error::new(
         Kind::Config,
         format!("{flake} has no hosts in nixosConfigurations"),

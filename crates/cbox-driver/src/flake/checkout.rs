@@ -18,26 +18,30 @@ use crate::{
 pub struct Checkout {
     /// The flake in it.
     pub project: Project,
-    /// The commit; `None` for the working tree.
-    commit: Option<Commit>,
-    _folder: Option<TemporaryFolder>,
+    /// What the user calls it; `None` for the working tree.
+    name: Option<Name>,
+    folder: Option<TemporaryFolder>,
 }
 
-/// A commit and what the user calls it.
+/// What the user calls a commit, or a flake that Nix fetched.
 #[derive(Debug)]
-struct Commit {
+struct Name {
     /// What stands before the path of a file, as git does it: `main:`.
     prefix: String,
     label: String,
 }
 
 impl Checkout {
-    /// The working tree of `project`.
+    /// The working tree of `project`, or what Nix fetched of it.
     pub fn working_tree(project: Project) -> Arc<Self> {
+        let name = project.fetched.as_ref().map(|fetched| Name {
+            prefix: format!("{}:", fetched.reference),
+            label: fetched.label(),
+        });
         Arc::new(Self {
             project,
-            commit: None,
-            _folder: None,
+            name,
+            folder: None,
         })
     }
 
@@ -50,44 +54,44 @@ impl Checkout {
     ) -> Result<Arc<Self>, Error> {
         let top = Utf8PathBuf::try_from(folder.path().to_owned())
             .map_err(|error| Error::new(Kind::Environment, error.to_string()))?;
-        let commit = Commit::called(revision, commit);
+        let name = Name::called(revision, commit);
         let project = project
             .laid_out(&top)
-            .map_err(|error| commit.named(error, &top))?;
+            .map_err(|error| name.named(error, &top))?;
         Ok(Arc::new(Self {
             project,
-            commit: Some(commit),
-            _folder: Some(folder),
+            name: Some(name),
+            folder: Some(folder),
         }))
     }
 
     /// What it is called in a sentence: `the working tree`, `main (0123456789)`.
     pub fn label(&self) -> &str {
-        let commit = self.commit.as_ref();
-        commit.map_or("the working tree", |commit| &commit.label)
+        let name = self.name.as_ref();
+        name.map_or("the working tree", |name| &name.label)
     }
 
-    /// Whether it is a commit.
+    /// Whether it is a commit that is laid out here.
     pub fn is_commit(&self) -> bool {
-        self.commit.is_some()
+        self.folder.is_some()
     }
 
     /// `path` of this version as the user would name it.
     pub fn display_path(&self, environment: &Environment, path: &Utf8Path) -> String {
-        match &self.commit {
+        match &self.name {
             None => environment.display_path(path).into_string(),
-            Some(commit) => {
+            Some(name) => {
                 let inside = path.strip_prefix(&self.project.top).unwrap_or(path);
-                format!("{}{inside}", commit.prefix)
+                format!("{}{inside}", name.prefix)
             }
         }
     }
 
     /// `error`, with places in the folder of a commit told as places in the commit.
     pub fn named(&self, error: Error) -> Error {
-        match &self.commit {
+        match &self.name {
             None => error,
-            Some(commit) => commit.named(error, &self.project.top),
+            Some(name) => name.named(error, &self.project.top),
         }
     }
 }
@@ -107,7 +111,7 @@ pub fn called(revision: &str, commit: &str) -> String {
     }
 }
 
-impl Commit {
+impl Name {
     fn called(revision: &str, commit: &str) -> Self {
         let name = called(revision, commit);
         let short = short_revision(commit);
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn a_commit_is_called_what_the_user_called_it() {
         let called = |revision: &str| {
-            let commit = Commit::called(revision, COMMIT);
+            let commit = Name::called(revision, COMMIT);
             (commit.prefix, commit.label)
         };
         let expected = |prefix: &str, label: &str| (prefix.to_owned(), label.to_owned());
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_commit_and_not_its_folder() {
-        let commit = Commit::called("v1", COMMIT);
+        let commit = Name::called("v1", COMMIT);
         let error = Error::new(Kind::Config, "/tmp/cbox-x/sub/cbox.toml:3:1: unknown field");
         assert_eq!(
             commit.named(error, "/tmp/cbox-x".into()).message,

@@ -1,5 +1,5 @@
-//! The flake of a run ([`session`]): its [`config`] (`cbox.toml`), where it is and which hosts it has ([`project`]), a
-//! [`version`] of it that is laid out in a [`checkout`], and the [`snapshot`] of that which is
+//! The flake of a run ([`session`]): what it is named by ([`reference`]), its [`config`]
+//! (`cbox.toml`), where it is and which hosts it has ([`project`]), a [`version`] of it that is laid out in a [`checkout`], and the [`snapshot`] of that which is
 //! put into the [`store`], while it is hashed if [`send_ahead`] guesses that it is new. [`audit`] looks in it for what must not be baked into images, [`crate::baked`]
 //! shows what is.
 
@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod config;
 pub mod last_known;
 pub mod project;
+pub mod reference;
 pub(crate) mod send_ahead;
 pub mod session;
 pub mod snapshot;

@@ -18,6 +18,7 @@ use crate::{
     flake::{
         config::{self, Config, TargetConfig},
         last_known::{self, LastKnown},
+        reference::{Fetched, FetchedTree, Reference, around, no_folder},
     },
     process::{environment::Environment, outputs},
     progress::run_log,
@@ -25,7 +26,7 @@ use crate::{
     text::{nearest::suggestion, text_file::TEMPORARY},
 };
 
-const FLAKE: &str = "flake.nix";
+pub(super) const FLAKE: &str = "flake.nix";
 
 /// The folder of the links, beside it.
 pub const OUT: &str = "out";
@@ -39,6 +40,8 @@ pub struct Project {
     pub top: Utf8PathBuf,
     /// The repository, if there is one.
     pub repository: Option<Repository>,
+    /// What it is where Nix fetched it: then nothing can be written into it.
+    pub fetched: Option<Fetched>,
     /// Where the links go.
     pub out_dir: Utf8PathBuf,
     /// The caches of cbox and Nix.
@@ -53,13 +56,35 @@ pub struct Project {
 }
 
 impl Project {
-    /// Finds the flake, in `flake` or in the working directory or the nearest folder above,
-    /// and reads its configuration.
+    /// Finds the flake that `flake` or `CBOX_FLAKE` names, or that is in the working directory or
+    /// the nearest folder above, and reads its configuration.
+    ///
+    /// # Errors
+    /// When there is none, or it is one that Nix has to fetch ([`Project::fetched`]).
     pub fn find(environment: &Environment, flake: Option<&Utf8Path>) -> Result<Self, Error> {
-        let mut project = Self::bare(environment, flake)?;
-        project.config =
-            Config::read(&project.folder).map_err(|error| below(error, &project.top))?;
-        Ok(project)
+        Self::bare(environment, flake)?.configured()
+    }
+
+    /// The flake that Nix fetched. Its links go to the working directory.
+    ///
+    /// # Errors
+    /// When its configuration will not do.
+    pub fn fetched(environment: &Environment, tree: FetchedTree) -> Result<Self, Error> {
+        let known =
+            last_known::Place::of(&environment.cache, tree.fetched.reference.as_str().into());
+        let project = Self {
+            last_known: known,
+            out_dir: environment.folder.join(OUT),
+            fetched: Some(tree.fetched),
+            ..Self::at(environment, &tree.folder, tree.top, None)
+        };
+        project.configured()
+    }
+
+    /// With its configuration.
+    fn configured(mut self) -> Result<Self, Error> {
+        self.config = Config::read(&self.folder).map_err(|error| below(error, &self.top))?;
+        Ok(self)
     }
 
     /// Finds the flake, as if it had no configuration.
@@ -68,55 +93,65 @@ impl Project {
             Some(_) => "`--flake`",
             None => "CBOX_FLAKE",
         };
-        let flake = flake.or(environment.flake.as_deref());
-        let folder = match flake {
-            Some(flake) => environment
-                .absolute(flake)
-                .canonicalize_utf8()
-                .map_err(|error| {
-                    Error::file(Kind::Config, "open the folder", flake, &error)
-                        .hint(format!("{by} takes the folder of a flake.nix"))
-                })?,
-            None => environment.folder.clone(),
+        let reference = Reference::of_run(environment, flake)?;
+        let no_flake = |place: &Utf8Path, above: &str| {
+            let message = format!("there is no {FLAKE} in {place}{above}");
+            Error::new(Kind::Config, message)
+                .hint("change to the folder of a flake, or name it with `--flake DIR`")
         };
-        let has_flake = |folder: &&Utf8Path| folder.join(FLAKE).is_file();
-        let found = match flake {
-            Some(_) => Some(folder.as_path()).filter(has_flake),
-            None => folder.ancestors().find(has_flake),
-        };
-        let Some(found) = found else {
-            let above = match (flake, by) {
-                (None, _) => " or above it",
-                (Some(_), "CBOX_FLAKE") => ", which CBOX_FLAKE names",
-                (Some(_), _) => "",
-            };
-            return Err(Error::new(
-                Kind::Config,
-                format!("there is no {FLAKE} in {folder}{above}"),
-            )
-            .hint("change to the folder of a flake, or name it with `--flake DIR`"));
+        let found = match &reference {
+            Reference::Fetched(reference) => {
+                let fetched = Fetched::called(reference);
+                return Err(fetched.lacks("nothing can be written into it"));
+            }
+            Reference::Here => around(&environment.folder)
+                .ok_or_else(|| no_flake(&environment.folder, " or above it"))?
+                .to_owned(),
+            Reference::Folder(name) => {
+                let folder = environment.absolute(name).canonicalize_utf8();
+                let folder = folder.map_err(|error| no_folder(name, by, &error))?;
+                let above = match by {
+                    "CBOX_FLAKE" => ", which CBOX_FLAKE names",
+                    _ => "",
+                };
+                match folder.join(FLAKE).is_file() {
+                    true => folder,
+                    false => return Err(no_flake(&folder, above)),
+                }
+            }
         };
         let repository = Repository::around(found.as_std_path());
         let top = match &repository {
             Some(repository) => Utf8PathBuf::try_from(repository.top().to_owned())
                 .map_err(|error| Error::new(Kind::Environment, error.to_string()))?,
-            None => found.to_owned(),
+            None => found.clone(),
         };
+        Ok(Self::at(environment, &found, top, repository))
+    }
+
+    /// The flake in `folder`, without its configuration.
+    fn at(
+        environment: &Environment,
+        folder: &Utf8Path,
+        top: Utf8PathBuf,
+        repository: Option<Repository>,
+    ) -> Self {
         let caches = [Some(&environment.cache), environment.nix_cache.as_ref()];
         let caches = caches.into_iter().flatten();
-        Ok(Self {
+        Self {
             config: None,
             flake_hosts: Arc::default(),
-            last_known: last_known::Place::of(&environment.cache, found),
-            out_dir: found.join(OUT),
+            last_known: last_known::Place::of(&environment.cache, folder),
+            fetched: None,
+            out_dir: folder.join(OUT),
             caches: caches
                 .map(|cache| normal(&environment.absolute(cache)))
                 .collect(),
             temporary: normal(&environment.absolute(&environment.temporary)),
-            folder: found.to_owned(),
+            folder: folder.to_owned(),
             top,
             repository,
-        })
+        }
     }
 
     /// The same flake, whose links go to `out_dir` if one is named.
@@ -144,6 +179,7 @@ impl Project {
             folder,
             top: top.to_owned(),
             repository: self.repository.clone(),
+            fetched: self.fetched.clone(),
             out_dir: self.out_dir.clone(),
             caches: self.caches.clone(),
             temporary: self.temporary.clone(),
@@ -157,6 +193,14 @@ impl Project {
         self.folder
             .strip_prefix(&self.top)
             .unwrap_or(Utf8Path::new(""))
+    }
+
+    /// What it is called where its folder would be named: of one that Nix fetched, its reference.
+    pub fn shown(&self) -> String {
+        match &self.fetched {
+            Some(fetched) => fetched.label(),
+            None => self.folder.to_string(),
+        }
     }
 
     /// The configuration, or an empty one.
@@ -221,7 +265,7 @@ impl Project {
         self.config.as_ref().ok_or_else(|| {
             Error::new(
                 Kind::Config,
-                format!("there is no {} in {}", config::FILE, self.folder),
+                format!("there is no {} in {}", config::FILE, self.shown()),
             )
             .hint("it defines the targets of a flake: `cbox init` writes one to start from")
         })

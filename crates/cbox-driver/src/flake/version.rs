@@ -87,14 +87,22 @@ impl<'a> Version<'a> {
     /// The working tree, local settings not yet among its files: git (or the file system) is
     /// asked for them, and each is looked at.
     pub async fn working_tree(session: &'a Session<'a>, tracked_only: bool) -> Result<Self, Error> {
-        let (listed, head) = match &session.project.repository {
-            Some(repository) => {
+        let project = &session.project;
+        let (listed, head) = match (&project.repository, &project.fetched) {
+            (_, Some(fetched)) => {
+                let head = Head {
+                    revision: fetched.revision.clone(),
+                    ..Head::default()
+                };
+                (None, head)
+            }
+            (Some(repository), None) => {
                 let (files, head) = repository.files_and_head(session.interrupt).await?;
                 let listed = list::from_git(&files.0, &files.1);
                 let listed = Self::with_submodules(session, repository, listed).await?;
                 (Some(listed), head)
             }
-            None => {
+            (None, None) => {
                 session.reporter.note(
                     "no git repository here: every file that .gitignore does not name is staged",
                 );
@@ -144,6 +152,13 @@ impl<'a> Version<'a> {
     pub async fn commit(session: &'a Session<'a>, revision: &str) -> Result<Self, Error> {
         let Some(repository) = &session.project.repository else {
             let folder = &session.project.folder;
+            if let Some(fetched) = &session.project.fetched {
+                let lacks = fetched.lacks(&format!("it has no other revision `{revision}`"));
+                return Err(lacks.hint(
+                    "a reference names a revision itself, as `github:o/r/REV` or `…?rev=REV`; a clone \
+                     has them all",
+                ));
+            }
             return Err(Error::new(
                 Kind::Usage,
                 format!(
@@ -201,7 +216,12 @@ impl<'a> Version<'a> {
             Some(listed) => listed,
             None => {
                 let top = project.top.as_std_path().to_owned();
-                blocking(move || list::from_walk(&top)).await?
+                let is_fetched = project.fetched.is_some();
+                let listed = blocking(move || match is_fetched {
+                    true => list::all(&top),
+                    false => list::from_walk(&top),
+                });
+                listed.await?
             }
         };
         // After the list: what a file there is opened for is known only now.

@@ -226,6 +226,9 @@ pub struct Source {
     pub path: String,
     /// Its hash, as flake references have it.
     pub nar_hash: String,
+    /// The reference that it was fetched by; `None` for a working tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flake: Option<String>,
     /// The commit that was checked out; `None` outside a repository and before the
     /// first commit.
     pub revision: Option<String>,

@@ -8,6 +8,7 @@ mod entries;
 pub mod image;
 pub mod manifest;
 pub mod out_dir;
+pub mod out_link;
 mod records;
 mod removal;
 mod roots;

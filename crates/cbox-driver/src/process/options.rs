@@ -2,14 +2,15 @@
 
 use std::num::NonZeroUsize;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::overrides::Setting;
+
+use super::environment::Environment;
 
 /// What is asked of every run.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The folder of the flake; without it the working directory, or the nearest folder
-    /// above with a `flake.nix`.
+    /// The flake as it was named; without it the one around the working directory.
     pub flake: Option<Utf8PathBuf>,
     /// The store, as Nix names it.
     pub store: Option<String>,
@@ -19,6 +20,20 @@ pub struct Options {
     pub show_trace: bool,
     /// Names of inputs, each with the reference that takes its place.
     pub override_inputs: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The store, where it is a folder as an absolute path: Nix runs elsewhere at times.
+    #[must_use]
+    pub fn store_uri(&self, environment: &Environment) -> Option<String> {
+        let store = self.store.as_ref()?;
+        // What Nix takes for a path, too.
+        let is_path = store.contains('/') && !store.contains("://") && !store.contains('?');
+        Some(match is_path {
+            true => environment.absolute(Utf8Path::new(store)).into_string(),
+            false => store.clone(),
+        })
+    }
 }
 
 /// How much is evaluated at once.

@@ -4,14 +4,17 @@ use std::{path::PathBuf, sync::Arc};
 
 use cbox_driver::{
     build::{Built, Job, build_and_link, preflight},
-    error::Error,
+    error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
         hosts,
         schedule::{self, Item},
     },
     flake::{audit, session::Session, snapshot::Snapshot, version::Version},
-    links::out_dir::{self, OutDir},
+    links::{
+        out_dir::{self, OutDir},
+        out_link,
+    },
     process::options::Limits,
     subject::{
         target::{self, Target},
@@ -27,11 +30,18 @@ use crate::{
     options::{BuildOptions, complete},
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  cbox build appliance iso appliance raw aarch64 box
+  cbox build .#box -L -o result                    as `nix build` is called
+  cbox build github:owner/repo#box --dry-run       a flake that Nix fetches";
+
 /// Build several targets in one run
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: cbox build appliance iso appliance raw aarch64 box")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct BuildArgs {
-    /// What to build: images, `<kind> <format> [system]` or with slashes, and hosts
+    /// What to build: images, `<kind> <format> [system]` or with slashes, and hosts; behind a flake
+    /// too: `.#box`
     #[arg(required = true, value_name = "TARGET", add = complete::targets())]
     targets: Vec<String>,
     #[command(flatten)]
@@ -85,7 +95,13 @@ pub(super) async fn build_from(
     let (session, forced) = (evaluator.session, flags.forced());
     let store = &evaluator.nix.outputs;
     if !flags.drv && !flags.dry_run && !flags.no_link && store.is_here() {
+        check_out_dir(session, flags)?;
         out_dir::check(&session.project.out_dir, names, &store.dir)?;
+    }
+    let out_link = flags.out_link.as_deref();
+    let out_link = out_link.map(|link| session.environment.absolute(link));
+    if let Some(link) = out_link.as_ref().filter(|_| !flags.drv && !flags.dry_run) {
+        out_link::check(link, names.len(), &store.dir)?;
     }
     let native = &evaluator.nix.settings.system;
     let targets = names
@@ -104,9 +120,44 @@ pub(super) async fn build_from(
         report::plan(context, evaluator, &jobs, &failures).await?;
     } else {
         let built = build_jobs(evaluator, sources, flags, jobs, &mut failures).await?;
-        report::built(context, evaluator, names, &built, &failures);
+        let mut links = Vec::new();
+        if let Some(link) = out_link.filter(|_| store.is_here()) {
+            for done in &built {
+                let is_it = |name: &TargetName| name.to_string() == done.manifest.target;
+                let position = names.iter().position(is_it).unwrap_or_default();
+                let link = out_link::nth(&link, position);
+                out_link::make(&evaluator.nix, &link, &done.manifest.out).await?;
+                links.push(link);
+            }
+        }
+        let shown = report::Shown {
+            out_links: &links,
+            only_paths: flags.print_out_paths,
+        };
+        report::built(context, evaluator, names, (&built, &failures), &shown);
     }
     report::first_of(context.view, failures)
+}
+
+/// Checks that the links of a flake that Nix fetched do not go among those of the flake that is
+/// in the working directory: a target of the same name would take the place of its own.
+fn check_out_dir(session: &Session<'_>, flags: &BuildOptions) -> Result<(), Error> {
+    let Some(fetched) = &session.project.fetched else {
+        return Ok(());
+    };
+    let folder = &session.environment.folder;
+    if flags.out_dir.is_some() || !folder.join("flake.nix").is_file() {
+        return Ok(());
+    }
+    let message = format!(
+        "the links of {} would go to {}, among those of the flake that is here",
+        fetched.reference,
+        session.environment.display_path(&session.project.out_dir)
+    );
+    Err(Error::new(Kind::Usage, message).hint(
+        "`--out-dir DIR` puts them elsewhere; `--no-link` makes none, and with `--out-link PATH` \
+         the one that you name",
+    ))
 }
 
 /// The tree of each target, and a word on the local settings in it.

@@ -26,7 +26,7 @@ use crate::{
         Command,
         image::{self, ImageArgs},
     },
-    options::{ColorArg, Format, GlobalOptions, RepeatedOptions},
+    options::{ColorArg, Format, GlobalOptions, RepeatedOptions, flake_words, nix_flags},
     view::{Form, hint::Repeated},
 };
 
@@ -47,7 +47,7 @@ Examples:
 const ENVIRONMENT: &str = "\
 Environment:
   CBOX_FIRMWARE_DIR  where `cbox boot` finds UEFI firmware
-  CBOX_FLAKE         the folder of the flake, where `--flake` names none
+  CBOX_FLAKE         the flake, where `--flake` names none
   CBOX_HEARTBEAT     seconds of silence after which a line says what still runs, where no
                      terminal shows it [default: 30; 0: never]
   NO_COLOR, CLICOLOR_FORCE, CLICOLOR=0
@@ -93,7 +93,14 @@ pub(crate) fn find_project(
     environment: &Environment,
     flake: Option<&Utf8Path>,
 ) -> Result<Project, Error> {
-    let project = Project::find(environment, flake)?;
+    checked(Project::find(environment, flake)?)
+}
+
+/// `project`, none of whose kinds is called as a command is.
+///
+/// # Errors
+/// When one is.
+pub(crate) fn checked(project: Project) -> Result<Project, Error> {
     let mut targets = targets(Some(&project)).iter();
     let Some(number) = targets.position(|target| is_command(&target.kind)) else {
         return Ok(project);
@@ -228,6 +235,14 @@ pub(crate) enum Refusal {
     TwoForms,
 }
 
+impl Refusal {
+    /// The error for two forms.
+    pub(crate) fn two_forms() -> Error {
+        let message = "`--json` and `--format` ask for different forms";
+        Error::new(Kind::Usage, message)
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Cbox(error)
@@ -245,7 +260,32 @@ impl From<clap::Error> for Refusal {
 /// # Errors
 /// When they are no command, and when they ask for help.
 pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Result<Cli, Refusal> {
-    let refused = match parse_words(project, words) {
+    parse_with(words, &|words| {
+        parse_words(project, command(project.ok()), words)
+    })
+}
+
+/// The same where the flake is one that Nix has yet to fetch: what is no command may be a kind of
+/// image in it.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_unfetched(error: &Error, words: &[OsString]) -> Result<Cli, Refusal> {
+    let mut known = command(None);
+    let kind = flake_words::command_among(words, &known);
+    if !kind.is_empty() && !is_command(kind) {
+        known = with_repeated(Cli::command().subcommand(image::command(kind, &[])));
+    }
+    parse_with(words, &|words| {
+        parse_words(Err(error), known.clone(), words)
+    })
+}
+
+fn parse_with(
+    words: &[OsString],
+    parse: &dyn Fn(&[OsString]) -> Result<Cli, Refusal>,
+) -> Result<Cli, Refusal> {
+    let refused = match parse(words) {
         Err(Refusal::Clap(error)) => error,
         parsed => return parsed,
     };
@@ -255,7 +295,7 @@ pub(crate) fn parse(project: Result<&Project, &Error>, words: &[OsString]) -> Re
     if shown == words {
         return Err(refused.into());
     }
-    Err(match parse_words(project, &shown) {
+    Err(match parse(&shown) {
         Err(Refusal::Clap(error)) if error.kind() == refused.kind() => error.into(),
         _ => {
             let text = harmless_lines(&refused.to_string()).into_owned();
@@ -271,8 +311,12 @@ fn shown(word: &OsStr) -> OsString {
     harmless(&path_text(word.as_ref()), LONGEST).into()
 }
 
-fn parse_words(project: Result<&Project, &Error>, words: &[OsString]) -> Result<Cli, Refusal> {
-    let matches = match command(project.ok()).try_get_matches_from(words) {
+fn parse_words(
+    project: Result<&Project, &Error>,
+    known: clap::Command,
+    words: &[OsString],
+) -> Result<Cli, Refusal> {
+    let matches = match known.try_get_matches_from(words) {
         Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
             return Err(unknown_word(project, words, error));
         }
@@ -284,7 +328,8 @@ fn parse_words(project: Result<&Project, &Error>, words: &[OsString]) -> Result<
                 _ => error.into(),
             });
         }
-        matches => matches?,
+        Err(error) => return Err(foreign_flag(words, error)),
+        Ok(matches) => matches,
     };
     let mut cli = match matches.subcommand() {
         Some((kind, image)) if !is_command(kind) => Cli {
@@ -298,6 +343,9 @@ fn parse_words(project: Result<&Project, &Error>, words: &[OsString]) -> Result<
     while let Some((_, behind)) = level.subcommand() {
         cli.options.add(RepeatedOptions::behind(behind)?);
         level = behind;
+    }
+    if cli.command.wants_build_logs() {
+        cli.options.repeated.verbose = cli.options.repeated.verbose.max(1);
     }
     cli.repeated.flake = cli.options.flake.as_ref().map(ToString::to_string);
     if let Ok(Some(out_dir)) = level.try_get_one::<Utf8PathBuf>(OUT_DIR) {
@@ -317,6 +365,31 @@ fn parse_words(project: Result<&Project, &Error>, words: &[OsString]) -> Result<
         _ => {}
     }
     Ok(cli)
+}
+
+/// The error for an option that is not known, where it is one of Nix: clap would guess among those
+/// that are.
+fn foreign_flag(words: &[OsString], error: clap::Error) -> Refusal {
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return error.into();
+    };
+    let known = command(None);
+    let name = flake_words::command_among(words, &known);
+    let build = || known.find_subcommand("build");
+    // A kind of image takes what a build takes.
+    let own = match name {
+        "" => None,
+        name if is_command(name) => known.find_subcommand(name),
+        _ => build(),
+    };
+    let passes_on =
+        own.is_some_and(|own| own.get_arguments().any(|arg| arg.get_id() == "nix_args"));
+    match nix_flags::misplaced(flag, name, passes_on) {
+        Some(misplaced) if own.is_some() => misplaced.into(),
+        _ => error.into(),
+    }
 }
 
 /// Whether the argument `name` is what clap misses.
@@ -377,7 +450,7 @@ fn unknown_word(
         ),
         // Whether it is a host, only Nix knows.
         (Err(_), Ok(project)) if !is_near && !project.is_configured() => {
-            let message = format!("{message}: there is no cbox.toml in {}", project.folder);
+            let message = format!("{message}: there is no cbox.toml in {}", project.shown());
             let hint = "`cbox image <HOST> <VARIANT>` builds an image of a host without one, `cbox \
                         list` shows the hosts, and `cbox init` writes a cbox.toml";
             return Error::new(Kind::Config, message).hint(hint).into();

@@ -15,7 +15,7 @@ Examples:
   cbox appliance iso
   cbox appliance qcow2 aarch64 --dry-run
   cbox appliance iso --set networking.hostName=demo
-  cbox appliance iso -- --max-jobs 4";
+  cbox appliance iso -j 4 -L";
 
 /// What the format is called in usage and errors.
 pub(crate) const FORMAT: &str = "FORMAT";

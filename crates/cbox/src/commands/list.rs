@@ -24,7 +24,9 @@ const EXAMPLES: &str = "\
 Examples:
   cbox list                 the targets of cbox.toml, or without one the hosts
   cbox list box             each image that the host `box` offers
-  cbox list --all --json    those of every host";
+  cbox list --all --json    those of every host
+  cbox list github:owner/repo
+                            the hosts of a flake that Nix fetches";
 
 /// List what there is to build: targets, hosts and their images
 ///

@@ -58,7 +58,29 @@ pub(crate) enum Command {
     Image(String, image::ImageArgs),
 }
 
+/// What a command needs of a flake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// None at all.
+    Nothing,
+    /// Its files, as they are.
+    Tree,
+    /// A working tree, which the user writes to or cbox does; what it cannot do without one.
+    WorkingTree(&'static str),
+}
+
 impl Command {
+    /// What it needs of the flake.
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Completions(_) | Self::Man(_) => Needs::Nothing,
+            Self::Accept(_) => Needs::WorkingTree("no baseline can be written into it"),
+            Self::Init(_) => Needs::WorkingTree("no cbox.toml can be written into it"),
+            Self::Watch(_) => Needs::WorkingTree("nothing in it ever changes"),
+            _ => Needs::Tree,
+        }
+    }
+
     /// Whether it is of no use where the user's own settings cannot be read.
     pub(crate) fn uses_preferences(&self) -> bool {
         !matches!(self, Self::Doctor(_) | Self::Completions(_) | Self::Man(_))
@@ -75,6 +97,16 @@ impl Command {
             Self::Size(args) => ("size", &args.junit),
             _ => return None,
         })
+    }
+
+    /// Whether the logs of builds are wanted.
+    pub(crate) fn wants_build_logs(&self) -> bool {
+        match self {
+            Self::Build(args) => args.options.print_build_logs,
+            Self::Variant(args) => args.build.print_build_logs,
+            Self::Image(_, args) => args.build.print_build_logs,
+            _ => false,
+        }
     }
 
     /// Runs the command.

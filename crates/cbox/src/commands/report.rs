@@ -1,5 +1,6 @@
 //! What a build command shows: derivations, a plan, or what was built.
 
+use camino::Utf8PathBuf;
 use cbox_driver::{
     build::{Built, Job},
     error::Error,
@@ -109,26 +110,38 @@ pub(super) async fn plan(
     Ok(())
 }
 
+/// How it is shown what was built.
+pub(super) struct Shown<'s> {
+    /// The links that the user named, one for each that was built, or none.
+    pub(super) out_links: &'s [Utf8PathBuf],
+    /// Whether nothing but store paths is wanted.
+    pub(super) only_paths: bool,
+}
+
 /// Shows what was built, and names what was not.
 pub(super) fn built(
     context: &Context<'_>,
     evaluator: &Evaluator<'_>,
     names: &[TargetName],
-    built: &[Built],
-    failures: &[Error],
+    (built, failures): (&[Built], &[Error]),
+    shown: &Shown<'_>,
 ) {
     let view = context.view;
     let (session, nix) = (evaluator.session, &evaluator.nix);
     let display_path =
         |path: &camino::Utf8Path| session.environment.display_path(path).into_string();
-    let items = built.iter().map(|done| {
-        json!({
+    let items = built.iter().enumerate().map(|(number, done)| {
+        let mut item = json!({
             "link": done.link,
             "path": done.place,
             "store": nix.outputs.uri,
             "fetch": done.fetch,
             "manifest": done.manifest,
-        })
+        });
+        if let Some(link) = shown.out_links.get(number) {
+            item["outLink"] = json!(link);
+        }
+        item
     });
     context.tested(|| {
         let budget = |done: &Built| budget::of_image(&session.project, &done.manifest);
@@ -136,18 +149,23 @@ pub(super) fn built(
     });
     view.sum_up(!failures.is_empty());
     context.parts("build", targets(items.collect(), failures));
-    for done in built {
+    for (number, done) in built.iter().enumerate() {
         let manifest = &done.manifest;
         if let Some(warning) = budget::image_warning(&session.project, manifest) {
             view.warn(&warning);
         }
         // Where the store has its files elsewhere, the link leads nowhere by itself.
         let is_usual = nix.outputs.root().as_os_str().is_empty();
-        let place = match (&done.link, &done.place) {
+        let link = shown.out_links.get(number).or(done.link.as_ref());
+        let place = match (link, &done.place) {
             (Some(link), _) if is_usual => display_path(link),
             (_, Some(place)) => place.display().to_string(),
             (_, None) => manifest.out.to_string(),
         };
+        if shown.only_paths {
+            view.plain(manifest.out.as_str());
+            continue;
+        }
         if manifest.artifacts.is_empty() {
             view.plain(&place);
         }

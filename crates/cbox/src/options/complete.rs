@@ -15,7 +15,12 @@ use std::{
 
 use cbox_driver::{
     Environment,
-    flake::{config::TargetConfig, last_known::LastKnown, project::Project},
+    flake::{
+        config::TargetConfig,
+        last_known::{LastKnown, Place},
+        project::Project,
+        reference::Reference,
+    },
     image::download::EXTENSIONS,
     target_name::TargetName,
     text::is_obeyed,
@@ -76,7 +81,9 @@ pub(crate) fn answer(
 ) -> Result<bool, String> {
     let folder = environment.map(|here| here.folder.as_std_path());
     let factory = || {
-        let _first = LINE.set(Line::of(words, project));
+        let mut line = Line::of(words, project);
+        line.in_flake = environment.map_or_else(Vec::new, |here| in_flake(words, here));
+        let _first = LINE.set(line);
         // Among dozens of options the few names that are wanted would be lost.
         let last = words.last().map(|word| word.as_encoded_bytes());
         let with_options = last.is_some_and(|word| word.starts_with(b"-"));
@@ -114,6 +121,29 @@ struct Line {
     hosts: Vec<String>,
     /// The hosts and variants that the last runs found.
     known: LastKnown,
+    /// The hosts of the flake that stands before the `#` of the word, behind it: `.#box`.
+    in_flake: Vec<String>,
+}
+
+/// The hosts of the flake before the `#` of the last of `words`, as far as they are known.
+fn in_flake(words: &[OsString], environment: &Environment) -> Vec<String> {
+    let last = words.last().and_then(|word| word.to_str());
+    let Some((before, _)) = last.and_then(|word| word.split_once('#')) else {
+        return vec![];
+    };
+    let hosts = match Reference::parse(environment, before) {
+        Ok(Reference::Fetched(reference)) => {
+            let known = Place::of(&environment.cache, reference.as_str().into()).read();
+            known.hosts().map(str::to_owned).collect()
+        }
+        Ok(reference) => {
+            let project = Project::find(environment, Some(reference.as_option().into()));
+            Line::of(&[], project.ok().as_ref()).hosts
+        }
+        Err(_) => vec![],
+    };
+    let in_flake = hosts.iter().map(|host| format!("{before}#{host}"));
+    in_flake.collect()
 }
 
 impl Line {
@@ -135,7 +165,13 @@ impl Line {
             images: project.map_or_else(Vec::new, |project| project.config().targets),
             hosts,
             known,
+            in_flake: vec![],
         }
+    }
+
+    /// What the flake before the `#` of the word offers.
+    fn in_flake(&self) -> impl Iterator<Item = CompletionCandidate> {
+        self.in_flake.iter().map(|host| word(host, "a host"))
     }
 
     /// The formats of a kind that stands before, or the systems of an image that does.
@@ -279,7 +315,14 @@ fn word(value: impl Into<OsString>, help: &str) -> CompletionCandidate {
 
 /// Words that are a part of this line.
 fn of_line(words: fn(&Line) -> Vec<CompletionCandidate>) -> ArgValueCandidates {
-    ArgValueCandidates::new(move || LINE.get().map(words).unwrap_or_default())
+    ArgValueCandidates::new(move || {
+        let found = LINE.get().map(|line| {
+            let mut found = words(line);
+            found.extend(line.in_flake());
+            found
+        });
+        found.unwrap_or_default()
+    })
 }
 
 /// Words that are a part of this line, and those that go on from the one that is typed.
@@ -384,10 +427,19 @@ fn with_files(
     let start = current.as_encoded_bytes();
     let is_begun =
         |word: &CompletionCandidate| word.get_value().as_encoded_bytes().starts_with(start);
-    let mut found: Vec<CompletionCandidate> = words.into_iter().filter(is_begun).collect();
+    let in_flake = LINE.get().into_iter().flat_map(Line::in_flake);
+    let words = words.into_iter().chain(in_flake);
+    let mut found: Vec<CompletionCandidate> = words.filter(is_begun).collect();
     found.extend(files.into_iter().flat_map(|files| files.complete(current)));
     found.retain(|word| !word.get_value().to_string_lossy().contains(is_obeyed));
     found
+}
+
+/// A flake: a folder, and hosts behind its `#`.
+pub(crate) fn flakes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        with_files(vec![], current, Some(PathCompleter::dir()))
+    })
 }
 
 /// The hosts that run on machines.

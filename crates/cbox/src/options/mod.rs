@@ -1,7 +1,9 @@
 //! The options that commands share.
 
 pub(crate) mod complete;
+pub(crate) mod flake_words;
 pub(crate) mod junit;
+pub(crate) mod nix_flags;
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
@@ -27,8 +29,9 @@ const SHARED: usize = 500;
 /// Options of every command.
 #[derive(Debug, Default, Args)]
 pub(crate) struct GlobalOptions {
-    /// The folder of the flake [default: this one, or the nearest above with a flake.nix]
-    #[arg(display_order = SHARED, long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// The flake: a folder, or a reference that Nix fetches, with `#host` if one is meant
+    /// [default: this folder, or the nearest above with a flake.nix]
+    #[arg(display_order = SHARED, long, global = true, value_name = "FLAKE", value_hint = ValueHint::DirPath, add = complete::flakes())]
     pub(crate) flake: Option<Utf8PathBuf>,
     /// Print the result as JSON
     #[arg(display_order = SHARED, long, global = true)]
@@ -189,9 +192,12 @@ fn parse_jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
         .map_err(|_| "expected a whole number, at least 1")
 }
 
-/// Arguments for Nix, behind `--`.
+/// Arguments for Nix: settings, and whatever stands behind `--`.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct NixOptions {
+    /// Change a setting of Nix, for this run
+    #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append, help_heading = "Nix")]
+    option: Vec<String>,
     /// Arguments for Nix
     #[arg(last = true, value_name = "NIX ARGS", help_heading = "Nix")]
     pub(crate) nix_args: Vec<String>,
@@ -200,9 +206,13 @@ pub(crate) struct NixOptions {
 impl NixOptions {
     /// What Nix is told.
     pub(crate) fn arguments(&self) -> NixArguments {
+        let settings = self.option.chunks_exact(2);
+        let settings = settings.flat_map(|pair| ["--option", &pair[0], &pair[1]]);
+        let mut others: Vec<String> = settings.map(str::to_owned).collect();
+        others.extend(self.nix_args.iter().cloned());
         NixArguments {
             builders: None,
-            others: self.nix_args.clone(),
+            others,
         }
     }
 }
@@ -229,9 +239,15 @@ pub(crate) struct BuildOptions {
     /// Where the links go [default: out/ beside flake.nix]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out_dir: Option<Utf8PathBuf>,
-    /// Build, but create no links or records
+    /// Build, but create no links or records in that folder
     #[arg(long)]
     pub(crate) no_link: bool,
+    /// Make a link of this name too; those of further targets are called PATH-1, PATH-2 and so on
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) out_link: Option<Utf8PathBuf>,
+    /// Print the store path of each result, and nothing else
+    #[arg(long)]
+    pub(crate) print_out_paths: bool,
     #[command(flatten)]
     pub(crate) junit: JunitOption,
     #[command(flatten)]
@@ -239,16 +255,45 @@ pub(crate) struct BuildOptions {
     /// Machines to build on, in the syntax of Nix's `builders`
     #[arg(long, value_name = "BUILDERS", help_heading = "Nix")]
     builders: Option<String>,
+    /// Run at most N builds at once on this machine, or `auto`; `--jobs` is about evaluations
+    #[arg(short = 'j', long, value_name = "N", value_parser = parse_max_jobs, help_heading = "Nix")]
+    max_jobs: Option<String>,
+    /// Show build logs
+    #[arg(short = 'L', long, help_heading = "Nix")]
+    pub(crate) print_build_logs: bool,
+    /// Build the rest when a build fails, as cbox does in any case
+    #[arg(short = 'k', long, help_heading = "Nix")]
+    keep_going: bool,
+    /// Keep the temporary folders of builds that fail
+    #[arg(short = 'K', long, help_heading = "Nix")]
+    keep_failed: bool,
     #[command(flatten)]
     nix: NixOptions,
+}
+
+/// The value of Nix's `--max-jobs`.
+fn parse_max_jobs(text: &str) -> Result<String, &'static str> {
+    match text == "auto" || text.parse::<u32>().is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("expected a whole number, or `auto`"),
+    }
 }
 
 impl BuildOptions {
     /// What Nix is told.
     pub(crate) fn nix_arguments(&self) -> NixArguments {
+        let mut others = Vec::new();
+        if let Some(jobs) = &self.max_jobs {
+            others.extend(["--max-jobs".to_owned(), jobs.clone()]);
+        }
+        if self.keep_failed {
+            others.push("--keep-failed".to_owned());
+        }
+        // What stands behind `--` counts last.
+        others.extend(self.nix.arguments().others);
         NixArguments {
             builders: self.builders.clone(),
-            ..self.nix.arguments()
+            others,
         }
     }
 

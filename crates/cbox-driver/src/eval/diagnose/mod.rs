@@ -73,7 +73,13 @@ pub async fn of_evaluation(
                 "a commit stays as it is: mend flake.lock in the working tree, and commit that",
             )
         }
-        None => error,
+        None => match &snapshot.checkout.project.fetched {
+            Some(_) if error.kind == Kind::Lock => {
+                error.message = format!("of {}: {}", snapshot.checkout.label(), error.message);
+                error.hint("a clone can be locked: `nix flake lock` in it, and `--flake DIR`")
+            }
+            _ => error,
+        },
     }
 }
 
