@@ -142,6 +142,39 @@ fn the_kinds_of_a_flake_that_nix_fetched_are_commands() {
 }
 
 #[test]
+fn hosts_of_two_flakes_are_compared() {
+    let (place, reference) = changed_since();
+    let old = format!("{reference}#box");
+    let before = place.ask(&["diff", &old, "box"]);
+    let here = place.ask(&["diff", "HEAD:box", "box"]);
+    // The commit, whoever has it.
+    assert_eq!(before, here);
+    assert_eq!(
+        place.ask(&["diff", &old, "HEAD:box"]),
+        "the same derivation"
+    );
+    assert_eq!(place.ask(&["diff", &old, ".#box"]), here);
+    let lab = format!("{reference}#lab");
+    assert_eq!(place.ask(&["diff", &lab, "lab"]), "the same derivation");
+    // Where no flake is, of a folder and of what Nix fetches.
+    let other = elsewhere(&place);
+    let folder = place.path("").canonicalize().unwrap();
+    let new = format!("{}#box", folder.display());
+    let run = place.cbox(&["diff", &old, &new]).folder(&other).run().ok();
+    assert_eq!(run.text(), here);
+    place.ask(&["build", "box"]);
+    place.ask(&["build", &old, "--no-link"]);
+    let size = place.ask(&["size", "box", "--against", &old]);
+    assert!(size.contains(&reference), "{size}");
+    fails(
+        &place,
+        &["diff", "github:no-such-owner/x#box", "box", "--offline"],
+        5,
+        &["cannot be fetched"],
+    );
+}
+
+#[test]
 fn what_wants_a_working_tree_wants_a_clone() {
     let (place, reference) = changed_since();
     let at = ["--flake", reference.as_str()];

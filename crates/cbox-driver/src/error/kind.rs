@@ -55,7 +55,7 @@ kinds! {
     /// `flake.lock` does not lock everything.
     Lock = 4, "lock", "flake.lock missing, stale or open, or an override of no input";
     /// Something is missing on this machine.
-    Environment = 5, "environment", "nix, git, QEMU or firmware is missing, too old or fails, or a port or drive cannot be used";
+    Environment = 5, "environment", "nix, git, QEMU or firmware is missing, too old or fails, a flake cannot be fetched, or a port or drive cannot be used";
     /// The working tree cannot be staged.
     Source = 6, "source", "the working tree cannot be staged, has files that a commit would lack, or holds what must not be baked";
     /// The flake does not evaluate.

@@ -2,6 +2,8 @@
 //! reference that Nix fetches (`github:owner/repo`), whose tree in the store can only be read;
 //! and behind `#` what is meant in it.
 
+use std::fmt;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{
     NixError, argv,
@@ -21,7 +23,7 @@ use crate::{
 };
 
 /// What names a flake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// The flake around the working directory.
     Here,
@@ -225,6 +227,16 @@ pub enum Meant {
     Target(String),
 }
 
+impl fmt::Display for Meant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(formatter, "{HOSTS}/{host}"),
+            Self::Variant(host, variant) => write!(formatter, "{host}/{variant}"),
+            Self::Target(target) => formatter.write_str(target),
+        }
+    }
+}
+
 /// The outputs of a flake that have no hosts.
 const OUTPUTS: &[&str] = &[
     "apps",
@@ -329,7 +341,7 @@ fn split(attribute: &str) -> Vec<String> {
 /// A flake that Nix fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// As it was asked for.
+    /// As it was asked for, without credentials: it is recorded beside images.
     pub reference: String,
     /// The commit, where it is of one.
     pub revision: Option<String>,
@@ -340,7 +352,7 @@ impl Fetched {
     #[must_use]
     pub fn called(reference: &str) -> Self {
         Self {
-            reference: reference.to_owned(),
+            reference: without_credentials(reference),
             revision: None,
         }
     }
@@ -361,6 +373,21 @@ impl Fetched {
     pub fn lacks(&self, what: &str) -> Error {
         let message = format!("{} is a flake that Nix fetched, so {what}", self.reference);
         Error::new(Kind::Usage, message).hint("clone it, and name the clone with `--flake DIR`")
+    }
+}
+
+/// `reference` without a name and a password before the host. (The name for SSH is none that
+/// anybody keeps to themselves.)
+fn without_credentials(reference: &str) -> String {
+    let Some((scheme, rest)) = reference.split_once("://") else {
+        return reference.to_owned();
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((user, host)) if !scheme.ends_with("ssh") || user.contains(':') => {
+            format!("{scheme}://{host}{}", &rest[authority.len()..])
+        }
+        _ => reference.to_owned(),
     }
 }
 
@@ -391,20 +418,18 @@ pub async fn fetch(
         ..argv::Options::default()
     };
     let nix = Nix::find(wanted, environment.nix_store_dir.as_deref(), interrupt).await?;
-    reporter.report(Event::Doing(&format!("fetching {reference}")));
+    let mut fetched = Fetched::called(reference);
+    reporter.report(Event::Doing(&format!("fetching {}", fetched.reference)));
     let tree = fetch::fetch(&nix, reference).await;
     let Tree {
         path,
         revision,
         dir,
-    } = tree.map_err(|error| not_fetched(reference, options.offline, error))?;
-    let fetched = Fetched {
-        reference: reference.to_owned(),
-        revision,
-    };
+    } = tree.map_err(|error| not_fetched(&fetched.reference, options.offline, error))?;
+    fetched.revision = revision;
     let top = nix.store.physical(path.as_str()).map(Utf8PathBuf::try_from);
     let Some(Ok(top)) = top else {
-        let message = format!("the files of {reference} are not on this machine");
+        let message = format!("the files of {} are not on this machine", fetched.label());
         return Err(Error::new(Kind::Environment, message));
     };
     let folder = match dir.as_deref() {

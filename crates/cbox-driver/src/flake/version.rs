@@ -33,7 +33,11 @@ use super::{
 use crate::{
     baseline::{self, Baseline, file::BaselineFile},
     error::{Error, Kind},
-    flake::session::Session,
+    flake::{
+        project::Project,
+        reference::{self, Reference},
+        session::Session,
+    },
     process::blocking::blocking,
     target_name::{HOSTS, word},
     text::path_line,
@@ -87,7 +91,33 @@ impl<'a> Version<'a> {
     /// The working tree, local settings not yet among its files: git (or the file system) is
     /// asked for them, and each is looked at.
     pub async fn working_tree(session: &'a Session<'a>, tracked_only: bool) -> Result<Self, Error> {
-        let project = &session.project;
+        Self::of_project(session, session.project.clone(), tracked_only).await
+    }
+
+    /// The working tree of another flake, or what Nix fetches of it.
+    pub async fn of_flake(
+        session: &'a Session<'a>,
+        reference: &Reference,
+        tracked_only: bool,
+    ) -> Result<Self, Error> {
+        let environment = session.environment;
+        let project = match reference {
+            Reference::Fetched(text) => {
+                let hears = session.hears();
+                let tree = reference::fetch(environment, &session.options, hears, text).await?;
+                Project::fetched(environment, tree)?
+            }
+            folder => Project::find(environment, Some(folder.as_option().into()))?,
+        };
+        let tracked_only = tracked_only && project.repository.is_some();
+        Self::of_project(session, project, tracked_only).await
+    }
+
+    async fn of_project(
+        session: &'a Session<'a>,
+        project: Project,
+        tracked_only: bool,
+    ) -> Result<Self, Error> {
         let (listed, head) = match (&project.repository, &project.fetched) {
             (_, Some(fetched)) => {
                 let head = Head {
@@ -99,7 +129,7 @@ impl<'a> Version<'a> {
             (Some(repository), None) => {
                 let (files, head) = repository.files_and_head(session.interrupt).await?;
                 let listed = list::from_git(&files.0, &files.1);
-                let listed = Self::with_submodules(session, repository, listed).await?;
+                let listed = Self::with_submodules(session, &project, repository, listed).await?;
                 (Some(listed), head)
             }
             (None, None) => {
@@ -109,7 +139,7 @@ impl<'a> Version<'a> {
                 (None, Head::default())
             }
         };
-        let checkout = Checkout::working_tree(session.project.clone());
+        let checkout = Checkout::working_tree(project);
         Self::select(session, checkout, listed, head, tracked_only).await
     }
 
@@ -117,11 +147,11 @@ impl<'a> Version<'a> {
     /// said that there are some.
     async fn with_submodules(
         session: &Session<'_>,
+        project: &Project,
         repository: &Repository,
         mut listed: Vec<Listed>,
     ) -> Result<Vec<Listed>, Error> {
         const NAMES: &str = ".gitmodules";
-        let project = &session.project;
         if !listed.iter().any(|listed| listed.path == Path::new(NAMES)) {
             return Ok(listed);
         }

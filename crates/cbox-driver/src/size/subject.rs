@@ -19,7 +19,7 @@ use crate::{
     links::artifact::{self, Which},
     process::options::{Forced, Limits},
     subject::{
-        Subject,
+        Origin, Subject,
         find::{self, Conditions, Resolved, UnevaluatedTarget, Versions},
         target,
     },
@@ -199,12 +199,12 @@ fn against(session: &Session<'_>, text: &str, main: &Subject) -> Result<Subject,
     let subject = Subject::parse(session.environment, text);
     let is_word = match &subject {
         Ok(subject) => matches!(subject, Subject::Target { revision: None, .. }),
-        Err(_) => !text.is_empty() && !text.contains(':'),
+        Err(_) => !text.is_empty() && !text.contains([':', '#']),
     };
     match main {
         Subject::Target { name, .. } if is_word && !is_target(&session.project, text) => {
             Ok(Subject::Target {
-                revision: Some(text.to_owned()),
+                revision: Some(Origin::Commit(text.to_owned())),
                 name: name.clone(),
             })
         }

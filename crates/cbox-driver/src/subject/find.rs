@@ -9,7 +9,7 @@ use nix_formats::store_path::{DrvPath, WrongPath};
 use tokio::sync::OnceCell;
 
 use super::{
-    Subject,
+    Origin, Subject,
     target::{self, Target},
 };
 use crate::{
@@ -76,8 +76,8 @@ type Known<'a> = Rc<OnceCell<Rc<Version<'a>>>>;
 pub struct Versions<'a> {
     session: &'a Session<'a>,
     tracked_only: bool,
-    /// By commit; `None` is the working tree.
-    known: RefCell<HashMap<Option<String>, Known<'a>>>,
+    /// By commit or flake; `None` is the working tree.
+    known: RefCell<HashMap<Option<Origin>, Known<'a>>>,
 }
 
 impl<'a> Versions<'a> {
@@ -90,17 +90,20 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// The commit that `revision` names; the working tree without one.
+    /// The commit or the flake that `revision` names; the working tree without one.
     ///
     /// # Errors
-    /// When there is no such commit, or its files cannot be looked at.
-    pub async fn get(&self, revision: Option<&str>) -> Result<Rc<Version<'a>>, Error> {
-        let key = revision.map(str::to_owned);
+    /// When there is no such, or its files cannot be looked at.
+    pub async fn get(&self, revision: Option<&Origin>) -> Result<Rc<Version<'a>>, Error> {
+        let key = revision.cloned();
         let cell = Rc::clone(self.known.borrow_mut().entry(key).or_default());
         let look = || async {
             let version = match revision {
                 None => Version::working_tree(self.session, self.tracked_only).await,
-                Some(revision) => Version::commit(self.session, revision).await,
+                Some(Origin::Commit(revision)) => Version::commit(self.session, revision).await,
+                Some(Origin::Flake(reference)) => {
+                    Version::of_flake(self.session, reference, self.tracked_only).await
+                }
             };
             version.map(Rc::new)
         };
@@ -121,7 +124,7 @@ impl<'a> Versions<'a> {
         let (revision, name) = match subject {
             Subject::Derivation(path) => return Ok(Resolved::Derivation(path.clone())),
             Subject::Output(path) => return Ok(Resolved::Output(path.clone())),
-            Subject::Target { revision, name } => (revision.as_deref(), name),
+            Subject::Target { revision, name } => (revision.as_ref(), name),
         };
         let version = self.get(revision).await?;
         evaluator.will_evaluate(&version);
@@ -131,7 +134,7 @@ impl<'a> Versions<'a> {
         let target = target::resolve(project, name, conditions.forced, native, &version)?;
         // Local settings are of this machine, and so of no commit.
         let host = target.request.settings_of();
-        let host = host.filter(|_| !conditions.tracked_only && revision.is_none());
+        let host = host.filter(|_| !conditions.tracked_only && !version.is_commit());
         let (snapshot, _) = version.snapshot_for(host, conditions.with_local).await?;
         Ok(Resolved::Target(Box::new(UnevaluatedTarget {
             label: word.to_owned(),

@@ -10,11 +10,14 @@ pub mod target;
 pub mod variants;
 pub mod words;
 
+use std::fmt;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::derivation::EXTENSION;
 
 use crate::{
     error::{Error, Kind},
+    flake::reference::{Meant, Reference},
     process::environment::Environment,
     target_name::TargetName,
 };
@@ -29,20 +32,38 @@ pub enum Subject {
     Derivation(Utf8PathBuf),
     /// A link into the store, or a path in it.
     Output(Utf8PathBuf),
-    /// A target, at a commit or in the working tree.
+    /// A target, at a commit, in another flake or in the working tree.
     Target {
-        /// The commit; `None` for the working tree.
-        revision: Option<String>,
+        /// Where; `None` for the working tree.
+        revision: Option<Origin>,
         /// The target or host.
         name: TargetName,
     },
 }
 
+/// Where a target is that is not in the working tree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// At a commit.
+    Commit(String),
+    /// In another flake.
+    Flake(Reference),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Commit(revision) => revision,
+            Self::Flake(reference) => reference.as_option(),
+        })
+    }
+}
+
 impl Subject {
-    /// The version of the flake that it is of: a commit, or (`Some(None)`) the working tree.
-    pub fn revision(&self) -> Option<Option<&str>> {
+    /// The version of the flake that it is of, or (`Some(None)`) the working tree.
+    pub fn revision(&self) -> Option<Option<&Origin>> {
         match self {
-            Self::Target { revision, .. } => Some(revision.as_deref()),
+            Self::Target { revision, .. } => Some(revision.as_ref()),
             Self::Derivation(_) | Self::Output(_) => None,
         }
     }
@@ -55,6 +76,13 @@ impl Subject {
         if text.is_empty() {
             return Err(Error::new(Kind::Usage, "an empty word names nothing")
                 .hint("`cbox list` shows the targets, `cbox hosts` the hosts"));
+        }
+        if let Some((reference, Some(fragment))) = Reference::of_word(environment, text)? {
+            let name = Meant::parse(&fragment)?.to_string();
+            return Ok(Self::Target {
+                revision: Some(Origin::Flake(reference)),
+                name: target::parse_name(&name)?,
+            });
         }
         // A derivation with an output of it, as `nix build` and `nix-store` write it, is compared
         // like the derivation.
@@ -79,7 +107,7 @@ impl Subject {
                     .hint("write a commit, a colon, and a host or a target"))
             }
             Some((revision, name)) => Ok(Self::Target {
-                revision: Some(revision.to_owned()),
+                revision: Some(Origin::Commit(revision.to_owned())),
                 name: target::parse_name(name)?,
             }),
             None => Ok(Self::Target {
@@ -107,7 +135,7 @@ mod tests {
     fn words_say_what_is_meant() {
         let environment = Environment::unknown();
         let target = |revision: Option<&str>, name: &str| Subject::Target {
-            revision: revision.map(str::to_owned),
+            revision: revision.map(|revision| Origin::Commit(revision.to_owned())),
             name: target::parse_name(name).unwrap(),
         };
         let subject = |text: &str| Subject::parse(&environment, text);
@@ -142,6 +170,17 @@ mod tests {
             subject("out/appliance-iso").unwrap(),
             Subject::Output(_)
         ));
+        assert_eq!(
+            subject("github:o/r#box").unwrap(),
+            Subject::Target {
+                revision: Some(Origin::Flake(Reference::Fetched("github:o/r".into()))),
+                name: target::parse_name("hosts/box").unwrap(),
+            }
+        );
+        assert_eq!(
+            subject("fix#12:box").unwrap(),
+            target(Some("fix#12"), "box")
+        );
         assert!(subject(":box").is_err() && subject("v1:").is_err() && subject("").is_err());
     }
 }

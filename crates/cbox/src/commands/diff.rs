@@ -23,6 +23,7 @@ Examples:
   cbox diff HEAD~1:box box                       a host before the last commit, and now
   cbox diff appliance iso appliance iso aarch64  two images
   cbox diff out/appliance-iso appliance/iso      what was built, and what would be
+  cbox diff github:owner/repo#box .#box          a host of two flakes
   cbox diff /nix/store/…-a.drv /nix/store/…-b.drv
 ";
 

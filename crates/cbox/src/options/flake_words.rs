@@ -104,12 +104,20 @@ pub(crate) fn resolve(
             }));
         }
         if main.is_none() {
-            // A side without a flake is one of the flake that is here.
-            let is_here = takes == Takes::Sides && named.len() < line.positional.len();
-            main = named
-                .iter()
-                .map(|named| named.reference.clone())
-                .find(|_| !is_here);
+            // A side without a flake is one of the flake that is here, unless it is of none.
+            let is_of_flake = |(place, word): &&(usize, &str)| {
+                let is_named = named.iter().any(|named| named.place == *place);
+                !is_named && !word.starts_with(['/', '.']) && !word.contains("://")
+            };
+            let is_here =
+                takes == Takes::Sides && line.positional.iter().find(is_of_flake).is_some();
+            let references = || named.iter().map(|named| &named.reference);
+            let is_folder = |reference: &&Reference| !matches!(reference, Reference::Fetched(_));
+            main = references()
+                .find(is_folder)
+                .or_else(|| references().next())
+                .filter(|_| !is_here)
+                .cloned();
             if let Some(reference) = main.as_ref().filter(|main| **main != Reference::Here) {
                 all[0].extend(["--flake".into(), reference.as_option().into()]);
             } else if main.is_some() && environment.flake.is_some() {
@@ -119,6 +127,9 @@ pub(crate) fn resolve(
         let here = main.unwrap_or(Reference::Here);
         for one in &named {
             if !one.reference.is_same(&here, environment) {
+                if takes == Takes::Sides {
+                    continue;
+                }
                 return Err(two_flakes(line.command, here.as_option(), one));
             }
             let next = line.positional.iter().find(|(place, _)| *place > one.place);
@@ -191,9 +202,7 @@ fn two_flakes(command: &str, one: &str, other: &Named) -> Error {
         other.reference.as_option()
     );
     Error::new(Kind::Usage, message).hint(match command {
-        "diff" | "size" => {
-            "`--drv` of `cbox build` prints the derivation of each, and `cbox diff` compares them"
-        }
+        "size" => "`--against` takes a target of another flake",
         _ => "run cbox once for each",
     })
 }
@@ -348,6 +357,22 @@ mod tests {
                 "cbox diff HEAD~1:box hosts/box",
             ),
             ("cbox diff fix#12:box box", "cbox diff fix#12:box box"),
+            (
+                "cbox diff github:o/r#box box",
+                "cbox diff github:o/r#box box",
+            ),
+            (
+                "cbox diff github:o/r#box .#box",
+                "cbox diff github:o/r#box hosts/box",
+            ),
+            (
+                "cbox diff github:o/r#box github:o/s#box",
+                "cbox --flake github:o/r diff hosts/box github:o/s#box",
+            ),
+            (
+                "cbox diff /nix/store/x github:o/r#box",
+                "cbox --flake github:o/r diff /nix/store/x hosts/box",
+            ),
             ("cbox boot ./a.iso", "cbox boot ./a.iso"),
             ("cbox build x -- .#y", "cbox build x -- .#y"),
         ] {

@@ -78,6 +78,20 @@ fn words_with_a_hash_are_flakes_where_nothing_else_can_be_meant() {
 }
 
 #[test]
+fn credentials_are_not_shown() {
+    for (reference, shown) in [
+        ("git+https://me:token@h/x?ref=a", "git+https://h/x?ref=a"),
+        ("tarball+https://token@h:1/x@y", "tarball+https://h:1/x@y"),
+        ("git+ssh://git@h/x", "git+ssh://git@h/x"),
+        ("git+ssh://me:secret@h/x", "git+ssh://h/x"),
+        ("github:o/r", "github:o/r"),
+        ("https://h/x@y", "https://h/x@y"),
+    ] {
+        assert_eq!(Fetched::called(reference).label(), shown);
+    }
+}
+
+#[test]
 fn fragments_name_hosts_and_images() {
     let host = |name: &str| Ok(Meant::Host(name.to_owned()));
     let variant = |host: &str, name: &str| Ok(Meant::Variant(host.to_owned(), name.to_owned()));
