@@ -43,7 +43,7 @@ test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
 	@$(with_tools) scripts/check-box.sh
 
 build: check-rust ## the program, as target/release/cbox
-	cargo build --release --locked -p cbox
+	cargo build --release --locked -p cbox-cli
 
 install: check-rust check-install build ## the program, its manual and completions, below PREFIX (/usr/local)
 	@scripts/install.sh target/release/cbox $(installed)

@@ -40,7 +40,7 @@ found=$(printf '%s\n' "$metadata" | jq --raw-output "$faults")
 $found"
 
 for crate in crates/*/; do
-  name=$(basename "$crate")
+  name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$crate/Cargo.toml" | head -n1)
   files=$(cargo package --list --allow-dirty --offline --quiet --package "$name")
   foreign=$(printf '%s\n' "$files" | grep -Evx "$may" || true)
   [ -z "$foreign" ] || wrong "$name: not its own, or of no known kind:

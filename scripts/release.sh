@@ -45,7 +45,7 @@ notices() {
 cbox is compiled with the libraries below, and with the Rust standard library (MIT or Apache-2.0,
 Copyright (c) The Rust Project Contributors) and musl (MIT, Copyright (c) 2005-2020 Rich Felker, et al.).
 HEAD
-  cargo tree --locked --package cbox --target "$target" --edges normal,no-proc-macro --prefix none --format '{p}' |
+  cargo tree --locked --package cbox-cli --target "$target" --edges normal,no-proc-macro --prefix none --format '{p}' |
     cut -d ' ' -f 1,2 | LC_ALL=C sort -u >"$work/used"
   cargo metadata --locked --format-version 1 --filter-platform "$target" |
     jq --raw-output '.packages[] | select(.source) | "\(.name) v\(.version)\t\(.license)\t\(.manifest_path)"' |
@@ -77,7 +77,7 @@ trap 'exit 143' TERM
 mkdir "$work/said"
 
 say "compiling for $target"
-cargo build --release --locked --package cbox --target "$target"
+cargo build --release --locked --package cbox-cli --target "$target"
 program=${CARGO_TARGET_DIR:-target}/$target/release/cbox
 version=$("$program" --version | cut -d ' ' -f 2)
 
@@ -96,7 +96,7 @@ time=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-$time}" \
   --directory "$work" "$name" | gzip -9n >"$folder/$name.tar.gz"
 
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$time} cargo deb --quiet --locked --package cbox --target "$target" --no-build --no-strip \
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$time} cargo deb --quiet --locked --package cbox-cli --target "$target" --no-build --no-strip \
   --output "$work/cbox.deb"
 deb=cbox_${version}_$(dpkg-deb --field "$work/cbox.deb" Architecture).deb
 mv "$work/cbox.deb" "$folder/$deb"

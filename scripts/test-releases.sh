@@ -14,5 +14,5 @@ fi
 printf '%s\n' "$CBOX_OTHER_NIX" | tr : '\n' | while read -r folder; do
   [ -x "$folder/nix" ] || die "there is no $folder/nix, which CBOX_OTHER_NIX names"
   say "with $("$folder/nix" --version)"
-  PATH=$folder:$PATH cargo test --locked --package cbox --test end_to_end </dev/null
+  PATH=$folder:$PATH cargo test --locked --package cbox-cli --test end_to_end </dev/null
 done

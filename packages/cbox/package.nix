@@ -27,7 +27,7 @@ rustPlatform.buildRustPackage (finalAttrs: {
 
   cargoBuildFlags = [
     "--package"
-    "cbox"
+    "cbox-cli"
   ];
 
   # Unit tests, some of which compare with git itself. The end-to-end tests need

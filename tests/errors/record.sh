@@ -233,7 +233,7 @@ EOF
 }
 
 if [ -z "${CBOX:-}" ]; then
-  (cd "$top" && cargo build --quiet -p cbox)
+  (cd "$top" && cargo build --quiet -p cbox-cli)
   CBOX=${CARGO_TARGET_DIR:-$top/target}/debug/cbox
 fi
 version=$(nix --version | sed 's/.* \([0-9]*\.[0-9]*\).*/\1/')

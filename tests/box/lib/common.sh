@@ -33,7 +33,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 need_cbox() {
   BENCH_CBOX=${BENCH_CBOX:-$root/target/release/cbox}
   export BENCH_CBOX
-  [ -x "$BENCH_CBOX" ] || (cd "$root" && cargo build --quiet --release --package cbox)
+  [ -x "$BENCH_CBOX" ] || (cd "$root" && cargo build --quiet --release --package cbox-cli)
 }
 
 # missing_needs: what this machine lacks to start a host, as words; nothing when

@@ -56,7 +56,8 @@ has=$(nix eval "${2%%#*}#nixosConfigurations" --apply "hosts: hosts ? \"${2#*#}\
         r#"
 case $1 in clippy | fmt | publish | test) ;; *) echo "cargo $1 is not known here" >&2; exit 1 ;; esac
 while [ $# != 0 ]; do
-  if [ "$1" = -p ]; then grep -qx "name = \"$2\"" "$TOP"/crates/*/Cargo.toml; fi
+  # The first name in a manifest is that of the package.
+  if [ "$1" = -p ]; then grep -hm1 '^name = ' "$TOP"/crates/*/Cargo.toml | grep -qx "name = \"$2\""; fi
   shift
 done"#,
     ),
