@@ -22,6 +22,8 @@ pub mod nar;
 pub mod nix_text;
 pub mod nixbase32;
 pub mod package_name;
+pub mod packages;
 pub mod store_path;
 pub mod system;
+pub mod version;
 pub mod wire;

@@ -2,11 +2,18 @@
 //!
 //! Source of the rule: `builtins.parseDrvName` in the Nix manual: the version begins
 //! behind the first `-` that no letter follows. Where a letter follows a later `-` the
-//! rest is a part of the package (`linux-6.12.1-modules`), which Nix leaves in the version.
+//! rest is a part of the package (`linux-6.12.1-modules`), which Nix leaves in the version, as
+//! it has to be where the letters are those of a release (`foo-0-unstable-2025-01-31`, by the
+//! Nixpkgs manual, "Versioning").
 
 /// What a file that is fetched for a package can end with.
 const EXTENSIONS: &[&str] = &[
     ".tar", ".tgz", ".tbz", ".txz", ".zip", ".crate", ".gem", ".whl", ".patch", ".diff",
+];
+
+/// What numbers of releases follow in a version.
+const RELEASES: &[&str] = &[
+    "unstable", "nightly", "snapshot", "alpha", "beta", "pre", "rc", "git",
 ];
 
 /// A name, taken apart.
@@ -35,8 +42,10 @@ impl<'a> PackageName<'a> {
         if !rest.starts_with(|first: char| first.is_ascii_digit()) {
             return whole;
         }
-        let (version, mut part) =
-            split(rest, |next| next.is_ascii_alphabetic()).unwrap_or((rest, ""));
+        let (version, mut part) = split_rest(rest, |behind| {
+            behind.starts_with(|next: char| next.is_ascii_alphabetic()) && !is_release(behind)
+        })
+        .unwrap_or((rest, ""));
         let extension = EXTENSIONS
             .iter()
             .filter_map(|extension| version.find(extension))
@@ -64,9 +73,23 @@ impl<'a> PackageName<'a> {
 
 /// Splits at the first `-` whose follower is as wanted.
 fn split(text: &str, wanted: impl Fn(char) -> bool) -> Option<(&str, &str)> {
+    split_rest(text, |rest| rest.starts_with(&wanted))
+}
+
+/// Splits at the first `-` behind which all is as wanted.
+fn split_rest(text: &str, wanted: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
     text.match_indices('-').find_map(|(position, _)| {
         let rest = &text[position + 1..];
-        rest.starts_with(&wanted).then(|| (&text[..position], rest))
+        wanted(rest).then(|| (&text[..position], rest))
+    })
+}
+
+/// Whether `text` begins with the number of a release: `rc1`, `unstable-2025-01-31`.
+fn is_release(text: &str) -> bool {
+    RELEASES.iter().any(|word| {
+        let number = text.strip_prefix(word);
+        let number = number.map(|rest| rest.strip_prefix(['-', '.']).unwrap_or(rest));
+        number.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     })
 }
 
@@ -94,6 +117,21 @@ mod tests {
             ),
             ("jq-1.8.1.tar.gz", "jq", "1.8.1", ".tar.gz"),
             ("bash-5.3p9", "bash", "5.3p9", ""),
+            (
+                "foo-0-unstable-2025-01-31",
+                "foo",
+                "0-unstable-2025-01-31",
+                "",
+            ),
+            (
+                "foo-1.2-unstable-2025-01-31-dev",
+                "foo",
+                "1.2-unstable-2025-01-31",
+                "dev",
+            ),
+            ("foo-1.0-rc1-man", "foo", "1.0-rc1", "man"),
+            ("foo-1.0-beta.2", "foo", "1.0-beta.2", ""),
+            ("foo-1.0-gitk", "foo", "1.0", "gitk"),
             ("glibc-locales-2.42-67", "glibc-locales", "2.42-67", ""),
             (
                 "nixos-system-box-26.05.20260101.abc",

@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use drv_causes::nixos_name::word;
-use nix_formats::{closure::Closure, package_name::PackageName};
+use nix_formats::{
+    closure::Closure,
+    packages::{package_and_version, sort_versions},
+};
 use serde::Serialize;
 
 /// All outputs and versions of one package in a closure.
@@ -12,7 +15,7 @@ use serde::Serialize;
 pub struct Package {
     /// Its name without a version.
     pub name: String,
-    /// The versions, sorted; none where the name has none.
+    /// The versions, in Nix's order; none where the name has none.
     pub versions: Vec<String>,
     /// The size of its own paths, in bytes.
     pub size: u64,
@@ -56,11 +59,7 @@ pub fn fold(closure: &Closure) -> Vec<Package> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut folded: Vec<(&str, BTreeSet<&str>, Vec<usize>)> = Vec::new();
     for (number, member) in closure.members().iter().enumerate() {
-        let parsed = PackageName::parse(member.name());
-        let (package, version) = match parsed.package {
-            "" => (member.name(), ""),
-            package => (package, parsed.version),
-        };
+        let (package, version) = package_and_version(member.name());
         let place = *places.entry(package).or_insert_with(|| {
             folded.push((package, BTreeSet::new(), Vec::new()));
             folded.len() - 1
@@ -74,7 +73,7 @@ pub fn fold(closure: &Closure) -> Vec<Package> {
         .into_iter()
         .map(|(name, versions, members)| Package {
             name: name.to_owned(),
-            versions: versions.into_iter().map(str::to_owned).collect(),
+            versions: sorted(versions),
             size: members
                 .iter()
                 .map(|number| closure.members()[*number].nar_size)
@@ -89,6 +88,12 @@ pub fn fold(closure: &Closure) -> Vec<Package> {
         .collect();
     packages.sort_by(|one, other| (other.size, &one.name).cmp(&(one.size, &other.name)));
     packages
+}
+
+fn sorted(versions: BTreeSet<&str>) -> Vec<String> {
+    let mut versions = versions.into_iter().map(str::to_owned).collect();
+    sort_versions(&mut versions);
+    versions
 }
 
 /// The ways to `package`: one for each path outside it that refers to one of its own, the

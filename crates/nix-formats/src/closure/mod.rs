@@ -17,6 +17,8 @@ use thiserror::Error;
 struct Info {
     nar_size: u64,
     references: Vec<String>,
+    #[serde(default)]
+    deriver: Option<String>,
 }
 
 /// What Nix says of paths, by `<hash>-<name>`.
@@ -71,6 +73,13 @@ impl PathInfos {
                 .map(|(path, info)| (base_name(&path).to_owned(), info))
                 .collect(),
         )
+    }
+
+    /// The derivation that `path` was built by, as far as Nix knows it: its store path, or its
+    /// `<hash>-<name>`.
+    #[must_use]
+    pub fn deriver(&self, path: &str) -> Option<&str> {
+        self.0.get(base_name(path))?.deriver.as_deref()
     }
 
     /// What `root`, a store path, needs.
@@ -292,6 +301,7 @@ mod tests {
                 Info {
                     nar_size,
                     references,
+                    deriver: None,
                 },
             )
         });
