@@ -51,6 +51,7 @@ mod matrix;
 mod never_source;
 mod nix_flags;
 mod out_dir;
+mod packages;
 mod passed_on;
 mod plain;
 mod progress;

@@ -12,6 +12,7 @@ use crate::{
     expression::Asked,
     interrupt::Signal,
     lock_file::LockFault,
+    machine::MachineFault,
     nix_error::{Cause, Fault, cause},
     overrides::OverrideError,
     store_fault::StoreFault,
@@ -59,6 +60,9 @@ pub enum NixError {
     /// A store does not do what it is asked.
     #[error(transparent)]
     Store(#[from] StoreFault),
+    /// What runs on a machine cannot be found out.
+    #[error(transparent)]
+    Machine(#[from] MachineFault),
     /// Nix is too old.
     #[error("`{found}` is too old: cbox needs Nix {least} or newer")]
     TooOld {

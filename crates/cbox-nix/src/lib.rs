@@ -35,6 +35,7 @@ pub mod fetch;
 pub mod git;
 pub mod interrupt;
 pub mod lock_file;
+pub mod machine;
 pub mod messages;
 pub mod nix;
 pub mod nix_error;

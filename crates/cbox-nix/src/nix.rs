@@ -137,6 +137,16 @@ impl Nix {
         here
     }
 
+    /// This Nix with the store at `uri` as the one that it builds in, to ask what is there.
+    #[must_use]
+    pub fn at(&self, uri: &str) -> Self {
+        let mut there = self.here();
+        there.options.eval_store = Some(there.store.uri.clone());
+        there.options.store = Some(uri.to_owned());
+        there.outputs = Store::from_uri(uri, Some(&there.store.dir));
+        there
+    }
+
     /// This Nix with nothing but the store that it builds in.
     fn here_to_build(&self) -> Self {
         let mut here = self.clone();
@@ -282,14 +292,21 @@ impl Nix {
         Ok(paths)
     }
 
-    /// The path of the derivation whose output `path` is, if Nix knows it.
+    /// The path of the derivation whose output `path` is, as far as Nix knows it; `None` where
+    /// `path` is not in the store.
     ///
     /// # Errors
-    /// When the path is not in the store.
-    pub async fn deriver(&self, path: &str) -> Result<Option<String>, NixError> {
+    /// When Nix cannot be started, the store cannot be reached, or a signal comes.
+    pub async fn deriver(&self, path: &str) -> Result<Option<Option<String>>, NixError> {
         let command = self.command(self.options.path_info_json(path));
         let output = command.run(&self.interrupt).await;
-        let output = output.map_err(|error| store_fault::named(self, error))?;
+        let output = match output.map_err(|error| store_fault::named(self, error)) {
+            Ok(output) => output,
+            Err(NixError::Failed { stderr, .. }) if stderr.contains("is not valid") => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         parse_deriver(&output.stdout).map_err(|reason| NixError::Answer {
             command: command.to_shell(),
             reason,
@@ -426,14 +443,16 @@ fn parse_settings(answer: &[u8]) -> Result<Settings, NixError> {
 
 /// The deriver in the answer of `nix path-info --json` on one path: the answer is a map
 /// by path, and before Nix 2.19 it was a list.
-fn parse_deriver(answer: &[u8]) -> Result<Option<String>, String> {
+fn parse_deriver(answer: &[u8]) -> Result<Option<Option<String>>, String> {
     let answer: serde_json::Value =
         serde_json::from_slice(answer).map_err(|error| error.to_string())?;
     let info = answer.as_object().and_then(|paths| paths.values().next());
     let info = info
         .or_else(|| answer.as_array()?.first())
         .ok_or("it names no path")?;
-    Ok(info["deriver"].as_str().map(str::to_owned))
+    // Of a path that is not there Nix says nothing, or that.
+    let is_there = !info.is_null() && info["valid"] != false;
+    Ok(is_there.then(|| info["deriver"].as_str().map(str::to_owned)))
 }
 
 #[cfg(test)]

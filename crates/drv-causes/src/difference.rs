@@ -17,7 +17,7 @@ use super::{
 use nix_formats::derivation::{Derivation, Output};
 
 /// The variable in which all attributes of a derivation with `__structuredAttrs` stand.
-const STRUCTURED: &[u8] = b"__json";
+pub(super) const STRUCTURED: &[u8] = b"__json";
 
 /// Compares the fields of derivations.
 #[derive(Debug, Clone, Copy)]

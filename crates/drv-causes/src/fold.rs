@@ -57,6 +57,7 @@ pub(super) fn fold(walked: &Walked) -> Explanation {
         rebuilt,
         cascade: rebuilt - distinct(walked, |pair| pair.differs),
         same_output: walked.same_output,
+        ..Explanation::default()
     }
 }
 

@@ -49,6 +49,11 @@ impl Graph {
         id
     }
 
+    /// How many there are: their numbers are those below.
+    pub(super) fn len(&self) -> usize {
+        self.things.len()
+    }
+
     pub(super) fn thing(&self, id: Id) -> &Thing {
         &self.things[id as usize]
     }

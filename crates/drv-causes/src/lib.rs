@@ -5,7 +5,8 @@
 //! neither is entered. A pair is a *cause* if something of its own differs
 //! ([`difference`]) when every path that changed counts as the path that it is paired with
 //! ([`references`]); otherwise it is *cascade*. Causes of one kind become one, and come
-//! ranked by how much they make rebuild ([`fold`]), each with the way to it ([`way`]).
+//! ranked by how much they make rebuild ([`fold`]), each with the way to it ([`way`]). The
+//! packages that came, went or changed their version are read off the same pairs ([`packages`]).
 //!
 //! Nothing is read here: [`explain`] is given what reads derivations.
 //!
@@ -40,6 +41,7 @@
 mod difference;
 mod fold;
 mod graph;
+mod packages;
 mod pairing;
 mod references;
 mod text;
@@ -54,8 +56,9 @@ mod tests;
 use serde::Serialize;
 use thiserror::Error;
 
-use nix_formats::derivation::Derivation;
+use nix_formats::{derivation::Derivation, packages::PackageChanges};
 
+pub use packages::{Needed, needed};
 pub use text::change;
 
 /// Reads the `.drv` files at these paths, in this order. All or an error: what is missing
@@ -85,6 +88,10 @@ pub struct Explanation {
     pub cascade: usize,
     /// Whether both build the same output, so that nothing has to be rebuilt.
     pub same_output: bool,
+    /// The packages that came, went or changed their version, as far as the derivations that
+    /// differ tell.
+    #[serde(skip)]
+    pub packages: PackageChanges,
 }
 
 /// Something that differs of its own.
@@ -236,5 +243,8 @@ pub fn explain<E>(
     read: &Read<'_, E>,
 ) -> Result<Explanation, ExplainError<E>> {
     let walked = walk::walk(old, new, read)?;
-    Ok(fold::fold(&walked))
+    Ok(Explanation {
+        packages: packages::changes(&walked),
+        ..fold::fold(&walked)
+    })
 }

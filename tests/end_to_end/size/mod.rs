@@ -209,6 +209,10 @@ fn a_build_is_compared_with_another() {
             coder 2.24.1 → 2.25.0    +1.5 kB     grew     6.7 kB  system packages
             sqlite 3.46              -1.5 kB   shrank      616 B  system packages → coder-2.25.0
             system-path                 +8 B     grew      240 B  toplevel
+            packages: 1 changed, 1 added, 1 removed; closure 20.5 kB → 20.5 kB (+8 B)
+               coder 2.24.1 → 2.25.0
+              +helix 25.01
+              -vim 9.1
             ");
         }
     }

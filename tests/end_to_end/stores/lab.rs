@@ -400,10 +400,9 @@ ip link set lo up
 ip addr add 192.0.2.1/32 dev lo
 mount --bind "$LAB/passwd" /etc/passwd
 mount --bind "$LAB/group" /etc/group
-if [ ! -d /run/sshd ]; then
-  mount -t tmpfs -o mode=755 tmpfs /run
-  mkdir /run/sshd
-fi
+# Nothing of what the machine outside runs, and nothing that it would see.
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/sshd
 # What is below may be a link where the machine's own /lib64 or /usr is.
 mount --bind "$LAB/nix" /nix
 echo "$pid" >"$LAB/pid"

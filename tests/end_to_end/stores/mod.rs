@@ -7,6 +7,7 @@ mod builders;
 mod caches;
 mod daemon;
 mod lab;
+mod machine;
 mod remote;
 mod roots;
 

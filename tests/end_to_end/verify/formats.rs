@@ -53,6 +53,7 @@ fn json_has_every_field() {
                 "host",
                 "notRead",
                 "now",
+                "packageChanges",
                 "staleBaseline",
                 "status",
                 "system",

@@ -6,11 +6,12 @@ use cbox_nix::{
     store::Store,
 };
 use cbox_source::compare::compare;
-use drv_causes::{Cause, Change, Difference, ExplainError, Explanation};
+use drv_causes::{Cause, Change, Difference, ExplainError, Explanation, Needed};
 use nix_formats::store_path::DrvPath;
+use serde_json::{Value, json};
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, Kind, Place},
     process::blocking::blocking,
 };
 
@@ -58,6 +59,28 @@ fn files(store: &Store, cause: &Cause) -> Vec<Difference> {
             },
         }]
     })
+}
+
+/// All that the derivation at `drv` needs, to build and to run.
+///
+/// # Errors
+/// When a derivation cannot be read.
+pub async fn all_needed(store: &Store, drv: &DrvPath) -> Result<Vec<Needed>, Error> {
+    let (store, drv) = (store.clone(), drv.clone());
+    let needed = blocking(move || {
+        let read = |paths: &[&str]| derivations::read(&store, paths);
+        drv_causes::needed(&drv, &read)
+    });
+    Ok(needed.await?)
+}
+
+/// An explanation as JSON, each cause with the place that it comes from.
+pub fn with_places(explanation: Option<&Explanation>, places: &[Option<Place>]) -> Value {
+    let mut explanation = json!(explanation);
+    for (number, place) in places.iter().enumerate() {
+        explanation["causes"][number]["place"] = json!(place);
+    }
+    explanation
 }
 
 /// Whether there is a derivation at `drv`, be it damaged or out of reach: to evaluate it again

@@ -25,6 +25,8 @@ pub struct Environment {
     pub nix_store_dir: Option<String>,
     /// `NIX_STATE_DIR`, which moves the store's database and roots.
     pub nix_state_dir: Option<String>,
+    /// `NIX_SSHOPTS`: further options of ssh, for Nix and for cbox.
+    pub nix_ssh_options: Option<String>,
     /// Where programs are.
     pub path: OsString,
     /// Where the user has UEFI firmware: `CBOX_FIRMWARE_DIR`.
@@ -92,6 +94,7 @@ impl Environment {
             temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
             nix_store_dir: variable("NIX_STORE_DIR"),
             nix_state_dir: variable("NIX_STATE_DIR"),
+            nix_ssh_options: variable("NIX_SSHOPTS"),
             path: std::env::var_os("PATH").unwrap_or_default(),
             firmware: variable("CBOX_FIRMWARE_DIR").map(Utf8PathBuf::from),
             flake: variable("CBOX_FLAKE").map(Utf8PathBuf::from),
@@ -117,6 +120,7 @@ impl Environment {
             temporary: Utf8PathBuf::new(),
             nix_store_dir: None,
             nix_state_dir: None,
+            nix_ssh_options: None,
             path: OsString::new(),
             firmware: None,
             config_home: None,

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::overrides::Setting;
 
-use super::environment::Environment;
+use crate::process::environment::Environment;
 
 /// What is asked of every run.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The store, where it is a folder as an absolute path: Nix runs elsewhere at times.
+    /// The store for Nix, which runs elsewhere at times: one that is a folder as an absolute path.
     #[must_use]
     pub fn store_uri(&self, environment: &Environment) -> Option<String> {
         let store = self.store.as_ref()?;

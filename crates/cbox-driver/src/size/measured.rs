@@ -9,6 +9,7 @@ use super::{
     subject::{Counted, Measurable},
 };
 use crate::{
+    diff::packages::PackageDifference,
     error::{Error, Kind},
     eval::evaluator::Evaluator,
     progress::Event,
@@ -33,6 +34,8 @@ pub struct Comparison {
     pub old: Measured,
     /// What came, went, grew and shrank.
     pub changes: Vec<Change>,
+    /// The packages that differ.
+    pub packages: PackageDifference,
 }
 
 /// Why a package is there.
@@ -74,8 +77,11 @@ pub async fn measure(
     let comparison = match other {
         Some(other) => {
             let old = measured(other)?;
-            let changes = compare(&old.packages, &main.packages);
-            Some(Comparison { old, changes })
+            Some(Comparison {
+                changes: compare(&old.packages, &main.packages),
+                packages: PackageDifference::of_closures(&old.closure, &main.closure),
+                old,
+            })
         }
         None => None,
     };

@@ -4,6 +4,7 @@ use camino::Utf8Path;
 use cbox_nix::{
     NixError,
     expression::{DerivationInfo, Evaluated, Want},
+    machine::Machine,
     nix::Nix,
 };
 use nix_formats::{store_path::OutPath, system::System};
@@ -147,7 +148,7 @@ pub async fn find(
     }
     let targets = found.iter().filter_map(|found| match found {
         Resolved::Target(unevaluated) => Some(unevaluated.item()),
-        Resolved::Derivation(_) | Resolved::Output(_) => None,
+        Resolved::Derivation(_) | Resolved::Output(_) | Resolved::Machine(_) => None,
     });
     let items: Vec<Item> = targets.collect();
     let mut answers = schedule::derivations(evaluator, &question.limits, &items)
@@ -159,6 +160,7 @@ pub async fn find(
             Resolved::Derivation(path) | Resolved::Output(path) => {
                 of_output(evaluator, &path).await?
             }
+            Resolved::Machine(machine) => return Err(of_machine(&machine)),
             Resolved::Target(unevaluated) => match answers.next() {
                 Some(answer) => of_target(evaluator, question, *unevaluated, answer?).await?,
                 None => return Err(Error::new(Kind::Evaluation, "no answer came")),
@@ -183,6 +185,7 @@ fn wanted(session: &Session<'_>, text: &str) -> Result<Subject, Error> {
             )
             .hint("name a target, a link in out/ or a store path"));
         }
+        Subject::Machine(machine) => return Err(of_machine(machine)),
         // What is wrong without asking anybody is said first.
         Subject::Target {
             revision: None,
@@ -191,6 +194,16 @@ fn wanted(session: &Session<'_>, text: &str) -> Result<Subject, Error> {
         _ => {}
     }
     Ok(subject)
+}
+
+/// The error for a machine, of which nothing is measured.
+fn of_machine(machine: &Machine) -> Error {
+    let message = format!(
+        "{} is a machine, and what it needs is not measured",
+        machine.name
+    );
+    Error::new(Kind::Usage, message)
+        .hint("`cbox diff` compares the packages and the size of what it runs")
 }
 
 /// Understands what is compared with: what names a target is one, any other word is a

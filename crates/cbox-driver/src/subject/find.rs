@@ -4,7 +4,7 @@
 use std::{cell::RefCell, collections::HashMap, io::ErrorKind, rc::Rc, sync::Arc};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cbox_nix::store::Store;
+use cbox_nix::{machine::Machine, store::Store};
 use nix_formats::store_path::{DrvPath, WrongPath};
 use tokio::sync::OnceCell;
 
@@ -40,6 +40,8 @@ pub enum Resolved<'a> {
     Derivation(Utf8PathBuf),
     /// A link into the store, or a path in it.
     Output(Utf8PathBuf),
+    /// A machine behind ssh.
+    Machine(Machine),
     /// A target, which is not evaluated yet.
     Target(Box<UnevaluatedTarget<'a>>),
 }
@@ -124,6 +126,7 @@ impl<'a> Versions<'a> {
         let (revision, name) = match subject {
             Subject::Derivation(path) => return Ok(Resolved::Derivation(path.clone())),
             Subject::Output(path) => return Ok(Resolved::Output(path.clone())),
+            Subject::Machine(machine) => return Ok(Resolved::Machine(machine.clone())),
             Subject::Target { revision, name } => (revision.as_ref(), name),
         };
         let version = self.get(revision).await?;

@@ -1,5 +1,5 @@
 //! From a word on the command line to what it names: a target or a host, in the working tree
-//! or at a commit, a `.drv` file, a link into the store or a path in it.
+//! or at a commit, a `.drv` file, a link into the store or a path in it, a machine.
 //!
 //! [`words`] takes the words of a command line apart, [`Subject`] is what one alone tells, and
 //! [`find`] looks for it. [`target`] says what is evaluated for
@@ -13,6 +13,7 @@ pub mod words;
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::{NixError, machine::Machine};
 use nix_formats::derivation::EXTENSION;
 
 use crate::{
@@ -32,6 +33,8 @@ pub enum Subject {
     Derivation(Utf8PathBuf),
     /// A link into the store, or a path in it.
     Output(Utf8PathBuf),
+    /// A machine behind ssh, whose running system is meant.
+    Machine(Machine),
     /// A target, at a commit, in another flake or in the working tree.
     Target {
         /// Where; `None` for the working tree.
@@ -64,7 +67,7 @@ impl Subject {
     pub fn revision(&self) -> Option<Option<&Origin>> {
         match self {
             Self::Target { revision, .. } => Some(revision.as_ref()),
-            Self::Derivation(_) | Self::Output(_) => None,
+            Self::Derivation(_) | Self::Output(_) | Self::Machine(_) => None,
         }
     }
 
@@ -83,6 +86,9 @@ impl Subject {
                 revision: Some(Origin::Flake(reference)),
                 name: target::parse_name(&name)?,
             });
+        }
+        if Machine::is_meant(text) {
+            return Ok(Self::Machine(Machine::parse(text).map_err(NixError::from)?));
         }
         // A derivation with an output of it, as `nix build` and `nix-store` write it, is compared
         // like the derivation.
@@ -181,6 +187,11 @@ mod tests {
             subject("fix#12:box").unwrap(),
             target(Some("fix#12"), "box")
         );
+        assert!(matches!(
+            subject("ssh://root@box").unwrap(),
+            Subject::Machine(_)
+        ));
+        assert!(subject("ssh://").is_err());
         assert!(subject(":box").is_err() && subject("v1:").is_err() && subject("").is_err());
     }
 }

@@ -30,6 +30,12 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// The difference of two sizes, with its sign: `+1.5 kB`.
+pub fn signed_size(old: u64, new: u64) -> String {
+    let sign = if new < old { '-' } else { '+' };
+    format!("{sign}{}", size(old.abs_diff(new)))
+}
+
 /// A time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -125,6 +131,8 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+        assert_eq!(signed_size(0, 1500), "+1.5 kB");
+        assert_eq!(signed_size(1500, 500), "-1.0 kB");
     }
 
     #[test]

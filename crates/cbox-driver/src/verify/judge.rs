@@ -565,7 +565,7 @@ impl<'a> Work<'_, 'a> {
             accepting = Some(commits);
         }
         if self.question.explain {
-            self.explain(&mut report, &now.drv_path, accepting).await?;
+            self.explain(&mut report, &now, accepting).await?;
         }
         Ok(report)
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    diff::{explain::with_places, packages::PackageDifference},
     error::{Error, Kind, Place},
     progress::Event,
     target_name::HOSTS,
@@ -60,6 +61,8 @@ pub struct HostReport {
     pub before: Option<Before>,
     /// Why it is another one.
     pub explanation: Option<Explanation>,
+    /// The packages that differ, where it is explained.
+    pub packages: Option<PackageDifference>,
     /// Where in the repository each cause comes from, as far as that shows.
     pub places: Vec<Option<Place>>,
     /// Why there is no explanation where there should be one.
@@ -222,6 +225,7 @@ impl HostReport {
             now: None,
             before: None,
             explanation: None,
+            packages: None,
             places: vec![],
             unexplained: None,
             error: None,
@@ -238,10 +242,6 @@ impl HostReport {
     }
 
     fn to_json(&self) -> Value {
-        let mut explanation = json!(self.explanation);
-        for (number, place) in self.places.iter().enumerate() {
-            explanation["causes"][number]["place"] = json!(place);
-        }
         let before = self.before.as_ref().map(|before| {
             json!({
                 "drvPath": before.derivation.drv_path,
@@ -258,7 +258,8 @@ impl HostReport {
             "system": self.system,
             "now": self.now,
             "before": before,
-            "explanation": explanation,
+            "explanation": with_places(self.explanation.as_ref(), &self.places),
+            "packageChanges": self.packages,
             "unexplained": self.unexplained,
             "notRead": self.not_read.as_deref(),
             "error": error,

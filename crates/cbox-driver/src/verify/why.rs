@@ -3,11 +3,18 @@
 use cbox_nix::git::AddedLine;
 use nix_formats::store_path::DrvPath;
 
-use super::{judge::Work, place, report::HostReport};
+use super::{
+    judge::Work,
+    report::{Derivation, HostReport},
+};
 use crate::{
     baseline::{self, history::History},
     ci::whole_histories,
-    diff::explain::{explain, is_there},
+    diff::{
+        explain::{explain, is_there},
+        packages::PackageDifference,
+        place,
+    },
     error::{Error, Kind},
     flake::{checkout::short_revision, version::Version},
 };
@@ -18,13 +25,14 @@ impl Work<'_, '_> {
     pub(super) async fn explain(
         &mut self,
         report: &mut HostReport,
-        now: &DrvPath,
+        now: &Derivation,
         accepting: Option<Vec<String>>,
     ) -> Result<(), Error> {
         let Some(before) = report.before.clone() else {
             return Ok(());
         };
-        let drv = &before.derivation.drv_path;
+        let (drv, out) = (&before.derivation.drv_path, now.out_path.as_deref());
+        let now = &now.drv_path;
         if drv == now {
             // What this change accepts can have come before it.
             if !report.accepted {
@@ -60,11 +68,11 @@ impl Work<'_, '_> {
                     Some(commit) => self.added_since(&commit).await,
                     None => &[],
                 };
-                report.places = explanation
-                    .causes
-                    .iter()
-                    .map(|cause| place::of_cause(cause, added))
-                    .collect();
+                report.places = place::of_causes(&explanation, added);
+                let outputs = (before.derivation.out_path.as_deref(), out);
+                let packages =
+                    PackageDifference::find(&self.evaluator.nix, &explanation, outputs).await?;
+                report.packages = Some(packages);
                 report.explanation = Some(explanation);
             }
             Err(error) if error.is_interrupted() => return Err(error),
@@ -153,23 +161,10 @@ impl Work<'_, '_> {
         Ok(answer.map(|found| found.derivation.drv))
     }
 
-    /// The lines that the state has beyond a commit, in files that are staged. None where
-    /// git cannot say: they only help to point.
+    /// The lines that the state has beyond a commit.
     async fn added_since(&mut self, commit: &str) -> &[AddedLine] {
         if !self.added_lines.contains_key(commit) {
-            let to = self.state.revision().filter(|_| self.state.is_commit());
-            let lines = match &self.session.project.repository {
-                Some(repository) => repository
-                    .added_lines(commit, to, self.session.interrupt)
-                    .await
-                    .unwrap_or_default(),
-                None => vec![],
-            };
-            let staged = &self.state.base;
-            let lines = lines
-                .into_iter()
-                .filter(|line| staged.contains(&line.file))
-                .collect();
+            let lines = place::added_since(self.session, self.state, commit).await;
             self.added_lines.insert(commit.to_owned(), lines);
         }
         &self.added_lines[commit]

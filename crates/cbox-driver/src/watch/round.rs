@@ -7,16 +7,16 @@ use std::{
 };
 
 use cbox_nix::{
-    expression::{Evaluated, Request},
-    store::Store,
+    expression::{DerivationInfo, Evaluated, Request},
+    nix::Nix,
 };
 use drv_causes::Explanation;
-use nix_formats::{nar::NarHash, store_path::DrvPath};
+use nix_formats::nar::NarHash;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    diff::explain::explain,
+    diff::{explain::explain, packages::PackageDifference},
     error::Error,
     eval::{
         evaluator::Evaluator,
@@ -37,7 +37,7 @@ struct Known {
     /// could not be asked.
     asked: Option<(NarHash, Request)>,
     /// Its derivation, which is in the store; none while it has never evaluated.
-    drv: Option<DrvPath>,
+    derivation: Option<DerivationInfo>,
 }
 
 /// What the rounds before found.
@@ -56,9 +56,18 @@ pub enum Outcome {
     /// No target any more.
     Removed,
     /// Another derivation, and why; or why there is no explanation.
-    Changed(Result<Explanation, Error>),
+    Changed(Result<Box<Why>, Error>),
     /// Why it does not evaluate.
     Failed(Error),
+}
+
+/// Why a target is another one.
+#[derive(Debug)]
+pub struct Why {
+    /// The causes.
+    pub explanation: Explanation,
+    /// The packages that differ.
+    pub packages: PackageDifference,
 }
 
 /// A target and what became of it.
@@ -86,15 +95,16 @@ impl Verdict {
 
     /// As one entry of the JSON of a round.
     pub fn to_json(&self) -> Value {
-        let (explanation, error) = match &self.outcome {
-            Outcome::Changed(Ok(explanation)) => (Some(explanation), None),
+        let (why, error) = match &self.outcome {
+            Outcome::Changed(Ok(why)) => (Some(why), None),
             Outcome::Changed(Err(error)) | Outcome::Failed(error) => (None, Some(error.to_json())),
             Outcome::New | Outcome::Unchanged | Outcome::Removed => (None, None),
         };
         json!({
             "target": self.target,
             "status": self.word(),
-            "explanation": explanation,
+            "explanation": why.map(|why| &why.explanation),
+            "packageChanges": why.map(|why| &why.packages),
             "error": error,
             "notRead": self.not_read.as_deref(),
         })
@@ -199,8 +209,8 @@ pub async fn round(
                 // A save ended it: the next round says what becomes of it.
                 Err(error) if error.is_interrupted() => continue,
                 Ok((answer, derivation)) => {
-                    let store = &evaluator.nix.store;
-                    let verdict = memory.learn(store, name, asked, derivation.drv).await?;
+                    let nix = &evaluator.nix;
+                    let verdict = memory.learn(nix, name, asked, derivation).await?;
                     let not_read = answer.not_read.clone();
                     answered.push((item.clone(), answer.evaluated));
                     Verdict {
@@ -255,8 +265,8 @@ async fn item(
 }
 
 impl Memory {
-    fn drv(&self, name: &str) -> Option<&DrvPath> {
-        self.known.get(name)?.drv.as_ref()
+    fn derivation(&self, name: &str) -> Option<&DerivationInfo> {
+        self.known.get(name)?.derivation.as_ref()
     }
 
     /// Forgets all that is not among `names`, and tells what.
@@ -272,10 +282,10 @@ impl Memory {
     fn failed(&mut self, name: &str, asked: &(NarHash, Request), error: Error) -> Verdict {
         // Only what the flake itself says stays as it is until the next save.
         if error.does_not_evaluate() {
-            let drv = self.drv(name).cloned();
+            let derivation = self.derivation(name).cloned();
             let known = Known {
                 asked: Some(asked.clone()),
-                drv,
+                derivation,
             };
             self.known.insert(name.to_owned(), known);
         }
@@ -289,22 +299,22 @@ impl Memory {
     /// Takes a derivation in, and says what it is against the one before.
     async fn learn(
         &mut self,
-        store: &Store,
+        nix: &Nix,
         name: &str,
         asked: &(NarHash, Request),
-        drv: DrvPath,
+        now: DerivationInfo,
     ) -> Result<Verdict, Error> {
-        let outcome = match self.drv(name) {
+        let outcome = match self.derivation(name) {
             None => Outcome::New,
-            Some(before) if *before == drv => Outcome::Unchanged,
-            Some(before) => match explain(store, before, &drv).await {
+            Some(before) if before.drv == now.drv => Outcome::Unchanged,
+            Some(before) => match why(nix, before, &now).await {
                 Err(error) if error.is_interrupted() => return Err(error),
-                explained => Outcome::Changed(explained),
+                why => Outcome::Changed(why.map(Box::new)),
             },
         };
         let known = Known {
             asked: Some(asked.clone()),
-            drv: Some(drv),
+            derivation: Some(now),
         };
         self.known.insert(name.to_owned(), known);
         Ok(Verdict {
@@ -313,4 +323,15 @@ impl Memory {
             not_read: None,
         })
     }
+}
+
+/// Why what a target was is another one `now`.
+async fn why(nix: &Nix, before: &DerivationInfo, now: &DerivationInfo) -> Result<Why, Error> {
+    let explanation = explain(&nix.store, &before.drv, &now.drv).await?;
+    let outputs = (before.out.as_deref(), now.out.as_deref());
+    let packages = PackageDifference::find(nix, &explanation, outputs).await?;
+    Ok(Why {
+        explanation,
+        packages,
+    })
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     commands::context::Context,
-    formats::{junit, page, size as text},
+    formats::{junit, page, plain, size as text},
     options::{LimitOptions, NixOptions, complete, junit::JunitOption, parse_setting},
 };
 
@@ -187,9 +187,10 @@ fn show(
 ) {
     context.document("size", "size", || {
         let mut value = measured.to_json();
-        if let Some(Comparison { old, changes }) = comparison {
-            value["against"] = old.to_json();
-            value["changes"] = json!(changes);
+        if let Some(comparison) = comparison {
+            value["against"] = comparison.old.to_json();
+            value["changes"] = json!(comparison.changes);
+            value["packageChanges"] = json!(comparison.packages);
         }
         if let Some(why) = why {
             let Why {
@@ -212,6 +213,12 @@ fn show(
         (None, None) => [text::heading(measured), text::packages(measured, most)].concat(),
     };
     context.lines(lines);
+    if let Some(comparison) = comparison.filter(|it| !it.packages.changes.is_empty()) {
+        // The heading is a line of its own, and so is what says how many more there are.
+        let most = most.saturating_add(2);
+        let paint = context.view.results();
+        context.lines(plain::packages(&comparison.packages, most, paint));
+    }
 }
 
 fn unknown(measured: &Measured, word: &str) -> Error {

@@ -26,7 +26,10 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::context::Context,
-    formats::plain::{self, Repetitions},
+    formats::{
+        explanation::Shown,
+        plain::{self, Repetitions},
+    },
     options::{ExplainOptions, LimitOptions, NixOptions, complete},
     view::{Printable, View},
 };
@@ -248,7 +251,14 @@ impl Verdicts<'_> {
         self.view.plain(&paint.verdict(word).and(rest));
         let below = match &verdict.outcome {
             Outcome::New | Outcome::Unchanged | Outcome::Removed => vec![],
-            Outcome::Changed(Ok(found)) => plain::explanation(found, &[], self.detail, paint),
+            Outcome::Changed(Ok(why)) => {
+                let shown = Shown {
+                    explanation: Some(&why.explanation),
+                    places: &[],
+                    packages: Some(&why.packages),
+                };
+                plain::explanation(shown, self.detail, paint)
+            }
             Outcome::Changed(Err(error)) | Outcome::Failed(error) => {
                 let lines = error.lines_below_host().into_iter();
                 lines.map(Printable::from).collect()

@@ -1,11 +1,13 @@
-//! An explanation as lines.
+//! An explanation as lines, with the packages that differ.
 
 use cbox_driver::{
+    diff::packages::PackageDifference,
     error::Place,
     text::{count, harmless, visible},
 };
 use drv_causes::{Cause, Change, Difference, Explanation, Sign};
 
+use super::packages::lines as package_lines;
 use crate::options::{Explain, ExplainOptions};
 
 /// Longer lines are cut.
@@ -20,6 +22,9 @@ const OF_ONE_CAUSE: usize = 12;
 /// How many steps of a way are shown.
 const STEPS: usize = 5;
 
+/// Packages have one line of so many, where there are too many lines.
+const PART_OF_PACKAGES: usize = 3;
+
 /// How many names of those that are alike are shown.
 const ALIKE: usize = 3;
 
@@ -32,8 +37,48 @@ pub(crate) struct OutputLine {
     pub(crate) text: String,
 }
 
+/// Why something is another one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// The causes, where derivations could be compared.
+    pub(crate) explanation: Option<&'a Explanation>,
+    /// Where the causes come from, as far as is known.
+    pub(crate) places: &'a [Option<Place>],
+    /// The packages that differ.
+    pub(crate) packages: Option<&'a PackageDifference>,
+}
+
+/// The lines of what is shown: no more than are asked for, of which packages have a part at
+/// least.
+pub(crate) fn lines(shown: Shown<'_>, detail: ExplainOptions) -> Vec<OutputLine> {
+    // Beside causes it is no news that no package differs.
+    let packages = |most: usize| match shown.packages {
+        Some(packages) if shown.explanation.is_none() || !packages.changes.is_empty() => {
+            package_lines(packages, most)
+        }
+        _ => vec![],
+    };
+    if detail.explain == Explain::Full {
+        let explanation = shown.explanation;
+        let mut lines = explanation.map_or_else(Vec::new, |it| causes(it, shown.places, detail));
+        lines.extend(packages(usize::MAX));
+        return lines;
+    }
+    let part = packages(detail.max_lines / PART_OF_PACKAGES).len();
+    let for_causes = ExplainOptions {
+        max_lines: detail.max_lines - part,
+        ..detail
+    };
+    let explanation = shown.explanation;
+    let mut lines = explanation.map_or_else(Vec::new, |it| causes(it, shown.places, for_causes));
+    lines.extend(packages(
+        detail.max_lines.saturating_sub(lines.len()).max(part),
+    ));
+    lines
+}
+
 /// The lines of `explanation`; `places` says where its causes come from.
-pub(crate) fn lines(
+fn causes(
     explanation: &Explanation,
     places: &[Option<Place>],
     detail: ExplainOptions,
@@ -73,12 +118,12 @@ pub(super) fn cut(mut lines: Vec<OutputLine>, most: usize) -> Vec<OutputLine> {
     lines
 }
 
-fn gap(depth: usize, text: &str) -> OutputLine {
+pub(super) fn gap(depth: usize, text: &str) -> OutputLine {
     line(depth, Sign::Gap, &format!("… {text}"))
 }
 
 /// A line; in one that came or went nothing is invisible.
-fn line(depth: usize, sign: Sign, text: &str) -> OutputLine {
+pub(super) fn line(depth: usize, sign: Sign, text: &str) -> OutputLine {
     let text = match sign {
         Sign::Added | Sign::Removed => harmless(&visible(text), WIDEST),
         _ => harmless(text, WIDEST),
@@ -274,9 +319,14 @@ mod tests {
             causes,
             rebuilt: 3830,
             cascade: 3826,
-            same_output: false,
+            ..Explanation::default()
         };
-        let lines = lines(&explanation, &[], ExplainOptions { explain, max_lines });
+        let shown = Shown {
+            explanation: Some(&explanation),
+            places: &[],
+            packages: None,
+        };
+        let lines = lines(shown, ExplainOptions { explain, max_lines });
         let rendered = |line: &OutputLine| {
             format!(
                 "{}{}{}",

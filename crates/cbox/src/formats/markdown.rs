@@ -1,14 +1,13 @@
 //! Verdicts as Markdown: a table, and the explanations folded below it.
 
 use cbox_driver::{
-    error::Place,
     text::count,
     verify::report::{HostReport, Report},
 };
-use drv_causes::{Explanation, Sign};
+use drv_causes::Sign;
 
 use super::{
-    explanation::{heading, lines},
+    explanation::{Shown, heading, lines},
     plain::about,
 };
 use crate::options::ExplainOptions;
@@ -66,18 +65,14 @@ fn body(host: &HostReport, detail: ExplainOptions) -> Option<String> {
     if let Some(error) = &host.error {
         return Some(fenced("text", &error.lines().join("\n")));
     }
-    let explanation = host.explanation.as_ref()?;
-    let diff = fenced("diff", &diff(explanation, &host.places, detail));
+    host.explanation.as_ref()?;
+    let diff = fenced("diff", &diff(Shown::of(host), detail));
     Some(format!("{}\n\n{diff}", escaped(&about(host))))
 }
 
 /// The explanation as a difference that is shown in colour: the signs stand first.
-pub(crate) fn diff(
-    explanation: &Explanation,
-    places: &[Option<Place>],
-    detail: ExplainOptions,
-) -> String {
-    let lines = lines(explanation, places, detail).into_iter().map(|line| {
+pub(crate) fn diff(shown: Shown<'_>, detail: ExplainOptions) -> String {
+    let lines = lines(shown, detail).into_iter().map(|line| {
         let sign = match line.sign {
             Sign::Gap => " ",
             sign => sign.as_str(),

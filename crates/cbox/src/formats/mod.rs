@@ -4,6 +4,7 @@ pub(crate) mod ci;
 pub(crate) mod explanation;
 pub(crate) mod junit;
 pub(crate) mod markdown;
+pub(crate) mod packages;
 pub(crate) mod page;
 pub(crate) mod plain;
 pub(crate) mod result_file;

@@ -1,16 +1,17 @@
 //! Verdicts and explanations for people.
 
 use cbox_driver::{
-    error::Place,
+    diff::packages::PackageDifference,
     eval::read_set::unread::phrase,
     verify::{
         report::{HostReport, Report},
         verdict::Status,
     },
 };
-use drv_causes::{Cause, Explanation, Sign};
+use drv_causes::{Cause, Sign};
 
-use super::explanation::{OutputLine, cause_lines, cut, lines};
+use super::explanation::{OutputLine, Shown, cause_lines, cut, lines};
+use super::packages::lines as package_lines;
 use crate::{
     options::ExplainOptions,
     view::{Paint, Printable},
@@ -39,9 +40,7 @@ pub(crate) fn report(report: &Report, detail: ExplainOptions, paint: Paint) -> V
             let lines = error.lines_below_host().into_iter();
             below.extend(errors.lines(&host.host, lines.map(Printable::from).collect()));
         }
-        if let Some(found) = &host.explanation {
-            below.extend(explanation(found, &host.places, detail, paint));
-        }
+        below.extend(explanation(Shown::of(host), detail, paint));
         let below = below.into_iter();
         lines.extend(below.map(|line| Printable::from("  ").and(line).trim_end()));
     }
@@ -90,14 +89,29 @@ pub(crate) fn about(host: &HostReport) -> String {
     parts.join("; ")
 }
 
+impl<'a> Shown<'a> {
+    /// Why a host is not what it was.
+    pub(crate) fn of(host: &'a HostReport) -> Self {
+        Self {
+            explanation: host.explanation.as_ref(),
+            places: &host.places,
+            packages: host.packages.as_ref(),
+        }
+    }
+}
+
 /// The lines of an explanation.
 pub(crate) fn explanation(
-    explanation: &Explanation,
-    places: &[Option<Place>],
+    shown: Shown<'_>,
     detail: ExplainOptions,
     paint: Paint,
 ) -> Vec<Printable> {
-    text(lines(explanation, places, detail), paint)
+    text(lines(shown, detail), paint)
+}
+
+/// The packages that differ, `most` lines of them.
+pub(crate) fn packages(packages: &PackageDifference, most: usize, paint: Paint) -> Vec<Printable> {
+    text(package_lines(packages, most), paint)
 }
 
 /// The lines of one cause, at most so many.

@@ -5,7 +5,7 @@ use cbox_driver::{
         change::Change,
         measured::{Comparison, Measured, Why},
     },
-    text::{columns, count, size},
+    text::{columns, count, signed_size, size},
 };
 
 /// How many steps of a way a table has room for.
@@ -93,7 +93,7 @@ pub(crate) fn changes(measured: &Measured, comparison: &Comparison, most: usize)
     let mut rows = vec![table_row("PACKAGE", ["CHANGE", "", "SIZE"], "PULLED IN BY")];
     for change in listed {
         let figures = [
-            &*signed(change.old, change.new),
+            &*signed_size(change.old, change.new),
             change.fate.word(),
             &size(change.new),
         ];
@@ -185,17 +185,11 @@ fn split<T>(all: &[T], most: usize) -> (&[T], &[T]) {
     all.split_at(most.min(all.len()))
 }
 
-/// The difference of two sizes, with its sign.
-fn signed(old: u64, new: u64) -> String {
-    let sign = if new < old { '-' } else { '+' };
-    format!("{sign}{}", size(old.abs_diff(new)))
-}
-
 /// Two sizes and their difference.
 fn from_to(old: u64, new: u64) -> String {
     match old == new {
         true => format!("as large as before, {}", size(new)),
-        false => format!("{}, {} → {}", signed(old, new), size(old), size(new)),
+        false => format!("{}, {} → {}", signed_size(old, new), size(old), size(new)),
     }
 }
 
@@ -233,8 +227,6 @@ mod tests {
 
     #[test]
     fn differences_have_a_sign() {
-        assert_eq!(signed(0, 1500), "+1.5 kB");
-        assert_eq!(signed(1500, 500), "-1.0 kB");
         assert_eq!(from_to(1500, 500), "-1.0 kB, 1.5 kB → 500 B");
         assert_eq!(from_to(500, 500), "as large as before, 500 B");
         assert_eq!(share(1, 8), "12.5 %");

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use nix_formats::packages::Packages;
+
 use super::{
-    readable,
+    needed, readable,
     store::{Path, Store, made},
 };
 
@@ -52,7 +54,62 @@ fn layers() -> impl Strategy<Value = Layers> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 1..5), 1..6).prop_map(Layers)
 }
 
+/// A graph in layers as before, each node a package at the version that is given for it.
+fn packages(layers: &Layers, store: &Store, version: impl Fn(usize, usize) -> u8) -> Path {
+    let mut below: Vec<Path> = vec![];
+    for (layer, nodes) in layers.0.iter().enumerate() {
+        let node = |(position, bits): (usize, &u8)| {
+            let name = name_of(layer, position);
+            let node = made(&format!("{name}-{}", version(layer, position)));
+            let used = |(input, _): &(usize, &Path)| bits & (1 << (input % 8)) != 0;
+            let inputs = below.iter().enumerate().filter(used);
+            store.put(&inputs.fold(node, |node, (input, path)| {
+                // What is used in an odd place is there to build.
+                let variable = ["runs", "nativeBuildInputs"][input % 2];
+                let variable = match input {
+                    0 | 1 => variable.to_owned(),
+                    input => format!("in{input}"),
+                };
+                node.using(&variable, path)
+            }))
+        };
+        below = nodes.iter().enumerate().map(node).collect();
+    }
+    let inputs = below.iter().enumerate();
+    store.put(&inputs.fold(made("root"), |root, (input, path)| {
+        root.using(&format!("in{input}"), path)
+    }))
+}
+
+fn name_of(layer: usize, position: usize) -> String {
+    let letter = |number: usize| char::from(b'a' + u8::try_from(number).unwrap());
+    format!("p{}{}", letter(layer), letter(position))
+}
+
 proptest! {
+    /// What shows in the pairs that differ is what shows in all that both need.
+    #[test]
+    fn packages_of_what_differs_are_those_of_all(
+        layers in layers(),
+        changed in any::<u64>(),
+    ) {
+        let store = Store::default();
+        let old = packages(&layers, &store, |_, _| 1);
+        let new = packages(&layers, &store, |layer, position| {
+            1 + u8::from(changed >> ((layer * 8 + position) % 64) & 1 == 1)
+        });
+        let all = |root: &Path| -> Vec<String> {
+            let needed = needed(&root.drv, &|paths: &[&str]| store.read(paths)).unwrap();
+            let runs = needed.into_iter().filter(|one| one.may_run);
+            runs.map(|one| one.name).collect()
+        };
+        let (before, now) = (all(&old), all(&new));
+        let before: Packages<'_> = before.iter().map(String::as_str).collect();
+        let now: Packages<'_> = now.iter().map(String::as_str).collect();
+        let expected = before.changes(&now);
+        prop_assert_eq!(store.explain(&old, &new).packages, expected);
+    }
+
     #[test]
     fn an_unchanged_graph_has_no_causes(layers in layers()) {
         let store = Store::default();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cbox_nix::{
-    NixError, derivations::DerivationFault, lock_file::LockFault, nix_error::Cause,
-    store_fault::StoreFault,
+    NixError, derivations::DerivationFault, lock_file::LockFault, machine::MachineFault,
+    nix_error::Cause, store_fault::StoreFault,
 };
 use cbox_source::SourceError;
 use nix_formats::flake_lock::LockError;
@@ -71,6 +71,13 @@ impl From<NixError> for Error {
                 return Self::new(kind, error.to_string())
                     .hint(fault.hint())
                     .from_source(Source::Nix(Arc::new(error)));
+            }
+            NixError::Machine(fault) => {
+                let kind = match fault {
+                    MachineFault::Unreachable { .. } | MachineFault::Silent(_) => Kind::Environment,
+                    MachineFault::Name(_) | MachineFault::NotNixos(_) => Kind::Usage,
+                };
+                (kind, fault.hint())
             }
             NixError::TooOld { .. } => (Kind::Environment, "put a newer Nix first on the PATH"),
             NixError::Failed { .. } | NixError::Start { .. } | NixError::Answer { .. } => {

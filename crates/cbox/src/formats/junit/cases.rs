@@ -13,7 +13,10 @@ use cbox_driver::{
 
 use super::{Case, Outcome, Reason};
 use crate::{
-    formats::plain::{about, explanation},
+    formats::{
+        explanation::Shown,
+        plain::{about, explanation},
+    },
     options::ExplainOptions,
     view::Paint,
 };
@@ -47,10 +50,8 @@ fn verdict(host: &HostReport, report: &Report, detail: ExplainOptions) -> Case {
     }
     let word = host.status.word();
     let mut lines = vec![format!("{word} {}", about(host)).trim_end().to_owned()];
-    if let Some(found) = &host.explanation {
-        let below = explanation(found, &host.places, detail, Paint::NONE);
-        lines.extend(below.iter().map(|line| line.as_str().trim_end().to_owned()));
-    }
+    let below = explanation(Shown::of(host), detail, Paint::NONE);
+    lines.extend(below.iter().map(|line| line.as_str().trim_end().to_owned()));
     let mut places = host.places.iter().flatten();
     Case {
         file: places.next().map(|place| place.file.to_string()),

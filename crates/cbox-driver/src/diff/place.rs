@@ -7,15 +7,43 @@ use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
 use cbox_nix::git::AddedLine;
-use drv_causes::{Cause, Change, Sign};
+use drv_causes::{Cause, Change, Explanation, Sign};
 
-use crate::error::Place;
+use crate::{
+    error::Place,
+    flake::{session::Session, version::Version},
+};
 
 /// Shorter words stand in too many lines to point anywhere.
 const SHORTEST: usize = 3;
 
+/// The lines that `version` has beyond a commit, in files that are staged. None where git
+/// cannot say: they only help to point.
+pub async fn added_since(
+    session: &Session<'_>,
+    version: &Version<'_>,
+    commit: &str,
+) -> Vec<AddedLine> {
+    let to = version.revision().filter(|_| version.is_commit());
+    let lines = match &session.project.repository {
+        Some(repository) => repository
+            .added_lines(commit, to, session.interrupt)
+            .await
+            .unwrap_or_default(),
+        None => vec![],
+    };
+    let staged = |line: &AddedLine| version.base.contains(&line.file);
+    lines.into_iter().filter(staged).collect()
+}
+
+/// The place of each cause among the lines that were added.
+pub fn of_causes(explanation: &Explanation, added: &[AddedLine]) -> Vec<Option<Place>> {
+    let causes = explanation.causes.iter();
+    causes.map(|cause| of_cause(cause, added)).collect()
+}
+
 /// The place of a cause among the lines that were added.
-pub fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
+fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
     if cause.is_source
         && let Some(place) = of_source(cause, added)
     {
