@@ -35,6 +35,10 @@ impl CiSystem for GitHub {
         "Annotations, summary and outputs of GitHub Actions"
     }
 
+    fn change(&self) -> &'static str {
+        "pull request"
+    }
+
     fn whole_history(&self) -> &'static str {
         "`fetch-depth: 0` of actions/checkout"
     }

@@ -45,6 +45,10 @@ impl CiSystem for GitLab {
         "Coloured lines for the job logs of GitLab CI"
     }
 
+    fn change(&self) -> &'static str {
+        "merge request"
+    }
+
     fn whole_history(&self) -> &'static str {
         "`GIT_DEPTH: 0` in the variables of the job"
     }

@@ -93,6 +93,9 @@ pub trait CiSystem: Debug + Sync {
     /// What of a result is written in a form of its own, for the help of `--format`.
     fn form(&self) -> &'static str;
 
+    /// What it calls a change that is asked for: `pull request`.
+    fn change(&self) -> &'static str;
+
     /// What brings the whole history into its clones: `x: 0` of the step that makes them.
     fn whole_history(&self) -> &'static str;
 

@@ -21,10 +21,11 @@ use crate::{
         schedule::{self, Item},
     },
     flake::{
+        base::default_base,
         checkout::short_revision,
         session::Session,
         snapshot::Snapshot,
-        version::{Version, default_base},
+        version::Version,
     },
     process::options::{Limits, NixArguments},
     subject::target,

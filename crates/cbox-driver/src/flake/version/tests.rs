@@ -11,7 +11,7 @@ use crate::{
     ci::{Job, SYSTEMS},
     error::Kind,
     eval::diagnose::in_users_terms,
-    flake::project::Project,
+    flake::{base, project::Project},
     process::{environment::Environment, options::Options},
     progress::Silent,
 };
@@ -289,7 +289,7 @@ fn a_pull_request_is_explained_against_where_it_starts() {
     };
     let base = |branch: &str| {
         place.with_ci(vec![pull_request(branch)], async |session| {
-            default_base(session).await.unwrap()
+            base::default_base(session).await.unwrap()
         })
     };
     let local = base("main").unwrap();
@@ -300,7 +300,7 @@ fn a_pull_request_is_explained_against_where_it_starts() {
     assert_eq!(remote.commit, place.git(&["rev-parse", "HEAD"]));
     assert_eq!(base("gone"), None);
     assert_eq!(
-        place.session(async |session| default_base(session).await),
+        place.session(async |session| base::default_base(session).await),
         Ok(None)
     );
 }
