@@ -317,7 +317,7 @@ fn a_shallow_clone_guesses_nothing_and_says_what_to_fetch() {
         for part in [
             "not explained: what was accepted is not in the store, and no commit of this \
              shallow clone is known to build it: `git fetch --unshallow` fetches the history",
-            "`fetch-depth: 0` of actions/checkout does",
+            "in GitHub Actions `fetch-depth: 0` of actions/checkout, in GitLab CI `GIT_DEPTH: 0` in the variables of the job does",
         ] {
             assert!(run.stdout.contains(part), "{part}: {run}");
         }

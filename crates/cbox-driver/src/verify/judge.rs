@@ -21,10 +21,7 @@ use crate::{
         schedule::{self, Item},
     },
     flake::{
-        base::default_base,
-        checkout::short_revision,
-        session::Session,
-        snapshot::Snapshot,
+        base::default_base, checkout::short_revision, session::Session, snapshot::Snapshot,
         version::Version,
     },
     process::options::{Limits, NixArguments},
