@@ -130,7 +130,7 @@ fn gitlab_gets_a_job_a_line_for_a_child_pipeline() {
     for (options, word) in [
         (
             &["--runner", "x86_64=", "--runner", "aarch64="][..],
-            "GitLab rejects a pipeline without jobs",
+            "leaves no target",
         ),
         (&["--json"], "ask for different forms"),
         (&["--format", "plain"], "[possible values: github, gitlab]"),
@@ -176,4 +176,51 @@ fn what_gives_no_matrix_is_an_error() {
         .run()
         .code(3)
         .says(&["no [[target]]"]);
+}
+
+/// The targets of a narrowed matrix.
+fn narrowed(place: &Place, words: &[&str]) -> Vec<String> {
+    let run = place.cbox(&[&["matrix"], words].concat()).run().ok();
+    let include = run.json()["include"].clone();
+    let names = targets(include.as_array().unwrap()).into_iter();
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn only_what_differs_from_a_commit_is_a_job() {
+    let place = Place::minibox();
+    place.commit("all of it");
+    let hosts = ["hosts/mini-arm64", "hosts/mini-thinkcentre"];
+    let since = ["--changed", "--base", "HEAD"];
+    let changed = |more: &[&str]| narrowed(&place, &[&hosts[..], &since, more].concat());
+    assert!(changed(&["appliance/iso"]).is_empty());
+    let none = [&["matrix", "--format", "gitlab"], &hosts[..], &since].concat();
+    let none = place.cbox(&none).run().ok();
+    let jobs: Value = serde_saphyr::from_str(&none.stdout).unwrap();
+    assert_eq!(jobs.as_object().unwrap().len(), 1, "{none}");
+    none.says(&["jobs for 0 of 2 targets; the others are as at HEAD"]);
+    place.edit(
+        "hosts/mini-arm64/default.nix",
+        "The machine that is not there.",
+        "The machine that is there.",
+    );
+    assert_eq!(changed(&[]), ["hosts/mini-arm64"]);
+    // An image carries the source, so it differs with every file of that.
+    assert_eq!(changed(&["appliance/iso/x86_64"]).len(), 2);
+    // What does not evaluate has a job, which says why.
+    place.write("hosts/mini-arm64/default.nix", "throw \"not yet\"");
+    assert_eq!(changed(&[]), ["hosts/mini-arm64"]);
+    // So has what is new.
+    let config = std::fs::read_to_string(place.path("cbox.toml")).unwrap();
+    let config = config.replacen("format = \"qcow2\"", "format = \"disk\"", 1);
+    place.write("cbox.toml", config);
+    let all = narrowed(
+        &place,
+        &["appliance/disk/x86_64", "--changed", "--base", "HEAD"],
+    );
+    assert_eq!(all, ["appliance/disk/x86_64-linux"]);
+    let run = place.cbox(&["matrix", "--changed"]).run().code(2);
+    run.says(&["no commit to compare with", "--base REV"]);
+    let run = place.cbox(&["matrix", "--base", "HEAD"]).run().code(2);
+    run.says(&["--changed"]);
 }

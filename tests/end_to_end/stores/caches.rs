@@ -64,10 +64,16 @@ impl<'a> Caches<'a> {
 
     /// Builds what the store has forgotten, with this cache.
     fn build(&self, cache: &str, more: &[&str]) -> Ended {
+        self.run(&["build", "--no-link", "hosts/box"], cache, more)
+    }
+
+    /// Runs cbox with this cache, when the store has forgotten the host.
+    fn run(&self, words: &[&str], cache: &str, more: &[&str]) -> Ended {
         if self.lab.holds("nix", &self.out) {
             self.lab.nix(&["store", "delete", &self.out]).run().ok();
         }
         let asked = [
+            "--",
             "--option",
             "substituters",
             cache,
@@ -75,8 +81,7 @@ impl<'a> Caches<'a> {
             "trusted-public-keys",
             &self.public,
         ];
-        let words = [&["build", "--no-link", "hosts/box", "--"][..], &asked, more].concat();
-        self.lab.cbox(&words).run()
+        self.lab.cbox(&[words, &asked, more].concat()).run()
     }
 
     /// A copy of the good cache whose archive has other bytes.
@@ -111,6 +116,26 @@ fn what_a_trusted_key_signed_is_fetched() {
         let ended = ended.says(&[&format!("fetching from {good}"), "fetched 1 path"]);
         assert!(!is_built(&ended), "{ended}");
         assert_eq!(ended.text(), caches.out);
+    });
+}
+
+#[test]
+fn what_a_cache_has_is_left_out_of_a_matrix() {
+    each(place, |lab| {
+        let caches = Caches::new(&lab);
+        let matrix = |cache: &str| {
+            let words = ["matrix", "hosts/box", "--not-cached"];
+            let run = caches.run(&words, cache, &[]).ok();
+            (run.json()["include"].as_array().unwrap().len(), run)
+        };
+        for (cache, jobs) in [
+            (&*caches.uri("good"), 0),
+            (&caches.uri("empty"), 1),
+            ("http://127.0.0.1:9", 1),
+        ] {
+            let (found, run) = matrix(cache);
+            assert_eq!(found, jobs, "{cache}: {run}");
+        }
     });
 }
 

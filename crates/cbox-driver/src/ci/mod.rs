@@ -145,10 +145,11 @@ pub trait CiSystem: Debug + Sync {
         lines.map(|line| Line(defused(line).into_owned())).collect()
     }
 
-    /// The document of which it makes a job for each of `jobs`, without a line feed at its end.
+    /// The document of which it makes a job for each of `jobs`, without a line feed at its end. Of
+    /// none it makes what builds nothing.
     ///
     /// # Errors
-    /// When it takes no such document: there are no jobs, or too many.
+    /// When there are more than it takes.
     fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error>;
 
     /// Command lines for help: with runners of its own, and how a job passes the document on.

@@ -4,14 +4,17 @@ use cbox_driver::{
     ci,
     error::Error,
     eval::hosts,
-    matrix::{self, Runner},
+    matrix::{
+        self, Runner,
+        needed::{self, Needed},
+    },
     text::harmless_json,
 };
 use serde_json::json;
 
 use crate::{
     commands::context::Context,
-    options::{Format, ci_formats, complete},
+    options::{Format, LimitOptions, NixOptions, ci_formats, complete},
 };
 
 fn examples() -> String {
@@ -19,7 +22,10 @@ fn examples() -> String {
         .iter()
         .flat_map(|system| system.matrix_examples());
     let lines = with_system.map(|line| format!("\n  {line}"));
-    format!("Examples:\n  cbox matrix{}", lines.collect::<String>())
+    format!(
+        "Examples:\n  cbox matrix\n  cbox matrix --changed --base origin/main --not-cached{}",
+        lines.collect::<String>()
+    )
 }
 
 /// Print the targets as a matrix for a CI system
@@ -34,6 +40,19 @@ pub(crate) struct MatrixArgs {
     runners: Vec<Runner>,
     #[arg(long, value_parser = ci_formats(), help = format_help())]
     format: Option<Format>,
+    /// Only targets that build something else than at a commit
+    #[arg(long)]
+    changed: bool,
+    /// That commit [default: in a pull request, where it began]
+    #[arg(long, value_name = "REV", requires = "changed")]
+    base: Option<String>,
+    /// Only targets that are neither in the store nor in a binary cache that Nix uses
+    #[arg(long)]
+    not_cached: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
+    nix: NixOptions,
 }
 
 fn format_help() -> String {
@@ -52,7 +71,18 @@ fn format_help() -> String {
 pub(crate) async fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
     hosts::for_words(session, &args.targets).await?;
-    let jobs = matrix::jobs(session, &args.targets, &args.runners)?;
+    let mut jobs = matrix::jobs(session, &args.targets, &args.runners)?;
+    let is_narrowed = args.changed || args.not_cached;
+    if is_narrowed {
+        let needed = Needed {
+            changed: args.changed,
+            base: args.base.as_deref(),
+            not_cached: args.not_cached,
+            limits: args.limits.into(),
+            arguments: &args.nix.arguments(),
+        };
+        jobs = needed::only(session, jobs, &needed).await?;
+    }
     if context.view.is_json() {
         context.document("matrix", "jobs", || json!(jobs));
         return Ok(());

@@ -1,4 +1,7 @@
-//! Targets as jobs of a CI system, so that many machines share the work. Nix is not asked.
+//! Targets as jobs of a CI system, so that many machines share the work. Nix is asked only where
+//! the jobs are narrowed down to those that are [`needed`].
+
+pub mod needed;
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -38,7 +41,7 @@ impl FromStr for Runner {
 /// The jobs for what is `named`, or for every image for every system.
 ///
 /// # Errors
-/// When a name names nothing, or when there is nothing to name.
+/// When a name names nothing, or when there is nothing to name, or no runner for any of it.
 pub fn jobs(
     session: &Session<'_>,
     named: &[String],
@@ -67,6 +70,10 @@ pub fn jobs(
         } else {
             jobs.push(job(session, name, runner)?);
         }
+    }
+    if jobs.is_empty() {
+        let message = "`--runner` leaves no target in the matrix";
+        return Err(Error::new(Kind::Usage, message).hint("name a runner for one of the systems"));
     }
     Ok(jobs)
 }
