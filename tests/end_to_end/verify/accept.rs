@@ -5,7 +5,10 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
 };
 
-use crate::support::{place::Place, stand_in::count};
+use crate::support::{
+    place::{Place, top},
+    stand_in::count,
+};
 
 use super::{BASELINE, accept, accepted, baseline, commit, entry, hosts, set, verdicts, verify};
 
@@ -15,6 +18,18 @@ fn block(place: &Place, host: &str) -> Vec<String> {
     let lines = text.lines();
     let from = lines.skip_while(|line| line.trim() != format!("\"{host}\": {{"));
     from.take(5).map(str::to_owned).collect()
+}
+
+/// This repository is watched over as its users' are. Where the change is intended, `cbox accept
+/// --flake examples/minibox` is the way to pass.
+#[test]
+fn the_mini_box_is_as_accepted() {
+    let place = Place::minibox();
+    let accepted = top().join("examples/minibox/baseline.json");
+    fs::copy(accepted, place.path("baseline.json")).unwrap();
+    let hosts = ["mini-arm64", "mini-thinkcentre"].map(|host| format!("unchanged  {host}"));
+    let run = place.cbox(&["verify-hosts", "--strict"]).run().ok();
+    assert_eq!(run.stdout.lines().collect::<Vec<_>>(), hosts, "{run}");
 }
 
 #[test]
