@@ -1,11 +1,13 @@
 //! `cbox build` with several targets: one build, and those that succeed are linked.
 
+use std::{fs, process::Command};
+
 use crate::support::{
     nix,
     place::Place,
     stand_in::count,
     tiny::{self, script_host},
-    unique,
+    unique, wait_until,
 };
 
 /// A flake with the hosts `one` and `two`, new at each run, and `bad`.
@@ -56,6 +58,52 @@ fn one_that_fails_to_build_keeps_no_other_from_its_link() {
     }
     run.says(&["a last word", "nix log"]);
     assert_eq!(count(&log.take(), " build --json --log-format "), 1);
+}
+
+#[test]
+fn a_run_can_end_with_the_first_failure() {
+    // What fails comes first where one build runs at a time.
+    let place = with(&script_host("bad", "echo a last word; exit 3"));
+    let log = place.log_nix();
+    let fast = [&ALL[..], &["--fail-fast", "-j", "1"]].concat();
+    place.cbox(&fast).run().code(8).says(&["a last word"]);
+    assert_eq!(count(&log.take(), "--keep-going"), 0);
+    let both = [&ALL[..], &["--fail-fast", "--keep-going"]].concat();
+    place.cbox(&both).run().code(2);
+    let place = with("throw \"no such luck\"");
+    let run = place.cbox(&fast).run().code(7);
+    assert!(!run.stderr.contains("building"), "{run}");
+    assert_eq!(place.names("out"), [""; 0], "{run}");
+}
+
+/// What cannot be fetched at first, as on a bad network.
+#[test]
+fn what_failed_is_built_again_as_often_as_is_asked() {
+    let beside = Place::empty("served");
+    let (content, file) = (unique(), beside.path("file"));
+    fs::write(beside.path("sum"), &content).unwrap();
+    let sum = Command::new("sha256sum").arg(beside.path("sum")).output();
+    let sum = String::from_utf8(sum.unwrap().stdout).unwrap();
+    let fetched = format!(
+        r#"derivation {{ name = "fetched"; system = "{}"; builder = "builtin:fetchurl";
+             url = "file://{}"; outputHashAlgo = "sha256"; outputHash = "{}"; }}"#,
+        nix::native(),
+        file.display(),
+        sum.split(' ').next().unwrap()
+    );
+    let place = with(&fetched);
+    let run = place.cbox(&[&ALL[..], &["--retries", "1"]].concat()).run();
+    let run = run.code(8).says(&["building again what failed (1 of 1)"]);
+    assert_eq!(run.lines(), ["out/hosts-one", "out/hosts-two"], "{run}");
+    let running = place
+        .cbox(&[&ALL[..], &["--retries", "1000"]].concat())
+        .start();
+    wait_until("it is tried again", || {
+        running.said().contains("(2 of 1000)")
+    });
+    fs::write(&file, &content).unwrap();
+    let run = running.wait().ok();
+    assert_eq!(run.lines().len(), 3, "{run}");
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Options {
     pub import_from_derivation: bool,
     /// Whether evaluation writes nothing to the store.
     pub read_only: bool,
+    /// Whether no further build is begun when one has failed.
+    pub fail_fast: bool,
 }
 
 impl Options {
@@ -209,13 +211,11 @@ impl Options {
     /// `nix build`, with its events on standard error.
     #[must_use]
     pub fn build(&self, installables: &[String], link: Option<&Path>) -> Vec<OsString> {
-        let mut arguments = self.call_to_build(&[
-            "build",
-            "--json",
-            "--log-format",
-            "internal-json",
-            "--keep-going",
-        ]);
+        let mut arguments =
+            self.call_to_build(&["build", "--json", "--log-format", "internal-json"]);
+        if !self.fail_fast {
+            arguments.push("--keep-going".into());
+        }
         if let Some(store) = &self.eval_store {
             arguments.extend(["--eval-store".into(), store.into()]);
         }

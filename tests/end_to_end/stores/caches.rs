@@ -140,6 +140,21 @@ fn what_a_cache_has_is_left_out_of_a_matrix() {
 }
 
 #[test]
+fn what_a_cache_has_need_not_be_built() {
+    each(place, |lab| {
+        let caches = Caches::new(&lab);
+        let words = ["build", "hosts/box", "--skip-cached", "--json"];
+        let run = caches.run(&words, &caches.uri("good"), &[]).ok();
+        assert_eq!(run.json()["skipped"], serde_json::json!(["hosts/box"]));
+        assert_eq!(run.json()["targets"], serde_json::json!([]));
+        assert!(!caches.lab.holds("nix", &caches.out), "{run}");
+        let run = caches.run(&words, &caches.uri("empty"), &[]).ok();
+        assert_eq!(run.json()["skipped"], serde_json::json!([]));
+        assert!(is_built(&run), "{run}");
+    });
+}
+
+#[test]
 fn all_other_signatures_are_named_and_it_is_built() {
     each(place, |lab| {
         let caches = Caches::new(&lab);

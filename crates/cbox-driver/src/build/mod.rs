@@ -1,13 +1,14 @@
 //! From evaluated targets to links: build, check, hash, link, record.
 //!
-//! [`preflight`] looks beforehand for what would make a build fail, [`silence`] after builds
-//! that say nothing.
+//! [`cached`] tells beforehand what need not be built, [`preflight`] what would make a build fail;
+//! [`silence`] looks after builds that say nothing.
 //!
 //! The order is what keeps the last good image: the new output is built and held by a
 //! temporary root, checked and hashed there, and only then does the link change, in one
 //! step, together with its checksum and its manifest. Whatever fails before leaves
 //! everything as it was.
 
+pub mod cached;
 pub mod preflight;
 pub mod silence;
 

@@ -198,6 +198,7 @@ impl<'s> Session<'s> {
             pass_through,
             import_from_derivation,
             read_only: false,
+            fail_fast: arguments.fail_fast,
         };
         let store_dir = self.environment.nix_store_dir.as_deref();
         let temporary = self.environment.temporary.clone();

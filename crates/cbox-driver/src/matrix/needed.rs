@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use cbox_nix::{build, expression::DerivationInfo};
+use cbox_nix::expression::DerivationInfo;
 use nix_formats::system::System;
 
 use crate::{
+    build::cached::cached,
     ci::MatrixJob,
     error::{Error, Kind},
     eval::{
@@ -70,9 +71,16 @@ pub async fn only(
         }
     }
     if needed.not_cached {
-        let cached = cached(&evaluator, &now, &wanted).await?;
-        for (wanted, cached) in wanted.iter_mut().zip(cached) {
-            *wanted &= !cached;
+        let mut left: Vec<(&mut bool, &DerivationInfo)> = Vec::new();
+        for (wanted, answer) in wanted.iter_mut().zip(&now) {
+            if let (true, Ok(derivation)) = (*wanted, answer) {
+                left.push((wanted, derivation));
+            }
+        }
+        let derivations: Vec<&DerivationInfo> = left.iter().map(|(_, it)| *it).collect();
+        let cached = cached(&evaluator, &derivations).await?;
+        for ((wanted, _), cached) in left.into_iter().zip(cached) {
+            *wanted = !cached;
         }
     }
     let all = jobs.len();
@@ -162,39 +170,6 @@ fn differs(now: &Answer, before: &Answer) -> bool {
         })
     }
     now.is_err() || !Status::of(built(before), built(now)).passes(false)
-}
-
-/// Which of the `wanted` ones need no build, by Nix's own plan.
-async fn cached(
-    evaluator: &Evaluator<'_>,
-    answers: &[Answer],
-    wanted: &[bool],
-) -> Result<Vec<bool>, Error> {
-    let derivations = answers.iter().zip(wanted).filter(|(_, wanted)| **wanted);
-    let derivations = derivations.filter_map(|(answer, _)| answer.as_ref().ok());
-    let installables: Vec<String> = derivations.map(DerivationInfo::installable).collect();
-    if installables.is_empty() {
-        return Ok(vec![false; answers.len()]);
-    }
-    let plan = build::plan(&evaluator.nix, &installables).await?;
-    let is_built = |derivation: &DerivationInfo| {
-        let drv = derivation.drv.as_str();
-        let is_drv = |path: &String| path == drv;
-        let is_out = |path: &String| {
-            derivation
-                .out
-                .as_ref()
-                .is_some_and(|out| path == out.as_str())
-        };
-        plan.build.iter().any(is_drv)
-            || plan.unknown.iter().any(|path| is_drv(path) || is_out(path))
-    };
-    let cached = |answer: &Answer| {
-        answer
-            .as_ref()
-            .is_ok_and(|derivation| !is_built(derivation))
-    };
-    Ok(answers.iter().map(cached).collect())
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct NixArguments {
     pub builders: Option<String>,
     /// Further arguments, as Nix takes them.
     pub others: Vec<String>,
+    /// Whether no further build is begun when one has failed.
+    pub fail_fast: bool,
 }
 
 /// What is forced on a target.

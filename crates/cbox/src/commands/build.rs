@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use cbox_driver::{
-    build::{Built, Job, build_and_link, preflight},
+    build::{Built, Job, build_and_link, cached::cached, preflight},
     error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
@@ -119,6 +119,11 @@ pub(super) async fn build_from(
     } else if flags.dry_run {
         report::plan(context, evaluator, &jobs, &failures).await?;
     } else {
+        let (jobs, skipped) = match (flags.fail_fast && !failures.is_empty(), flags.skip_cached) {
+            (true, _) => (vec![], vec![]),
+            (false, true) => skip_cached(context, evaluator, jobs).await?,
+            (false, false) => (jobs, vec![]),
+        };
         let built = build_jobs(evaluator, sources, flags, jobs, &mut failures).await?;
         let mut links = Vec::new();
         if let Some(link) = out_link.filter(|_| store.is_here()) {
@@ -133,6 +138,7 @@ pub(super) async fn build_from(
         let shown = report::Shown {
             out_links: &links,
             only_paths: flags.print_out_paths,
+            skipped: &skipped,
         };
         report::built(context, evaluator, names, (&built, &failures), &shown);
     }
@@ -223,8 +229,29 @@ async fn build_jobs(
         true => None,
         false => Some(OutDir::open(session, &session.project.out_dir).await?),
     };
+    let out_dir = out_dir.as_ref();
+    let mut answers = build_and_link(evaluator, sources, out_dir, &possible).await;
+    for attempt in 1..=flags.retries {
+        let failed = |answer: &Result<Built, Error>| {
+            answer
+                .as_ref()
+                .is_err_and(|error| error.kind == Kind::Build)
+        };
+        if session.interrupt.signal().is_some() || !answers.iter().any(failed) {
+            break;
+        }
+        session.reporter.note(&format!(
+            "building again what failed ({attempt} of {})",
+            flags.retries
+        ));
+        // What is built already takes no time, and its answer is the same.
+        answers = build_and_link(evaluator, sources, out_dir, &possible).await;
+    }
+    if let Some(signal) = session.interrupt.signal() {
+        return Err(NixError::Interrupted(signal).into());
+    }
     let mut built = Vec::new();
-    for answer in build_and_link(evaluator, sources, out_dir.as_ref(), &possible).await {
+    for answer in answers {
         match answer {
             Ok(done) => built.push(done),
             // Several targets can fail of one derivation, and once is enough.
@@ -232,10 +259,31 @@ async fn build_jobs(
             Err(error) => failures.push(error),
         }
     }
-    if let Some(signal) = session.interrupt.signal() {
-        return Err(NixError::Interrupted(signal).into());
-    }
     Ok(built)
+}
+
+/// Takes away what a store has already; gives the others, and the names of those.
+async fn skip_cached<'a>(
+    context: &Context<'_>,
+    evaluator: &Evaluator<'_>,
+    jobs: Vec<Job<'a>>,
+) -> Result<(Vec<Job<'a>>, Vec<String>), Error> {
+    let derivations: Vec<_> = jobs.iter().map(|job| &job.derivation).collect();
+    let cached = cached(evaluator, &derivations).await?;
+    let (mut left, mut skipped) = (Vec::new(), Vec::new());
+    for (job, cached) in jobs.into_iter().zip(cached) {
+        match cached {
+            true => {
+                let name = job.target.name.to_string();
+                context
+                    .view
+                    .note(&format!("{name} is cached, and left out"));
+                skipped.push(name);
+            }
+            false => left.push(job),
+        }
+    }
+    Ok((left, skipped))
 }
 
 /// Evaluates all targets, side by side. Those that do not evaluate do not keep the others

@@ -116,6 +116,8 @@ pub(super) struct Shown<'s> {
     pub(super) out_links: &'s [Utf8PathBuf],
     /// Whether nothing but store paths is wanted.
     pub(super) only_paths: bool,
+    /// The targets that were not to be built, since they are cached.
+    pub(super) skipped: &'s [String],
 }
 
 /// Shows what was built, and names what was not.
@@ -145,10 +147,12 @@ pub(super) fn built(
     });
     context.tested(|| {
         let budget = |done: &Built| budget::of_image(&session.project, &done.manifest);
-        junit::built(names, built, failures, budget)
+        junit::built(names, shown.skipped, built, failures, budget)
     });
     view.sum_up(!failures.is_empty());
-    context.parts("build", targets(items.collect(), failures));
+    let mut parts = targets(items.collect(), failures);
+    parts["skipped"] = json!(shown.skipped);
+    context.parts("build", parts);
     for (number, done) in built.iter().enumerate() {
         let manifest = &done.manifest;
         if let Some(warning) = budget::image_warning(&session.project, manifest) {
@@ -191,13 +195,15 @@ pub(super) fn built(
             ));
         }
     }
-    missing(view, names, built);
+    missing(view, names, shown.skipped, built);
 }
 
 /// Says which of several targets are not there, since their errors may be about
 /// derivations that many share.
-fn missing(view: &View, names: &[TargetName], built: &[Built]) {
-    let is_built = |name: &String| built.iter().any(|done| done.manifest.target == *name);
+fn missing(view: &View, names: &[TargetName], skipped: &[String], built: &[Built]) {
+    let is_built = |name: &String| {
+        skipped.contains(name) || built.iter().any(|done| done.manifest.target == *name)
+    };
     let missing: Vec<String> = names
         .iter()
         .map(TargetName::to_string)

@@ -211,8 +211,8 @@ impl NixOptions {
         let mut others: Vec<String> = settings.map(str::to_owned).collect();
         others.extend(self.nix_args.iter().cloned());
         NixArguments {
-            builders: None,
             others,
+            ..NixArguments::default()
         }
     }
 }
@@ -248,6 +248,15 @@ pub(crate) struct BuildOptions {
     /// Print the store path of each result, and nothing else
     #[arg(long)]
     pub(crate) print_out_paths: bool,
+    /// Leave out what is in the store, or in a binary cache that Nix uses
+    #[arg(long, conflicts_with_all = ["drv", "dry_run"])]
+    pub(crate) skip_cached: bool,
+    /// Build nothing when a target does not evaluate, and nothing more when a build fails
+    #[arg(long, conflicts_with = "keep_going")]
+    pub(crate) fail_fast: bool,
+    /// Build what failed again, up to N times
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) retries: u32,
     #[command(flatten)]
     pub(crate) junit: JunitOption,
     #[command(flatten)]
@@ -294,6 +303,7 @@ impl BuildOptions {
         NixArguments {
             builders: self.builders.clone(),
             others,
+            fail_fast: self.fail_fast,
         }
     }
 

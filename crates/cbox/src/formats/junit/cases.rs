@@ -119,6 +119,7 @@ pub(crate) fn budgets(target: &str, verdicts: &[Verdict], hint: Option<&str>) ->
 /// A case for each target, and one for the budget of each image that was built.
 pub(crate) fn built(
     names: &[TargetName],
+    skipped: &[String],
     built: &[Built],
     failures: &[Error],
     budget: impl Fn(&Built) -> Option<Verdict>,
@@ -126,6 +127,13 @@ pub(crate) fn built(
     let mut cases = Vec::new();
     for name in names {
         let name = name.to_string();
+        if skipped.contains(&name) {
+            cases.push(Case::new(
+                &name,
+                Outcome::Skipped("it is cached".to_owned()),
+            ));
+            continue;
+        }
         let Some(done) = built.iter().find(|done| done.manifest.target == name) else {
             cases.push(Case::new(&name, Outcome::Errored(missing(&name, failures))));
             continue;
