@@ -42,6 +42,8 @@ pub enum Source {
     Tree(Arc<SourceError>),
     /// Of a file.
     File(Arc<io::Error>),
+    /// Of this host, in another run, which said no more.
+    Elsewhere(Arc<str>),
 }
 
 impl PartialEq for Error {
@@ -72,6 +74,7 @@ impl std::error::Error for Error {
             Source::Nix(error) => error,
             Source::Tree(error) => error,
             Source::File(error) => error,
+            Source::Elsewhere(_) => return None,
         })
     }
 }
@@ -126,12 +129,16 @@ impl Error {
     /// the same.
     #[must_use]
     pub fn of_host(&self) -> Option<(&str, &str)> {
-        let Some(NixError::Evaluation {
-            asked: Asked::Host(host),
-            ..
-        }) = self.nix()
-        else {
-            return None;
+        let host = match (&self.source, self.nix()) {
+            (Some(Source::Elsewhere(host)), _) => host,
+            (
+                _,
+                Some(NixError::Evaluation {
+                    asked: Asked::Host(host),
+                    ..
+                }),
+            ) => host.as_str(),
+            _ => return None,
         };
         let rest = self.message.strip_prefix(&format!("host `{host}` "))?;
         Some((host, rest))

@@ -53,7 +53,7 @@ pub mod nixos_name;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use nix_formats::{derivation::Derivation, packages::PackageChanges};
@@ -77,7 +77,7 @@ pub enum ExplainError<E> {
 }
 
 /// Why the new derivation is not the old one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// What differs of its own, what makes most rebuild first.
@@ -95,7 +95,7 @@ pub struct Explanation {
 }
 
 /// Something that differs of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
     /// What it is called: `zlib-1.3.1`, `coder.service`.
@@ -120,7 +120,7 @@ pub struct Cause {
 }
 
 /// Another version of a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bump {
     /// The package.
     pub package: String,
@@ -131,7 +131,7 @@ pub struct Bump {
 }
 
 /// A field that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Which: a variable or attribute, `system`, `input`, or a file of a source.
     pub field: String,
@@ -142,7 +142,7 @@ pub struct Difference {
 
 /// How a field differs. Store paths in it are shortened to `…-name` where one stands for
 /// the other on both sides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "lowercase")]
 pub enum Change {
     /// It is new.
@@ -170,7 +170,7 @@ pub enum Change {
 }
 
 /// A line of a text that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What happened to it.
     pub sign: Sign,
@@ -179,7 +179,7 @@ pub struct Line {
 }
 
 /// What happened to a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sign {
     /// Nothing.
     #[serde(rename = " ")]

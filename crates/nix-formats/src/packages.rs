@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{package_name::PackageName, version};
 
@@ -87,7 +87,7 @@ impl<'n> Packages<'n> {
 }
 
 /// What differs between two sets of packages, each list by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageChanges {
     /// Those in both, at other versions.
     pub changed: Vec<VersionChange>,
@@ -106,7 +106,7 @@ impl PackageChanges {
 }
 
 /// A package at other versions than before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionChange {
     /// Its name.
     pub name: String,
@@ -117,7 +117,7 @@ pub struct VersionChange {
 }
 
 /// A package that came or went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnePackage {
     /// Its name.
     pub name: String,

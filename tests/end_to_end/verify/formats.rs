@@ -32,7 +32,16 @@ fn json_has_every_field() {
     assert_eq!(
         fields(report),
         [
-            "base", "baseline", "hosts", "notes", "state", "strict", "verdict"
+            "allHosts",
+            "base",
+            "baseline",
+            "baselineHash",
+            "hosts",
+            "notes",
+            "state",
+            "strict",
+            "tree",
+            "verdict"
         ]
     );
     assert_eq!(report["baseline"], true);

@@ -9,6 +9,7 @@ mod history;
 mod interrupted;
 mod merged;
 mod own_store;
+mod parts;
 mod remembered;
 mod revisions;
 mod tracked;

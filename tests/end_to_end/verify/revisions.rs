@@ -207,7 +207,7 @@ fn a_merge_request_in_a_shallow_clone_is_judged_and_says_what_to_fetch() {
     let clone = shallow(&place);
     let run = on_gitlab(verify(&place, &[]), &began).folder(&clone).run();
     run.ok().says(&[
-        "the commit that this pull request starts from is not here",
+        "the commit that this merge request starts from is not here",
         "nothing is explained against it",
         "`GIT_DEPTH: 0` in the variables of the job",
     ]);

@@ -2,6 +2,8 @@
 //! in one step and only over what was read.
 
 use cbox_nix::{Interrupt, regular_file};
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -90,6 +92,12 @@ impl BaselineFile {
             let message = error.to_string().replacen(FILE, &self.shown, 1);
             Error::new(Kind::Config, message).hint(self.way_out(&error))
         })
+    }
+
+    /// The SHA-256 of its content, in hexadecimal; `None` where it is not there.
+    pub fn hash(&self) -> Option<String> {
+        let bytes = self.bytes.as_ref()?;
+        Some(HEXLOWER.encode(&Sha256::digest(bytes)))
     }
 
     fn way_out(&self, error: &BaselineError) -> String {

@@ -9,12 +9,12 @@ use nix_formats::{
     closure::{Closure, Member},
     packages::{PackageChanges, Packages},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 /// The packages that differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageDifference {
     /// What was compared.
@@ -27,7 +27,7 @@ pub struct PackageDifference {
 }
 
 /// What packages are read off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compared {
     /// All that two outputs need at run time.
@@ -39,7 +39,7 @@ pub enum Compared {
 }
 
 /// Two sizes, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     /// Before.
     pub from: u64,

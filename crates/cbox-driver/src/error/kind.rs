@@ -33,6 +33,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// The kind of this name in JSON, but for signals.
+            pub fn of_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
+
             /// The name in JSON.
             pub fn name(self) -> &'static str {
                 match self {

@@ -1,10 +1,10 @@
 //! A line of the repository, as annotations and the JSON name it.
 
 use camino::Utf8PathBuf;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A line of a file, relative to the top of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file, relative to the top of the repository.
     pub file: Utf8PathBuf,

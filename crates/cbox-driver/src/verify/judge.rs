@@ -135,7 +135,14 @@ pub async fn judge<'a>(
         history: OnceCell::new(),
         earlier: HashMap::new(),
     };
-    let hosts: Vec<String> = state.install_hosts().into_iter().filter(wanted).collect();
+    let mut all_hosts = state.install_hosts();
+    let hosts: Vec<String> = all_hosts
+        .iter()
+        .filter(|host| wanted(host))
+        .cloned()
+        .collect();
+    all_hosts.extend(work.gone(&all_hosts));
+    all_hosts.sort();
     let gone = work
         .gone(&hosts)
         .into_iter()
@@ -151,6 +158,7 @@ pub async fn judge<'a>(
         return Err(no_hosts(&state, unknown.map_or("", String::as_str)));
     }
     let mut report = work.report(&hosts, &gone, &file).await?;
+    report.all_hosts = all_hosts;
     let refusal = match question.accepting {
         true => work.refusal(&mut report).await?,
         false => None,
@@ -267,6 +275,7 @@ impl<'a> Work<'_, 'a> {
     ) -> Result<Report, Error> {
         let notes = self.notes(file).await?;
         let snapshot = self.state.snapshot().await?;
+        let tree = snapshot.staged.nar_hash;
         let evaluator = self
             .evaluator
             .clone()
@@ -292,6 +301,9 @@ impl<'a> Work<'_, 'a> {
         reports.sort_by(|one, other| one.host.cmp(&other.host));
         Ok(Report {
             state: self.state.label().to_owned(),
+            tree: tree.to_string(),
+            baseline_hash: file.hash(),
+            all_hosts: vec![],
             base: self.base.map(|base| base.label().to_owned()),
             has_baseline: self.accepted.is_some(),
             strict: self.question.strict,

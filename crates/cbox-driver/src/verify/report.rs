@@ -8,7 +8,7 @@ use nix_formats::{
     store_path::{DrvPath, OutPath},
     system::System,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,6 +25,12 @@ use crate::{
 pub struct Report {
     /// What was evaluated: `the working tree`, `main (0123456789)`.
     pub state: String,
+    /// The hash of the tree that was evaluated, as flake references have it.
+    pub tree: String,
+    /// The hash of the baseline; `None` where there is none.
+    pub baseline_hash: Option<String>,
+    /// All hosts that a verdict on the whole flake is about, by name.
+    pub all_hosts: Vec<String>,
     /// What it was explained against, if that was not the baseline.
     pub base: Option<String>,
     /// Whether a baseline gave the verdicts; otherwise the base did.
@@ -74,7 +80,7 @@ pub struct HostReport {
 }
 
 /// A derivation and its output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Derivation {
     /// The path of the derivation.
@@ -204,6 +210,9 @@ impl Report {
         json!({
             "verdict": self.verdict(),
             "state": self.state,
+            "tree": self.tree,
+            "baselineHash": self.baseline_hash,
+            "allHosts": self.all_hosts,
             "base": self.base,
             "baseline": self.has_baseline,
             "strict": self.strict,

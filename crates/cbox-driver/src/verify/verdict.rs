@@ -1,9 +1,9 @@
 //! What a host's derivation of today is, measured by the one that was accepted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A verdict on one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The same derivation.

@@ -1,11 +1,19 @@
 //! `cbox verify-hosts`: whether every install host is as accepted, and why not.
 
+use camino::Utf8PathBuf;
 use cbox_driver::{
     error::{Error, Kind},
     flake::{session::Session, version::Version},
     text::count,
-    verify::{judge::Question, self_test},
+    verify::{
+        judge::Question,
+        merge::{self, Part},
+        report::Report,
+        self_test,
+    },
 };
+use cbox_nix::regular_file;
+use clap::ValueHint;
 
 use super::verdicts;
 use crate::{
@@ -21,6 +29,7 @@ Examples:
   cbox verify-hosts --rev v1.2          a commit, by the baseline in it
   cbox verify-hosts --base origin/main  and explain against another commit
   cbox verify-hosts --self-test         show that ignored files move no derivation
+  cbox verify-hosts --merge part-*.json one verdict of runs on several machines
 ";
 
 /// Check the install hosts against baseline.json, and explain every difference
@@ -39,6 +48,9 @@ pub(crate) struct VerifyArgs {
     /// Write files to ignored and unbaked places of a copy, and show that nothing moves
     #[arg(long)]
     self_test: bool,
+    /// Make one verdict of those of several runs, each of which judged some hosts with `--json`
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath, conflicts_with_all = ["rev", "base", "strict", "self_test", "named", "hosts"])]
+    merge: Vec<Utf8PathBuf>,
     #[command(flatten)]
     pub(super) junit: JunitOption,
     #[command(flatten)]
@@ -47,6 +59,9 @@ pub(crate) struct VerifyArgs {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), Error> {
+    if !args.merge.is_empty() {
+        return show(context, &merged(context, &args.merge)?, args);
+    }
     let session = &context.open(None)?;
     if args.self_test {
         return run_self_test(context, session, &args.judge).await;
@@ -64,9 +79,24 @@ pub(crate) async fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<(), 
         ..args.judge.question(&hosts)
     };
     let judged = verdicts::judge(session, &args.judge, &question, state).await?;
-    context.tested(|| junit::verdicts(&judged.report, args.judge.show.explain));
-    verdicts::show(context, &judged.report, args.judge.show)?;
-    judged.report.outcome()
+    show(context, &judged.report, args)
+}
+
+/// Shows a report and gives what the run ends with.
+fn show(context: &Context<'_>, report: &Report, args: &VerifyArgs) -> Result<(), Error> {
+    context.tested(|| junit::verdicts(report, args.judge.show.explain));
+    verdicts::show(context, report, args.judge.show)?;
+    report.outcome()
+}
+
+/// The report that the `files` make together.
+fn merged(context: &Context<'_>, files: &[Utf8PathBuf]) -> Result<Report, Error> {
+    let part = |file: &Utf8PathBuf| -> Result<Part, Error> {
+        let bytes = regular_file::read(context.environment.absolute(file))
+            .map_err(|error| Error::file(Kind::Usage, "read", file, &error))?;
+        Ok((file.to_string(), bytes))
+    };
+    merge::merge(&files.iter().map(part).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Shows what a self-test found.

@@ -88,6 +88,9 @@ mod tests {
         ];
         let report = Report {
             state: "the working tree".into(),
+            tree: String::new(),
+            baseline_hash: None,
+            all_hosts: vec![],
             base: None,
             has_baseline: true,
             forced: false,
