@@ -49,13 +49,10 @@ fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
     {
         return Some(place);
     }
-    let words = new_words(cause);
+    let new = New::of(cause);
     let mut best: Option<(usize, &AddedLine)> = None;
     for line in added {
-        let score = words
-            .iter()
-            .filter(|word| line.text.contains(word.as_str()))
-            .count();
+        let score = new.score(&line.text);
         if score > best.map_or(0, |(most, _)| most) {
             best = Some((score, line));
         }
@@ -84,49 +81,136 @@ fn place(line: &AddedLine) -> Option<Place> {
     })
 }
 
-/// The words that are in the cause now and were not before; a line counts as one more, for
-/// those that have nothing but short words.
-fn new_words(cause: &Cause) -> BTreeSet<String> {
-    let (mut new, mut known) = (BTreeSet::new(), BTreeSet::new());
-    if let Some(bump) = &cause.bump {
-        new.insert(bump.after.clone());
-    }
-    for difference in &cause.differences {
-        match &difference.change {
-            Change::Added { value } => {
-                new.insert(difference.field.clone());
-                new.extend(words_and_lines(value));
-            }
-            Change::Removed { value } => known.extend(words_and_lines(value)),
-            Change::Changed { before, after } => {
-                known.extend(words_and_lines(before));
-                new.extend(words_and_lines(after));
-            }
-            Change::Text { lines } => {
-                for line in lines {
-                    match line.sign {
-                        Sign::Added => new.extend(words_and_lines(&line.text)),
-                        _ => known.extend(words_and_lines(&line.text)),
+/// What is in a cause now and was not before.
+#[derive(Debug, Default)]
+struct New {
+    words: BTreeSet<String>,
+    /// Whole lines, for those that have nothing but short words.
+    lines: BTreeSet<String>,
+}
+
+impl New {
+    fn of(cause: &Cause) -> Self {
+        let (mut new, mut known) = (Self::default(), Self::default());
+        if let Some(bump) = &cause.bump {
+            new.words.insert(bump.after.clone());
+        }
+        for difference in &cause.differences {
+            match &difference.change {
+                Change::Added { value } => {
+                    new.add(&difference.field);
+                    new.add(value);
+                }
+                Change::Removed { value } => known.add(value),
+                Change::Changed { before, after } => {
+                    known.add(before);
+                    new.add(after);
+                }
+                Change::Text { lines } => {
+                    for line in lines {
+                        match line.sign {
+                            Sign::Added => new.add(&line.text),
+                            _ => known.add(&line.text),
+                        }
                     }
                 }
             }
         }
+        new.words.retain(|word| !known.words.contains(word));
+        new.lines.retain(|line| !known.lines.contains(line));
+        new
     }
-    new.difference(&known)
-        .filter(|word| word.len() >= SHORTEST)
-        .cloned()
-        .collect()
+
+    fn add(&mut self, text: &str) {
+        self.words.extend(words(text));
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| line.len() >= SHORTEST);
+        self.lines.extend(lines.map(str::to_owned));
+    }
+
+    /// How much of it is in a line of the repository.
+    fn score(&self, line: &str) -> usize {
+        let words = words(line).filter(|word| self.words.contains(word));
+        let lines = self.lines.iter().filter(|new| line.contains(new.as_str()));
+        words.collect::<BTreeSet<String>>().len() + lines.count()
+    }
 }
 
-fn words_and_lines(text: &str) -> impl Iterator<Item = String> + '_ {
-    words(text).chain(text.lines().map(|line| line.trim().to_owned()))
-}
-
+/// The words of a text that can point somewhere: those that hold together (`9.1.2`, `/var/lib/a`),
+/// and in lower case their parts, since `TMUX_TMPDIR` and `htop-3.5.1` come of `programs.tmux` and `pkgs.htop`.
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    let part_of_word = |character: char| character.is_alphanumeric() || "_-.".contains(character);
-    text.split(move |character| !part_of_word(character))
-        .map(|word| word.trim_matches('.').to_owned())
+    let held = |by: &'static str| {
+        let holds = move |one: char| one.is_alphanumeric() || by.contains(one);
+        text.split(move |one| !holds(one))
+            .map(|word| word.trim_matches('.').to_owned())
+            .filter(|word| word.contains(['_', '-', '.', '/']))
+    };
+    let whole = held("_-.").chain(held("_-./"));
+    let parts = text.split(|character: char| !character.is_alphanumeric());
+    let parts = parts.filter(|part| part.contains(char::is_alphabetic));
+    let parts = parts.map(str::to_lowercase);
+    let parts = parts.filter(|part| !EVERYWHERE.contains(&part.as_str()));
+    whole.chain(parts).filter(|word| word.len() >= SHORTEST)
 }
+
+/// Words that stand in many lines of a configuration, or of any script.
+const EVERYWHERE: &[&str] = &[
+    "and",
+    "bin",
+    "boot",
+    "config",
+    "default",
+    "dev",
+    "enable",
+    "environment",
+    "etc",
+    "export",
+    "false",
+    "for",
+    "hardware",
+    "home",
+    "import",
+    "imports",
+    "lib",
+    "mkdefault",
+    "mkforce",
+    "mkif",
+    "name",
+    "networking",
+    "nix",
+    "nixpkgs",
+    "null",
+    "options",
+    "out",
+    "package",
+    "packages",
+    "path",
+    "paths",
+    "pkgs",
+    "programs",
+    "root",
+    "run",
+    "service",
+    "services",
+    "settings",
+    "share",
+    "store",
+    "system",
+    "systemd",
+    "systempackages",
+    "text",
+    "the",
+    "this",
+    "true",
+    "type",
+    "user",
+    "users",
+    "usr",
+    "value",
+    "var",
+    "with",
+    "yes",
+];
 
 #[cfg(test)]
 mod tests {
@@ -196,6 +280,44 @@ mod tests {
             shown(of_cause(&cause(vec![text], false), &lock)),
             "flake.lock:9"
         );
+    }
+
+    /// The name of a package, of a variable or of a setting points to the option that brought it.
+    #[test]
+    fn words_that_nixpkgs_puts_together_are_taken_apart() {
+        let all = [
+            added("a.nix", 1, "  time.timeZone = \"Europe/Berlin\";"),
+            added("a.nix", 2, "  environment.systemPackages = [ pkgs.htop ];"),
+            added("a.nix", 3, "  programs.tmux.enable = true;"),
+            added("a.nix", 4, "  users.users.bob.isNormalUser = true;"),
+            added(
+                "a.nix",
+                5,
+                "  services.openssh.settings.X11Forwarding = true;",
+            ),
+        ];
+        let of = |value: &str| {
+            let value = value.to_owned();
+            let difference = Difference {
+                field: "text".into(),
+                change: Change::Added { value },
+            };
+            shown(of_cause(&cause(vec![difference], false), &all))
+        };
+        for (value, expected) in [
+            (
+                r#"{"paths":["fmnh7ka…-htop-3.5.1"],"priority":10}"#,
+                "a.nix:2",
+            ),
+            (
+                "export TMUX_TMPDIR=${XDG_RUNTIME_DIR:-\"/run/user/$(id -u)\"}",
+                "a.nix:3",
+            ),
+            ("X11Forwarding yes", "a.nix:5"),
+            ("chmod \"u+s,g+x,o+x\" \"$wrapperDir/utempter\"", "none"),
+        ] {
+            assert_eq!(of(value), expected, "{value}");
+        }
     }
 
     #[test]
