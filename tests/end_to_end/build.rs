@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{nix::native, place::Place, stand_in::count, tiny, unique};
+use crate::support::{call::Ended, nix::native, place::Place, stand_in::count, tiny, unique};
 
 /// Builds an image and checks that it lies where cbox says, under the name that it should
 /// have.
@@ -251,6 +251,37 @@ fn drv_prints_a_derivation_that_is_there_and_builds_nothing() {
     let drv = *run.lines().last().unwrap();
     assert!(drv.ends_with(".drv") && Path::new(drv).is_file(), "{run}");
     assert!(place.names("out").is_empty());
+}
+
+#[test]
+fn of_a_long_plan_the_end_is_shown_and_all_of_it_where_that_is_asked_for() {
+    let word = unique();
+    let names: Vec<String> = (1..=25).map(|number| format!("h{number}")).collect();
+    let hosts: Vec<(&str, String)> = names
+        .iter()
+        .map(|name| (name.as_str(), format!("echo {word} >$out")))
+        .collect();
+    let hosts: Vec<(&str, &str)> = hosts
+        .iter()
+        .map(|(name, it)| (*name, it.as_str()))
+        .collect();
+    let place = Place::flake(&tiny::scripts(&hosts));
+    let words = names.iter().map(String::as_str);
+    let words: Vec<&str> = ["build", "--dry-run"].into_iter().chain(words).collect();
+    let derivations = |run: &Ended| {
+        let lines = run.stdout.lines();
+        lines
+            .filter(|line| line.starts_with("  /nix/store/"))
+            .count()
+    };
+    let run = place.cbox(&words).run().ok();
+    assert!(
+        run.stdout.contains("\n  … 5 more, which `-v` lists\n"),
+        "{run}"
+    );
+    assert_eq!(derivations(&run), 20, "{run}");
+    let all = place.cbox(&words).args(["-v"]).run().ok();
+    assert_eq!(derivations(&all), 25, "{all}");
 }
 
 #[test]

@@ -75,6 +75,16 @@ fn some_targets_and_their_runners_can_be_named() {
         ]
     );
     assert_eq!(runners, [Some("arm"), None, Some("pc")]);
+    let words = [
+        "matrix",
+        "mini-arm64",
+        "appliance/iso",
+        "--runner=x86_64=pc",
+    ];
+    place.cbox(&words).run().ok().says(&[
+        "warning: no `--runner` is for hosts/mini-arm64, whose system only evaluation tells",
+        "warning: no `--runner` is for appliance/iso/aarch64-linux: `--runner appliance/iso/aarch64-linux=LABEL`",
+    ]);
     let run = place.cbox(&["matrix", "--runner", "aarch64="]).run().ok();
     assert_eq!(run.json()["include"].as_array().unwrap().len(), 3);
     run.says(&["appliance/raw/aarch64-linux is left out"]);

@@ -64,6 +64,17 @@ pub fn jobs(
     let mut jobs = Vec::new();
     for name in &names {
         let runner = runner(runners, name);
+        if runner.is_none() && !runners.is_empty() {
+            let why = match name {
+                TargetName::Image {
+                    system: Some(_), ..
+                } => "",
+                _ => ", whose system only evaluation tells",
+            };
+            session.reporter.warn(&format!(
+                "no `--runner` is for {name}{why}: `--runner {name}=LABEL` names one"
+            ));
+        }
         if runner == Some("") {
             let note = format!("{name} is left out: `--runner` names none for it");
             session.reporter.note(&note);

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use crate::{commands::context::Context, formats::junit, view::View};
 
+/// How many derivations or paths of a plan are shown.
+const MOST_PLANNED: usize = 20;
+
 /// Shows the derivations, the last line of all being the last one.
 pub(super) fn derivations(context: &Context<'_>, jobs: &[Job<'_>], failures: &[Error]) {
     context.parts(
@@ -79,10 +82,19 @@ pub(super) async fn plan(
         context.table(&rows);
     }
     let list = |title: String, paths: &[String]| {
-        if !paths.is_empty() {
-            context.lines([title]);
-            context.lines(paths.iter().map(|path| format!("  {path}")));
+        if paths.is_empty() {
+            return;
         }
+        context.lines([title]);
+        // Those next to the targets stand last, and no terminal holds the thousands of a host.
+        let hidden = match context.options.repeated.verbose {
+            0 if paths.len() > MOST_PLANNED => paths.len() - MOST_PLANNED,
+            _ => 0,
+        };
+        if hidden > 0 {
+            context.lines([format!("  … {hidden} more, which `-v` lists")]);
+        }
+        context.lines(paths[hidden..].iter().map(|path| format!("  {path}")));
     };
     list(
         format!("{} to build:", count(plan.build.len(), "derivation")),
