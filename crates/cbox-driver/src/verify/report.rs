@@ -178,6 +178,9 @@ impl Report {
             _ if self.accepting => error.hint(
                 "nothing is written until every host evaluates; `cbox accept HOST…` leaves those out that it does not name",
             ),
+            (false, true) if self.is_stale() => error.hint(
+                "it was so where this change begins: run `cbox accept` on the main branch, and commit baseline.json there",
+            ),
             (false, true) if self.forced => error.hint(
                 "without `--set` and `--override-input` it is what `cbox accept` would record",
             ),
@@ -188,6 +191,12 @@ impl Report {
                 error.hint("`cbox accept` makes a baseline, in which such a change can be accepted")
             }
         })
+    }
+
+    /// Whether the baseline was wrong already of all hosts that would have to be accepted.
+    fn is_stale(&self) -> bool {
+        let stale = self.hosts_that(|host| host.stale);
+        self.open().iter().all(|host| stale.contains(host))
     }
 
     fn difference(&self, open: &[&str]) -> String {

@@ -33,12 +33,12 @@ fn of_host(system: &dyn CiSystem, host: &HostReport, report: &Report) -> Vec<Lin
     } else {
         Level::Notice
     };
-    let accepted = if host.accepted {
-        ", accepted in this change"
-    } else {
-        ""
+    let aside = match (host.accepted, host.stale) {
+        (true, _) => ", accepted in this change",
+        (false, true) => ", and was before: the baseline is stale",
+        (false, false) => "",
     };
-    let title = format!("{} {}{accepted}", host.host, host.status.word());
+    let title = format!("{} {}{aside}", host.host, host.status.word());
     if let Some(error) = &host.error {
         return Vec::from_iter(system.error_annotation(error, &title));
     }
