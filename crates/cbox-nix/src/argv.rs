@@ -330,6 +330,7 @@ mod tests {
             },
             import_from_derivation: true,
             read_only: false,
+            fail_fast: false,
         };
         let eval = command_line(&options.eval("r", ".a", "x"));
         assert!(
