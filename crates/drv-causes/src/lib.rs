@@ -89,7 +89,7 @@ pub struct Explanation {
     /// Whether both build the same output, so that nothing has to be rebuilt.
     pub same_output: bool,
     /// The packages that came, went or changed their version, as far as the derivations that
-    /// differ tell.
+    /// differ tell. What has no version is none.
     #[serde(skip)]
     pub packages: PackageChanges,
 }
@@ -243,8 +243,9 @@ pub fn explain<E>(
     read: &Read<'_, E>,
 ) -> Result<Explanation, ExplainError<E>> {
     let walked = walk::walk(old, new, read)?;
+    let explanation = fold::fold(&walked);
     Ok(Explanation {
-        packages: packages::changes(&walked),
-        ..fold::fold(&walked)
+        packages: packages::changes(walked, read).map_err(ExplainError::Read)?,
+        ..explanation
     })
 }

@@ -2,6 +2,12 @@
 
 use nix_formats::package_name::PackageName;
 
+/// Whether this is the name of a whole system, as `system.build.toplevel` has it.
+#[must_use]
+pub(crate) fn is_system(name: &str) -> bool {
+    name.starts_with("nixos-system-")
+}
+
 /// What NixOS calls a derivation, or its output, of this name.
 ///
 /// The names are those that the modules of nixpkgs give: `nixos/lib/systemd-lib.nix` for

@@ -39,6 +39,15 @@ pub(super) struct References {
     arrived: HashSet<Id>,
 }
 
+/// Whose a path in a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner<'t> {
+    /// It is known.
+    Known(Id),
+    /// It is not; this is the name in the path.
+    Unknown(&'t [u8]),
+}
+
 /// Which of two texts is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -160,13 +169,29 @@ impl References {
 
     /// The things of which paths stand in `text`, in its order.
     pub(super) fn owners(&self, text: &[u8]) -> Vec<Id> {
-        let mut owners = Vec::new();
-        for slash in memchr::memchr_iter(b'/', text) {
-            if let Some((_, named)) = self.at(&text[slash + 1..]) {
-                owners.push(named.owner);
+        let owners = self.named(text).filter_map(|owner| match owner {
+            Owner::Known(id) => Some(id),
+            Owner::Unknown(_) => None,
+        });
+        owners.collect()
+    }
+
+    /// Whose paths stand in `text`, in its order.
+    pub(super) fn named<'t>(&self, text: &'t [u8]) -> impl Iterator<Item = Owner<'t>> {
+        memchr::memchr_iter(b'/', text).filter_map(|slash| {
+            let path = &text[slash + 1..];
+            if let Some((_, named)) = self.at(path) {
+                return Some(Owner::Known(named.owner));
             }
-        }
-        owners
+            let (digest, rest) = path.split_first_chunk::<DIGEST_LENGTH>()?;
+            let name = rest.strip_prefix(b"-")?;
+            if !digest.iter().all(|&digit| nixbase32::is_digit(digit)) {
+                return None;
+            }
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte);
+            let length = name.iter().take_while(|byte| is_name(byte)).count();
+            Some(Owner::Unknown(&name[..length]))
+        })
     }
 
     /// Notes the paths of a thing that is not paired (yet).

@@ -1,5 +1,6 @@
 //! Cause analysis on small graphs whose answer can be worked out by hand.
 
+mod packages;
 mod properties;
 mod store;
 
@@ -7,8 +8,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Change, ExplainError, Explanation, Needed, explain, needed};
-use nix_formats::{nixbase32, packages::OnePackage};
+use super::{Change, ExplainError, Explanation, explain, needed};
+use nix_formats::nixbase32;
 use store::{Path, Store, digest, made, source};
 
 /// `name×rebuilds: field …` for each cause.
@@ -476,99 +477,4 @@ fn what_cannot_be_read_is_named() {
     store.files.borrow_mut().remove(&other.drv);
     let error = explain(&root.drv, &other.drv, &|paths: &[&str]| store.read(paths)).unwrap_err();
     assert_eq!(error.to_string(), format!("no {}", other.drv));
-}
-
-/// The package changes of an explanation: `name 1 → 2`, `+name 1`, `-name 1`.
-fn packages(explanation: &Explanation) -> Vec<String> {
-    let changes = &explanation.packages;
-    let changed = changes.changed.iter().map(|change| {
-        let (from, to) = (change.from.join(", "), change.to.join(", "));
-        format!("{} {from} → {to}", change.name)
-    });
-    let list = |sign: &str, list: &[OnePackage]| -> Vec<String> {
-        let one = |one: &OnePackage| format!("{sign}{} {}", one.name, one.versions.join(", "));
-        list.iter().map(one).collect()
-    };
-    let changed: Vec<String> = changed.collect();
-    [
-        changed,
-        list("+", &changes.added),
-        list("-", &changes.removed),
-    ]
-    .concat()
-}
-
-#[test]
-fn packages_are_what_may_run() {
-    let store = Store::default();
-    let build = |number: &str| {
-        let put = |name: &str| store.put(&made(&format!("{name}-{number}")));
-        let fetched = store.put(&made(&format!("tool-{number}.tar.gz")).fixed(number));
-        let compiler = put("gcc");
-        let library = store.put(&made(&format!("lib-{number}")).using("stdenv", &compiler));
-        let tool = made(&format!("tool-{number}"))
-            .using("src", &fetched)
-            .using("nativeBuildInputs", &put("cmake"))
-            .using("buildInputs", &library);
-        // One is both: what builds it is in what it makes.
-        let shell = put("bash");
-        let tool = tool.using("depsBuildBuild", &shell).using("shell", &shell);
-        let json = format!(
-            r#"{{"nativeBuildInputs":["{}"],"runs":"{}/bin"}}"#,
-            put("meson").out(),
-            put("glib").out()
-        );
-        let structured = made("structured")
-            .output_of("out", &put("meson"))
-            .output_of("out", &put("glib"))
-            .with("__json", &json);
-        let root = made("root")
-            .using("a", &store.put(&tool))
-            .using("b", &store.put(&structured));
-        store.put(&root)
-    };
-    let explanation = store.explain(&build("1"), &build("2"));
-    let changed = ["bash", "glib", "lib", "tool"].map(|name| format!("{name} 1 → 2"));
-    assert_eq!(packages(&explanation), changed);
-
-    let all = needed(&build("1").drv, &|paths: &[&str]| store.read(paths)).unwrap();
-    let names = |holds: fn(&Needed) -> bool| -> Vec<&str> {
-        let names = all.iter().filter(|one| holds(one));
-        let mut names: Vec<&str> = names.map(|one| one.name.as_str()).collect();
-        names.sort_unstable();
-        names
-    };
-    let runs = ["bash-1", "glib-1", "lib-1", "root", "structured", "tool-1"];
-    assert_eq!(names(|one| one.may_run), runs);
-    assert_eq!(names(|one| one.is_fetched), ["tool-1.tar.gz"]);
-    assert_eq!(all.len(), runs.len() + 4);
-    assert!(all.iter().all(|one| one.paths.len() == 1));
-}
-
-#[test]
-fn packages_that_are_in_both_are_no_news() {
-    let store = Store::default();
-    let build = |number: &str, extra: &[&str]| {
-        let tool = store.put(&made(&format!("tool-{number}")).with("x", number));
-        let rest = extra.iter().fold(made("rest"), |rest, name| {
-            rest.using(name, &store.put(&made(name)))
-        });
-        let rest = store.put(&rest);
-        let root = made("root").using("a", &tool).using("b", &rest);
-        store.put(
-            &extra
-                .iter()
-                .rev()
-                .take(1)
-                .fold(root, |root, name| root.using("c", &store.put(&made(name)))),
-        )
-    };
-    // Another version stays, and what was needed elsewhere already is not new.
-    let old = build("1", &["tool-3", "zlib-1", "gone", "curl-8"]);
-    let new = build("2", &["tool-3", "new-10", "curl-8", "zlib-1"]);
-    let expected = ["tool 1, 3 → 2, 3", "+new 10", "-gone "];
-    assert_eq!(packages(&store.explain(&old, &new)), expected);
-    let reads = store.reads.get();
-    assert!(packages(&store.explain(&old, &old)).is_empty());
-    assert_eq!(store.reads.get(), reads);
 }

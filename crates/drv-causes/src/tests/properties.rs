@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use nix_formats::packages::Packages;
+use nix_formats::packages::{OnePackage, Packages, package_and_version};
 
 use super::{
     needed, readable,
@@ -86,6 +86,58 @@ fn name_of(layer: usize, position: usize) -> String {
     format!("p{}{}", letter(layer), letter(position))
 }
 
+/// What stands in a variable that is there to build.
+const TO_BUILD: [&str; 4] = ["stdenv", "nativeBuildInputs", "srcs", "depsBuildBuild"];
+
+/// Four packages and, in layers, what has no version: each node needs some of the layer below
+/// (the low bits), some packages to run and some to be built. `own` is in all of them.
+fn glue(layers: &[Vec<u32>], store: &Store, own: &str, versions: u8) -> Path {
+    let packages: Vec<Path> = (0..4)
+        .map(|number| {
+            let version = 1 + (versions >> number & 1);
+            store.put(&made(&format!("{}-{version}", name_of(25, number))))
+        })
+        .collect();
+    let mut below: Vec<Path> = vec![];
+    for (layer, nodes) in layers.iter().enumerate() {
+        let node = |(position, bits): (usize, &u32)| {
+            let mut node = made(&name_of(layer, position)).with("own", own);
+            let has = |bit: usize| bits >> bit & 1 == 1;
+            for (number, path) in below.iter().enumerate().filter(|(number, _)| has(*number)) {
+                node = node.using(&format!("below{number}"), path);
+            }
+            for (number, path) in packages.iter().enumerate() {
+                if has(8 + number) {
+                    node = node.using(&format!("runs{number}"), path);
+                }
+                if has(12 + number) {
+                    node = node.using(TO_BUILD[number], path);
+                }
+            }
+            store.put(&node)
+        };
+        below = nodes.iter().enumerate().map(node).collect();
+    }
+    let inputs = below.iter().enumerate();
+    store.put(&inputs.fold(made("root"), |root, (input, path)| {
+        root.using(&format!("in{input}"), path)
+    }))
+}
+
+/// The packages that `root` may need to run, by all that it needs.
+fn run_of(store: &Store, root: &Path) -> Vec<String> {
+    let needed = needed(&root.drv, &|paths: &[&str]| store.read(paths)).unwrap();
+    let runs = needed.into_iter().filter(|one| one.may_run);
+    let names = runs.map(|one| one.name);
+    names
+        .filter(|name| !package_and_version(name).1.is_empty())
+        .collect()
+}
+
+fn nodes() -> impl Strategy<Value = Vec<Vec<u32>>> {
+    prop::collection::vec(prop::collection::vec(any::<u32>(), 0..4), 1..5)
+}
+
 proptest! {
     /// What shows in the pairs that differ is what shows in all that both need.
     #[test]
@@ -98,16 +150,41 @@ proptest! {
         let new = packages(&layers, &store, |layer, position| {
             1 + u8::from(changed >> ((layer * 8 + position) % 64) & 1 == 1)
         });
-        let all = |root: &Path| -> Vec<String> {
-            let needed = needed(&root.drv, &|paths: &[&str]| store.read(paths)).unwrap();
-            let runs = needed.into_iter().filter(|one| one.may_run);
-            runs.map(|one| one.name).collect()
-        };
-        let (before, now) = (all(&old), all(&new));
+        let (before, now) = (run_of(&store, &old), run_of(&store, &new));
         let before: Packages<'_> = before.iter().map(String::as_str).collect();
         let now: Packages<'_> = now.iter().map(String::as_str).collect();
         let expected = before.changes(&now);
         prop_assert_eq!(store.explain(&old, &new).packages, expected);
+    }
+
+    /// What has no version leads to what has one, whether it came, went or is another one. Where
+    /// it is the same on both sides it is not read, so that what it needs already can be news.
+    #[test]
+    fn packages_are_found_behind_what_has_no_version(
+        (old, new) in (nodes(), nodes()),
+        versions in any::<(u8, u8)>(),
+        all_differ in any::<bool>(),
+    ) {
+        let store = Store::default();
+        let old = glue(&old, &store, "old", versions.0);
+        let own = if all_differ { "new" } else { "old" };
+        let new = glue(&new, &store, own, versions.1);
+        let (before, now) = (run_of(&store, &old), run_of(&store, &new));
+        let before: Packages<'_> = before.iter().map(String::as_str).collect();
+        let now: Packages<'_> = now.iter().map(String::as_str).collect();
+        let (found, expected) = (store.explain(&old, &new).packages, before.changes(&now));
+        if all_differ {
+            prop_assert_eq!(found, expected);
+        } else {
+            let names = |list: &[OnePackage]| -> Vec<String> {
+                list.iter().map(|one| one.name.clone()).collect()
+            };
+            let (added, removed) = (names(&found.added), names(&found.removed));
+            prop_assert!(names(&expected.added).iter().all(|name| added.contains(name)));
+            prop_assert!(names(&expected.removed).iter().all(|name| removed.contains(name)));
+            prop_assert!(added.iter().all(|name| now.have(name)));
+            prop_assert!(removed.iter().all(|name| before.have(name)));
+        }
     }
 
     #[test]
