@@ -5,8 +5,9 @@ use std::fs;
 
 use crate::support::{
     call::{Ended, find_program},
-    nix::say_left_out,
+    nix::{native, say_left_out},
     place::Place,
+    tiny::script_host,
 };
 
 const CONFIG: &str = r#"
@@ -137,6 +138,32 @@ fn names_come_from_the_flake_without_nix_and_git() {
     ] {
         assert_eq!(offered(&place, words), expected, "{words:?}");
     }
+}
+
+/// `cbox init` calls a kind as its host.
+#[test]
+fn a_host_called_as_a_kind_is_offered_with_its_variants_too() {
+    let system = native();
+    let place = Place::flake(&format!(
+        r#"{{ outputs = _: {{ nixosConfigurations.box = {{
+          config.nixpkgs.hostPlatform.system = "{system}";
+          config.system.build.images.qemu = {};
+          config.system.build.isoImage = {};
+        }}; }}; }}"#,
+        script_host("a", "echo > $out"),
+        script_host("b", "echo > $out"),
+    ));
+    // Once it was looked at, its variants are known.
+    place.ask(&["list"]);
+    let image = ["image", "box", ""];
+    assert_eq!(offered(&place, &image), ["iso", "qemu"]);
+    place.write(
+        "cbox.toml",
+        "[[target]]\nkind = \"box\"\nformat = \"iso\"\nhost = \"box\"\nattribute = \
+         \"system.build.isoImage\"\n",
+    );
+    assert_eq!(offered(&place, &image), ["iso", "qemu"]);
+    assert_eq!(offered(&place, &["build", "box", ""]), ["iso", "qemu"]);
 }
 
 #[test]

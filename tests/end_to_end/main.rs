@@ -34,6 +34,7 @@ mod downloads;
 mod errors;
 mod evaluation_cache;
 mod faults;
+mod first_steps;
 mod flake_references;
 mod flash;
 mod foreign_files;

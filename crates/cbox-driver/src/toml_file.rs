@@ -35,7 +35,7 @@ pub(crate) fn parse_toml<T: DeserializeOwned>(
     }
     toml::from_str(text).map_err(|error| {
         let message = error.message().trim().replace('\n', ", ");
-        let message = unknown_field(&message).unwrap_or(message);
+        let message = unknown_field(&message).unwrap_or_else(|| in_words(message));
         let place = error.span().and_then(|span| at(span.start));
         wrong(file, place, &message).hint(hint)
     })
@@ -49,6 +49,16 @@ pub(crate) fn wrong(file: &Utf8Path, position: Option<(usize, usize)>, message: 
     });
     let position = position.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
     Error::new(Kind::Config, format!("{file}{position}: {message}")).at(place)
+}
+
+/// serde's message with words for the types of numbers.
+fn in_words(message: String) -> String {
+    let number = match message.rsplit_once("expected ") {
+        Some((said, "a nonzero usize")) => (said, "a whole number, 1 or more"),
+        Some((said, "u64" | "u32" | "usize")) => (said, "a whole number"),
+        _ => return message,
+    };
+    format!("{}expected {}", number.0, number.1)
 }
 
 /// serde's message for a field that does not exist, with the fields that may have been meant.

@@ -67,7 +67,13 @@ impl Reason {
     #[must_use]
     pub fn of(said: &str) -> Self {
         // Whatever Nix makes of it, this is where it began.
-        let unreachable = ["Could not resolve host", "Connection refused", "timed out"];
+        let unreachable = [
+            "Could not resolve host",
+            "Connection refused",
+            "Couldn't connect to server",
+            "Could not connect to server",
+            "timed out",
+        ];
         let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if says(&unreachable) {
             return Self::Unreachable;
@@ -171,6 +177,15 @@ mod tests {
                  repository.\n",
                 Reason::Unreachable,
                 "ssh: connect to host h port 1: Connection refused",
+            ),
+            (
+                "fatal: unable to access 'https://h:1/x/': Failed to connect to h port 1 after 0 ms: \
+                 Couldn't connect to server\nerror:\n       … while fetching the input \
+                 'git+https://h:1/x'\n\n       error: resolving Git reference 'master': revspec 'master' \
+                 not found",
+                Reason::Unreachable,
+                "unable to access 'https://h:1/x/': Failed to connect to h port 1 after 0 ms: Couldn't \
+                 connect to server",
             ),
             (
                 "fatal: couldn't find remote ref refs/heads/nope\nerror:\n       error: program 'git' failed",

@@ -192,12 +192,14 @@ fn without_a_baseline_there_is_nothing_to_compare_with() {
 fn a_flake_without_install_hosts_has_nothing_to_verify() {
     let place = hosts(&[("_image", ":")]);
     for command in [&["accept"][..], &["verify-hosts", "--base", "HEAD"]] {
-        place
-            .cbox(command)
-            .run()
-            .code(3)
-            .says(&["the working tree has no install host", "hosts/<name>/"]);
+        place.cbox(command).run().code(3).says(&[
+            "the working tree has no install host",
+            "all hosts in nixosConfigurations",
+        ]);
     }
+    place.write("cbox.toml", "");
+    let run = place.cbox(&["accept"]).run().code(3);
+    run.says(&["the working tree has no install host", "hosts/<name>/"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ pub mod packages;
 pub mod place;
 mod side;
 
-use cbox_nix::{Interrupt, argv, nix::Nix, store::Store};
+use cbox_nix::{Interrupt, argv, derivations, nix::Nix, store::Store};
 use drv_causes::Explanation;
 use nix_formats::store_path::{DrvPath, OutPath};
 use serde_json::{Value, json};
@@ -83,6 +83,8 @@ pub struct Comparison {
     pub unexplained: Option<String>,
     /// The packages that differ.
     pub packages: PackageDifference,
+    /// The systems that the two are built on, where these differ.
+    pub systems: Option<[String; 2]>,
 }
 
 impl Comparison {
@@ -143,6 +145,7 @@ pub async fn files(
     }
     reporter.report(Event::Briefly("comparing"));
     let explanation = explain(&store, &one, &other).await?;
+    let systems = different_systems(&store, &one, &other);
     let found = |named: &Named, drv: DrvPath| Found {
         name: named.word.clone(),
         out: side::output_of(&store, &drv),
@@ -155,6 +158,7 @@ pub async fn files(
         explanation: Some(explanation),
         places: vec![],
         unexplained: None,
+        systems,
     }))
 }
 
@@ -256,6 +260,10 @@ async fn compare(finder: &Finder<'_>, [old, new]: [Side<'_>; 2]) -> Result<Compa
             }
         },
     };
+    let systems = match (&old.drv, &new.drv) {
+        (Ok(one), Ok(other)) => different_systems(&finder.nix.store, one, other),
+        _ => None,
+    };
     let (explanation, unexplained) = match explanation {
         Ok(explanation) => (Some(explanation), None),
         Err(reason) => (None, Some(reason)),
@@ -267,7 +275,19 @@ async fn compare(finder: &Finder<'_>, [old, new]: [Side<'_>; 2]) -> Result<Compa
         places: vec![],
         unexplained,
         packages,
+        systems,
     })
+}
+
+/// The systems of two derivations, where they are not the same.
+fn different_systems(store: &Store, one: &DrvPath, other: &DrvPath) -> Option<[String; 2]> {
+    let both = derivations::read(store, &[one, other]).ok()?;
+    let systems: Vec<String> = both
+        .iter()
+        .map(|derivation| String::from_utf8_lossy(derivation.system()).into_owned())
+        .collect();
+    let systems: [String; 2] = systems.try_into().ok()?;
+    (systems[0] != systems[1]).then_some(systems)
 }
 
 fn different_stores(old: &str, new: &str) -> Error {

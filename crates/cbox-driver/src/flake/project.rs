@@ -116,6 +116,7 @@ impl Project {
                 };
                 match folder.join(FLAKE).is_file() {
                     true => folder,
+                    false if folder.is_file() => return Err(no_folder_but_file(name, by)),
                     false => return Err(no_flake(&folder, above)),
                 }
             }
@@ -470,4 +471,17 @@ fn normal(path: &Utf8Path) -> Utf8PathBuf {
         (Some(parent), Some(name)) => normal(parent).join(name),
         _ => path.to_owned(),
     }
+}
+
+/// The error for a file where the folder of a flake is to be named.
+fn no_folder_but_file(file: &Utf8Path, by: &str) -> Error {
+    let message = format!("{file} is a file, and {by} takes the folder of a flake");
+    let folder = match file.parent() {
+        Some(folder) if folder != "" => folder,
+        _ => Utf8Path::new("."),
+    };
+    Error::new(Kind::Config, message).hint(match file.file_name() {
+        Some(FLAKE) => format!("name its folder: `{folder}`"),
+        _ => format!("a flake is the folder of a {FLAKE}"),
+    })
 }

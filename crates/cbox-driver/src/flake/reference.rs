@@ -9,6 +9,7 @@ use cbox_nix::{
     NixError, argv,
     fetch::{self, Tree},
     nix::Nix,
+    nix_error::Cause,
 };
 use nix_formats::nix_text::{percent_decoded, query_value, without_escapes};
 
@@ -457,6 +458,9 @@ fn not_fetched(reference: &str, is_offline: bool, error: NixError) -> Error {
     let NixError::Failed { stderr, .. } = &error else {
         return error.into();
     };
+    if matches!(error.cause(), Some(Cause::Cache { .. })) {
+        return error.into();
+    }
     let said = without_escapes(stderr);
     let reason = fetch::Reason::of(&said);
     let (kind, hint) = match reason {

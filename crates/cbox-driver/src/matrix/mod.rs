@@ -52,7 +52,7 @@ pub fn jobs(
     }
     let names = match named {
         [] => {
-            let targets = session.project.config().targets;
+            let targets = &session.project.required_config()?.targets;
             targets.iter().flat_map(images).collect()
         }
         named => named_targets(session, named)?,

@@ -3,6 +3,8 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::regular_file;
+use rustix::process::geteuid;
 
 use crate::{
     ci,
@@ -75,22 +77,24 @@ impl Environment {
             )
             .hint("rename it: Nix cannot use it either")
         })?;
+        let home = variable("HOME").map(Utf8PathBuf::from).or_else(own_home);
+        let below_home = |name: &str| home.as_ref().map(|home| home.join(name));
         let cache = variable("XDG_CACHE_HOME")
             .map(Utf8PathBuf::from)
             .filter(|cache| cache.is_absolute())
-            .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".cache")))
+            .or_else(|| below_home(".cache"))
             .unwrap_or_else(|| folder.join(".cache"));
         let config_home = variable("XDG_CONFIG_HOME")
             .map(Utf8PathBuf::from)
             .filter(|config| config.is_absolute())
-            .or_else(|| variable("HOME").map(|home| Utf8PathBuf::from(home).join(".config")));
+            .or_else(|| below_home(".config"));
         Ok(Self {
             folder,
             cache: cache.join("cbox"),
             nix_cache: variable("NIX_CACHE_HOME")
                 .or_else(|| variable("XDG_CACHE_HOME").map(|cache| format!("{cache}/nix")))
-                .or_else(|| variable("HOME").map(|home| format!("{home}/.cache/nix")))
-                .map(Utf8PathBuf::from),
+                .map(Utf8PathBuf::from)
+                .or_else(|| below_home(".cache/nix")),
             temporary: variable("TMPDIR").map_or_else(|| "/tmp".into(), Utf8PathBuf::from),
             nix_store_dir: variable("NIX_STORE_DIR"),
             nix_state_dir: variable("NIX_STATE_DIR"),
@@ -171,9 +175,44 @@ impl Environment {
     }
 }
 
+/// The home of the user by the system's list of them, where `HOME` names none.
+fn own_home() -> Option<Utf8PathBuf> {
+    let users = regular_file::read_to_string("/etc/passwd").ok()?;
+    home_of(&users, geteuid().as_raw())
+}
+
+/// The home of the user `id` in the text of `/etc/passwd`.
+fn home_of(users: &str, id: u32) -> Option<Utf8PathBuf> {
+    let homes = users.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_own = fields.get(2)?.parse() == Ok(id);
+        is_own.then(|| fields.get(5).copied()).flatten()
+    });
+    let mut homes = homes.filter(|home| home.starts_with('/'));
+    homes.next().map(Utf8PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_home_is_found_by_the_number_of_its_user() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nodd:x:7\nnone:x:8:8:::/bin/sh\nme:x:1000:100:,:/home/me:/bin/sh\n";
+        for (id, home) in [
+            (0, Some("/root")),
+            (1000, Some("/home/me")),
+            (7, None),
+            (8, None),
+            (9, None),
+        ] {
+            assert_eq!(
+                home_of(users, id).as_deref(),
+                home.map(Utf8Path::new),
+                "{id}"
+            );
+        }
+    }
 
     #[test]
     fn paths_are_shown_from_where_the_user_stands() {

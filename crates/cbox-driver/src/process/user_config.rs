@@ -149,7 +149,15 @@ mod tests {
             ),
             (
                 "\njobs = 0\n",
-                "config.toml:2:8: invalid value: integer `0`",
+                "config.toml:2:8: invalid value: integer `0`, expected a whole number, 1 or more",
+            ),
+            (
+                "jobs = \"x\"\n",
+                "config.toml:1:8: invalid type: string \"x\", expected a whole number, 1 or more",
+            ),
+            (
+                "heartbeat = \"x\"\n",
+                "config.toml:1:13: invalid type: string \"x\", expected a whole number",
             ),
             ("max-memory = \"4\"\n", "config.toml:1:14: `4`: "),
             (

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Kind},
     flake::reference::{Meant, Reference},
     process::environment::Environment,
-    target_name::TargetName,
+    target_name::{TargetName, word},
 };
 
 /// How the paths of cbox's own links begin, which no target's name does.
@@ -118,10 +118,19 @@ impl Subject {
             }),
             None => Ok(Self::Target {
                 revision: None,
-                name: target::parse_name(text)?,
+                name: target::parse_name(text).map_err(|error| match is_login(text) {
+                    true => error.hint(format!("a machine is written `ssh://{text}`")),
+                    false => error,
+                })?,
             }),
         }
     }
+}
+
+/// Whether `text` is a user of a machine, as ssh takes them: `root@box`.
+fn is_login(text: &str) -> bool {
+    text.split_once('@')
+        .is_some_and(|(user, machine)| word(user).is_ok() && word(machine).is_ok())
 }
 
 /// `text` without what stands behind the name of a derivation: `x.drv^out`, `x.drv!out`.
@@ -192,6 +201,14 @@ mod tests {
             Subject::Machine(_)
         ));
         assert!(subject("ssh://").is_err());
+        for (text, hint) in [
+            ("nobody@127.0.0.1", "`ssh://nobody@127.0.0.1`"),
+            ("HEAD@{1}", "`cbox list`"),
+            ("nixpkgs#hello", "`flake:nixpkgs#hello`"),
+        ] {
+            let error = subject(text).unwrap_err().hint.unwrap();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
         assert!(subject(":box").is_err() && subject("v1:").is_err() && subject("").is_err());
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     links::artifact::Which,
     process::options::Forced,
-    target_name::{HOSTS, TargetName, TargetNameError},
+    target_name::{HOSTS, TargetName, TargetNameError, word},
     text::nearest::{nearest, suggestion},
 };
 
@@ -105,6 +105,15 @@ pub fn parse_name(name: &str) -> Result<TargetName, Error> {
 
 /// The error for a text that names no target.
 pub fn no_target(error: &TargetNameError, otherwise: &str) -> Error {
+    if let TargetNameError::Word { part } = error
+        && let Some((flake, _)) = part.split_once('#')
+        && word(flake).is_ok()
+    {
+        let message = format!("`{part}` is not a target: there is no flake in a folder `{flake}`");
+        return Error::new(Kind::Usage, message).hint(format!(
+            "what Nix's registry calls `{flake}` is `flake:{flake}`: write `flake:{part}`"
+        ));
+    }
     let near = match error {
         TargetNameError::System(system) => {
             let near: Vec<&str> = nearest(system.text(), System::usual_names());

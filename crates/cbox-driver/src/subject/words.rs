@@ -65,8 +65,18 @@ pub fn image(project: &Project, words: &[String]) -> Result<TargetName, Error> {
 /// # Errors
 /// As [`subjects`], and when they are another number of subjects.
 pub fn subject(project: &Project, words: &[String]) -> Result<String, Error> {
-    let subjects = subjects(Some(project), words)?;
+    let known = Known::of(project);
+    let subjects = known.subjects(words)?;
     check_number(Some(project), &subjects, 1)?;
+    let is_nothing = |subject: &&String| {
+        let is_link = || Utf8Path::new(subject).is_symlink();
+        !subject.contains(['/', ':', '.']) && !known.may_be_host(subject) && !is_link()
+    };
+    if subjects.len() > 1
+        && let Some(nothing) = subjects.iter().find(is_nothing)
+    {
+        return Err(known.no_target(nothing, None));
+    }
     one(subjects)
 }
 
@@ -535,6 +545,11 @@ mod tests {
         let error = one("vm raw box").unwrap_err();
         assert!(error.message.contains("vm/raw and hosts/box"), "{error:?}");
         assert!(one("").is_err());
+        let error = subject(&project, &split("cloud iso")).unwrap_err();
+        assert!(
+            error.message.contains("`cloud` is not a target"),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -212,7 +212,10 @@ fn no_hosts(state: &Version<'_>, pattern: &str) -> Error {
             Kind::Config,
             format!("{} has no install host", state.label()),
         )
-        .hint("one is a folder hosts/<name>/ with a default.nix that git tracks, and a name without `_`; or cbox.toml names it under `hosts`");
+        .hint(match state.checkout.project.is_configured() {
+            true => "one is a folder hosts/<name>/ with a default.nix that git tracks, and a name without `_`; or cbox.toml names it under `hosts`",
+            false => "without a cbox.toml, these are all hosts in nixosConfigurations with a name without `_`",
+        });
     }
     let matcher = Glob::new(pattern).map(|glob| glob.compile_matcher());
     let is_meant = |image: &String| matcher.as_ref().is_ok_and(|glob| glob.is_match(image));

@@ -1,7 +1,11 @@
 //! What usually causes an error, read from the sentence that Nix or nixpkgs has for it.
 
+mod machine;
+
 use nix_formats::package_name::PackageName;
 
+use self::machine::{from_builder, of_machine};
+pub use self::machine::{of_git, of_log};
 use super::{message::Message, unstaged::Unstaged};
 
 /// A usual cause.
@@ -180,6 +184,13 @@ pub enum Cause {
     },
     /// A file system is full.
     NoSpace,
+    /// Nix cannot write to the folder of its cache.
+    Cache {
+        /// The folder.
+        folder: String,
+        /// Why not.
+        reason: String,
+    },
     /// Git or Nix does not trust a repository of another user's.
     Ownership {
         /// The repository.
@@ -368,7 +379,9 @@ fn from_nix(message: &Message<'_>, staged: &str) -> Option<Cause> {
     if let Some(file) = missing_file(text, staged) {
         return Some(Cause::MissingFile { file, why: None });
     }
+    // The cache is written to while inputs are fetched, whatever is wrong with it.
     impure(text)
+        .or_else(|| machine::of_cache(text))
         .or_else(|| fetch(message))
         .or_else(|| of_machine(text))
 }
@@ -425,120 +438,6 @@ fn fetch(message: &Message<'_>) -> Option<Cause> {
     Some(Cause::Fetch {
         what: input.split_once('\'').map(|(input, _)| input.to_owned()),
     })
-}
-
-/// What is wrong with the machine and not with the flake.
-fn of_machine(text: &str) -> Option<Cause> {
-    let first = text.lines().next()?;
-    if first.ends_with("No space left on device") || first.contains("database or disk is full") {
-        return Some(Cause::NoSpace);
-    }
-    let owner = "' is not owned by current user";
-    if let Some((before, _)) = text.split_once(owner) {
-        let folder = before
-            .rsplit_once('\'')
-            .map(|(_, folder)| folder.to_owned());
-        return Some(Cause::Ownership { folder });
-    }
-    let daemon = [
-        "cannot connect to socket at '",
-        "cannot connect to daemon at",
-    ];
-    daemon
-        .iter()
-        .any(|words| text.starts_with(words))
-        .then_some(Cause::Daemon)
-}
-
-/// Whether git refuses a repository of another user's, and which.
-#[must_use]
-pub fn of_git(stderr: &str) -> Option<Cause> {
-    let line = stderr
-        .lines()
-        .find_map(|line| line.strip_prefix("fatal: detected dubious ownership in repository"))?;
-    let folder = line
-        .strip_prefix(" at '")
-        .and_then(|rest| rest.strip_suffix('\''));
-    Some(Cause::Ownership {
-        folder: folder.map(str::to_owned),
-    })
-}
-
-/// What a line of a builder's log tells of the machine.
-#[must_use]
-pub fn of_log(line: &str) -> Option<Cause> {
-    line.contains("No space left on device")
-        .then_some(Cause::NoSpace)
-}
-
-/// The sentences of Nix about builds.
-fn from_builder(text: &str) -> Option<Cause> {
-    let field = |name: &str| {
-        let lines = text.lines();
-        let value = lines
-            .filter_map(|line| line.trim().strip_prefix(name))
-            .next()?;
-        Some(value.trim().trim_matches(['{', '}', '\'']).to_owned())
-    };
-    for words in [
-        "hash mismatch in fixed-output derivation '",
-        "hash mismatch in file downloaded from '",
-    ] {
-        if let Some(rest) = text.strip_prefix(words) {
-            return Some(Cause::HashMismatch {
-                of: rest.split('\'').next()?.to_owned(),
-                specified: field("specified:")?,
-                got: field("got:")?,
-            });
-        }
-    }
-    // Nix before 2.30: a 'x86_64-linux' with features {kvm} is required to build '…', but …
-    if let Some((wanted, rest)) = text
-        .strip_prefix("a '")
-        .and_then(|rest| rest.split_once(" is required to build '"))
-    {
-        let (system, features) = wanted.split_once("' with features {")?;
-        let (_, mine) = rest.split_once("but I am a '")?;
-        let drv = rest.split('\'').next()?.to_owned();
-        return Some(if mine.starts_with(&format!("{system}'")) {
-            let features = features.trim_end_matches('}').to_owned();
-            Cause::MissingFeature { drv, features }
-        } else {
-            let system = system.to_owned();
-            Cause::WrongSystem { drv, system }
-        });
-    }
-    // Nix before 2.30.
-    if text.trim_start().starts_with("Unable to start any build;") {
-        return Some(Cause::Idle { drv: None });
-    }
-    if text.starts_with("some substitutes for the outputs of derivation '") {
-        return Some(Cause::Substitute);
-    }
-    if let Some(path) = sandbox_path(text) {
-        return Some(Cause::SandboxPath { path });
-    }
-    let rest = text.strip_prefix("Cannot build '")?;
-    let (drv, reason) = (rest.split('\'').next()?.to_owned(), field("Reason:")?);
-    if reason.starts_with("missing system features") {
-        let features = field("Required features:")?;
-        return Some(Cause::MissingFeature { drv, features });
-    }
-    if reason.starts_with("local builds are disabled") {
-        return Some(Cause::Idle { drv: Some(drv) });
-    }
-    if reason.starts_with("platform mismatch") {
-        let system = field("Required system:")?;
-        return Some(Cause::WrongSystem { drv, system });
-    }
-    None
-}
-
-/// The file that Nix did not find while it made a sandbox.
-fn sandbox_path(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("getting attributes of path ")?;
-    let path = rest.split_once(": No such file or directory")?.0;
-    Some(path.trim_matches(['\'', '"']).to_owned())
 }
 
 impl Cause {

@@ -165,6 +165,10 @@ impl Cause {
                  out/ and no other root holds, and TMPDIR says where builds write"
                     .to_owned()
             }
+            Self::Cache { .. } => {
+                "`XDG_CACHE_HOME=DIR` names another folder for caches, and `NIX_CACHE_HOME=DIR` one for that of Nix alone"
+                    .to_owned()
+            }
             Self::Ownership { folder } => format!(
                 "the repository belongs to another user: `git config --global --add safe.directory {}` trusts it",
                 folder.as_deref().unwrap_or("<its folder>")

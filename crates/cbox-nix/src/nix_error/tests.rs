@@ -134,6 +134,47 @@ fn machines_have_errors_of_their_own() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_written_to_is_no_fault_of_the_flake() {
+    let fetching = "error:\n       … while fetching the input 'path:/x'\n\n       error: ";
+    for (said, folder, reason) in [
+        (
+            "creating directory '/home/me/.cache/nix': Read-only file system",
+            "/home/me/.cache/nix",
+            "Read-only file system",
+        ),
+        (
+            "creating directory '/dev/null/nix': Not a directory",
+            "/dev/null/nix",
+            "Not a directory",
+        ),
+        (
+            "executing SQLite statement '\n\n  create table if not exists Cache (\n  );\n  ': database or \
+             disk is full, database or disk is full (in '/h/.cache/nix/fetcher-cache-v3.sqlite')",
+            "/h/.cache/nix",
+            "database or disk is full",
+        ),
+        (
+            "cannot open SQLite database '/h/.cache/nix/fetcher-cache-v3.sqlite': unable to open \
+             database file",
+            "/h/.cache/nix",
+            "unable to open database file",
+        ),
+    ] {
+        let cause = of(&format!("{fetching}{said}\n")).cause;
+        let (folder, reason) = (folder.to_owned(), reason.to_owned());
+        assert_eq!(cause, Some(Cause::Cache { folder, reason }), "{said}");
+    }
+    for other in [
+        "creating directory '/nix/store/x-cache': Read-only file system",
+        "creating directory '/home/me/x': Read-only file system",
+        "creating directory '/home/me/.cache/nix': File exists",
+    ] {
+        let cause = of(&format!("error: {other}\n")).cause;
+        assert!(!matches!(cause, Some(Cause::Cache { .. })), "{other}");
+    }
+}
+
+#[test]
 fn files_without_lines_get_them_from_their_text() {
     let library = "/nix/store/11111111111111111111111111111111-source/lib/modules.nix";
     let text =

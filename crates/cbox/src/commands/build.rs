@@ -94,7 +94,8 @@ pub(super) async fn build_from(
 ) -> Result<(), Error> {
     let (session, forced) = (evaluator.session, flags.forced());
     let store = &evaluator.nix.outputs;
-    if !flags.drv && !flags.dry_run && !flags.no_link && store.is_here() {
+    let no_link = flags.no_link || flags.out_link.is_some() && is_among_others(session, flags);
+    if !flags.drv && !flags.dry_run && !no_link && store.is_here() {
         check_out_dir(session, flags)?;
         out_dir::check(&session.project.out_dir, names, &store.dir)?;
     }
@@ -124,7 +125,7 @@ pub(super) async fn build_from(
             (false, true) => skip_cached(context, evaluator, jobs).await?,
             (false, false) => (jobs, vec![]),
         };
-        let built = build_jobs(evaluator, sources, flags, jobs, &mut failures).await?;
+        let built = build_jobs(evaluator, sources, (flags, no_link), jobs, &mut failures).await?;
         let mut links = Vec::new();
         if let Some(link) = out_link.filter(|_| store.is_here()) {
             for done in &built {
@@ -145,24 +146,28 @@ pub(super) async fn build_from(
     report::first_of(context.view, failures)
 }
 
-/// Checks that the links of a flake that Nix fetched do not go among those of the flake that is
-/// in the working directory: a target of the same name would take the place of its own.
+/// Whether the links of a flake that Nix fetched would go among those of the flake that is in the
+/// working directory.
+fn is_among_others(session: &Session<'_>, flags: &BuildOptions) -> bool {
+    let folder = &session.environment.folder;
+    let is_elsewhere = flags.out_dir.is_some() || !folder.join("flake.nix").is_file();
+    session.project.fetched.is_some() && !is_elsewhere
+}
+
+/// Checks that they do not: a target of the same name would take the place of its own.
 fn check_out_dir(session: &Session<'_>, flags: &BuildOptions) -> Result<(), Error> {
-    let Some(fetched) = &session.project.fetched else {
+    let fetched = session.project.fetched.as_ref();
+    let Some(fetched) = fetched.filter(|_| is_among_others(session, flags)) else {
         return Ok(());
     };
-    let folder = &session.environment.folder;
-    if flags.out_dir.is_some() || !folder.join("flake.nix").is_file() {
-        return Ok(());
-    }
     let message = format!(
         "the links of {} would go to {}, among those of the flake that is here",
         fetched.reference,
         session.environment.display_path(&session.project.out_dir)
     );
     Err(Error::new(Kind::Usage, message).hint(
-        "`--out-dir DIR` puts them elsewhere; `--no-link` makes none, and with `--out-link PATH` \
-         the one that you name",
+        "`--out-dir DIR` puts them elsewhere, `--out-link PATH` makes the one that you name, and \
+         `--no-link` none",
     ))
 }
 
@@ -210,7 +215,7 @@ fn listed(paths: &[PathBuf]) -> String {
 async fn build_jobs(
     evaluator: &Evaluator<'_>,
     sources: &Version<'_>,
-    flags: &BuildOptions,
+    (flags, no_link): (&BuildOptions, bool),
     jobs: Vec<Job<'_>>,
     failures: &mut Vec<Error>,
 ) -> Result<Vec<Built>, Error> {
@@ -225,7 +230,7 @@ async fn build_jobs(
         return Ok(vec![]);
     }
     let session = evaluator.session;
-    let out_dir = match flags.no_link {
+    let out_dir = match no_link {
         true => None,
         false => Some(OutDir::open(session, &session.project.out_dir).await?),
     };

@@ -384,12 +384,40 @@ fn foreign_flag(words: &[OsString], error: clap::Error) -> Refusal {
         name if is_command(name) => known.find_subcommand(name),
         _ => build(),
     };
+    if let Some(error) = too_early(words, flag, name, &known) {
+        return error.into();
+    }
     let passes_on =
         own.is_some_and(|own| own.get_arguments().any(|arg| arg.get_id() == "nix_args"));
     match nix_flags::misplaced(flag, name, passes_on) {
         Some(misplaced) if own.is_some() => misplaced.into(),
         _ => error.into(),
     }
+}
+
+/// The error for an option of a command that stands before the command, or before `kind` of image.
+fn too_early(words: &[OsString], flag: &str, kind: &str, known: &clap::Command) -> Option<Error> {
+    let words = words.iter().filter_map(|word| word.to_str());
+    let words: Vec<&str> = words.skip(1).take_while(|word| *word != "--").collect();
+    let place = words.iter().position(|word| word.starts_with(flag))?;
+    let (before, behind) = words.split_at(place);
+    if before.iter().any(|word| is_command(word)) {
+        return None;
+    }
+    let command = behind.iter().find(|word| is_command(word));
+    let name = *command.or_else(|| behind.iter().find(|word| **word == kind))?;
+    let takes = |arg: &clap::Arg| {
+        let short = arg.get_short().map(|short| format!("-{short}"));
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        [short, long].iter().flatten().any(|own| own == flag)
+    };
+    let own = known.find_subcommand(command.map_or("build", |name| *name))?;
+    own.get_arguments().any(takes).then(|| {
+        let message = format!("`{flag}` is an option of `cbox {name}`, and stands before it");
+        Error::new(Kind::Usage, message).hint(format!(
+            "write it behind the command: `cbox {name} {flag} …`"
+        ))
+    })
 }
 
 /// Whether the argument `name` is what clap misses.

@@ -67,6 +67,9 @@ pub(crate) async fn run(context: &Context<'_>, args: &DiffArgs) -> Result<(), Er
     if comparison.is_same() {
         return Ok(());
     }
+    if let Some([old, new]) = &comparison.systems {
+        context.lines([format!("they are for different systems: {old} and {new}")]);
+    }
     show(context, args.show, &comparison);
     if let Some(reason) = &comparison.unexplained {
         view.note(&format!("not explained: {reason}"));

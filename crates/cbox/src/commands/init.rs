@@ -119,7 +119,16 @@ async fn find(
     let names = hosts::names(evaluator, sources).await;
     let names = names.map_err(|error| can_be_locked(error, session, sources))?;
     if names.is_empty() && !has_images {
-        return Err(hosts::none(evaluator));
+        let system = &evaluator.nix.settings.system;
+        let none = hosts::none(evaluator);
+        let message = format!(
+            "{}, and no image among its packages for {system}",
+            none.message
+        );
+        return Err(Error::new(none.kind, message).hint(format!(
+            "a [[target]] in a cbox.toml of your own makes a target of any derivation: \
+             package = \"packages.{system}.NAME\""
+        )));
     }
     let hosts = entries(names);
     // What can be no target need not be evaluated.

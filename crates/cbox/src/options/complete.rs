@@ -186,7 +186,12 @@ impl Line {
                 let formats = with_kind(kind).into_iter();
                 let format =
                     |image: &TargetConfig| word(&image.format, &format!("from {}", image.origin()));
-                Some(formats.map(format).collect())
+                let mut found: Vec<CompletionCandidate> = formats.map(format).collect();
+                // A host may be called as the kind is.
+                found.extend(self.variants(kind, ""));
+                let mut known = BTreeSet::new();
+                found.retain(|word| known.insert(word.get_value().to_owned()));
+                Some(found)
             }
             [.., host] if !self.known.variants(host).is_empty() => Some(self.variants(host, "")),
             [.., kind, format] => {
@@ -296,8 +301,7 @@ impl Line {
         };
         match self.before.last() {
             Some(kind) if self.images.iter().any(|image| image.kind == *kind) => {
-                let formats = self.rest_of_image().unwrap_or_default().into_iter();
-                formats.chain(self.variants(kind, "")).collect()
+                self.rest_of_image().unwrap_or_default()
             }
             _ => {
                 let systems = self.rest_of_image().unwrap_or_default().into_iter();

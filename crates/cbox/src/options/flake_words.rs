@@ -209,6 +209,10 @@ fn two_flakes(command: &str, one: &str, other: &Named) -> Error {
 
 fn which_host(command: &str, word: &str) -> Error {
     let message = format!("`{word}` is a flake: which host of it?");
+    let word = match word.trim_end_matches('#') {
+        "" => ".",
+        word => word,
+    };
     Error::new(Kind::Usage, message).hint(format!(
         "`cbox list {word}` shows the hosts, and `cbox {command} {word}#HOST` names one"
     ))
@@ -388,6 +392,8 @@ mod tests {
                 &["one flake", ". and /x", "once for each"][..],
             ),
             ("cbox build .", &["which host", "cbox build .#HOST"]),
+            ("cbox build .#", &["which host", "cbox build .#HOST"]),
+            ("cbox build #", &["which host", "cbox build .#HOST"]),
             (
                 "cbox build github:o/r",
                 &["which host", "cbox list github:o/r"],

@@ -79,6 +79,10 @@ const FLAGS: &[(&[&str], Why)] = &[
         ),
     ),
     (
+        &["--no-out-link"],
+        Why::Instead("`cbox build TARGET --no-link` makes no link"),
+    ),
+    (
         &["--log-format"],
         Why::Instead("`-L` shows build logs, and `--json-lines` what happens as JSON"),
     ),

@@ -57,6 +57,12 @@ impl From<SourceError> for Error {
 
 impl From<NixError> for Error {
     fn from(error: NixError) -> Self {
+        if let Some(cause @ Cause::Cache { folder, reason }) = &error.cause() {
+            let message = format!("Nix cannot write to its cache in {folder}: {reason}");
+            return Self::new(Kind::Environment, message)
+                .hint(cause.hint())
+                .from_source(Source::Nix(Arc::new(error)));
+        }
         let (kind, hint) = match &error {
             NixError::NotFound(program) if program == "nix" => (
                 Kind::Environment,

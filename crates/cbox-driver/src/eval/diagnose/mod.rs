@@ -13,6 +13,7 @@ pub mod unstaged;
 use camino::Utf8Path;
 use cbox_nix::{
     NixError,
+    eval::host_names,
     lock_file::LockFault,
     nix::Staged,
     nix_error::{Cause, Fault, Unstaged},
@@ -26,6 +27,7 @@ use crate::{
     flake::{checkout::Checkout, snapshot::Snapshot},
     process::environment::Environment,
     target_name::HOSTS,
+    text::nearest::suggestion,
 };
 
 /// The error of an evaluation of `snapshot`. Of a file that is not there it says why it is not.
@@ -51,6 +53,23 @@ pub async fn of_evaluation(
              name with `_`, or name the machines with `hosts = […]` in cbox.toml"
         );
         return Error::from(error).hint(hint);
+    }
+    if let NixError::NoHost { host, near: None } = &error {
+        let names = match project.flake_hosts() {
+            Some(names) => names.to_vec(),
+            // That there is no such host is known, whatever comes of this.
+            None => {
+                let names = host_names(&evaluator.nix, &snapshot.staged).await;
+                names.ok().flatten().unwrap_or_default()
+            }
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let hint = suggestion(host, &names);
+        let error = Error::from(error);
+        return match hint.is_empty() {
+            true => error,
+            false => error.hint(hint),
+        };
     }
     let mut unstaged_lock = None;
     if let NixError::Lock(LockFault::Missing { elsewhere, .. }) = &mut error {
