@@ -6,7 +6,7 @@
 //! Nix. A [`flake::version::Version`] is the working tree or a commit, [`subject`] finds what a
 //! word names in it, [`eval`] evaluates that, [`build`] builds it, and [`links`] keeps it under
 //! `out/`. The other modules are a subject each: what [`verify`] compares, what [`size`]
-//! measures, how [`boot`] boots.
+//! measures, what [`sbom`] lists, how [`boot`] boots.
 //!
 //! ```
 //! use cbox_driver::{Environment, flake::project::Project};
@@ -42,6 +42,7 @@ pub mod matrix;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod sbom;
 pub mod size;
 pub mod subject;
 pub mod target_name;

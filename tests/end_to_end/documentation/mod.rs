@@ -41,6 +41,7 @@ pages! {
     nix_library: "docs/nix-library.md",
     readme: "README.md",
     reference: "docs/reference.md",
+    sbom: "docs/sbom.md",
     size: "docs/size.md",
     source: "docs/source.md",
     stores: "docs/stores.md",

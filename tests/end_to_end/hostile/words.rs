@@ -50,6 +50,7 @@ const LINES: &[(&str, &[&str])] = &[
             "matrix --format gitlab --runner x86_64=MARKED",
         ],
     ),
+    ("sbom", &["sbom box", "sbom HEAD:box"]),
     (
         "size",
         &[

@@ -37,6 +37,8 @@ pub struct Environment {
     pub config_home: Option<Utf8PathBuf>,
     /// The flake that is meant where the command line names none: `CBOX_FLAKE`.
     pub flake: Option<Utf8PathBuf>,
+    /// The time that files which are to be the same each time name: `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<String>,
     /// After how many seconds of silence a sign of life is wanted: `CBOX_HEARTBEAT`.
     pub heartbeat: Option<String>,
     /// What the user prefers in all flakes, or what is wrong with the file that says it.
@@ -102,6 +104,7 @@ impl Environment {
             path: std::env::var_os("PATH").unwrap_or_default(),
             firmware: variable("CBOX_FIRMWARE_DIR").map(Utf8PathBuf::from),
             flake: variable("CBOX_FLAKE").map(Utf8PathBuf::from),
+            source_date_epoch: variable("SOURCE_DATE_EPOCH"),
             heartbeat: variable("CBOX_HEARTBEAT"),
             user: config_home
                 .as_deref()
@@ -129,6 +132,7 @@ impl Environment {
             firmware: None,
             config_home: None,
             flake: None,
+            source_date_epoch: None,
             heartbeat: None,
             user: Ok(UserConfig::default()),
             terminal_is_dumb: true,

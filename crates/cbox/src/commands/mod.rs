@@ -18,6 +18,7 @@ mod list;
 mod man;
 mod matrix;
 mod report;
+mod sbom;
 mod size;
 mod source;
 mod status;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Boot(boot::BootArgs),
     Flash(flash::FlashArgs),
     Size(size::SizeArgs),
+    Sbom(sbom::SbomArgs),
     Source(source::SourceArgs),
     Doctor(doctor::DoctorArgs),
     Status(status::StatusArgs),
@@ -124,6 +126,7 @@ impl Command {
             Self::Boot(args) => boot::run(context, args).await,
             Self::Flash(args) => flash::run(context, args).await,
             Self::Size(args) => size::run(context, args).await,
+            Self::Sbom(args) => sbom::run(context, args).await,
             Self::Source(args) => source::run(context, args).await,
             Self::Doctor(_) => doctor::run(context).await,
             Self::Status(args) => status::run(context, args).await,

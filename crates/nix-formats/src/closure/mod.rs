@@ -187,6 +187,12 @@ impl Closure {
         freed
     }
 
+    /// The numbers of the members that this one refers to, itself left out.
+    #[must_use]
+    pub fn references(&self, number: usize) -> &[usize] {
+        &self.references[number]
+    }
+
     /// The numbers of the members that refer to this one.
     #[must_use]
     pub fn referrers(&self, number: usize) -> &[usize] {
