@@ -102,7 +102,7 @@ fn names_come_from_the_flake_without_nix_and_git() {
         (&["source", "hash", "--host", "b"], &["beta"]),
         (&["source", "baked", ""], &["_disk", "_live"]),
         (&["boot", "--as", ""], &["cd", "usb", "disk"]),
-        (&["v"], &["verify-hosts", "vm"]),
+        (&["v"], &["verify-hosts", "verify-image", "vm"]),
         (&["vm", "qcow2", "--dry"], &["--dry-run"]),
         (
             &["diff", "hosts/alpha", "hosts/b"],

@@ -66,6 +66,7 @@ mod send_ahead;
 mod settings;
 mod several;
 mod side_by_side;
+mod signatures;
 mod size;
 mod source_audit;
 mod source_baked;

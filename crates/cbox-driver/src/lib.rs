@@ -43,6 +43,7 @@ pub mod process;
 pub mod progress;
 pub mod report;
 pub mod sbom;
+pub mod signature;
 pub mod size;
 pub mod subject;
 pub mod target_name;

@@ -51,6 +51,7 @@ const LINES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sbom", &["sbom box", "sbom HEAD:box"]),
+    ("sign", &["sign appliance/iso --key MARKED"]),
     (
         "size",
         &[
@@ -84,6 +85,13 @@ const LINES: &[(&str, &[&str])] = &[
             "verify-hosts --explain full",
             "verify-hosts --format markdown",
             "verify-hosts --base HEAD",
+        ],
+    ),
+    (
+        "verify-image",
+        &[
+            "verify-image MARKED --public-key MARKED",
+            "verify-image /drive --public-key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
         ],
     ),
     // It is ended as soon as it waits for a save.

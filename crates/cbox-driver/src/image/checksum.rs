@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// What the name of a file's own checksum ends with.
-const OWN: &str = ".sha256";
+pub(super) const OWN: &str = ".sha256";
 
 /// The checksums of a folder's files.
-const ALL: &str = "SHA256SUMS";
+pub(super) const ALL: &str = "SHA256SUMS";
 
 /// How much is hashed between two looks at whether to stop.
 const CHUNK: usize = 1 << 20;
@@ -62,7 +62,7 @@ pub fn beside(path: &Utf8Path, shown: &Utf8Path) -> Result<Vec<Checksum>, Error>
 
 /// The hash that `text` has for `name`, or what is wrong with it, as the end of a sentence. A
 /// text of its own has to have one.
-fn look_up(text: &str, name: &str, is_own: bool) -> Result<Option<String>, String> {
+pub(super) fn look_up(text: &str, name: &str, is_own: bool) -> Result<Option<String>, String> {
     let (mut hashes, mut others) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
         match parse(line) {
@@ -154,17 +154,16 @@ pub(crate) fn sha256(file: &mut impl io::Read, watch: &Watch<'_>) -> io::Result<
     Ok(None)
 }
 
-/// Compares the file at `path`, which people know as `shown` and has `bytes`, with `wanted`.
+/// The SHA-256 of the file at `path`, which people know as `shown` and has `bytes`, in hexadecimal.
 ///
 /// # Errors
-/// When it is another one, cannot be read, or a signal comes.
-pub async fn verify(
+/// When it cannot be read, or a signal comes.
+pub(super) async fn of(
     (reporter, interrupt): Hears<'_>,
     path: &Utf8Path,
     shown: &Utf8Path,
     bytes: u64,
-    wanted: &[Checksum],
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let called = Called {
         what: &format!("hashing {shown}"),
         title: None,
@@ -176,11 +175,25 @@ pub async fn verify(
         sha256(&mut file, watch)
     });
     let hashed = hashed.await.map_err(unread)?;
-    let sha256 = match (hashed, interrupt.signal()) {
-        (Some(sha256), _) => sha256,
-        (None, Some(signal)) => return Err(NixError::Interrupted(signal).into()),
-        (None, None) => return Err(Error::new(Kind::Artifact, "hashing stopped")),
-    };
+    match (hashed, interrupt.signal()) {
+        (Some(sha256), _) => Ok(sha256),
+        (None, Some(signal)) => Err(NixError::Interrupted(signal).into()),
+        (None, None) => Err(Error::new(Kind::Artifact, "hashing stopped")),
+    }
+}
+
+/// Compares the file at `path`, which people know as `shown` and has `bytes`, with `wanted`.
+///
+/// # Errors
+/// When it is another one, cannot be read, or a signal comes.
+pub async fn verify(
+    hears: Hears<'_>,
+    path: &Utf8Path,
+    shown: &Utf8Path,
+    bytes: u64,
+    wanted: &[Checksum],
+) -> Result<(), Error> {
+    let sha256 = of(hears, path, shown, bytes).await?;
     match wanted.iter().find(|one| one.sha256 != sha256) {
         None => Ok(()),
         Some(Checksum {

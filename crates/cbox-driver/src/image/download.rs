@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use nix_formats::system::System;
 
 use super::{
@@ -131,7 +131,7 @@ pub async fn find(
 }
 
 /// Its size, if it is a file that can be read from its beginning more than once.
-fn check(path: &Utf8PathBuf, shown: &Utf8Path) -> Result<u64, Error> {
+pub(super) fn check(path: &Utf8Path, shown: &Utf8Path) -> Result<u64, Error> {
     use std::os::unix::fs::FileTypeExt as _;
     let wrong = |message: String, hint: &str| Err(Error::new(Kind::Usage, message).hint(hint));
     let metadata = match fs::metadata(path) {

@@ -1,10 +1,11 @@
 //! Image files, built or downloaded: what is in one ([`look_at`]), whether it is the one that
-//! its checksum is of ([`checksum`]), a file instead of a target on the command line
+//! its checksum is of ([`checksum`]) and somebody vouches for ([`proof`]), a file instead of a target on the command line
 //! ([`download`]), and what is read of a compressed one ([`reader`], [`unpack`]).
 
 pub mod checksum;
 pub mod download;
 pub mod parts;
+pub mod proof;
 pub mod reader;
 pub mod unpack;
 

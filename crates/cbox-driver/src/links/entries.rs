@@ -11,13 +11,16 @@ use crate::{
     links::manifest::{Manifest, ManifestError},
     process::environment::Environment,
     progress::run_log,
+    signature,
     target_name::TargetName,
     text::{harmless, text_file::TEMPORARY},
 };
 
 /// What the names of records end with, behind the name of their link.
-pub(super) const MANIFEST: &str = ".json";
+pub(crate) const MANIFEST: &str = ".json";
 pub(super) const CHECKSUM: &str = ".sha256";
+/// That of the checksum, as minisign calls it.
+pub(super) const SIGNATURE: &str = ".sha256.minisig";
 
 /// One link with its records, or another file.
 #[derive(Debug)]
@@ -136,8 +139,12 @@ impl Entry {
                 regular_file::read(&checksum).is_ok_and(|content| content == line.as_bytes())
             });
         let checksum = is_own.then_some(checksum);
-        checksum
+        // One that was made with minisign itself is of no use either without its checksum.
+        let signature = self.record(SIGNATURE);
+        let signature = (is_own && is_signature(&signature)).then_some(signature);
+        signature
             .into_iter()
+            .chain(checksum)
             .chain([self.record(MANIFEST)])
             .collect()
     }
@@ -173,7 +180,7 @@ pub fn read(folder: &Utf8Path, store_dir: &str, with_others: bool) -> Result<Vec
         };
         let kind = if *is_link {
             of_a_link(&path, name, store_dir)
-        } else if [MANIFEST, CHECKSUM]
+        } else if [MANIFEST, CHECKSUM, SIGNATURE]
             .into_iter()
             .filter_map(of_link)
             .any(|(_, is_link)| is_link)
@@ -259,7 +266,7 @@ fn is_called(manifest: &Manifest, name: &str) -> bool {
 }
 
 /// Reads a manifest; `None` where there is no such file. A link is none: cbox writes files.
-pub(super) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
+pub(crate) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
     let kind = path.symlink_metadata().ok()?.file_type();
     if !kind.is_file() {
         return Some(Err(ManifestError::Broken("it is not a file".to_owned())));
@@ -270,4 +277,11 @@ pub(super) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, Manifest
 
 pub(super) fn is_file(path: &Utf8Path) -> bool {
     path.symlink_metadata().is_ok_and(|file| file.is_file())
+}
+
+/// Whether there is a signature at `path`, by whoever made it.
+pub(super) fn is_signature(path: &Utf8Path) -> bool {
+    is_file(path)
+        && regular_file::read(path)
+            .is_ok_and(|text| text.starts_with(signature::COMMENT.as_bytes()))
 }

@@ -1,10 +1,10 @@
 //! `out/`: the only place that reads and writes there. A link has its [`manifest`] and its
 //! checksum beside it, and is a GC root; [`out_dir`] makes them, [`read`] tells what lies there
 //! by what cbox itself writes, [`Removal`] removes it, and what cbox did not make is left alone.
-//! [`image`] is what was built for a target, [`artifact`] the file in it.
+//! [`signed`] is the signature of a checksum, [`image`] what was built for a target, [`artifact`] the file in it.
 
 pub mod artifact;
-mod entries;
+pub(crate) mod entries;
 pub mod image;
 pub mod manifest;
 pub mod out_dir;
@@ -12,6 +12,7 @@ pub mod out_link;
 mod records;
 mod removal;
 mod roots;
+pub mod signed;
 mod store_query;
 
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! The records of a link while the link changes: written beforehand, and never beside another
 //! link than their own.
 //!
-//! A link and its records are three files, and a run can be killed between any two steps. So the
+//! A link, its records and the signature of one are up to four files, and a run can be killed between any two steps. So the
 //! records of before go out of the way first, then the link changes, and then the new records
 //! come: what is there at any moment belongs together, and what is not there is missing for
 //! everybody to see. All of them are in the run's own folder in the meantime, and so the next run
@@ -10,9 +10,10 @@
 use std::{fs, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::regular_file;
 
 use super::{
-    entries::{CHECKSUM, MANIFEST, is_file, read_manifest},
+    entries::{CHECKSUM, MANIFEST, SIGNATURE, is_file, read_manifest},
     manifest::Manifest,
 };
 use crate::text::text_file;
@@ -23,9 +24,9 @@ const NEW: &str = "new";
 /// Where those of the link of before are meanwhile.
 const OLD: &str = "old";
 
-/// Both records of a link, in the order in which they come. They go the other way: as long as
-/// the manifest is there, so is the rest.
-const BOTH: [&str; 2] = [CHECKSUM, MANIFEST];
+/// The records of a link, in the order in which they come. They go the other way: as long as
+/// the manifest is there, so is the rest. A signature is beside no other checksum than its own.
+const ALL: [&str; 3] = [CHECKSUM, SIGNATURE, MANIFEST];
 
 /// The records of one link, about to be put beside it.
 #[derive(Debug)]
@@ -78,8 +79,8 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When one cannot be moved, with its name.
     pub(super) fn set_aside(&self) -> Result<(), (Utf8PathBuf, io::Error)> {
-        let mut both = BOTH.into_iter().rev();
-        both.try_for_each(|extension| self.away(extension))
+        let mut all = ALL.into_iter().rev();
+        all.try_for_each(|extension| self.away(extension))
     }
 
     fn away(&self, extension: &str) -> Result<(), (Utf8PathBuf, io::Error)> {
@@ -95,10 +96,19 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When one cannot be moved, with its name.
     pub(super) fn put(&self) -> Result<(), (Utf8PathBuf, io::Error)> {
+        let new = self.at(NEW, CHECKSUM);
+        if !is_same(&new, &self.final_name(CHECKSUM)) {
+            self.away(SIGNATURE)?;
+        }
+        // The same image again, whose link was made anew.
+        let is_signed = is_same(&new, &self.at(OLD, CHECKSUM));
         if self.has_checksum {
             self.move_from(NEW, CHECKSUM)?;
         } else {
             self.away(CHECKSUM)?;
+        }
+        if is_signed && is_file(&self.at(OLD, SIGNATURE)) {
+            self.move_from(OLD, SIGNATURE)?;
         }
         self.move_from(NEW, MANIFEST)
     }
@@ -108,7 +118,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When one cannot be moved, with its name.
     pub(super) fn put_back(&self) -> Result<(), (Utf8PathBuf, io::Error)> {
-        let mut there = BOTH.into_iter();
+        let mut there = ALL.into_iter();
         there.try_for_each(|extension| match is_file(&self.at(OLD, extension)) {
             true => self.move_from(OLD, extension),
             false => Ok(()),
@@ -129,6 +139,14 @@ impl<'a> Records<'a> {
     fn final_name(&self, extension: &str) -> Utf8PathBuf {
         self.folder.join(format!("{}{extension}", self.link))
     }
+}
+
+/// Whether both are there and hold the same.
+fn is_same(one: &Utf8Path, other: &Utf8Path) -> bool {
+    is_file(one)
+        && is_file(other)
+        && regular_file::read(one)
+            .is_ok_and(|one| regular_file::read(other).is_ok_and(|other| one == other))
 }
 
 /// Gives the links in `folder` the records that belong to them and are still in `run`, the folder
@@ -153,7 +171,15 @@ pub(super) fn finish(folder: &Utf8Path, run: &Utf8Path) {
             if !target.is_ok_and(|target| target == manifest.out.as_str()) {
                 continue;
             }
-            for extension in BOTH {
+            for extension in ALL {
+                let beside = |folder: &Utf8Path| folder.join(format!("{link}{CHECKSUM}"));
+                // Its own checksum is still in the run where another one took its place.
+                if extension == SIGNATURE
+                    && is_file(&beside(&run.join(part)))
+                    && !is_same(&beside(&run.join(part)), &beside(folder))
+                {
+                    continue;
+                }
                 let from = run.join(part).join(format!("{link}{extension}"));
                 let to = folder.join(format!("{link}{extension}"));
                 if is_file(&from) && to.symlink_metadata().is_err() {
@@ -207,7 +233,7 @@ mod tests {
         /// What is there of the records, the checksum first.
         fn there(&self) -> Vec<String> {
             let read = |end| fs::read_to_string(format!("{}{end}", self.folder.join(LINK)));
-            BOTH.into_iter().filter_map(|end| read(end).ok()).collect()
+            ALL.into_iter().filter_map(|end| read(end).ok()).collect()
         }
     }
 
@@ -291,6 +317,46 @@ mod tests {
         assert_eq!(links.there(), before);
         records.put_back().unwrap();
         assert_eq!(links.there(), before, "there is nothing more to put back");
+    }
+
+    #[test]
+    fn a_signature_stays_beside_its_own_checksum_alone() {
+        let links = Links::new();
+        let (one, two) = (manifest('1', true), manifest('2', true));
+        let signature = links.folder.join(format!("{LINK}{SIGNATURE}"));
+        let sign = || fs::write(&signature, "untrusted comment: of one").unwrap();
+        links.prepare(&one).put().unwrap();
+        sign();
+        // The link is as it was, or was made anew.
+        links.prepare(&one).put().unwrap();
+        assert!(signature.exists());
+        let records = links.prepare(&one);
+        records.set_aside().unwrap();
+        assert!(!signature.exists());
+        records.put().unwrap();
+        assert!(signature.exists());
+        // Another image, with and without a new link.
+        links.prepare(&two).put().unwrap();
+        assert!(!signature.exists());
+        links.prepare(&one).put().unwrap();
+        sign();
+        let records = links.prepare(&two);
+        records.set_aside().unwrap();
+        links.link(&two);
+        records.put().unwrap();
+        assert!(!signature.exists());
+        // None comes back from a killed run, and what failed leaves it.
+        finish(&links.folder, &links.run);
+        assert!(!signature.exists());
+        sign();
+        let records = links.prepare(&one);
+        records.set_aside().unwrap();
+        records.put_back().unwrap();
+        assert!(signature.exists());
+        let records = links.prepare(&one);
+        records.set_aside().unwrap();
+        finish(&links.folder, &links.run);
+        assert!(signature.exists(), "it was killed before the link changed");
     }
 
     #[test]

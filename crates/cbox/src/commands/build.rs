@@ -24,7 +24,7 @@ use cbox_driver::{
 };
 use cbox_nix::NixError;
 
-use super::report;
+use super::{report, sign};
 use crate::{
     commands::context::Context,
     options::{BuildOptions, complete},
@@ -112,6 +112,16 @@ pub(super) async fn build_from(
     if !flags.drv && !flags.dry_run && targets.iter().any(Target::is_image) {
         audit::check(session, sources).await?;
     }
+    // The password is asked for before, and not after, what takes long.
+    let key = match &flags.sign {
+        Some(_) if !store.is_here() => {
+            let message = "`--sign` signs checksums beside links, and the links of this store are on another machine";
+            return Err(Error::new(Kind::Unsupported, message)
+                .hint("fetch what was built, build it here, and sign it then with `cbox sign`"));
+        }
+        Some(file) => Some(sign::key(context, file).await?),
+        None => None,
+    };
     let snapshots = snapshots(context, sources, &targets, flags.with_local).await?;
     let (jobs, mut failures) =
         evaluate(evaluator, &flags.limits.into(), &targets, &snapshots).await?;
@@ -134,6 +144,19 @@ pub(super) async fn build_from(
                 let link = out_link::nth(&link, position);
                 out_link::make(&evaluator.nix, &link, &done.manifest.out).await?;
                 links.push(link);
+            }
+        }
+        if let Some(key) = &key {
+            for done in &built {
+                match &done.link {
+                    Some(link) if !done.manifest.artifacts.is_empty() => {
+                        sign::sign(context, link, key).await?;
+                    }
+                    _ => context.view.note(&format!(
+                        "{} has no file with a checksum, so nothing of it is signed",
+                        done.manifest.target
+                    )),
+                }
             }
         }
         let shown = report::Shown {

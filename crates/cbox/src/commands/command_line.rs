@@ -154,7 +154,7 @@ pub(crate) fn command(project: Option<&Project>) -> clap::Command {
 const OUT_DIR: &str = "out_dir";
 
 /// The commands that never ask Nix, and take none of its options.
-const WITHOUT_NIX: [&str; 2] = ["completions", "man"];
+const WITHOUT_NIX: [&str; 3] = ["completions", "man", "verify-image"];
 
 /// `command` whose commands take the options that each has for itself.
 fn with_repeated(command: clap::Command) -> clap::Command {

@@ -19,12 +19,14 @@ mod man;
 mod matrix;
 mod report;
 mod sbom;
+mod sign;
 mod size;
 mod source;
 mod status;
 mod variant;
 mod verdicts;
 mod verify_hosts;
+mod verify_image;
 mod watch;
 
 use cbox_driver::Error;
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Watch(watch::WatchArgs),
     Boot(boot::BootArgs),
     Flash(flash::FlashArgs),
+    Sign(sign::SignArgs),
+    VerifyImage(verify_image::VerifyImageArgs),
     Size(size::SizeArgs),
     Sbom(sbom::SbomArgs),
     Source(source::SourceArgs),
@@ -125,6 +129,8 @@ impl Command {
             Self::Watch(args) => watch::run(context, args).await,
             Self::Boot(args) => boot::run(context, args).await,
             Self::Flash(args) => flash::run(context, args).await,
+            Self::Sign(args) => sign::run(context, args).await,
+            Self::VerifyImage(args) => verify_image::run(context, args).await,
             Self::Size(args) => size::run(context, args).await,
             Self::Sbom(args) => sbom::run(context, args).await,
             Self::Source(args) => source::run(context, args).await,

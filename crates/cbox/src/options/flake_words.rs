@@ -24,7 +24,7 @@ enum Takes {
 }
 
 /// The commands that take such. All others are about a flake as a whole, or about none.
-const COMMANDS: [(&str, Takes); 13] = [
+const COMMANDS: [(&str, Takes); 14] = [
     ("accept", Takes::Hosts),
     ("boot", Takes::Targets),
     ("build", Takes::Targets),
@@ -35,6 +35,7 @@ const COMMANDS: [(&str, Takes); 13] = [
     ("list", Takes::Hosts),
     ("matrix", Takes::Targets),
     ("sbom", Takes::Targets),
+    ("sign", Takes::Targets),
     ("size", Takes::Targets),
     ("status", Takes::Targets),
     ("verify-hosts", Takes::Hosts),

@@ -3,6 +3,7 @@
 use std::io;
 
 use cbox_nix::{Interrupt, Signal};
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::sync::oneshot;
 
 /// The next line of standard input, without its end; `None` where there is none.
@@ -30,4 +31,20 @@ pub(crate) async fn read_line(interrupt: &Interrupt) -> Result<Option<String>, S
             Ok(line.map(|line| line.trim_end_matches(['\r', '\n']).to_owned()))
         }
     }
+}
+
+/// The same, without showing what is typed where standard input is a terminal.
+pub(crate) async fn read_secret(interrupt: &Interrupt) -> Result<Option<String>, Signal> {
+    let stdin = io::stdin();
+    let before = termios::tcgetattr(&stdin).ok();
+    let set = |modes: &Termios| termios::tcsetattr(&stdin, OptionalActions::Flush, modes);
+    if let Some(mut modes) = before.clone() {
+        modes.local_modes.remove(LocalModes::ECHO);
+        let _shown = set(&modes);
+    }
+    let line = read_line(interrupt).await;
+    if let Some(modes) = before {
+        let _stays = set(&modes);
+    }
+    line
 }
