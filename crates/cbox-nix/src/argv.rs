@@ -213,11 +213,11 @@ impl Options {
     pub fn build(&self, installables: &[String], link: Option<&Path>) -> Vec<OsString> {
         let mut arguments =
             self.call_to_build(&["build", "--json", "--log-format", "internal-json"]);
-        if !self.fail_fast {
-            arguments.push("--keep-going".into());
-        }
         if let Some(store) = &self.eval_store {
             arguments.extend(["--eval-store".into(), store.into()]);
+        }
+        if !self.fail_fast {
+            arguments.push("--keep-going".into());
         }
         self.push_build_options(&mut arguments);
         match link {
@@ -379,7 +379,7 @@ mod tests {
             ),
             (
                 options.build(&installables, None),
-                "--store ssh-ng://b --eval-store auto --no-link",
+                "--store ssh-ng://b --eval-store auto --keep-going --no-link",
             ),
         ] {
             let call = command_line(&call);

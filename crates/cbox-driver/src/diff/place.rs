@@ -145,7 +145,7 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
             .map(|word| word.trim_matches('.').to_owned())
             .filter(|word| word.contains(['_', '-', '.', '/']))
     };
-    let whole = held("_-.").chain(held("_-./"));
+    let whole = held(".").chain(held("_-.")).chain(held("_-./"));
     let parts = text.split(|character: char| !character.is_alphanumeric());
     let parts = parts.filter(|part| part.contains(char::is_alphabetic));
     let parts = parts.map(str::to_lowercase);
