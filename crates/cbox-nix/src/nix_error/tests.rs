@@ -148,6 +148,11 @@ fn a_cache_that_cannot_be_written_to_is_no_fault_of_the_flake() {
             "Not a directory",
         ),
         (
+            r#"creating directory "/dev/null/nix": Not a directory"#,
+            "/dev/null/nix",
+            "Not a directory",
+        ),
+        (
             "executing SQLite statement '\n\n  create table if not exists Cache (\n  );\n  ': database or \
              disk is full, database or disk is full (in '/h/.cache/nix/fetcher-cache-v3.sqlite')",
             "/h/.cache/nix",

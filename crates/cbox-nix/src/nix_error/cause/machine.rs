@@ -15,8 +15,9 @@ const UNWRITABLE: [&str; 8] = [
 ];
 
 /// Whether Nix cannot write to its own cache: `creating directory '…/.cache/nix': …`, or a sentence
-/// about one of the databases in it.
+/// about one of the databases in it. (Nix 2.34 has other quotes than 2.26.)
 pub(super) fn of_cache(text: &str) -> Option<Cause> {
+    let text = text.replace('"', "'");
     let (path, reason, is_file) = if let Some((before, file)) = text.rsplit_once(" (in '") {
         let reason = UNWRITABLE.iter().find(|reason| before.ends_with(*reason))?;
         (file.strip_suffix("')")?, *reason, true)
