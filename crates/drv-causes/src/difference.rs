@@ -14,10 +14,7 @@ use super::{
     references::{References, Side},
     text,
 };
-use nix_formats::derivation::{Derivation, Output};
-
-/// The variable in which all attributes of a derivation with `__structuredAttrs` stand.
-pub(super) const STRUCTURED: &[u8] = b"__json";
+use nix_formats::derivation::{Derivation, Output, STRUCTURED};
 
 /// Compares the fields of derivations.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,7 @@
 use std::collections::{HashMap, HashSet};
 
 use nix_formats::{
-    derivation::{Derivation, EXTENSION},
+    derivation::{Derivation, EXTENSION, STRUCTURED},
     package_name::PackageName,
     packages::{PackageChanges, Packages, package_and_version},
 };
@@ -24,7 +24,6 @@ use serde_json::Value;
 
 use super::{
     Read,
-    difference::STRUCTURED,
     graph::{Graph, Id, name},
     nixos_name,
     references::{Owner, References},

@@ -10,6 +10,11 @@ use thiserror::Error;
 
 use crate::nixbase32;
 
+/// The variable in which all attributes of a derivation with `__structuredAttrs` stand, as JSON.
+///
+/// Source: the `.drv` files that Nix writes for such; the Nix manual, "Advanced attributes".
+pub const STRUCTURED: &[u8] = b"__json";
+
 /// What every derivation's file name ends with.
 pub const EXTENSION: &str = ".drv";
 

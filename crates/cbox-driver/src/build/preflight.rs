@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 use cbox_nix::{derivations, plan::Plan};
-use nix_formats::derivation::Derivation;
+use nix_formats::derivation::{Derivation, STRUCTURED};
 
 use crate::{
     build::Job,
@@ -95,7 +95,7 @@ pub fn required_features(derivation: &Derivation) -> Vec<String> {
         let text = String::from_utf8_lossy(text);
         return text.split_whitespace().map(str::to_owned).collect();
     }
-    let attributes = derivation.variable(b"__json").unwrap_or_default();
+    let attributes = derivation.variable(STRUCTURED).unwrap_or_default();
     let attributes: serde_json::Value = serde_json::from_slice(attributes).unwrap_or_default();
     let list = attributes[NAME].as_array().into_iter().flatten();
     list.filter_map(|feature| feature.as_str().map(str::to_owned))

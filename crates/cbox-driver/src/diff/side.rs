@@ -171,13 +171,8 @@ impl Finder<'_> {
                 return Err(Error::new(Kind::Evaluation, "no answer came"));
             };
             let (_, derivation) = answer?;
-            let store = &self.nix.outputs;
-            let is_there = |out: &OutPath| store.holds(out) == Some(true);
             Ok(Side {
-                built: match derivation.out.as_ref().is_some_and(is_there) {
-                    true => Built::Perhaps,
-                    false => Built::No,
-                },
+                built: self.built(derivation.out.as_ref()),
                 name: unevaluated.label,
                 drv: Ok(derivation.drv),
                 out: derivation.out,
@@ -204,17 +199,22 @@ impl Finder<'_> {
             return Err(different_stores(&named.word, &self.nix.store.uri));
         }
         let out = output_of(&store, &drv);
-        let is_there = |out: &OutPath| self.nix.outputs.holds(out) == Some(true);
         Ok(Side {
             name: named.word.clone(),
-            built: match out.as_ref().is_some_and(is_there) {
-                true => Built::Perhaps,
-                false => Built::No,
-            },
+            built: self.built(out.as_ref()),
             drv: Ok(drv),
             out,
             target: None,
         })
+    }
+
+    /// Where `out` is, as far as its files tell.
+    fn built(&self, out: Option<&OutPath>) -> Built {
+        let is_there = |out: &OutPath| self.nix.outputs.holds(out) == Some(true);
+        match out.is_some_and(is_there) {
+            true => Built::Perhaps,
+            false => Built::No,
+        }
     }
 
     /// What a link leads to, or a path in the store. Its manifest names the derivation, or Nix

@@ -5,13 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use nix_formats::{
     closure::{Closure, PathInfos},
-    derivation::{Derivation, Output},
+    derivation::{Derivation, Output, STRUCTURED},
     package_name::PackageName,
 };
 use serde_json::Value;
-
-/// The variable that holds all attributes of a derivation, where they are structured.
-const STRUCTURED: &[u8] = b"__json";
 
 /// A store path that was packed, or a derivation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,17 +4,15 @@ use camino::Utf8PathBuf;
 use cbox_driver::{
     error::{Error, Kind},
     eval::hosts,
-    process::options::Forced,
     sbom::{self, Question},
     subject::words,
 };
-use cbox_nix::overrides::Setting;
 use clap::ValueHint;
 
 use crate::{
     commands::context::Context,
     formats::result_file::ResultFile,
-    options::{LimitOptions, NixOptions, complete, parse_setting},
+    options::{LimitOptions, NixOptions, OfBuildOptions, complete},
 };
 
 const EXAMPLES: &str = "\
@@ -49,15 +47,8 @@ pub(crate) struct SbomArgs {
     /// Where it is written; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     output: Utf8PathBuf,
-    /// Force an option, as for the build
-    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting, help_heading = "Evaluation")]
-    set: Vec<Setting>,
-    /// With the commit and the branch, as for the build
-    #[arg(long, help_heading = "Evaluation")]
-    stamp: bool,
-    /// With an image host's local settings, as for the build
-    #[arg(long, help_heading = "Evaluation")]
-    with_local: bool,
+    #[command(flatten)]
+    of: OfBuildOptions,
     #[command(flatten)]
     limits: LimitOptions,
     #[command(flatten)]
@@ -80,14 +71,11 @@ pub(crate) async fn run(context: &Context<'_>, args: &SbomArgs) -> Result<(), Er
     hosts::for_words(session, &args.target).await?;
     let target = words::subject(&session.project, &args.target)?;
     let evaluator = session.evaluator(&args.nix.arguments()).await?;
-    let forced = Forced {
-        set: args.set.clone(),
-        stamp: args.stamp,
-    };
+    let forced = args.of.forced();
     let question = Question {
         target: &target,
         forced: &forced,
-        with_local: args.with_local,
+        with_local: args.of.with_local,
         limits: args.limits.into(),
     };
     let bill = sbom::bill(session, &evaluator, question).await?;

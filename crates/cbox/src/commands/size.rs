@@ -5,7 +5,6 @@ use cbox_driver::{
     ci::Level,
     error::{Error, Kind},
     eval::hosts,
-    process::options::Forced,
     size::{
         budget,
         measured::{Comparison, Measured, Why, measure},
@@ -14,14 +13,13 @@ use cbox_driver::{
     subject::words,
     text::nearest::{nearest, suggestion},
 };
-use cbox_nix::overrides::Setting;
 use clap::ValueHint;
 use serde_json::json;
 
 use crate::{
     commands::context::Context,
     formats::{junit, page, plain, size as text},
-    options::{LimitOptions, NixOptions, complete, junit::JunitOption, parse_setting},
+    options::{LimitOptions, NixOptions, OfBuildOptions, complete, junit::JunitOption},
 };
 
 const EXAMPLES: &str = "\
@@ -57,15 +55,8 @@ pub(crate) struct SizeArgs {
     /// Write a web page with a map of it; `-` is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<Utf8PathBuf>,
-    /// Force an option, as for the build
-    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting, help_heading = "Evaluation")]
-    set: Vec<Setting>,
-    /// With the commit and the branch, as for the build
-    #[arg(long, help_heading = "Evaluation")]
-    stamp: bool,
-    /// With an image host's local settings, as for the build
-    #[arg(long, help_heading = "Evaluation")]
-    with_local: bool,
+    #[command(flatten)]
+    of: OfBuildOptions,
     #[command(flatten)]
     pub(super) junit: JunitOption,
     #[command(flatten)]
@@ -75,14 +66,6 @@ pub(crate) struct SizeArgs {
 }
 
 impl SizeArgs {
-    /// What was forced on the build that is asked about.
-    fn forced(&self) -> Forced {
-        Forced {
-            set: self.set.clone(),
-            stamp: self.stamp,
-        }
-    }
-
     /// How many lines of one kind are shown at most.
     fn most(&self) -> usize {
         if self.all { usize::MAX } else { self.top }
@@ -106,12 +89,12 @@ pub(crate) async fn run(context: &Context<'_>, args: &SizeArgs) -> Result<(), Er
         page::FILE.check(&session.environment.absolute(file), file)?;
     }
     let evaluator = session.evaluator(&args.nix.arguments()).await?;
-    let forced = args.forced();
+    let forced = args.of.forced();
     let question = Question {
         target: &target,
         against: args.against.as_deref(),
         forced: &forced,
-        with_local: args.with_local,
+        with_local: args.of.with_local,
         limits: args.limits.into(),
     };
     let subjects = subject::find(session, &evaluator, question).await?;

@@ -319,8 +319,32 @@ impl BuildOptions {
     }
 }
 
+/// How the build was made that is asked about.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OfBuildOptions {
+    /// Force an option, as for the build
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_setting, help_heading = "Evaluation")]
+    set: Vec<Setting>,
+    /// With the commit and the branch, as for the build
+    #[arg(long, help_heading = "Evaluation")]
+    stamp: bool,
+    /// With an image host's local settings, as for the build
+    #[arg(long, help_heading = "Evaluation")]
+    pub(crate) with_local: bool,
+}
+
+impl OfBuildOptions {
+    /// What was forced on it.
+    pub(crate) fn forced(&self) -> Forced {
+        Forced {
+            set: self.set.clone(),
+            stamp: self.stamp,
+        }
+    }
+}
+
 /// Reads the value of `--set`.
-pub(crate) fn parse_setting(text: &str) -> Result<Setting, String> {
+fn parse_setting(text: &str) -> Result<Setting, String> {
     text.parse()
         .map_err(|error: cbox_nix::overrides::OverrideError| error.to_string())
 }
