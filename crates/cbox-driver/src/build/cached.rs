@@ -1,5 +1,7 @@
 //! What need not be built, because a store has it.
 
+use std::collections::HashSet;
+
 use cbox_nix::{build, expression::DerivationInfo};
 
 use crate::{error::Error, eval::evaluator::Evaluator};
@@ -21,12 +23,12 @@ pub async fn cached(
         .map(|derivation| derivation.installable());
     let installables: Vec<String> = installables.collect();
     let plan = build::plan(&evaluator.nix, &installables).await?;
+    let missing = plan.build.iter().chain(&plan.unknown).map(String::as_str);
+    let missing: HashSet<&str> = missing.collect();
     let is_cached = |derivation: &&DerivationInfo| {
-        let out = derivation.out.as_ref().map(|out| out.as_str());
-        let missing = plan.build.iter().chain(&plan.unknown).map(String::as_str);
-        !missing
-            .into_iter()
-            .any(|path| path == derivation.drv.as_str() || Some(path) == out)
+        let out = derivation.out.iter().map(|out| out.as_str());
+        let mut paths = out.chain([derivation.drv.as_str()]);
+        !paths.any(|path| missing.contains(path))
     };
     Ok(derivations.iter().map(is_cached).collect())
 }

@@ -52,7 +52,7 @@ use crate::{
 };
 
 /// A target that has been evaluated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job<'a> {
     /// What was asked for.
     pub target: &'a Target,

@@ -38,12 +38,14 @@ pub async fn added_since(
 
 /// The place of each cause among the lines that were added.
 pub fn of_causes(explanation: &Explanation, added: &[AddedLine]) -> Vec<Option<Place>> {
+    let words = added.iter().map(|line| words(&line.text).collect());
+    let words: Vec<BTreeSet<String>> = words.collect();
     let causes = explanation.causes.iter();
-    causes.map(|cause| of_cause(cause, added)).collect()
+    causes.map(|cause| of_cause(cause, added, &words)).collect()
 }
 
-/// The place of a cause among the lines that were added.
-fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
+/// The place of a cause among the lines that were added, whose `words` are these.
+fn of_cause(cause: &Cause, added: &[AddedLine], words: &[BTreeSet<String>]) -> Option<Place> {
     if cause.is_source
         && let Some(place) = of_source(cause, added)
     {
@@ -51,8 +53,8 @@ fn of_cause(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
     }
     let new = New::of(cause);
     let mut best: Option<(usize, &AddedLine)> = None;
-    for line in added {
-        let score = new.score(&line.text);
+    for (line, words) in added.iter().zip(words) {
+        let score = new.score(&line.text, words);
         if score > best.map_or(0, |(most, _)| most) {
             best = Some((score, line));
         }
@@ -128,11 +130,10 @@ impl New {
         self.lines.extend(lines.map(str::to_owned));
     }
 
-    /// How much of it is in a line of the repository.
-    fn score(&self, line: &str) -> usize {
-        let words = words(line).filter(|word| self.words.contains(word));
+    /// How much of it is in a line of the repository, and among the words of that.
+    fn score(&self, line: &str, words: &BTreeSet<String>) -> usize {
         let lines = self.lines.iter().filter(|new| line.contains(new.as_str()));
-        words.collect::<BTreeSet<String>>().len() + lines.count()
+        self.words.intersection(words).count() + lines.count()
     }
 }
 
@@ -239,6 +240,15 @@ mod tests {
         }
     }
 
+    fn of_one(cause: &Cause, added: &[AddedLine]) -> Option<Place> {
+        let causes = vec![cause.clone()];
+        let explanation = Explanation {
+            causes,
+            ..Explanation::default()
+        };
+        of_causes(&explanation, added).pop().flatten()
+    }
+
     fn shown(place: Option<Place>) -> String {
         place.map_or("none".to_owned(), |place| place.to_string())
     }
@@ -268,16 +278,16 @@ mod tests {
             added("nixos/b.nix", 7, "  environment.CODER_TELEMETRY = \"off\";"),
         ];
         assert_eq!(
-            shown(of_cause(&cause(vec![text.clone()], false), &all)),
+            shown(of_one(&cause(vec![text.clone()], false), &all)),
             "nixos/b.nix:7"
         );
         assert_eq!(
-            shown(of_cause(&cause(vec![text.clone()], false), &all[..1])),
+            shown(of_one(&cause(vec![text.clone()], false), &all[..1])),
             "none"
         );
         let lock = [added("flake.lock", 9, "\"rev\": \"x\"")];
         assert_eq!(
-            shown(of_cause(&cause(vec![text], false), &lock)),
+            shown(of_one(&cause(vec![text], false), &lock)),
             "flake.lock:9"
         );
     }
@@ -302,7 +312,7 @@ mod tests {
                 field: "text".into(),
                 change: Change::Added { value },
             };
-            shown(of_cause(&cause(vec![difference], false), &all))
+            shown(of_one(&cause(vec![difference], false), &all))
         };
         for (value, expected) in [
             (
@@ -334,7 +344,7 @@ mod tests {
             added("b.nix", 2, "  text = \"it is on the desk\\n\";"),
         ];
         let of = |before: &str, after: &str| {
-            shown(of_cause(&cause(vec![change(before, after)], false), &all))
+            shown(of_one(&cause(vec![change(before, after)], false), &all))
         };
         assert_eq!(of("it is by the desk\n", "it is on the desk\n"), "b.nix:2");
         assert_eq!(of("it is on the desk\n", "\n}\n"), "none");
@@ -355,7 +365,7 @@ mod tests {
             added("coderd/templates/x/main.tf", 5, "y"),
         ];
         assert_eq!(
-            shown(of_cause(&cause(vec![file], true), &all)),
+            shown(of_one(&cause(vec![file], true), &all)),
             "coderd/templates/x/main.tf:5"
         );
     }

@@ -157,8 +157,7 @@ pub async fn judge<'a>(
     if unknown.is_some() || known.next().is_none() {
         return Err(no_hosts(&state, unknown.map_or("", String::as_str)));
     }
-    let mut report = work.report(&hosts, &gone, &file).await?;
-    report.all_hosts = all_hosts;
+    let mut report = work.report((all_hosts, &hosts, &gone), &file).await?;
     let refusal = match question.accepting {
         true => work.refusal(&mut report).await?,
         false => None,
@@ -272,8 +271,7 @@ impl<'a> Work<'_, 'a> {
 
     async fn report(
         &mut self,
-        hosts: &[String],
-        gone: &[String],
+        (all_hosts, hosts, gone): (Vec<String>, &[String], &[String]),
         file: &BaselineFile,
     ) -> Result<Report, Error> {
         let notes = self.notes(file).await?;
@@ -306,7 +304,7 @@ impl<'a> Work<'_, 'a> {
             state: self.state.label().to_owned(),
             tree: tree.to_string(),
             baseline_hash: file.hash(),
-            all_hosts: vec![],
+            all_hosts,
             base: self.base.map(|base| base.label().to_owned()),
             has_baseline: self.accepted.is_some(),
             strict: self.question.strict,

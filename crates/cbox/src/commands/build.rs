@@ -260,20 +260,25 @@ async fn build_jobs(
     let out_dir = out_dir.as_ref();
     let mut answers = build_and_link(evaluator, sources, out_dir, &possible).await;
     for attempt in 1..=flags.retries {
-        let failed = |answer: &Result<Built, Error>| {
-            answer
-                .as_ref()
-                .is_err_and(|error| error.kind == Kind::Build)
-        };
-        if session.interrupt.signal().is_some() || !answers.iter().any(failed) {
+        let (mut places, mut failed) = (Vec::new(), Vec::new());
+        for (place, job) in possible.iter().enumerate() {
+            let answer = answers[place].as_ref();
+            if answer.is_err_and(|error| error.kind == Kind::Build) {
+                places.push(place);
+                failed.push(job.clone());
+            }
+        }
+        if session.interrupt.signal().is_some() || failed.is_empty() {
             break;
         }
         session.reporter.note(&format!(
             "building again what failed ({attempt} of {})",
             flags.retries
         ));
-        // What is built already takes no time, and its answer is the same.
-        answers = build_and_link(evaluator, sources, out_dir, &possible).await;
+        let again = build_and_link(evaluator, sources, out_dir, &failed).await;
+        for (place, answer) in places.into_iter().zip(again) {
+            answers[place] = answer;
+        }
     }
     if let Some(signal) = session.interrupt.signal() {
         return Err(NixError::Interrupted(signal).into());
