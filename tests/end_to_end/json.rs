@@ -158,6 +158,7 @@ fn every_command_says_what_it_prints() {
     for (words, name) in [
         (&["list"][..], "list"),
         (&["matrix"], "matrix"),
+        (&["matrix", "--hosts", "--shards", "2"], "shards"),
         (&["completions", "fish"], "completions"),
         (&["man", "pages"], "man"),
         (&["doctor"], "doctor"),

@@ -168,6 +168,48 @@ fn the_example_for_gitlab_hangs_together() {
     }
 }
 
+/// The workflows that share hosts among machines fit together, and with what `cbox matrix --hosts`
+/// puts between them.
+#[test]
+fn the_examples_of_shards_hang_together() {
+    let page = Page::read("docs/ci.md");
+    let blocks = page.blocks().into_iter();
+    let blocks: Vec<_> = blocks.filter(|block| block.language == "yaml").collect();
+    let place = Place::minibox();
+    let words = ["matrix", "--hosts", "--shards", "2", "--format"];
+    // GitHub: what is taken of the matrix is in it.
+    let of_github = blocks
+        .iter()
+        .find(|block| block.text.contains("\n  judge:"));
+    let of_github = &of_github.unwrap().text;
+    let matrix = place.cbox(&[&words[..], &["github"]].concat()).run().ok();
+    let shard = matrix.json()["include"][0].clone();
+    let taken = Regex::new(r"\bmatrix\.([a-z]+) ").unwrap();
+    let taken: Vec<&str> = taken
+        .captures_iter(of_github)
+        .map(|found| found.extract::<1>().1[0])
+        .collect();
+    assert!(taken.len() > 2, "{taken:?}");
+    for name in taken {
+        assert!(shard.get(name).is_some(), "{name} in {shard}");
+    }
+    // GitLab: the file that comes first is one, the jobs extend what is in it, and their variables
+    // are taken.
+    let of_gitlab = blocks
+        .iter()
+        .find(|block| block.text.contains("\n.cbox-verify:"));
+    let of_gitlab = &of_gitlab.unwrap().text;
+    let lines = place.ask(&[&words[..], &["gitlab"]].concat());
+    let pipeline = yaml(&format!("{of_gitlab}{lines}")).unwrap();
+    let job = &pipeline["verify-hosts 1"];
+    assert!(pipeline.get(job["extends"].as_str().unwrap()).is_some());
+    for name in job["variables"].as_object().unwrap().keys() {
+        let script = pipeline[".cbox-verify"]["script"].to_string();
+        let variable = Regex::new(&format!(r"\${name}\b")).unwrap();
+        assert!(variable.is_match(&script), "{name} in {script}");
+    }
+}
+
 #[test]
 fn the_readme_names_every_command() {
     let command = Regex::new("`cbox ([a-z-]+)").unwrap();

@@ -48,6 +48,8 @@ const LINES: &[(&str, &[&str])] = &[
             "matrix",
             "matrix --runner x86_64=MARKED",
             "matrix --format gitlab --runner x86_64=MARKED",
+            "matrix --hosts --shards 2",
+            "matrix --hosts --shards 2 --format gitlab",
         ],
     ),
     ("sbom", &["sbom box", "sbom HEAD:box"]),

@@ -12,6 +12,7 @@ mod own_store;
 mod parts;
 mod remembered;
 mod revisions;
+mod shards;
 mod tracked;
 mod verdicts;
 

@@ -6,12 +6,13 @@
 
 use camino::Utf8PathBuf;
 use data_encoding::HEXLOWER;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{CiSystem, Group, Job, Level, Line, MatrixJob, defused};
 use crate::{
     error::{Error, Kind, Place},
+    matrix::shards::Shard,
     text::count,
 };
 
@@ -112,18 +113,27 @@ impl CiSystem for GitHub {
     }
 
     fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error> {
-        match jobs.len() {
-            number if number > MOST => {
-                let jobs = count(number, "job");
-                Err(Error::new(
-                    Kind::Usage,
-                    format!("{jobs} are more than the {MOST} that GitHub allows in a matrix"),
-                )
-                .hint("split the targets between two matrices"))
-            }
-            _ => Ok(json!({ "include": jobs }).to_string()),
-        }
+        check_number(jobs.len(), "split the targets between two matrices")?;
+        Ok(json!({ "include": jobs }).to_string())
     }
+
+    /// The hosts are one word of JSON, which a step makes words of a command line again.
+    fn shards(&self, shards: &[Shard]) -> Result<String, Error> {
+        check_number(shards.len(), "ask for fewer shards")?;
+        let job = |shard: &Shard| json!({ "shard": shard.shard, "hosts": shard.words() });
+        let include: Vec<Value> = shards.iter().map(job).collect();
+        Ok(json!({ "include": include }).to_string())
+    }
+}
+
+/// Whether a matrix can have so many jobs; `hint` says what to do if not.
+fn check_number(number: usize, hint: &str) -> Result<(), Error> {
+    if number <= MOST {
+        return Ok(());
+    }
+    let jobs = count(number, "job");
+    let message = format!("{jobs} are more than the {MOST} that GitHub allows in a matrix");
+    Err(Error::new(Kind::Usage, message).hint(hint))
 }
 
 fn data(text: &str) -> String {

@@ -10,11 +10,15 @@ use serde_json::{Map, Value, json};
 use super::{CiSystem, Group, Job, Line, MatrixJob, defused, gated};
 use crate::{
     error::{Error, Kind},
+    matrix::shards::Shard,
     text::size,
 };
 
 /// The job that all jobs of a matrix extend. It is the user's own.
 const EXTENDED: &str = ".cbox-build";
+
+/// The job that all jobs extend which judge hosts. It is the user's own too.
+const EXTENDED_BY_SHARDS: &str = ".cbox-verify";
 
 /// How long the name of a job can be.
 const LONGEST_NAME: usize = 255;
@@ -131,20 +135,33 @@ impl CiSystem for GitLab {
             );
             return Err(Error::new(Kind::Usage, message).hint("give the target a shorter name"));
         }
-        let lines: Vec<String> = jobs.iter().map(job_line).collect();
-        let document = lines.join("\n");
-        if document.len() > LARGEST_FILE {
-            let message = format!(
-                "the matrix is {}, and GitLab reads files of {}",
-                size(document.len() as u64),
-                size(LARGEST_FILE as u64)
-            );
-            return Err(
-                Error::new(Kind::Usage, message).hint("split the targets between two matrices")
-            );
-        }
-        Ok(document)
+        let lines = jobs.iter().map(job_line).collect();
+        document(lines, "split the targets between two matrices")
     }
+
+    /// The same for jobs that judge hosts.
+    fn shards(&self, shards: &[Shard]) -> Result<String, Error> {
+        let lines = shards.iter().map(|shard| {
+            let variables = json!({ "CBOX_SHARD": shard.shard, "CBOX_HOSTS": shard.words() });
+            let body = json!({ "extends": EXTENDED_BY_SHARDS, "variables": variables });
+            line(&format!("verify-hosts {}", shard.shard), &body)
+        });
+        document(lines.collect(), "ask cbox for fewer hosts than all")
+    }
+}
+
+/// `lines` as a document that GitLab reads; `hint` says what to do where it is too large.
+fn document(lines: Vec<String>, hint: &str) -> Result<String, Error> {
+    let document = lines.join("\n");
+    if document.len() <= LARGEST_FILE {
+        return Ok(document);
+    }
+    let message = format!(
+        "the matrix is {}, and GitLab reads files of {}",
+        size(document.len() as u64),
+        size(LARGEST_FILE as u64)
+    );
+    Err(Error::new(Kind::Usage, message).hint(hint))
 }
 
 /// The job that stands where nothing is to be built.
@@ -166,7 +183,7 @@ fn section(group: &Group) -> String {
     )
 }
 
-/// A job as a line of YAML: its name, and JSON.
+/// A job of a matrix.
 fn job_line(job: &MatrixJob) -> String {
     let MatrixJob {
         target,
@@ -196,7 +213,12 @@ fn job_line(job: &MatrixJob) -> String {
         let tags = runner.split(',').map(str::trim);
         body["tags"] = tags.filter(|tag| !tag.is_empty()).collect();
     }
-    format!("{}: {body}", Value::from(target.as_str()))
+    line(target, &body)
+}
+
+/// A job as a line of YAML: its name, and JSON.
+fn line(name: &str, body: &Value) -> String {
+    format!("{}: {body}", Value::from(name))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     error::{Error, Kind, Place},
+    matrix::shards::Shard,
     text::{bounded, harmless_json, harmless_lines, text_file},
 };
 
@@ -151,6 +152,12 @@ pub trait CiSystem: Debug + Sync {
     /// # Errors
     /// When there are more than it takes.
     fn matrix(&self, jobs: &[MatrixJob]) -> Result<String, Error>;
+
+    /// The document of which it makes a job for each of `shards`, without a line feed at its end.
+    ///
+    /// # Errors
+    /// When there are more than it takes.
+    fn shards(&self, shards: &[Shard]) -> Result<String, Error>;
 
     /// Command lines for help: with runners of its own, and how a job passes the document on.
     fn matrix_examples(&self) -> [&'static str; 2];

@@ -1,61 +1,54 @@
-//! How long evaluations lasted, so that the next one can say what to expect.
+//! How long evaluations lasted, so that the next one can say what to expect, and machines can
+//! share the next ones evenly.
 //!
-//! One small file among cbox's caches. It is nobody's loss when it is lost.
+//! A small file for each among cbox's caches, so that the caches of several machines can be put
+//! together file by file. It is nobody's loss when one is lost.
 
-use cbox_nix::regular_file;
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use cbox_nix::remembered;
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 
-use crate::text::text_file;
-
-/// How many are remembered. When there are more, all are forgotten: they come again.
-const MOST: usize = 1000;
-
-/// The file of remembered times.
+/// The folder of remembered times.
 #[derive(Debug, Clone)]
 pub struct Durations {
-    file: Utf8PathBuf,
+    folder: Utf8PathBuf,
 }
 
-/// Seconds, by flake and name.
-type Known = BTreeMap<String, f64>;
-
 impl Durations {
-    /// Those below `cache`, the folder of cbox's caches.
+    /// Those below `cache`, the folder of cbox's caches. Nothing is made yet.
     pub fn below(cache: &Utf8Path) -> Self {
         Self {
-            file: cache.join("durations.json"),
+            folder: cache.join("durations"),
         }
-    }
-
-    fn read(&self) -> Known {
-        let text = regular_file::read(&self.file).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
     }
 
     /// How long `name` of the flake in `folder` took the last time.
     pub fn get(&self, folder: &Utf8Path, name: &str) -> Option<Duration> {
-        let seconds = *self.read().get(&key(folder, name))?;
+        let key = key(folder, name);
+        let text = remembered::read(&self.file(&key), &key).ok()??;
+        let seconds: f64 = serde_json::from_slice(&text).ok()?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
     /// Remembers how long it took.
     pub fn put(&self, folder: &Utf8Path, name: &str, time: Duration) {
-        let mut known = self.read();
-        if known.len() >= MOST {
-            known.clear();
-        }
+        let key = key(folder, name);
         let seconds = (time.as_secs_f64() * 10.0).round() / 10.0;
-        known.insert(key(folder, name), seconds);
-        let write = || -> std::io::Result<()> {
-            let parent = self.file.parent().unwrap_or(Utf8Path::new("."));
-            fs::create_dir_all(parent)?;
-            text_file::put(&self.file, &serde_json::to_string(&known)?)
+        let write = || {
+            remembered::write(&self.file(&key), &key, seconds.to_string().as_bytes())?;
+            remembered::forget_oldest(&self.folder)
         };
         if let Err(error) = write() {
-            tracing::debug!("cannot write {}: {error}", self.file);
+            tracing::debug!("how long {name} took is not remembered: {error}");
         }
+    }
+
+    fn file(&self, key: &str) -> Utf8PathBuf {
+        self.folder
+            .join(HEXLOWER.encode(&Sha256::digest(key)[..16]))
     }
 }
 
@@ -65,6 +58,8 @@ fn key(folder: &Utf8Path, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -80,15 +75,33 @@ mod tests {
             durations.get(flake, "a"),
             Some(Duration::from_millis(12_300))
         );
+        assert_eq!(durations.get(flake, "b"), Some(Duration::from_secs(1)));
         assert_eq!(durations.get(Utf8Path::new("/other"), "a"), None);
-        fs::write(&durations.file, r#"{"/box#a":-1}"#).unwrap();
-        assert_eq!(durations.get(flake, "a"), None);
-        fs::write(&durations.file, "{").unwrap();
+        let file = durations.file(&key(flake, "a"));
+        for content in ["-1", "NaN", "null", ""] {
+            remembered::write(&file, &key(flake, "a"), content.as_bytes()).unwrap();
+            assert_eq!(durations.get(flake, "a"), None, "{content}");
+        }
+        fs::write(&file, "{").unwrap();
         assert_eq!(durations.get(flake, "a"), None, "a broken file is none");
-        let many = (0..MOST).map(|number| (number.to_string(), 1.0));
-        let many = serde_json::to_vec(&many.collect::<Known>()).unwrap();
-        fs::write(&durations.file, many).unwrap();
         durations.put(flake, "a", Duration::ZERO);
-        assert!(durations.read().len() <= MOST);
+        assert_eq!(durations.get(flake, "a"), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_two_machines_remember_fits_into_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let one = Durations::below(&folder.join("one"));
+        let other = Durations::below(&folder.join("other"));
+        let flake = Utf8Path::new("/box");
+        one.put(flake, "a", Duration::from_secs(3));
+        other.put(flake, "b", Duration::from_secs(4));
+        for file in fs::read_dir(&other.folder).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), one.folder.as_std_path().join(file.file_name())).unwrap();
+        }
+        assert_eq!(one.get(flake, "a"), Some(Duration::from_secs(3)));
+        assert_eq!(one.get(flake, "b"), Some(Duration::from_secs(4)));
     }
 }

@@ -1,7 +1,9 @@
 //! Targets as jobs of a CI system, so that many machines share the work. Nix is asked only where
-//! the jobs are narrowed down to those that are [`needed`].
+//! the jobs are narrowed down to those that are [`needed`]. The hosts that machines judge together
+//! are [`shards`].
 
 pub mod needed;
+pub mod shards;
 
 use std::{collections::BTreeSet, str::FromStr};
 

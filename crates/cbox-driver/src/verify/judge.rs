@@ -27,7 +27,7 @@ use crate::{
     process::options::{Limits, NixArguments},
     subject::target,
     text::nearest::{nearest, suggestion},
-    verify::verdict::Status,
+    verify::{scope, verdict::Status},
 };
 
 /// What is to be judged, and by what.
@@ -104,7 +104,10 @@ pub async fn judge<'a>(
     let wanted = |host: &String| question.hosts.is_empty() || filter.is_match(host);
     let file = state.baseline_file()?;
     let accepted = file.parse()?;
-    let base = base(session, question).await?;
+    let base = match question.accepting {
+        true => None,
+        false => base(session, question.base).await?,
+    };
     if let Some(base) = &base {
         evaluator.will_evaluate(base);
         hosts::find(&evaluator.under(&base.checkout.project), base).await?;
@@ -141,13 +144,10 @@ pub async fn judge<'a>(
         .filter(|host| wanted(host))
         .cloned()
         .collect();
-    all_hosts.extend(work.gone(&all_hosts));
+    let mut gone = scope::gone(&all_hosts, accepted.as_ref(), base.as_ref());
+    all_hosts.extend(gone.iter().cloned());
     all_hosts.sort();
-    let gone = work
-        .gone(&hosts)
-        .into_iter()
-        .filter(wanted)
-        .collect::<Vec<_>>();
+    gone.retain(wanted);
     // One that means nothing is a slip: the host that was meant would go unseen.
     let mut known = hosts.iter().chain(&gone);
     let unknown = question.hosts.iter().find(|pattern| {
@@ -171,15 +171,13 @@ pub async fn judge<'a>(
     })
 }
 
-async fn base<'a>(
+/// The commit `revision`, or else the one that a pull request began at.
+pub(super) async fn base<'a>(
     session: &'a Session<'a>,
-    question: &Question<'_>,
+    revision: Option<&str>,
 ) -> Result<Option<Version<'a>>, Error> {
-    if let Some(revision) = question.base {
+    if let Some(revision) = revision {
         return Version::commit(session, revision).await.map(Some);
-    }
-    if question.accepting {
-        return Ok(None);
     }
     match default_base(session).await? {
         Some(base) => Version::commit(session, &base.commit).await.map(Some),
@@ -204,7 +202,7 @@ pub fn filter(patterns: &[String]) -> Result<GlobSet, Error> {
 }
 
 /// Why there is no host to judge, or none that `pattern` means.
-fn no_hosts(state: &Version<'_>, pattern: &str) -> Error {
+pub(super) fn no_hosts(state: &Version<'_>, pattern: &str) -> Error {
     let known = state.install_hosts();
     if known.is_empty() {
         return Error::new(
@@ -256,19 +254,6 @@ pub(super) struct Work<'w, 'a> {
 }
 
 impl<'a> Work<'_, 'a> {
-    /// The hosts that are measured by something and are not in the state any more.
-    fn gone(&self, hosts: &[String]) -> Vec<String> {
-        let before: Vec<String> = match (self.accepted, self.base) {
-            (Some(accepted), _) => accepted.hosts.keys().cloned().collect(),
-            (None, Some(base)) => base.install_hosts(),
-            (None, None) => vec![],
-        };
-        before
-            .into_iter()
-            .filter(|host| !hosts.contains(host))
-            .collect()
-    }
-
     async fn report(
         &mut self,
         (all_hosts, hosts, gone): (Vec<String>, &[String], &[String]),

@@ -1,12 +1,16 @@
-//! `cbox matrix`: the targets as a matrix of the CI system that the run is in.
+//! `cbox matrix`: the targets, or the hosts to be judged, as a matrix of the CI system that the run
+//! is in.
+
+use std::num::NonZeroUsize;
 
 use cbox_driver::{
-    ci,
+    ci::{self, CiSystem},
     error::Error,
     eval::hosts,
     matrix::{
         self, Runner,
         needed::{self, Needed},
+        shards,
     },
     text::harmless_json,
 };
@@ -14,7 +18,7 @@ use serde_json::json;
 
 use crate::{
     commands::context::Context,
-    options::{Format, LimitOptions, NixOptions, ci_formats, complete},
+    options::{Format, LimitOptions, NixOptions, ci_formats, complete, parse_number},
 };
 
 fn examples() -> String {
@@ -23,12 +27,12 @@ fn examples() -> String {
         .flat_map(|system| system.matrix_examples());
     let lines = with_system.map(|line| format!("\n  {line}"));
     format!(
-        "Examples:\n  cbox matrix\n  cbox matrix --changed --base origin/main --not-cached{}",
+        "Examples:\n  cbox matrix\n  cbox matrix --changed --base origin/main --not-cached\n  cbox matrix --hosts --shards 4{}",
         lines.collect::<String>()
     )
 }
 
-/// Print the targets as a matrix for a CI system
+/// Print the targets, or shards of the install hosts, as a matrix for a CI system
 #[derive(Debug, clap::Args)]
 #[command(after_help = examples())]
 pub(crate) struct MatrixArgs {
@@ -41,14 +45,20 @@ pub(crate) struct MatrixArgs {
     #[arg(long, value_parser = ci_formats(), help = format_help())]
     format: Option<Format>,
     /// Only targets that build something else than at a commit
-    #[arg(long)]
+    #[arg(long, group = "compared")]
     changed: bool,
     /// That commit [default: in a pull request, where it began]
-    #[arg(long, value_name = "REV", requires = "changed")]
+    #[arg(long, value_name = "REV", requires = "compared")]
     base: Option<String>,
     /// Only targets that are neither in the store nor in a binary cache that Nix uses
     #[arg(long)]
     not_cached: bool,
+    /// The install hosts instead of targets, for machines that judge some of them each
+    #[arg(long, requires = "shards", group = "compared", conflicts_with_all = ["targets", "runners", "not_cached"])]
+    hosts: bool,
+    /// Split them into N parts that took the same time when they were last evaluated
+    #[arg(long, value_name = "N", requires = "hosts", value_parser = parse_number)]
+    shards: Option<NonZeroUsize>,
     #[command(flatten)]
     limits: LimitOptions,
     #[command(flatten)]
@@ -70,6 +80,15 @@ fn format_help() -> String {
 /// When a name names nothing, or when there are no jobs or too many.
 pub(crate) async fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), Error> {
     let session = &context.open(None)?;
+    if let Some(number) = args.shards {
+        let shards = shards::shards(session, args.base.as_deref(), number).await?;
+        if context.view.is_json() {
+            context.document("shards", "shards", || json!(shards));
+            return Ok(());
+        }
+        show(context, &system(context, args).shards(&shards)?);
+        return Ok(());
+    }
     hosts::for_words(session, &args.targets).await?;
     let mut jobs = matrix::jobs(session, &args.targets, &args.runners)?;
     let is_narrowed = args.changed || args.not_cached;
@@ -87,12 +106,19 @@ pub(crate) async fn run(context: &Context<'_>, args: &MatrixArgs) -> Result<(), 
         context.document("matrix", "jobs", || json!(jobs));
         return Ok(());
     }
-    let system = match (args.format, context.environment.ci()) {
+    show(context, &system(context, args).matrix(&jobs)?);
+    Ok(())
+}
+
+/// The CI system that the document is for.
+fn system(context: &Context<'_>, args: &MatrixArgs) -> &'static dyn CiSystem {
+    match (args.format, context.environment.ci()) {
         (Some(Format::Ci(system)), _) => system,
         (_, Some(job)) => job.system,
         (_, None) => ci::SYSTEMS[0],
-    };
-    let document = system.matrix(&jobs)?;
-    context.view.document(&harmless_json(&document));
-    Ok(())
+    }
+}
+
+fn show(context: &Context<'_>, document: &str) {
+    context.view.document(&harmless_json(document));
 }

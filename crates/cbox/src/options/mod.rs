@@ -171,7 +171,7 @@ pub(crate) struct OutDirOption {
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct LimitOptions {
     /// Run N evaluations at once [default: as many as cores and free memory allow]
-    #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "Evaluation")]
+    #[arg(long, value_name = "N", value_parser = parse_number, help_heading = "Evaluation")]
     jobs: Option<NonZeroUsize>,
     /// Limit the memory of all evaluations together, such as 4G or 1500M [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Evaluation")]
@@ -187,7 +187,8 @@ impl From<LimitOptions> for Limits {
     }
 }
 
-fn parse_jobs(text: &str) -> Result<NonZeroUsize, &'static str> {
+/// A number of things of which there is at least one.
+pub(crate) fn parse_number(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse()
         .map_err(|_| "expected a whole number, at least 1")
 }
