@@ -19,6 +19,8 @@ esac
 cd "$minibox"
 say "building the ISO of examples/minibox: cbox appliance iso"
 cbox appliance iso
+say "building it again, which has to give the same: cbox reproduce appliance iso"
+cbox reproduce appliance iso
 say "booting it: cbox boot appliance/iso --until '^cbox-ready '"
 cbox boot appliance/iso --until '^cbox-ready ' --timeout 10m
 say "done: cbox has built examples/minibox/out/appliance-iso and booted it until it was ready; \`. .tools/env && cd examples/minibox && cbox list\` shows what else there is, \`cbox init\` starts in a flake of your own, and \`make undo\` takes all of it back"

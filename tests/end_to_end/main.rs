@@ -60,6 +60,7 @@ mod purity;
 mod random_trees;
 mod read_sets;
 mod readme;
+mod reproduce;
 mod sbom;
 mod self_test;
 mod send_ahead;

@@ -42,6 +42,7 @@ pub mod matrix;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod reproduce;
 pub mod sbom;
 pub mod signature;
 pub mod size;

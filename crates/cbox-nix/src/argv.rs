@@ -228,6 +228,15 @@ impl Options {
         arguments
     }
 
+    /// `nix build --rebuild`: builds once more what is in the store, and keeps what came out
+    /// differently beside it.
+    #[must_use]
+    pub fn rebuild(&self, installable: &str) -> Vec<OsString> {
+        let mut arguments = self.build(&[installable.to_owned()], None);
+        arguments.extend(["--rebuild", "--keep-failed"].map(OsString::from));
+        arguments
+    }
+
     /// `nix build --dry-run`.
     #[must_use]
     pub fn dry_run(&self, installables: &[String]) -> Vec<OsString> {

@@ -1,6 +1,6 @@
 //! Building: the plan, the build itself, and links that keep its result.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 use nix_formats::store_path::OutPath;
 use serde::Deserialize;
@@ -80,13 +80,20 @@ pub async fn build(
     nix: &Nix,
     installables: &[String],
     link: Option<&Path>,
+    on_event: impl FnMut(Event),
+) -> Result<BTreeMap<String, OutPath>, NixError> {
+    run(nix, nix.options.build(installables, link), on_event).await
+}
+
+/// Runs a `nix build`, which tells its events on standard error, as [`build`] does.
+pub(crate) async fn run(
+    nix: &Nix,
+    arguments: Vec<OsString>,
     mut on_event: impl FnMut(Event),
 ) -> Result<BTreeMap<String, OutPath>, NixError> {
     let mut reader = Reader::default();
     let mut causes = Causes::default();
-    let command = nix
-        .command(nix.options.build(installables, link))
-        .ends_orderly();
+    let command = nix.command(arguments).ends_orderly();
     let ended = command
         .stream(nix.interrupt(), |line| {
             if let Some(event) = reader.line(line) {

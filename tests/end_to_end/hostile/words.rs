@@ -52,6 +52,10 @@ const LINES: &[(&str, &[&str])] = &[
             "matrix --hosts --shards 2 --format gitlab",
         ],
     ),
+    (
+        "reproduce",
+        &["reproduce box", "reproduce appliance/iso MARKED"],
+    ),
     ("sbom", &["sbom box", "sbom HEAD:box"]),
     ("sign", &["sign appliance/iso --key MARKED"]),
     (

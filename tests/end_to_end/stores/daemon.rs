@@ -147,6 +147,23 @@ fn a_user_accepts_verifies_and_compares() {
 }
 
 #[test]
+fn a_user_sees_what_differs() {
+    with_daemon(|daemon| {
+        let place = &daemon.0.place;
+        let script = "read word </proc/sys/kernel/random/uuid; echo $word >$out";
+        place.write("hosts/box/default.nix", script_host("box", script));
+        daemon.ok(&["build", "hosts/box"]);
+        let out = place.link("hosts-box");
+        let ended = daemon.cbox(&["reproduce", "hosts/box"]).run().code(15);
+        assert!(ended.stdout.contains("  box  content  37 B; "), "{ended}");
+        let ended = ended.says(&[&format!("the second build is {out}.check until")]);
+        assert!(!ended.stderr.contains("cannot"), "{ended}");
+        daemon.ok(&["reproduce", "hosts/big"]);
+        assert_eq!(place.link("hosts-box"), out);
+    });
+}
+
+#[test]
 fn a_user_without_a_daemon_is_told_so() {
     with_daemon(|daemon| {
         daemon.0.end_all("nix-daemon");

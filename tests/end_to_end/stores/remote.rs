@@ -66,6 +66,30 @@ fn what_is_built_there_is_neither_linked_nor_recorded() {
 }
 
 #[test]
+fn what_differs_there_is_told_as_far_as_nix_says_it() {
+    with_builder(|lab| {
+        let script = "read word </proc/sys/kernel/random/uuid; echo $word >$out";
+        let flake = tiny::scripts(&[("box", script), ("same", "echo same >$out")]);
+        lab.place.write("flake.nix", flake);
+        let reproduce = |host: &str| lab.cbox(&["reproduce", host, "--store", BUILDER]).run();
+        let ended = reproduce("hosts/same").ok();
+        assert!(
+            ended.stdout.starts_with("hosts/same is the same twice: "),
+            "{ended}"
+        );
+        let ended = reproduce("hosts/box").code(15);
+        assert!(
+            ended.stdout.starts_with("hosts/box differs: /nix/store/"),
+            "{ended}"
+        );
+        ended.says(&[
+            "-box.check is on another machine, where its files can be compared",
+            "error: hosts/box is not the same twice: /nix/store/",
+        ]);
+    });
+}
+
+#[test]
 fn the_document_says_where_it_is() {
     with_builder(|lab| {
         let store = format!("{BUILDER}?compress=true");

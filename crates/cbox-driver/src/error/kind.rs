@@ -82,6 +82,8 @@ kinds! {
     Timeout = 13, "timeout", "no console line matched `--until` within `--timeout`";
     /// An image or its closure is larger than `cbox.toml` allows.
     Budget = 14, "budget", "an image or its closure is larger than cbox.toml allows";
+    /// A build gave something else when it was done again.
+    Differs = 15, "reproduce", "a target that was built twice is not the same";
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ fn checked(
 
 /// What the file at `path` below `output` is called: by its path, or where it is the output by
 /// what stands behind the hash of that.
-fn called<'a>(output: &'a Path, path: &'a Utf8Path) -> &'a str {
+pub(crate) fn called<'a>(output: &'a Path, path: &'a Utf8Path) -> &'a str {
     let name = output.file_name().and_then(|name| name.to_str());
     let name = name.map(|name| name.split_once('-').map_or(name, |(_, name)| name));
     match path.as_str() {
@@ -227,9 +227,9 @@ fn called<'a>(output: &'a Path, path: &'a Utf8Path) -> &'a str {
 }
 
 /// Where the file at `path` below `output` is. (To join an empty path would make a folder of it.)
-fn at(output: &Path, path: &Utf8Path) -> PathBuf {
-    match path.as_str() {
-        "" => output.to_owned(),
+pub(crate) fn at(output: &Path, path: impl AsRef<Path>) -> PathBuf {
+    match path.as_ref() {
+        path if path.as_os_str().is_empty() => output.to_owned(),
         path => output.join(path),
     }
 }

@@ -195,7 +195,7 @@ fn check_out_dir(session: &Session<'_>, flags: &BuildOptions) -> Result<(), Erro
 }
 
 /// The tree of each target, and a word on the local settings in it.
-async fn snapshots(
+pub(super) async fn snapshots(
     context: &Context<'_>,
     sources: &Version<'_>,
     targets: &[Target],
@@ -321,7 +321,7 @@ async fn skip_cached<'a>(
 
 /// Evaluates all targets, side by side. Those that do not evaluate do not keep the others
 /// from being built.
-async fn evaluate<'a>(
+pub(super) async fn evaluate<'a>(
     evaluator: &Evaluator<'_>,
     limits: &Limits,
     targets: &'a [Target],

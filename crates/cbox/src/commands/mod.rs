@@ -18,6 +18,7 @@ mod list;
 mod man;
 mod matrix;
 mod report;
+mod reproduce;
 mod sbom;
 mod sign;
 mod size;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Flash(flash::FlashArgs),
     Sign(sign::SignArgs),
     VerifyImage(verify_image::VerifyImageArgs),
+    Reproduce(reproduce::ReproduceArgs),
     Size(size::SizeArgs),
     Sbom(sbom::SbomArgs),
     Source(source::SourceArgs),
@@ -101,6 +103,7 @@ impl Command {
             Self::VerifyHosts(args) => ("verify-hosts", &args.junit),
             Self::Boot(args) => ("boot", &args.junit),
             Self::Size(args) => ("size", &args.junit),
+            Self::Reproduce(args) => ("reproduce", &args.junit),
             _ => return None,
         })
     }
@@ -131,6 +134,7 @@ impl Command {
             Self::Flash(args) => flash::run(context, args).await,
             Self::Sign(args) => sign::run(context, args).await,
             Self::VerifyImage(args) => verify_image::run(context, args).await,
+            Self::Reproduce(args) => reproduce::run(context, args).await,
             Self::Size(args) => size::run(context, args).await,
             Self::Sbom(args) => sbom::run(context, args).await,
             Self::Source(args) => source::run(context, args).await,

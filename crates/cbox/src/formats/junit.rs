@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cbox_driver::text::{bounded, harmless_lines, utc};
 
-pub(crate) use self::cases::{budgets, built, self_test, verdicts};
+pub(crate) use self::cases::{budgets, built, reproduced, self_test, verdicts};
 
 /// What such a file begins with.
 pub(crate) const BEGINNING: &str =

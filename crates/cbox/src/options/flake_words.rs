@@ -24,7 +24,7 @@ enum Takes {
 }
 
 /// The commands that take such. All others are about a flake as a whole, or about none.
-const COMMANDS: [(&str, Takes); 14] = [
+const COMMANDS: [(&str, Takes); 15] = [
     ("accept", Takes::Hosts),
     ("boot", Takes::Targets),
     ("build", Takes::Targets),
@@ -34,6 +34,7 @@ const COMMANDS: [(&str, Takes); 14] = [
     ("image", Takes::Image),
     ("list", Takes::Hosts),
     ("matrix", Takes::Targets),
+    ("reproduce", Takes::Targets),
     ("sbom", Takes::Targets),
     ("sign", Takes::Targets),
     ("size", Takes::Targets),

@@ -54,7 +54,7 @@ struct SourceOptions {
 }
 
 /// `item` with a path: as text, and where it is no UTF-8 also its bytes in base64.
-fn with_path(mut item: Value, path: &Path) -> Value {
+pub(super) fn with_path(mut item: Value, path: &Path) -> Value {
     item["path"] = path_text(path).into();
     if path.to_str().is_none() {
         item["pathBase64"] = BASE64.encode(path.as_os_str().as_encoded_bytes()).into();

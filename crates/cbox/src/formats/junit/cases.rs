@@ -3,6 +3,7 @@
 use cbox_driver::{
     build::Built,
     error::Error,
+    reproduce::Reproduction,
     size::budget::Verdict,
     target_name::TargetName,
     verify::{
@@ -145,6 +146,29 @@ pub(crate) fn built(
         }
     }
     cases
+}
+
+/// A case for each target that was to be built twice.
+pub(crate) fn reproduced(
+    names: &[TargetName],
+    all: &[Reproduction],
+    failures: &[Error],
+) -> Vec<Case> {
+    let cases = names.iter().map(|name| {
+        let name = name.to_string();
+        let Some(one) = all.iter().find(|one| one.target == name) else {
+            return Case::new(&name, Outcome::Errored(missing(&name, failures)));
+        };
+        let outcome = match one.error() {
+            None => Outcome::Passed,
+            Some(error) => Outcome::Failed((&error).into()),
+        };
+        Case {
+            lasted: Some(one.lasted),
+            ..Case::new(name, outcome)
+        }
+    });
+    cases.collect()
 }
 
 /// Why a target was not built: the errors that name it, or else all of them.
