@@ -56,6 +56,7 @@ mod packages;
 mod passed_on;
 mod plain;
 mod progress;
+mod provenance;
 mod purity;
 mod random_trees;
 mod read_sets;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A flake with an image of 512 bytes, and two pairs of keys beside it.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let script = "PATH=/bin:/usr/bin\nmkdir $out\n\
         { printf '%510s' | tr ' ' '\\000'; printf '\\125\\252'; } >$out/box.raw\n";
     let text = format!(
@@ -45,7 +45,7 @@ fn place() -> Place {
     place
 }
 
-fn verify(place: &Place, file: &str, key: &str) -> Ended {
+pub(crate) fn verify(place: &Place, file: &str, key: &str) -> Ended {
     let key = format!("../{key}.pub");
     let words = ["verify-image", file, "--public-key", &key];
     place.cbox(&words).run()

@@ -41,6 +41,7 @@ pub mod links;
 pub mod matrix;
 pub mod process;
 pub mod progress;
+pub mod provenance;
 pub mod report;
 pub mod reproduce;
 pub mod sbom;

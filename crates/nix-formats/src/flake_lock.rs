@@ -3,11 +3,13 @@
 //! Whether it fits `flake.nix` is Nix's to say. Source of the format: the Nix manual, "Lock
 //! files".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::nix_text::query_value;
 
 /// What a lock file does not tell.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,7 +55,95 @@ enum Edge {
     Follows(Vec<String>),
 }
 
+/// An input, and what it is locked as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedInput {
+    /// Its name, with those of the inputs that it is one of: `disko/nixpkgs`.
+    pub name: String,
+    /// The reference that Nix fetches it by; `None` where that is of a kind that is not known.
+    pub reference: Option<String>,
+    /// The hash of its files, as lock files have it.
+    pub nar_hash: Option<String>,
+    /// The commit.
+    pub revision: Option<String>,
+}
+
+impl LockedInput {
+    fn of(name: String, locked: &Map<String, Value>) -> Self {
+        let text = |field: &str| locked.get(field).and_then(Value::as_str);
+        Self {
+            reference: reference(locked),
+            nar_hash: text("narHash").map(str::to_owned),
+            revision: text("rev").map(str::to_owned),
+            name,
+        }
+    }
+}
+
+/// What is locked, as a flake reference. Source: the Nix manual, "nix flake", "Types".
+fn reference(locked: &Map<String, Value>) -> Option<String> {
+    let text = |field: &str| locked.get(field).and_then(Value::as_str);
+    let kind = text("type")?;
+    let (start, in_query): (String, &[&str]) = match kind {
+        "github" | "gitlab" | "sourcehut" => {
+            let (owner, repo, rev) = (text("owner")?, text("repo")?, text("rev")?);
+            let parts = [owner, repo, rev].map(query_value).join("/");
+            (format!("{kind}:{parts}"), &["dir", "host", "narHash"])
+        }
+        "git" | "hg" => (
+            format!("{kind}+{}", text("url")?),
+            &["dir", "narHash", "ref", "rev"],
+        ),
+        "tarball" | "file" => (format!("{kind}+{}", text("url")?), &["dir", "narHash"]),
+        "path" => (
+            format!("path:{}", query_value(text("path")?)),
+            &["dir", "narHash"],
+        ),
+        _ => return None,
+    };
+    let mut reference = start;
+    for field in in_query {
+        if let Some(value) = text(field) {
+            reference.push(if reference.contains('?') { '&' } else { '?' });
+            reference.push_str(&format!("{field}={}", query_value(value)));
+        }
+    }
+    Some(reference)
+}
+
 impl Lock {
+    /// All inputs that are locked, each once, by the shortest of its names and in the order of
+    /// these. Left out is what only the inputs at the paths `replaced` have.
+    #[must_use]
+    pub fn inputs(&self, replaced: &[&str]) -> Vec<LockedInput> {
+        let mut known = BTreeSet::from([self.root.as_str()]);
+        let mut found = Vec::new();
+        let mut queue = VecDeque::from([(String::new(), self.root.as_str())]);
+        while let Some((path, key)) = queue.pop_front() {
+            let Some(node) = self.nodes.get(key) else {
+                continue;
+            };
+            if let Some(locked) = &node.locked {
+                found.push(LockedInput::of(path.clone(), locked));
+            }
+            for (name, edge) in &node.inputs {
+                let Edge::Node(key) = edge else {
+                    // It is where it leads to.
+                    continue;
+                };
+                let path = match path.as_str() {
+                    "" => name.clone(),
+                    path => format!("{path}/{name}"),
+                };
+                if !replaced.contains(&path.as_str()) && known.insert(key) {
+                    queue.push_back((path, key));
+                }
+            }
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found
+    }
+
     /// Reads a lock file; `None` stands for one that is not there, which is as good as
     /// an empty one for a flake without inputs.
     ///
@@ -207,6 +297,49 @@ mod tests {
             },
         });
         Lock::parse(Some(value.to_string().as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn each_locked_input_is_named_once() {
+        let hash = "sha256-a/b+c=";
+        let value = json!({
+            "version": 7,
+            "root": "root",
+            "nodes": {
+                "root": { "inputs": { "nixpkgs": "nixpkgs", "disko": "disko", "same": ["nixpkgs"] } },
+                "nixpkgs": { "locked": {
+                    "type": "github", "owner": "NixOS", "repo": "nixpkgs", "rev": "ab", "narHash": hash,
+                } },
+                "disko": {
+                    "inputs": { "nixpkgs": ["nixpkgs"], "own": "own", "z": "nixpkgs", "lost": "lost" },
+                    "locked": { "type": "git", "url": "https://x.example/d", "ref": "a b", "rev": "cd" },
+                },
+                "own": { "locked": { "type": "tarball", "url": "https://x.example/t?a=b", "narHash": hash } },
+                "other": { "locked": { "type": "path", "path": "/a b" } },
+            },
+        });
+        let lock = Lock::parse(Some(value.to_string().as_bytes())).unwrap();
+        let references = |replaced: &[&str]| {
+            let inputs = lock.inputs(replaced).into_iter();
+            let shown = inputs.map(|one| format!("{} {}", one.name, one.reference.unwrap()));
+            shown.collect::<Vec<_>>()
+        };
+        let of_nixpkgs = "nixpkgs github:NixOS/nixpkgs/ab?narHash=sha256-a/b%2Bc%3D";
+        assert_eq!(
+            references(&[]),
+            [
+                "disko git+https://x.example/d?ref=a%20b&rev=cd",
+                "disko/own tarball+https://x.example/t?a=b&narHash=sha256-a/b%2Bc%3D",
+                of_nixpkgs,
+            ]
+        );
+        assert_eq!(references(&["disko"]), [of_nixpkgs]);
+        let first = &lock.inputs(&["disko"])[0];
+        assert_eq!(first.revision.as_deref(), Some("ab"));
+        assert_eq!(first.nar_hash.as_deref(), Some(hash));
+        assert_eq!(Lock::parse(None).unwrap().inputs(&[]), []);
+        let unknown = reference(json!({ "type": "new" }).as_object().unwrap());
+        assert_eq!(unknown, None);
     }
 
     #[test]

@@ -39,6 +39,7 @@ pages! {
     images: "docs/images.md",
     minibox: "examples/minibox/README.md",
     nix_library: "docs/nix-library.md",
+    provenance: "docs/provenance.md",
     readme: "README.md",
     reference: "docs/reference.md",
     sbom: "docs/sbom.md",

@@ -53,6 +53,13 @@ const LINES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "provenance",
+        &[
+            "provenance appliance/iso",
+            "provenance appliance/iso --builder-id MARKED",
+        ],
+    ),
+    (
         "reproduce",
         &["reproduce box", "reproduce appliance/iso MARKED"],
     ),

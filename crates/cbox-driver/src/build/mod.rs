@@ -38,7 +38,7 @@ use crate::{
     flake::{snapshot::Snapshot, version::Version},
     links::{
         artifact::{self, Which},
-        manifest::{self, Artifact, Artifacts, Forced, Manifest},
+        manifest::{self, Artifact, Artifacts, Forced, Input, Manifest},
         out_dir::OutDir,
     },
     process::blocking::blocking,
@@ -298,7 +298,7 @@ async fn finish(
         // The store is on another machine: its files cannot be looked at from here.
         _ => vec![],
     };
-    let manifest = manifest(evaluator, sources, job, out, artifacts);
+    let manifest = manifest(evaluator, sources, job, out, artifacts)?;
     let link = match out_dir {
         Some(out_dir) => {
             let published = out_dir.publish(evaluator.session, nix, &job.target.name, &manifest);
@@ -377,10 +377,13 @@ fn manifest(
     job: &Job<'_>,
     out: OutPath,
     artifacts: Vec<Artifact>,
-) -> Manifest {
+) -> Result<Manifest, Error> {
     let request = &job.target.request;
+    let replaced = &evaluator.nix.options.override_inputs;
+    let inputs = Input::all(job.snapshot.read_lock()?.as_deref(), replaced);
+    let inputs = inputs.map_err(|error| Error::new(Kind::Lock, error.to_string()))?;
     let fetched = evaluator.session.project.fetched.as_ref();
-    Manifest {
+    Ok(Manifest {
         schema: manifest::SCHEMA,
         target: job.target.name.to_string(),
         host: request.host.clone(),
@@ -404,7 +407,8 @@ fn manifest(
                 .iter()
                 .map(|path| path.display().to_string())
                 .collect(),
-            overridden_inputs: evaluator.nix.options.override_inputs.clone(),
+            overridden_inputs: replaced.clone(),
+            inputs: Some(inputs),
         },
         tools: manifest::Tools {
             cbox: env!("CARGO_PKG_VERSION").to_owned(),
@@ -413,5 +417,5 @@ fn manifest(
         linked_at: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
-    }
+    })
 }

@@ -1,5 +1,5 @@
 //! Whether an image file is what somebody with a key vouches for: the signature of the checksum
-//! file beside it, the checksum, and its manifest.
+//! file beside it, the checksum, and whether manifest and provenance are its own.
 
 use std::io::ErrorKind;
 
@@ -13,8 +13,9 @@ use super::{
 use crate::{
     error::Error,
     flake::session::Hears,
-    links::entries::{MANIFEST, read_manifest},
+    links::entries::{Companion, MANIFEST, read_manifest},
     process::environment::Environment,
+    provenance,
     signature::{EXTENSION, VerifyingKey},
 };
 
@@ -27,6 +28,8 @@ pub enum What {
     Checksum,
     /// The manifest.
     Manifest,
+    /// The provenance.
+    Provenance,
 }
 
 impl What {
@@ -37,6 +40,7 @@ impl What {
             Self::Signature => "signature",
             Self::Checksum => "checksum",
             Self::Manifest => "manifest",
+            Self::Provenance => "provenance",
         }
     }
 }
@@ -84,7 +88,8 @@ pub struct Proof {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
-    /// All that was checked: signatures, checksums, and the manifest.
+    /// All that was checked: signatures, checksums, the manifest, and the provenance where
+    /// there is one.
     pub checks: Vec<Check>,
 }
 
@@ -139,7 +144,7 @@ fn candidates(
 }
 
 /// Checks the image file that people know as `shown`: the signatures by `key` of the checksum
-/// files beside it, whether it has those checksums, and whether the manifest is its own.
+/// files beside it, whether it has those checksums, and whether what is told of it is its own.
 ///
 /// # Errors
 /// When the image is not there or cannot be read, or a signal comes. What does not fit is no
@@ -193,6 +198,7 @@ pub async fn check(
     let mut checks = signatures;
     checks.extend(checksums);
     checks.push(manifest(&path, shown, bytes, &sha256));
+    checks.extend(provenance(&path, shown, &sha256));
     Ok(Proof {
         bytes,
         sha256,
@@ -278,41 +284,78 @@ fn judge(
 /// Whether the manifest beside the image is its own.
 fn manifest(path: &Utf8Path, shown: &Utf8Path, bytes: u64, sha256: &str) -> Check {
     let name = path.file_name().unwrap_or_default();
-    let check = |status, file: Option<&Utf8PathBuf>, message| Check {
-        what: What::Manifest,
-        status,
-        file: file.cloned(),
-        message,
-    };
     let found = candidates(path, shown, MANIFEST)
         .into_iter()
         .find_map(|(path, shown)| Some((read_manifest(&path)?, shown)));
     let Some((read, file)) = found else {
-        let message = format!("there is no {name}{MANIFEST}, so nothing is known of its origin");
-        return check(Status::Missing, None, message);
+        return Check {
+            what: What::Manifest,
+            status: Status::Missing,
+            file: None,
+            message: format!("there is no {name}{MANIFEST}, so nothing is known of its origin"),
+        };
     };
-    let manifest = match read {
-        Ok(manifest) => manifest,
-        Err(error) => {
-            let message = format!("{file} cannot be used: {error}");
-            return check(Status::Failed, Some(&file), message);
+    let judged = match read {
+        Err(error) => Err(format!("{file} cannot be used: {error}")),
+        Ok(manifest) => {
+            let target = &manifest.target;
+            let mut artifacts = manifest.artifacts.iter();
+            match artifacts.any(|one| one.sha256 == sha256 && one.size == bytes) {
+                true => Ok(format!(
+                    "{file} is of this image, {target}; no signature covers what else it says"
+                )),
+                false => Err(format!(
+                    "{file} is the manifest of another image, one of {target}"
+                )),
+            }
         }
     };
-    let target = &manifest.target;
-    let is_it = manifest
-        .artifacts
-        .iter()
-        .any(|artifact| artifact.sha256 == sha256 && artifact.size == bytes);
-    match is_it {
-        true => check(
-            Status::Verified,
-            Some(&file),
-            format!("{file} is of this image, {target}; no signature covers what else it says"),
-        ),
-        false => check(
-            Status::Failed,
-            Some(&file),
-            format!("{file} is the manifest of another image, one of {target}"),
-        ),
+    told(What::Manifest, file, judged)
+}
+
+/// Whether the provenance beside the image is its own; `None` where there is none.
+fn provenance(path: &Utf8Path, shown: &Utf8Path, sha256: &str) -> Option<Check> {
+    let (text, file) = companion(path, shown, Companion::Provenance)?;
+    let claim = text.and_then(|text| provenance::claim(&text));
+    let judged = match claim {
+        Err(why) => Err(format!("{file} {why}")),
+        Ok(claim) if claim.sha256.iter().any(|one| one == sha256) => Ok(format!(
+            "{file} is of this image, by {}; no signature covers what else it says",
+            claim.builder
+        )),
+        Ok(_) => Err(format!("{file} is the provenance of another image")),
+    };
+    Some(told(What::Provenance, file, judged))
+}
+
+/// The first companion of this kind beside the image, and its name.
+fn companion(
+    path: &Utf8Path,
+    shown: &Utf8Path,
+    companion: Companion,
+) -> Option<(Result<Vec<u8>, String>, Utf8PathBuf)> {
+    let all = candidates(path, shown, companion.extension()).into_iter();
+    let mut read = all.map(|(path, shown)| (regular_file::read(path), shown));
+    let (text, file) = read.find(|(text, _)| match text {
+        Err(error) => error.kind() != ErrorKind::NotFound,
+        Ok(_) => true,
+    })?;
+    Some((
+        text.map_err(|error| format!("cannot be read: {error}")),
+        file,
+    ))
+}
+
+/// What is to be said of `file`: that it fits, or that it does not.
+fn told(what: What, file: Utf8PathBuf, judged: Result<String, String>) -> Check {
+    let (status, message) = match judged {
+        Ok(message) => (Status::Verified, message),
+        Err(message) => (Status::Failed, message),
+    };
+    Check {
+        what,
+        status,
+        file: Some(file),
+        message,
     }
 }

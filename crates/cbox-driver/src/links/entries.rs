@@ -1,7 +1,11 @@
 //! The entries of the folder, each told by the record beside it.
 
 use cbox_nix::regular_file;
-use std::{collections::BTreeMap, fmt, fs, io::ErrorKind};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{ErrorKind, Read as _},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix_formats::store_path::StorePath;
@@ -20,7 +24,78 @@ use crate::{
 pub(crate) const MANIFEST: &str = ".json";
 pub(super) const CHECKSUM: &str = ".sha256";
 /// That of the checksum, as minisign calls it.
-pub(super) const SIGNATURE: &str = ".sha256.minisig";
+const SIGNATURE: &str = ".sha256.minisig";
+
+/// How near to its beginning a file says what it is.
+const HEAD: u64 = 16 << 10;
+
+/// What can lie beside an image for others, and is of no other: it goes when another image takes
+/// the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Companion {
+    /// The signature of its checksum, by whoever made it.
+    Signature,
+    /// Where it comes from.
+    Provenance,
+}
+
+impl Companion {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Signature, Self::Provenance];
+
+    /// What its name ends with, behind the name of the link or of the file.
+    pub(crate) const fn extension(self) -> &'static str {
+        match self {
+            Self::Signature => SIGNATURE,
+            Self::Provenance => ".provenance.json",
+        }
+    }
+
+    /// What it is.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Signature => "a signature of minisign",
+            Self::Provenance => "a provenance of cbox",
+        }
+    }
+
+    /// What such a file has near its beginning.
+    #[must_use]
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Signature => signature::COMMENT,
+            Self::Provenance => "\"urn:cbox:build:",
+        }
+    }
+
+    /// Whether the file at `path` is one.
+    pub(super) fn is_at(self, path: &Utf8Path) -> bool {
+        let head = || {
+            let mut head = Vec::new();
+            let file = regular_file::open(path).ok()?;
+            file.take(HEAD).read_to_end(&mut head).ok()?;
+            Some(String::from_utf8_lossy(&head).into_owned())
+        };
+        is_file(path)
+            && head().is_some_and(|head| match self {
+                Self::Signature => head.starts_with(self.mark()),
+                Self::Provenance => head.contains(self.mark()),
+            })
+    }
+}
+
+/// What the names of all records end with, in the order in which they come. They go the other way:
+/// as long as the manifest is there, so is the rest, and a companion is beside no other checksum
+/// than its own.
+pub(super) const RECORDS: [&str; 4] = {
+    let [signature, provenance] = Companion::ALL;
+    [
+        CHECKSUM,
+        signature.extension(),
+        provenance.extension(),
+        MANIFEST,
+    ]
+};
 
 /// One link with its records, or another file.
 #[derive(Debug)]
@@ -139,11 +214,12 @@ impl Entry {
                 regular_file::read(&checksum).is_ok_and(|content| content == line.as_bytes())
             });
         let checksum = is_own.then_some(checksum);
-        // One that was made with minisign itself is of no use either without its checksum.
-        let signature = self.record(SIGNATURE);
-        let signature = (is_own && is_signature(&signature)).then_some(signature);
-        signature
-            .into_iter()
+        // A signature that was made with minisign itself is of no use either without its checksum.
+        let companions = Companion::ALL.into_iter().filter_map(|companion| {
+            let file = self.record(companion.extension());
+            (is_own && companion.is_at(&file)).then_some(file)
+        });
+        companions
             .chain(checksum)
             .chain([self.record(MANIFEST)])
             .collect()
@@ -180,7 +256,7 @@ pub fn read(folder: &Utf8Path, store_dir: &str, with_others: bool) -> Result<Vec
         };
         let kind = if *is_link {
             of_a_link(&path, name, store_dir)
-        } else if [MANIFEST, CHECKSUM, SIGNATURE]
+        } else if RECORDS
             .into_iter()
             .filter_map(of_link)
             .any(|(_, is_link)| is_link)
@@ -277,11 +353,4 @@ pub(crate) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, Manifest
 
 pub(super) fn is_file(path: &Utf8Path) -> bool {
     path.symlink_metadata().is_ok_and(|file| file.is_file())
-}
-
-/// Whether there is a signature at `path`, by whoever made it.
-pub(super) fn is_signature(path: &Utf8Path) -> bool {
-    is_file(path)
-        && regular_file::read(path)
-            .is_ok_and(|text| text.starts_with(signature::COMMENT.as_bytes()))
 }

@@ -26,6 +26,8 @@ pub struct Built {
     pub system: System,
     /// Its files, in the order of `artifact`; there is one at least.
     pub files: Vec<BuiltFile>,
+    /// Its record.
+    pub manifest: Manifest,
 }
 
 /// One file of what was built.
@@ -133,8 +135,9 @@ pub fn find(
     }
     Ok(Built {
         link,
-        system: manifest.system,
+        system: manifest.system.clone(),
         files,
+        manifest,
     })
 }
 

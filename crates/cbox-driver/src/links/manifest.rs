@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use cbox_nix::overrides::{OptionPath, Overrides};
 use nix_formats::{
+    flake_lock::{Lock, LockError},
+    nix_text::percent_decoded,
     store_path::{DrvPath, OutPath},
     system::System,
 };
@@ -240,6 +242,61 @@ pub struct Source {
     pub local: Vec<String>,
     /// Inputs that were replaced, by name, each with the locked reference.
     pub overridden_inputs: Vec<(String, String)>,
+    /// All inputs, replaced ones among them; `None` where an older cbox wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<Input>>,
+}
+
+/// An input of the flake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// Its name, with those of the inputs that it is one of: `disko/nixpkgs`.
+    pub name: String,
+    /// The locked reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The hash of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nar_hash: Option<String>,
+    /// The commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl Input {
+    /// The inputs of a flake with this lock file, but for `replaced`, by name with the locked
+    /// reference of each.
+    ///
+    /// # Errors
+    /// When it is no lock file.
+    pub fn all(lock: Option<&[u8]>, replaced: &[(String, String)]) -> Result<Vec<Self>, LockError> {
+        let names: Vec<&str> = replaced.iter().map(|(name, _)| name.as_str()).collect();
+        let locked = Lock::parse(lock)?.inputs(&names).into_iter();
+        let locked = locked.map(|input| Self {
+            name: input.name,
+            reference: input.reference,
+            nar_hash: input.nar_hash,
+            revision: input.revision,
+        });
+        let replaced = replaced.iter().map(|(name, reference)| {
+            let query = reference.split_once('?').map_or("", |(_, query)| query);
+            let value = |field: &str| {
+                let mut parts = query.split('&').filter_map(|part| part.split_once('='));
+                let (_, value) = parts.find(|(name, _)| *name == field)?;
+                Some(percent_decoded(value))
+            };
+            Self {
+                name: name.clone(),
+                nar_hash: value("narHash"),
+                revision: value("rev"),
+                reference: Some(reference.clone()),
+            }
+        });
+        let mut all: Vec<Self> = locked.chain(replaced).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all)
+    }
 }
 
 /// The versions that made it.
@@ -341,6 +398,29 @@ mod tests {
             written,
             serde_json::from_str::<serde_json::Value>(&second).unwrap()
         );
+    }
+
+    #[test]
+    fn what_replaces_an_input_is_recorded_in_its_place() {
+        let lock = br#"{"root": "root", "nodes": {
+            "root": {"inputs": {"a": "a", "b": "b"}},
+            "a": {"locked": {"type": "path", "path": "/a", "narHash": "sha256-a="}},
+            "b": {"locked": {"type": "path", "path": "/b", "narHash": "sha256-b="}}}}"#;
+        let replaced = (
+            "a".to_owned(),
+            "path:/new?narHash=sha256-n%3D&rev=12".to_owned(),
+        );
+        let all = Input::all(Some(lock), std::slice::from_ref(&replaced)).unwrap();
+        let shown = serde_json::to_value(&all).unwrap();
+        assert_eq!(
+            shown,
+            serde_json::json!([
+                {"name": "a", "reference": replaced.1, "narHash": "sha256-n=", "revision": "12"},
+                {"name": "b", "reference": "path:/b?narHash=sha256-b%3D", "narHash": "sha256-b="},
+            ])
+        );
+        assert_eq!(Input::all(None, &[]), Ok(vec![]));
+        assert!(Input::all(Some(b"x"), &[]).is_err());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `out/`: the only place that reads and writes there. A link has its [`manifest`] and its
 //! checksum beside it, and is a GC root; [`out_dir`] makes them, [`read`] tells what lies there
 //! by what cbox itself writes, [`Removal`] removes it, and what cbox did not make is left alone.
-//! [`signed`] is the signature of a checksum, [`image`] what was built for a target, [`artifact`] the file in it.
+//! [`attached`] writes what lies beside an image for others, such as a signature; [`image`] is what
+//! was built for a target, [`artifact`] the file in it.
 
 pub mod artifact;
+pub mod attached;
 pub(crate) mod entries;
 pub mod image;
 pub mod manifest;
@@ -12,7 +14,6 @@ pub mod out_link;
 mod records;
 mod removal;
 mod roots;
-pub mod signed;
 mod store_query;
 
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use crate::{
 };
 
 pub use self::{
-    entries::{Entry, EntryKind, Other, read},
+    entries::{Companion, Entry, EntryKind, Other, read},
     removal::{Freed, Removal, Wanted},
     store_query::StoreQuery,
 };

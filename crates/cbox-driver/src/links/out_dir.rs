@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{
     Runs, WAITING,
-    entries::{CHECKSUM, MANIFEST, SIGNATURE, is_signature, read_manifest},
+    entries::{CHECKSUM, Companion, MANIFEST, RECORDS, read_manifest},
     manifest::{Manifest, ManifestError, is_checksum_of},
     records::{self, Records},
     roots::Roots,
@@ -50,7 +50,7 @@ pub fn check(folder: &Utf8Path, names: &[TargetName], store_dir: &str) -> Result
             }
             _ => {}
         }
-        for extension in [MANIFEST, CHECKSUM, SIGNATURE] {
+        for extension in RECORDS {
             let file = record(folder, name, extension);
             if let Some(why) = foreign(&file, extension, &name.slug()) {
                 return refused(format!("{file} is in the way: {why}"));
@@ -93,9 +93,11 @@ fn foreign(file: &Utf8Path, extension: &str, link: &str) -> Option<String> {
         return (!is_own)
             .then(|| format!("it is not the checksum of {link}, so cbox did not make it"));
     }
-    if extension == SIGNATURE {
-        let why = "it is not a signature of minisign, so nobody may want it to go";
-        return (!is_signature(file)).then(|| why.to_owned());
+    let mut companions = Companion::ALL.into_iter();
+    if let Some(companion) = companions.find(|companion| companion.extension() == extension) {
+        let what = companion.what();
+        let is_it = companion.is_at(file);
+        return (!is_it).then(|| format!("it is not {what}, so nobody may want it to go"));
     }
     match read_manifest(file)? {
         Err(ManifestError::Broken(why)) => Some(format!(

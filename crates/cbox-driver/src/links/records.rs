@@ -1,9 +1,9 @@
 //! The records of a link while the link changes: written beforehand, and never beside another
 //! link than their own.
 //!
-//! A link, its records and the signature of one are up to four files, and a run can be killed between any two steps. So the
-//! records of before go out of the way first, then the link changes, and then the new records
-//! come: what is there at any moment belongs together, and what is not there is missing for
+//! A link, its records and their companions (a signature, a provenance) are up to five
+//! files, and a run can be killed between any two steps. So the records of before go out of the way
+//! first, then the link changes, and then the new records come: what is there at any moment belongs together, and what is not there is missing for
 //! everybody to see. All of them are in the run's own folder in the meantime, and so the next run
 //! can finish what a killed one began.
 
@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::regular_file;
 
 use super::{
-    entries::{CHECKSUM, MANIFEST, SIGNATURE, is_file, read_manifest},
+    entries::{CHECKSUM, Companion, MANIFEST, RECORDS, is_file, read_manifest},
     manifest::Manifest,
 };
 use crate::text::text_file;
@@ -23,10 +23,6 @@ const NEW: &str = "new";
 
 /// Where those of the link of before are meanwhile.
 const OLD: &str = "old";
-
-/// The records of a link, in the order in which they come. They go the other way: as long as
-/// the manifest is there, so is the rest. A signature is beside no other checksum than its own.
-const ALL: [&str; 3] = [CHECKSUM, SIGNATURE, MANIFEST];
 
 /// The records of one link, about to be put beside it.
 #[derive(Debug)]
@@ -79,7 +75,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When one cannot be moved, with its name.
     pub(super) fn set_aside(&self) -> Result<(), (Utf8PathBuf, io::Error)> {
-        let mut all = ALL.into_iter().rev();
+        let mut all = RECORDS.into_iter().rev();
         all.try_for_each(|extension| self.away(extension))
     }
 
@@ -98,17 +94,22 @@ impl<'a> Records<'a> {
     pub(super) fn put(&self) -> Result<(), (Utf8PathBuf, io::Error)> {
         let new = self.at(NEW, CHECKSUM);
         if !is_same(&new, &self.final_name(CHECKSUM)) {
-            self.away(SIGNATURE)?;
+            for companion in Companion::ALL {
+                self.away(companion.extension())?;
+            }
         }
         // The same image again, whose link was made anew.
-        let is_signed = is_same(&new, &self.at(OLD, CHECKSUM));
+        let is_same_again = is_same(&new, &self.at(OLD, CHECKSUM));
         if self.has_checksum {
             self.move_from(NEW, CHECKSUM)?;
         } else {
             self.away(CHECKSUM)?;
         }
-        if is_signed && is_file(&self.at(OLD, SIGNATURE)) {
-            self.move_from(OLD, SIGNATURE)?;
+        for companion in Companion::ALL {
+            let extension = companion.extension();
+            if is_same_again && is_file(&self.at(OLD, extension)) {
+                self.move_from(OLD, extension)?;
+            }
         }
         self.move_from(NEW, MANIFEST)
     }
@@ -118,7 +119,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When one cannot be moved, with its name.
     pub(super) fn put_back(&self) -> Result<(), (Utf8PathBuf, io::Error)> {
-        let mut there = ALL.into_iter();
+        let mut there = RECORDS.into_iter();
         there.try_for_each(|extension| match is_file(&self.at(OLD, extension)) {
             true => self.move_from(OLD, extension),
             false => Ok(()),
@@ -139,6 +140,11 @@ impl<'a> Records<'a> {
     fn final_name(&self, extension: &str) -> Utf8PathBuf {
         self.folder.join(format!("{}{extension}", self.link))
     }
+}
+
+fn is_companion(extension: &str) -> bool {
+    let mut all = Companion::ALL.into_iter();
+    all.any(|companion| companion.extension() == extension)
 }
 
 /// Whether both are there and hold the same.
@@ -171,10 +177,10 @@ pub(super) fn finish(folder: &Utf8Path, run: &Utf8Path) {
             if !target.is_ok_and(|target| target == manifest.out.as_str()) {
                 continue;
             }
-            for extension in ALL {
+            for extension in RECORDS {
                 let beside = |folder: &Utf8Path| folder.join(format!("{link}{CHECKSUM}"));
                 // Its own checksum is still in the run where another one took its place.
-                if extension == SIGNATURE
+                if is_companion(extension)
                     && is_file(&beside(&run.join(part)))
                     && !is_same(&beside(&run.join(part)), &beside(folder))
                 {
@@ -233,7 +239,8 @@ mod tests {
         /// What is there of the records, the checksum first.
         fn there(&self) -> Vec<String> {
             let read = |end| fs::read_to_string(format!("{}{end}", self.folder.join(LINK)));
-            ALL.into_iter().filter_map(|end| read(end).ok()).collect()
+            let all = RECORDS.into_iter();
+            all.filter_map(|end| read(end).ok()).collect()
         }
     }
 
@@ -320,43 +327,49 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_stays_beside_its_own_checksum_alone() {
+    fn what_is_of_an_image_stays_beside_its_own_checksum_alone() {
         let links = Links::new();
         let (one, two) = (manifest('1', true), manifest('2', true));
-        let signature = links.folder.join(format!("{LINK}{SIGNATURE}"));
-        let sign = || fs::write(&signature, "untrusted comment: of one").unwrap();
+        let files =
+            Companion::ALL.map(|one| links.folder.join(format!("{LINK}{}", one.extension())));
+        let write = || {
+            for file in &files {
+                fs::write(file, "of one").unwrap();
+            }
+        };
+        let are_there = |there: bool| files.iter().all(|file| file.exists() == there);
         links.prepare(&one).put().unwrap();
-        sign();
+        write();
         // The link is as it was, or was made anew.
         links.prepare(&one).put().unwrap();
-        assert!(signature.exists());
+        assert!(are_there(true));
         let records = links.prepare(&one);
         records.set_aside().unwrap();
-        assert!(!signature.exists());
+        assert!(are_there(false));
         records.put().unwrap();
-        assert!(signature.exists());
+        assert!(are_there(true));
         // Another image, with and without a new link.
         links.prepare(&two).put().unwrap();
-        assert!(!signature.exists());
+        assert!(are_there(false));
         links.prepare(&one).put().unwrap();
-        sign();
+        write();
         let records = links.prepare(&two);
         records.set_aside().unwrap();
         links.link(&two);
         records.put().unwrap();
-        assert!(!signature.exists());
+        assert!(are_there(false));
         // None comes back from a killed run, and what failed leaves it.
         finish(&links.folder, &links.run);
-        assert!(!signature.exists());
-        sign();
+        assert!(are_there(false));
+        write();
         let records = links.prepare(&one);
         records.set_aside().unwrap();
         records.put_back().unwrap();
-        assert!(signature.exists());
+        assert!(are_there(true));
         let records = links.prepare(&one);
         records.set_aside().unwrap();
         finish(&links.folder, &links.run);
-        assert!(signature.exists(), "it was killed before the link changed");
+        assert!(are_there(true), "it was killed before the link changed");
     }
 
     #[test]

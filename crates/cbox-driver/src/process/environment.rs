@@ -56,6 +56,20 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The time that the caller says in place of the clock's, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When `SOURCE_DATE_EPOCH` is no number.
+    pub fn source_date(&self) -> Result<Option<u64>, Error> {
+        let Some(text) = &self.source_date_epoch else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| {
+            let message = format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds");
+            Error::new(Kind::Usage, message).hint("unset it, or set it to seconds since 1970")
+        })
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"

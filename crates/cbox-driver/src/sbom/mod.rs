@@ -19,7 +19,6 @@ use crate::{
     flake::session::Session,
     process::{
         blocking::blocking,
-        environment::Environment,
         options::{Forced, Limits},
     },
     progress::Event,
@@ -28,6 +27,9 @@ use crate::{
         find::{Conditions, Resolved, Versions},
     },
 };
+
+/// What a document of cbox has near its beginning.
+pub const MARK: &str = "\"cbox:";
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +80,7 @@ pub async fn bill(
     evaluator: &Evaluator<'_>,
     question: Question<'_>,
 ) -> Result<Bill, Error> {
-    let time = time(session.environment)?;
+    let time = session.environment.source_date()?;
     let subject = Subject::parse(session.environment, question.target)?;
     let conditions = Conditions {
         forced: question.forced,
@@ -142,16 +144,5 @@ pub async fn bill(
         serial_number,
         component_count: parts.len() - 1,
         target,
-    })
-}
-
-/// The time that the caller says, in seconds since 1970.
-fn time(environment: &Environment) -> Result<Option<u64>, Error> {
-    let Some(text) = &environment.source_date_epoch else {
-        return Ok(None);
-    };
-    text.parse().map(Some).map_err(|_| {
-        let message = format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds");
-        Error::new(Kind::Usage, message).hint("unset it, or set it to seconds since 1970")
     })
 }

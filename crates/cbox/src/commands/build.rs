@@ -24,7 +24,7 @@ use cbox_driver::{
 };
 use cbox_nix::NixError;
 
-use super::{report, sign};
+use super::{companions, report};
 use crate::{
     commands::context::Context,
     options::{BuildOptions, complete},
@@ -113,15 +113,7 @@ pub(super) async fn build_from(
         audit::check(session, sources).await?;
     }
     // The password is asked for before, and not after, what takes long.
-    let key = match &flags.sign {
-        Some(_) if !store.is_here() => {
-            let message = "`--sign` signs checksums beside links, and the links of this store are on another machine";
-            return Err(Error::new(Kind::Unsupported, message)
-                .hint("fetch what was built, build it here, and sign it then with `cbox sign`"));
-        }
-        Some(file) => Some(sign::key(context, file).await?),
-        None => None,
-    };
+    let companions = companions::Wanted::of(context, evaluator, flags).await?;
     let snapshots = snapshots(context, sources, &targets, flags.with_local).await?;
     let (jobs, mut failures) =
         evaluate(evaluator, &flags.limits.into(), &targets, &snapshots).await?;
@@ -146,18 +138,8 @@ pub(super) async fn build_from(
                 links.push(link);
             }
         }
-        if let Some(key) = &key {
-            for done in &built {
-                match &done.link {
-                    Some(link) if !done.manifest.artifacts.is_empty() => {
-                        sign::sign(context, link, key).await?;
-                    }
-                    _ => context.view.note(&format!(
-                        "{} has no file with a checksum, so nothing of it is signed",
-                        done.manifest.target
-                    )),
-                }
-            }
+        for done in &built {
+            companions.write(context, done).await?;
         }
         let shown = report::Shown {
             out_links: &links,

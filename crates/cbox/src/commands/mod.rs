@@ -5,6 +5,7 @@ mod boot;
 mod build;
 mod clean;
 pub(crate) mod command_line;
+mod companions;
 mod completions;
 pub(crate) mod context;
 mod diff;
@@ -17,6 +18,7 @@ pub(crate) mod junit;
 mod list;
 mod man;
 mod matrix;
+mod provenance;
 mod report;
 mod reproduce;
 mod sbom;
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Reproduce(reproduce::ReproduceArgs),
     Size(size::SizeArgs),
     Sbom(sbom::SbomArgs),
+    Provenance(provenance::ProvenanceArgs),
     Source(source::SourceArgs),
     Doctor(doctor::DoctorArgs),
     Status(status::StatusArgs),
@@ -137,6 +140,7 @@ impl Command {
             Self::Reproduce(args) => reproduce::run(context, args).await,
             Self::Size(args) => size::run(context, args).await,
             Self::Sbom(args) => sbom::run(context, args).await,
+            Self::Provenance(args) => provenance::run(context, args).await,
             Self::Source(args) => source::run(context, args).await,
             Self::Doctor(_) => doctor::run(context).await,
             Self::Status(args) => status::run(context, args).await,

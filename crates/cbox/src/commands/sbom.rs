@@ -26,7 +26,7 @@ Examples:
 const FILE: ResultFile = ResultFile {
     what: "the SBOM",
     made_by: "cbox sbom",
-    mark: "\"cbox:",
+    mark: sbom::MARK,
     hint: "`--output -` writes to standard output",
 };
 

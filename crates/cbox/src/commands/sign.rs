@@ -5,8 +5,13 @@ use std::io::{IsTerminal as _, stdin};
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_driver::{
     error::Error,
+    flake::session::Session,
     image::checksum::{self, Checksum},
-    links::{image, signed},
+    links::{
+        Companion,
+        attached::{Records, attach},
+        image::{self, Built},
+    },
     progress::Reporter,
     signature::{KeyFile, SigningKey},
     subject::words,
@@ -52,16 +57,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &SignArgs) -> Result<(), Er
     let store = session.options.store.as_deref();
     let built = image::find(context.environment, &session.project, &name, store)?;
     let key = key(context, &args.key).await?;
-    let link = context.environment.display_path(&built.link);
-    for file in &built.files {
-        let wanted = Checksum {
-            said_in: format!("{link}.json").into(),
-            sha256: file.artifact.sha256.clone(),
-        };
-        let (hears, bytes) = (session.hears(), file.artifact.size);
-        let shown = Utf8PathBuf::from(file.artifact.below(link.as_str()));
-        checksum::verify(hears, &file.path, &shown, bytes, &[wanted]).await?;
-    }
+    compare(context, session, &built).await?;
     let signature = sign(context, &built.link, &key).await?;
     context.lines([context.environment.display_path(&signature)].map(Utf8PathBuf::into_string));
     context.parts(
@@ -73,6 +69,25 @@ pub(crate) async fn run(context: &Context<'_>, args: &SignArgs) -> Result<(), Er
             "keyId": key.number(),
         }),
     );
+    Ok(())
+}
+
+/// Compares the files of `built` with their record.
+pub(super) async fn compare(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    built: &Built,
+) -> Result<(), Error> {
+    let link = context.environment.display_path(&built.link);
+    for file in &built.files {
+        let wanted = Checksum {
+            said_in: format!("{link}.json").into(),
+            sha256: file.artifact.sha256.clone(),
+        };
+        let (hears, bytes) = (session.hears(), file.artifact.size);
+        let shown = Utf8PathBuf::from(file.artifact.below(link.as_str()));
+        checksum::verify(hears, &file.path, &shown, bytes, &[wanted]).await?;
+    }
     Ok(())
 }
 
@@ -103,7 +118,8 @@ pub(super) async fn sign(
 ) -> Result<Utf8PathBuf, Error> {
     let shown = context.environment.display_path(link);
     let hears = (context.view as &dyn Reporter, context.interrupt);
-    let signature = signed::sign(hears, link, &shown, key).await?;
+    let make = |records: &Records<'_>| records.sign(key);
+    let signature = attach(hears, (link, &shown), Companion::Signature, make).await?;
     context.view.note(&format!(
         "signed {shown}.sha256; `cbox verify-image IMAGE --public-key {}` verifies it",
         key.public()

@@ -24,7 +24,7 @@ enum Takes {
 }
 
 /// The commands that take such. All others are about a flake as a whole, or about none.
-const COMMANDS: [(&str, Takes); 15] = [
+const COMMANDS: [(&str, Takes); 16] = [
     ("accept", Takes::Hosts),
     ("boot", Takes::Targets),
     ("build", Takes::Targets),
@@ -34,6 +34,7 @@ const COMMANDS: [(&str, Takes); 15] = [
     ("image", Takes::Image),
     ("list", Takes::Hosts),
     ("matrix", Takes::Targets),
+    ("provenance", Takes::Targets),
     ("reproduce", Takes::Targets),
     ("sbom", Takes::Targets),
     ("sign", Takes::Targets),

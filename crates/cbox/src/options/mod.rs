@@ -258,6 +258,9 @@ pub(crate) struct BuildOptions {
     /// Build what failed again, up to N times
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) retries: u32,
+    /// Write where each image comes from beside it: SLSA's provenance
+    #[arg(long, conflicts_with_all = ["drv", "dry_run", "no_link"])]
+    pub(crate) provenance: bool,
     /// Sign the checksums of the images with this secret key of minisign
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["drv", "dry_run", "no_link"])]
     pub(crate) sign: Option<Utf8PathBuf>,
