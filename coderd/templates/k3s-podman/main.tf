@@ -6,7 +6,7 @@ terraform {
     }
     kubernetes = {
       source  = "hashicorp/kubernetes"
-      version = "~> 2.36"
+      version = ">= 2.36, < 4.0"
     }
   }
 }
@@ -27,91 +27,19 @@ provider "kubernetes" {
   config_path = var.kubeconfig
 }
 
-data "coder_provisioner" "me" {}
-data "coder_workspace" "me" {}
-
-data "coder_parameter" "home_gb" {
-  name         = "home_gb"
-  display_name = "Home"
-  description  = "Size of the home folder in GB; Podman's images lie there too."
-  type         = "number"
-  default      = "10"
-  # k3s' storage cannot grow a volume.
-  mutable = false
-
-  validation {
-    min = 2
-    max = 100
-  }
-}
-
-data "coder_parameter" "cpu" {
-  name         = "cpu"
-  display_name = "CPU"
-  description  = "How many of this machine's processors it may use."
-  type         = "number"
-  icon         = "/icon/memory.svg"
-  default      = "2"
-  mutable      = true
-
-  validation {
-    min = 1
-    max = 16
-  }
-}
-
-data "coder_parameter" "memory" {
-  name         = "memory"
-  display_name = "Memory"
-  description  = "How much memory it may use, in GB."
-  type         = "number"
-  icon         = "/icon/memory.svg"
-  default      = "2"
-  mutable      = true
-
-  validation {
-    min = 1
-    max = 64
-  }
-}
-
 locals {
-  name       = "coder-${data.coder_workspace.me.id}"
-  home       = "/home/podman"
-  podman     = "/etc/coder-podman"
-  access_url = trimsuffix(data.coder_workspace.me.access_url, "/")
+  name   = "coder-${data.coder_workspace.me.id}"
+  home   = "/home/podman"
+  folder = local.home
+  podman = "/etc/coder-podman"
 
-  # A name that only this machine or mDNS knows means nothing inside a pod; the
-  # address of its node does, and that is known when the pod starts.
-  only_here = can(regex("^https?://(localhost|127\\.[0-9.]+|[^/:]+\\.local)(:|$)", local.access_url))
+  # The address of the pod's node, which is known when the pod starts.
   coder_url = local.only_here ? "http://$(NODE_IP):${data.coder_workspace.me.access_port}" : local.access_url
 
   labels = {
     "app.kubernetes.io/part-of"    = "coder"
     "app.kubernetes.io/instance"   = local.name
     "app.kubernetes.io/managed-by" = "coder"
-  }
-}
-
-resource "coder_agent" "main" {
-  arch = data.coder_provisioner.me.arch
-  os   = "linux"
-  dir  = local.home
-
-  metadata {
-    key          = "memory"
-    display_name = "Memory"
-    script       = "coder stat mem"
-    interval     = 10
-    timeout      = 1
-  }
-
-  metadata {
-    key          = "disk"
-    display_name = "Home"
-    script       = "coder stat disk --path ${local.home}"
-    interval     = 60
-    timeout      = 1
   }
 }
 
@@ -133,6 +61,11 @@ resource "kubernetes_persistent_volume_claim_v1" "home" {
         storage = "${data.coder_parameter.home_gb.value}Gi"
       }
     }
+  }
+
+  # A changed template must never cost anyone's files.
+  lifecycle {
+    ignore_changes = all
   }
 }
 

@@ -6,7 +6,7 @@ terraform {
     }
     docker = {
       source  = "kreuzwerker/docker"
-      version = "~> 3.6"
+      version = ">= 3.6, < 5.0"
     }
   }
 }
@@ -21,10 +21,6 @@ provider "docker" {
   host = var.podman_socket
 }
 
-data "coder_provisioner" "me" {}
-data "coder_workspace" "me" {}
-data "coder_workspace_owner" "me" {}
-
 locals {
   # A folder under demos/ and an image for both architectures. Images with
   # their registry: Podman does not guess one.
@@ -36,13 +32,13 @@ locals {
     rust   = { name = "Rust", icon = "/icon/rust.svg", image = "docker.io/library/rust:1-bookworm" }
   }
 
-  language   = data.coder_parameter.language.value
-  demo       = "${path.module}/demos/${local.language}"
-  access_url = trimsuffix(data.coder_workspace.me.access_url, "/")
+  home   = "/work"
+  folder = local.home
 
-  # A name that only this machine or mDNS knows means nothing inside a
-  # container, where Podman calls the machine host.containers.internal.
-  only_here = can(regex("^https?://(localhost|127\\.[0-9.]+|[^/:]+\\.local)(:|$)", local.access_url))
+  language = data.coder_parameter.language.value
+  demo     = "${path.module}/demos/${local.language}"
+
+  # Podman calls the machine so inside a container.
   coder_url = local.only_here ? "http://host.containers.internal:${data.coder_workspace.me.access_port}" : local.access_url
 }
 
@@ -53,6 +49,7 @@ data "coder_parameter" "language" {
   default      = "python"
   # Another image would find the demo of the one before.
   mutable = false
+  order   = 1
 
   dynamic "option" {
     for_each = local.languages
@@ -65,57 +62,28 @@ data "coder_parameter" "language" {
   }
 }
 
-data "coder_parameter" "cpu" {
-  name         = "cpu"
-  display_name = "CPU"
-  description  = "How many of this machine's processors it may use."
-  type         = "number"
-  icon         = "/icon/memory.svg"
-  default      = "2"
-  mutable      = true
+resource "coder_script" "demo" {
+  agent_id     = coder_agent.main.id
+  display_name = "Demo"
+  icon         = local.languages[local.language].icon
+  run_on_start = true
 
-  validation {
-    min = 1
-    max = 16
-  }
-}
-
-data "coder_parameter" "memory" {
-  name         = "memory"
-  display_name = "Memory"
-  description  = "How much memory it may use, in GB."
-  type         = "number"
-  icon         = "/icon/memory.svg"
-  default      = "2"
-  mutable      = true
-
-  validation {
-    min = 1
-    max = 64
-  }
-}
-
-resource "coder_agent" "main" {
-  arch = data.coder_provisioner.me.arch
-  os   = "linux"
-  dir  = "/work/demo"
-
-  startup_script = join("\n", concat(
+  script = join("\n", concat(
     [
       "set -eu",
-      "if [ ! -e /work/demo ]; then",
-      "  mkdir -p /work/demo.new",
+      "if [ ! -e ${local.home}/demo ]; then",
+      "  mkdir -p ${local.home}/demo.new",
     ],
     # In base64: no quoting, whatever a demo holds.
     [
       for file in fileset(local.demo, "*") :
-      "  echo ${filebase64("${local.demo}/${file}")} | base64 -d >/work/demo.new/${file}"
+      "  echo ${filebase64("${local.demo}/${file}")} | base64 -d >${local.home}/demo.new/${file}"
     ],
     [
       # Under its name only when it is whole.
-      "  mv /work/demo.new /work/demo",
+      "  mv ${local.home}/demo.new ${local.home}/demo",
       "fi",
-      "cd /work/demo",
+      "cd ${local.home}/demo",
       "nohup sh run.sh >/tmp/demo.log 2>&1 &",
       "echo $! >/tmp/demo.pid",
     ],
@@ -131,6 +99,7 @@ resource "coder_app" "demo" {
   # Subdomains need a wildcard name, which a .local machine has not.
   subdomain = false
   share     = "owner"
+  order     = 2
 
   healthcheck {
     url       = "http://localhost:8000"
@@ -168,11 +137,11 @@ resource "docker_container" "workspace" {
   entrypoint = ["sh", "-c", replace(coder_agent.main.init_script, local.access_url, local.coder_url)]
   env = [
     "CODER_AGENT_TOKEN=${coder_agent.main.token}",
-    "HOME=/work",
+    "HOME=${local.home}",
   ]
 
   volumes {
-    container_path = "/work"
+    container_path = local.home
     volume_name    = docker_volume.work.name
   }
 

@@ -1,16 +1,29 @@
-# The workspace templates that the first boot deploys.
-{ config, lib, ... }:
+# The workspace templates that the first boot deploys. Coder takes each folder by
+# itself, so each gets a copy of what all have in common.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.box.templates;
   inherit ((import ../../lib).source) isProduct;
 
   # A fixed name, and nothing of the flake around it: a host changes when the
   # templates do, and only then.
-  ours = builtins.path {
+  source = builtins.path {
     name = "coder-templates";
-    path = ../../../coderd/templates;
+    path = ../../../coderd;
     filter = path: _: !isProduct (baseNameOf path);
   };
+
+  ours = pkgs.runCommandLocal "coder-templates" { } ''
+    cp --recursive --no-preserve=mode ${source}/templates $out
+    for template in $out/*/; do
+      cp --no-preserve=mode --no-clobber ${source}/shared/* "$template"
+    done
+  '';
 in
 {
   imports = [
@@ -25,7 +38,7 @@ in
     directory = lib.mkOption {
       type = lib.types.path;
       default = ours;
-      defaultText = lib.literalMD "`coderd/templates` of this repository";
+      defaultText = lib.literalMD "`coderd/templates` of this repository, each with the files of `coderd/shared`";
       description = "Folder of template folders.";
     };
   };

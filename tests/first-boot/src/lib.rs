@@ -4,7 +4,9 @@
 //! [`coder`] answers as Coder does and misbehaves on demand; [`machine`] holds
 //! the folders that systemd would make, starts the program with nothing but
 //! the tools it declares, and checks after each start that no secret got out.
+//! [`templates`] puts the workspace templates together.
 
 pub mod coder;
 mod http;
 pub mod machine;
+pub mod templates;

@@ -2,30 +2,26 @@
 //! provider declared and bounded. Where a terraform binary is at hand it checks
 //! the format too, and validates if it can get the providers.
 //!
-//! What this cannot see without the providers: attribute names and types.
+//! `schema.rs` compares names with what the providers have. What neither can see
+//! without the providers: types.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
+use first_boot_tests::templates;
 use hcl_edit::expr::{Expression, ForIntro, Traversal, TraversalOperator};
 use hcl_edit::structure::{Attribute, Block, Body};
 use hcl_edit::visit::{self, Visit};
+use tempfile::TempDir;
 
-fn templates() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../coderd/templates")
-}
-
+/// The whole templates, made once.
 fn folders() -> Vec<PathBuf> {
-    let entries = fs::read_dir(templates()).expect("the templates").flatten();
-    let mut folders: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect();
-    folders.sort();
-    folders
+    static WHOLE: OnceLock<TempDir> = OnceLock::new();
+    templates::folders(WHOLE.get_or_init(templates::whole).path())
 }
 
 fn name_of(path: &Path) -> String {
@@ -231,7 +227,7 @@ fn providers_are_declared_with_a_source_and_a_bound() {
             let text = attribute.value.to_string();
             assert!(text.contains("source"), "{text}");
             assert!(
-                text.contains("\"~> "),
+                text.contains("\"~> ") || text.contains(", < "),
                 "{}: no upper bound: {text}",
                 folder.display()
             );
@@ -266,7 +262,7 @@ fn each_has_a_readme_that_the_dashboard_can_show() {
 
 #[test]
 fn each_language_has_its_demo() {
-    let folder = templates().join("languages");
+    let folder = templates::sources().join("languages");
     let body = parse(&folder);
     let locals = body.get_blocks("locals").next().expect("locals");
     let Expression::Object(languages) = &locals
@@ -309,7 +305,7 @@ fn value_of(block: &Block, inside: &str, key: &str) -> Option<String> {
 fn each_workspace_has_limits_that_its_owner_chooses_within_bounds() {
     for folder in folders() {
         let body = parse(&folder);
-        for name in ["cpu", "memory"] {
+        for name in ["cpu", "memory", "home_gb"] {
             let labels = ["coder_parameter", name];
             let parameter = body
                 .get_blocks("data")
@@ -321,7 +317,63 @@ fn each_workspace_has_limits_that_its_owner_chooses_within_bounds() {
                 value.parse().expect("a number")
             };
             assert!(bound("min") >= 1 && bound("max") > bound("min"));
+            // What the person reads who asks for more.
+            let error = value_of(parameter, "validation", "error").expect("a sentence");
+            for part in ["{value}", "{min}", "{max}"] {
+                assert!(error.contains(part), "{name}: {error}");
+            }
         }
+    }
+}
+
+/// What an address may be, by the expression in `parameters.tf`: what passes here
+/// reaches `git` and `coder dotfiles`.
+#[test]
+fn every_template_takes_addresses_of_git_and_refuses_the_rest_in_a_sentence() {
+    for folder in folders() {
+        let body = parse(&folder);
+        for name in ["repository", "dotfiles"] {
+            let labels = ["coder_parameter", name];
+            let parameter = body
+                .get_blocks("data")
+                .find(|block| block.has_labels(&labels))
+                .unwrap_or_else(|| panic!("{}: no parameter {name}", folder.display()));
+            let regex = value_of(parameter, "validation", "regex");
+            assert_eq!(regex.as_deref(), Some("local.git_address"));
+            let error = value_of(parameter, "validation", "error").expect("a sentence");
+            assert!(error.contains("https://"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn each_workspace_shows_its_load_and_has_an_editor() {
+    for folder in folders() {
+        let body = parse(&folder);
+        let agent = body
+            .get_blocks("resource")
+            .find(|block| block.has_labels(&["coder_agent", "main"]))
+            .expect("an agent");
+        let shown: BTreeSet<String> = agent
+            .body
+            .get_blocks("metadata")
+            .map(|item| {
+                item.body
+                    .get_attribute("key")
+                    .expect("a key")
+                    .value
+                    .to_string()
+            })
+            .map(|key| key.trim().trim_matches('"').to_owned())
+            .collect();
+        assert_eq!(
+            shown,
+            ["cpu", "disk", "load", "memory"].map(String::from).into()
+        );
+        let editor = body
+            .get_blocks("resource")
+            .find(|block| block.has_labels(&["coder_app", "editor"]));
+        assert!(editor.is_some(), "{}: no editor", folder.display());
     }
 }
 
@@ -382,22 +434,21 @@ fn skip(why: &str) {
 
 #[test]
 fn terraform_itself_agrees() {
-    let Some((formatted, diff)) =
-        terraform(&templates(), &["fmt", "-check", "-diff", "-recursive"])
-    else {
+    let Some((formatted, diff)) = terraform(
+        &templates::sources().join(".."),
+        &["fmt", "-check", "-diff", "-recursive"],
+    ) else {
         return skip("no terraform: neither fmt nor validate ran");
     };
     assert!(formatted, "{diff}");
-    for folder in folders() {
-        // A copy: init writes into the folder.
-        let copy = tempfile::tempdir().expect("a temporary folder");
-        let data = copy.path().join("data");
-        let main = fs::read(folder.join("main.tf")).expect("main.tf");
-        fs::write(copy.path().join("main.tf"), main).expect("write");
+    // A copy: init writes into the folder.
+    let copy = templates::whole();
+    for folder in templates::folders(copy.path()) {
+        let data = folder.join("data");
         let init = Command::new("terraform")
             .args(["init", "-backend=false", "-input=false"])
             .env("TF_DATA_DIR", &data)
-            .current_dir(copy.path())
+            .current_dir(&folder)
             .output()
             .expect("it ran a moment ago");
         if !init.status.success() {
@@ -407,7 +458,7 @@ fn terraform_itself_agrees() {
         let validate = Command::new("terraform")
             .arg("validate")
             .env("TF_DATA_DIR", &data)
-            .current_dir(copy.path())
+            .current_dir(&folder)
             .output()
             .expect("it ran a moment ago");
         let text = String::from_utf8_lossy(&validate.stderr).into_owned();
