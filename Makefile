@@ -54,6 +54,9 @@ uninstall: ## remove what `make install` with the same PREFIX and DESTDIR instal
 release: check-rust ## the program for any Linux, as an archive and as a Debian package (see scripts/release.sh --help)
 	@scripts/release.sh
 
+release-rehearsal: check-rust ## a whole release of the mini box: made, made again and compared, signed, verified, flashed
+	@scripts/release-rehearsal.sh
+
 bench: check-flake build setup-flake ## what cbox costs in time and memory, beside other tools, as docs/benchmarks.md
 	cargo build --release --locked -p nix-formats --examples
 	$(with_tools) cargo run --release --locked -p cbox-bench -- $(bench_writes) $(tables)
@@ -94,5 +97,5 @@ setup-flake:
 setup-demo:
 	@scripts/demo.sh --setup
 
-.PHONY: help demo test test-long test-box build install uninstall release bench bench-instructions screenshots setup clean undo \
+.PHONY: help demo test test-long test-box build install uninstall release release-rehearsal bench bench-instructions screenshots setup clean undo \
   check-rust check-flake check-install setup-flake setup-demo

@@ -9,6 +9,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 usage() {
   cat <<'USAGE'
 usage: scripts/release.sh [FOLDER]     into FOLDER; target/release-files, if none is named
+       scripts/release.sh --check      only look whether it can
 
 It needs cargo-deb, jq, and the Rust library for musl:
   rustup target add "$(uname -m)-unknown-linux-musl"
@@ -21,6 +22,7 @@ case ${1-} in
     usage
     exit
     ;;
+  --check) ;;
   -*)
     usage >&2
     exit 2
@@ -35,6 +37,7 @@ arch=$(uname -m)
 target=$arch-unknown-linux-musl
 [ -d "$(rustc --print target-libdir --target "$target")" ] ||
   die "this Rust has no library for $target: run \`rustup target add $target\`"
+[ "${1-}" != --check ] || exit 0
 mkdir -p "${1:-$root/target/release-files}"
 folder=$(cd "${1:-$root/target/release-files}" && pwd)
 cd "$root"
@@ -75,6 +78,11 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir "$work/said"
+
+# The same program, wherever this repository and cargo's folder are.
+CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s=/cargo\037--remap-path-prefix=%s=/cbox' \
+  "${CARGO_HOME:-$HOME/.cargo}" "$root")
+export CARGO_ENCODED_RUSTFLAGS
 
 say "compiling for $target"
 cargo build --release --locked --package cbox-cli --target "$target"

@@ -38,6 +38,8 @@ steps:
   curl, jq                    what the tests of the first boot run
   ssh                         ssh and its server, for the tests of stores on other
                               machines (10 MB, unpacked)
+  zstd, minisign              what packs and signs a release, for `make release-rehearsal`
+                              (only if they are named)
   valgrind                    what counts the instructions of cbox's own code, for
                               `make bench-instructions` (only if it is named)
   other-nix                   a newer release of Nix beside it, with which the tests of
@@ -123,7 +125,7 @@ for step in "${@:-all}"; do
     qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
     parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
     parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
-    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | ssh | valgrind | other-nix | rust) wanted="$wanted $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | zstd | minisign | ssh | valgrind | other-nix | rust) wanted="$wanted $step" ;;
     *)
       usage >&2
       die "no such step: $step"
@@ -152,7 +154,7 @@ fi
 if wants nix; then setup_nix; fi
 if wants qemu-x86_64; then setup_qemu x86_64; fi
 if wants qemu-aarch64; then setup_qemu aarch64; fi
-for tool in shellcheck curl jq valgrind; do
+for tool in shellcheck curl jq zstd minisign valgrind; do
   if wants "$tool"; then setup_tool "$tool"; fi
 done
 if wants ssh; then setup_ssh; fi

@@ -150,7 +150,9 @@ mod tests {
         let gone = gone.iter().map(|host| (*host).to_owned()).collect();
         let number = NonZeroUsize::new(number).unwrap();
         let shards = split(hosts.collect(), gone, number);
-        let numbers = shards.iter().map(|shard| shard.shard.parse::<usize>().unwrap());
+        let numbers = shards
+            .iter()
+            .map(|shard| shard.shard.parse::<usize>().unwrap());
         assert!(numbers.eq(1..=shards.len()));
         shards.iter().map(Shard::words).collect()
     }
