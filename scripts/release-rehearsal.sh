@@ -10,10 +10,10 @@ usage() {
   cat <<'USAGE'
 usage: scripts/release-rehearsal.sh [FOLDER]     the release stays in FOLDER; without one it is removed
 
-Every image of examples/minibox is built, booted, built again and compared, and packed with its
-bill of materials and its provenance. cbox is compiled as for a release. All of it is signed, and
-made once more from a clone in another folder, which has to give the same bytes. Then what was
-made is checked with the public key alone, and an image is written to a loop device.
+From the last commit, every image of examples/minibox is built, booted, built again and compared,
+and packed with its bill of materials and its provenance. cbox is compiled as for a release. All of
+it is signed, and made once more in another folder, which has to give the same bytes. Then what
+was made is checked with the public key alone, and an image is written to a loop device.
 
 It needs what `make release` needs, Python 3.10 with venv, and root for the loop device; without
 root that part is left out. It takes about ten minutes.
@@ -27,8 +27,9 @@ kept=${1:+$(realpath "$1")}
 "$scripts/setup.sh" --check rust nix qemu parts jq zstd minisign
 "$scripts/release.sh" --check
 "$scripts/validate-documents.sh" --check
+commit=$(git -C "$root" rev-parse HEAD)
 [ -z "$(git -C "$root" status --porcelain)" ] ||
-  die "the tree has changes that are not committed, and a release is made from a commit: commit or stash them"
+  say "the tree has changes that are not committed: they are not in it, for a release is made from a commit"
 "$scripts/setup.sh" nix qemu parts jq zstd minisign
 # shellcheck source=/dev/null
 . "$tools/env"
@@ -45,15 +46,16 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
+SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct "$commit")
 export SOURCE_DATE_EPOCH
 # So small that an ISO is split, as a large one is.
 export ASSET_BYTES=20000000
 export BOOT_UNTIL='^cbox-ready '
 
-# make_release TREE FOLDER: a release of what is in TREE, except its signature
+# make_release TREE FOLDER: a release of a clone, TREE, except its signature
 make_release() {
-  doing="cbox's own files, from $1"
+  git clone --quiet --no-local "$root" "$1"
+  git -C "$1" checkout --quiet "$commit"
   "$1/scripts/release.sh" "$2"
   mkdir "$2.program"
   tar --extract --gzip --file "$2"/cbox-*.tar.gz --directory "$2.program" --strip-components 1
@@ -69,20 +71,26 @@ make_release() {
   )
 }
 
-say "making a release"
-doing="the images"
-make_release "$root" "$work/release"
+say "making a release of $commit"
+doing="the release"
+(
+  # What was compiled before for an earlier one is of use.
+  export CARGO_TARGET_DIR="$root/target"
+  make_release "$work/clone" "$work/release"
+)
 
 doing="the signature"
 minisign -G -W -f -p "$work/minisign.pub" -s "$work/minisign.key" >/dev/null
 "$root/.github/seal-release.sh" "$work/release" "$work/minisign.key"
 
-say "making it again, from a clone"
+say "making it again, in another folder"
 doing="the same once more"
-git clone --quiet --no-local "$root" "$work/clone"
-CARGO_TARGET_DIR=$work/clone/target make_release "$work/clone" "$work/again"
+(
+  unset CARGO_TARGET_DIR
+  make_release "$work/another clone" "$work/again"
+)
 "$root/.github/seal-release.sh" "$work/again" 2>/dev/null
-rm -rf "$work/clone"
+rm -rf "$work/clone" "$work/another clone"
 doing="the comparison of both"
 # Both lists have all files, and are in the same order.
 diff --recursive --brief --exclude SHA256SUMS.minisig "$work/release" "$work/again" >&2 ||
