@@ -107,6 +107,19 @@ pub fn news(news: &News, now: Duration) -> Value {
                 "log": silence.log,
             }),
         ),
+        News::Pushing(pushing) => event(
+            "push-started",
+            json!({ "target": pushing.target, "store": pushing.store }),
+        ),
+        News::Pushed { pushing, failed } => event(
+            "push-ended",
+            json!({
+                "target": pushing.target,
+                "store": pushing.store,
+                "succeeded": !failed,
+                "durationSeconds": lasted(pushing.since),
+            }),
+        ),
         News::Fetching(from) => event("fetch-started", json!({ "from": from })),
         News::Sending(to) => event("send-started", json!({ "to": to })),
     }

@@ -109,6 +109,13 @@ impl Options {
         arguments
     }
 
+    /// `nix copy`: copies what was built with all that it needs to `store`, with its events on
+    /// standard error.
+    #[must_use]
+    pub fn push(&self, store: &str, path: &str) -> Vec<OsString> {
+        self.call_to_build(&["copy", "--log-format", "internal-json", "--to", store, path])
+    }
+
     /// `nix store info` of any store.
     #[must_use]
     pub fn store_info(&self, uri: &str) -> Vec<OsString> {

@@ -45,6 +45,7 @@ pub mod overrides;
 pub mod pass_through;
 pub mod plan;
 pub mod process;
+pub mod push;
 pub mod rebuild;
 pub mod regular_file;
 pub mod remembered;

@@ -27,6 +27,14 @@ pub enum StoreFault {
         /// What ssh or Nix says of it.
         reason: String,
     },
+    /// Nothing can be copied to it.
+    #[error("nothing can be copied to the store `{store}`: {reason}")]
+    Refused {
+        /// Its URI.
+        store: String,
+        /// What Nix or ssh says of it.
+        reason: String,
+    },
     /// It went away.
     #[error("the store `{store}` went away in the middle: {reason}")]
     Lost {
@@ -52,6 +60,9 @@ impl StoreFault {
             ),
             Self::Unknown(_) => {
                 "a store is `auto`, a folder, `local?root=DIR` or `ssh-ng://HOST`".to_owned()
+            }
+            Self::Refused { store, .. } => {
+                format!("`nix store info --store {store}` says whether it answers")
             }
             Self::Evaluation(_) => {
                 "leave `--eval-store` out: then the store of this machine is evaluated in"

@@ -8,6 +8,7 @@ mod caches;
 mod daemon;
 mod lab;
 mod machine;
+mod pushes;
 mod remote;
 mod roots;
 

@@ -1,7 +1,7 @@
 //! From evaluated targets to links: build, check, hash, link, record.
 //!
 //! [`cached`] tells beforehand what need not be built, [`preflight`] what would make a build fail;
-//! [`silence`] looks after builds that say nothing.
+//! [`silence`] looks after builds that say nothing, [`push`] takes what was built to another store.
 //!
 //! The order is what keeps the last good image: the new output is built and held by a
 //! temporary root, checked and hashed there, and only then does the link change, in one
@@ -10,6 +10,7 @@
 
 pub mod cached;
 pub mod preflight;
+pub mod push;
 pub mod silence;
 
 use std::{
@@ -32,6 +33,7 @@ use cbox_nix::{
 use nix_formats::store_path::OutPath;
 use tokio::sync::Notify;
 
+use self::push::Pusher;
 use crate::{
     error::{Error, Kind},
     eval::{diagnose::of_build, evaluator::Evaluator},
@@ -77,6 +79,8 @@ pub struct Built {
     pub place: Option<PathBuf>,
     /// The command that brings the output here, where it is on another machine.
     pub fetch: Option<String>,
+    /// Whether the store that it was to be pushed to has it; `None` where there is none.
+    pub pushed: Option<Result<(), Error>>,
 }
 
 /// Builds all jobs in one go. The answers are in the order of the jobs; those that
@@ -88,8 +92,42 @@ pub async fn build_and_link(
     out_dir: Option<&OutDir>,
     jobs: &[Job<'_>],
 ) -> Vec<Result<Built, Error>> {
-    let outcome = build_all(evaluator, out_dir, jobs).await;
-    let mut answers = Vec::new();
+    build_and_push(evaluator, sources, (out_dir, None), jobs).await
+}
+
+/// The same, and where there is a store to `push` to, each output is copied there as soon as it is
+/// built.
+pub async fn build_and_push(
+    evaluator: &Evaluator<'_>,
+    sources: &Version<'_>,
+    (out_dir, push): (Option<&OutDir>, Option<&str>),
+    jobs: &[Job<'_>],
+) -> Vec<Result<Built, Error>> {
+    let pusher = push.map(|store| Pusher::new(evaluator, store));
+    let work = build_and_link_all(evaluator, sources, (out_dir, pusher.as_ref()), jobs);
+    let pushes = async {
+        match &pusher {
+            Some(pusher) => pusher.run(jobs).await,
+            None => vec![],
+        }
+    };
+    let (mut answers, pushed) = tokio::join!(work, pushes);
+    for (answer, pushed) in answers.iter_mut().zip(pushed) {
+        if let Ok(built) = answer {
+            built.pushed = pushed;
+        }
+    }
+    answers
+}
+
+async fn build_and_link_all(
+    evaluator: &Evaluator<'_>,
+    sources: &Version<'_>,
+    (out_dir, pusher): (Option<&OutDir>, Option<&Pusher<'_>>),
+    jobs: &[Job<'_>],
+) -> Vec<Result<Built, Error>> {
+    let outcome = build_all(evaluator, (out_dir, pusher), jobs).await;
+    let mut outs = Vec::new();
     for job in jobs {
         let out = match &outcome {
             Ok(outputs) => {
@@ -100,6 +138,14 @@ pub async fn build_and_link(
             Err(Failure::Builds(error)) => held(evaluator, out_dir, job, error).await,
             Err(Failure::Stop(error)) => Err(error.clone()),
         };
+        outs.push(out);
+    }
+    if let Some(pusher) = pusher {
+        let outputs = outs.iter().map(|out| out.as_ref().ok().cloned());
+        pusher.over(outputs.collect());
+    }
+    let mut answers = Vec::new();
+    for (job, out) in jobs.iter().zip(outs) {
         answers.push(match out {
             Ok(out) => finish(evaluator, sources, out_dir, job, out).await,
             Err(error) => Err(error),
@@ -142,7 +188,7 @@ enum Failure {
 
 async fn build_all(
     evaluator: &Evaluator<'_>,
-    out_dir: Option<&OutDir>,
+    (out_dir, pusher): (Option<&OutDir>, Option<&Pusher<'_>>),
     jobs: &[Job<'_>],
 ) -> Result<BTreeMap<String, OutPath>, Failure> {
     let reporter = evaluator.session.reporter;
@@ -173,6 +219,11 @@ async fn build_all(
     let built = cbox_nix::build::build(&evaluator.nix, &installables, root.as_deref(), |event| {
         if matches!(event, NixEvent::BuildStarted { .. }) {
             begun.notify_one();
+        }
+        if let (NixEvent::Progress { .. } | NixEvent::BuildEnded { .. }, Some(pusher)) =
+            (&event, pusher)
+        {
+            pusher.stir();
         }
         if let Some(warning) = warning(&event)
             && said.insert(warning.clone())
@@ -311,6 +362,7 @@ async fn finish(
         link,
         place,
         fetch,
+        pushed: None,
     })
 }
 

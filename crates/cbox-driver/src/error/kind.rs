@@ -73,7 +73,7 @@ kinds! {
     /// The build gave another artifact than `cbox.toml` says.
     Artifact = 9, "artifact", "no file or several match the pattern, it is not built yet, or an image file is damaged or not what its checksum says";
     /// The result cannot be written or linked.
-    Output = 10, "output", "a result cannot be linked, written or removed, or a drive did not keep it";
+    Output = 10, "output", "a result cannot be linked, written, pushed or removed, or a drive did not keep it";
     /// The flake or this machine cannot do the system.
     Unsupported = 11, "system", "the target or this machine does not support the system";
     /// A booted machine ended before its console said what was waited for.

@@ -81,6 +81,8 @@ pub struct Summary {
     pub paths: u64,
     /// How many bytes that were.
     pub bytes: u64,
+    /// The outputs of how many targets were copied to another store.
+    pub pushed: u64,
 }
 
 impl Summary {
@@ -90,6 +92,7 @@ impl Summary {
         self.failed = self.failed.saturating_add(other.failed);
         self.paths = self.paths.saturating_add(other.paths);
         self.bytes = self.bytes.saturating_add(other.bytes);
+        self.pushed = self.pushed.saturating_add(other.pushed);
     }
 }
 
@@ -347,6 +350,7 @@ impl Builds {
             failed: self.ends.failed(),
             paths: fetched.paths.done,
             bytes: fetched.bytes.done,
+            pushed: 0,
         }
     }
 }

@@ -75,6 +75,20 @@ pub enum Event<'a> {
     },
     /// Nix has ended.
     BuildsEnded,
+    /// What was built of a target begins to be copied to another store.
+    PushBegan {
+        /// The target.
+        target: &'a str,
+        /// The store.
+        store: &'a str,
+    },
+    /// What Nix says of that.
+    Push(&'a NixEvent),
+    /// It is over.
+    PushEnded {
+        /// Whether the store has it; `None` if that was interrupted.
+        good: Option<bool>,
+    },
     /// It is known what became of a host.
     Verdict {
         /// The host, as a target.

@@ -33,7 +33,7 @@ pub struct Fetched {
     pub rate: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct OfKind {
     /// What activities did that have ended.
     done: u64,
@@ -41,7 +41,7 @@ struct OfKind {
     expected: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Running {
     kind: Activity,
     done: u64,
@@ -51,7 +51,7 @@ struct Running {
 }
 
 /// The activities that fetch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Fetches {
     running: HashMap<u64, Running>,
     kinds: HashMap<Activity, OfKind>,

@@ -9,6 +9,7 @@ mod event;
 pub mod fetches;
 pub mod folder_lock;
 pub mod follow;
+pub mod pushing;
 mod rate;
 pub mod run_log;
 
@@ -19,6 +20,7 @@ use self::{
     builds::{Build, Builds, Silence, Summary},
     copying::Copying,
     evaluations::{Evaluation, Evaluations},
+    pushing::Pushing,
 };
 
 /// Something that has a name, and nothing else to be seen of it.
@@ -43,6 +45,8 @@ pub struct UnderWay {
     pub copies: Vec<Copying>,
     /// What Nix does.
     pub builds: Option<Builds>,
+    /// What is copied to another store.
+    pub pushing: Option<Pushing>,
     /// What was built and fetched until now.
     pub summary: Summary,
     /// How long a build may say nothing before that is worth a word; `None` for ever.
@@ -79,6 +83,15 @@ pub enum News {
         /// The build.
         build: Build,
         /// Whether it failed.
+        failed: bool,
+    },
+    /// What was built of a target begins to be copied to another store.
+    Pushing(Pushing),
+    /// The store has it, or not.
+    Pushed {
+        /// What was copied.
+        pushing: Pushing,
+        /// Whether that failed.
         failed: bool,
     },
     /// A build says nothing, and this is known of it.
@@ -171,6 +184,27 @@ impl UnderWay {
                 let news = builds.over();
                 self.summary.add(&builds.summary());
                 return news;
+            }
+            Event::PushBegan { target, store } => {
+                let pushing = Pushing::begun(target, store, now);
+                self.pushing = Some(pushing.clone());
+                Some(News::Pushing(pushing))
+            }
+            Event::Push(event) => {
+                if let Some(pushing) = &mut self.pushing {
+                    pushing.event(event, now);
+                }
+                None
+            }
+            Event::PushEnded { good } => {
+                let pushing = self.pushing.take();
+                pushing.zip(good).map(|(pushing, good)| {
+                    self.summary.pushed += u64::from(good);
+                    News::Pushed {
+                        pushing,
+                        failed: !good,
+                    }
+                })
             }
             Event::Verdict { .. }
             | Event::Note(_)

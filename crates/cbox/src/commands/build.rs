@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use cbox_driver::{
-    build::{Built, Job, build_and_link, cached::cached, preflight},
+    build::{Built, Job, build_and_push, cached::cached, preflight, push},
     error::{Error, Kind},
     eval::{
         evaluator::Evaluator,
@@ -34,7 +34,8 @@ const EXAMPLES: &str = "\
 Examples:
   cbox build appliance iso appliance raw aarch64 box
   cbox build .#box -L -o result                    as `nix build` is called
-  cbox build github:owner/repo#box --dry-run       a flake that Nix fetches";
+  cbox build github:owner/repo#box --dry-run       a flake that Nix fetches
+  cbox build box appliance iso --push ssh-ng://cache   each to that store, once it is built";
 
 /// Build several targets in one run
 #[derive(Debug, clap::Args)]
@@ -115,8 +116,15 @@ pub(super) async fn build_from(
     // The password is asked for before, and not after, what takes long.
     let companions = companions::Wanted::of(context, evaluator, flags).await?;
     let snapshots = snapshots(context, sources, &targets, flags.with_local).await?;
-    let (jobs, mut failures) =
-        evaluate(evaluator, &flags.limits.into(), &targets, &snapshots).await?;
+    let ask_store = async {
+        match &flags.push {
+            Some(store) => push::check(evaluator, store).await,
+            None => Ok(()),
+        }
+    };
+    let limits = flags.limits.into();
+    let evaluated = evaluate(evaluator, &limits, &targets, &snapshots);
+    let ((jobs, mut failures), ()) = tokio::try_join!(evaluated, ask_store)?;
     if flags.drv {
         report::derivations(context, &jobs, &failures);
     } else if flags.dry_run {
@@ -128,6 +136,8 @@ pub(super) async fn build_from(
             (false, false) => (jobs, vec![]),
         };
         let built = build_jobs(evaluator, sources, (flags, no_link), jobs, &mut failures).await?;
+        let pushed = built.iter().filter_map(|done| done.pushed.clone());
+        failures.extend(pushed.filter_map(Result::err));
         let mut links = Vec::new();
         if let Some(link) = out_link.filter(|_| store.is_here()) {
             for done in &built {
@@ -239,14 +249,14 @@ async fn build_jobs(
         true => None,
         false => Some(OutDir::open(session, &session.project.out_dir).await?),
     };
-    let out_dir = out_dir.as_ref();
-    let mut answers = build_and_link(evaluator, sources, out_dir, &possible).await;
+    let places = (out_dir.as_ref(), flags.push.as_deref());
+    let mut answers = build_and_push(evaluator, sources, places, &possible).await;
     for attempt in 1..=flags.retries {
-        let (mut places, mut failed) = (Vec::new(), Vec::new());
+        let (mut numbers, mut failed) = (Vec::new(), Vec::new());
         for (place, job) in possible.iter().enumerate() {
             let answer = answers[place].as_ref();
             if answer.is_err_and(|error| error.kind == Kind::Build) {
-                places.push(place);
+                numbers.push(place);
                 failed.push(job.clone());
             }
         }
@@ -257,8 +267,8 @@ async fn build_jobs(
             "building again what failed ({attempt} of {})",
             flags.retries
         ));
-        let again = build_and_link(evaluator, sources, out_dir, &failed).await;
-        for (place, answer) in places.into_iter().zip(again) {
+        let again = build_and_push(evaluator, sources, places, &failed).await;
+        for (place, answer) in numbers.into_iter().zip(again) {
             answers[place] = answer;
         }
     }

@@ -152,6 +152,9 @@ pub(super) fn built(
             "fetch": done.fetch,
             "manifest": done.manifest,
         });
+        if let Some(pushed) = &done.pushed {
+            item["pushed"] = pushed.is_ok().into();
+        }
         if let Some(link) = shown.out_links.get(number) {
             item["outLink"] = json!(link);
         }

@@ -258,6 +258,9 @@ pub(crate) struct BuildOptions {
     /// Build what failed again, up to N times
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) retries: u32,
+    /// Copy what was built to this store too, each target as soon as it is there
+    #[arg(long, value_name = "STORE", conflicts_with_all = ["drv", "dry_run"])]
+    pub(crate) push: Option<String>,
     /// Write where each image comes from beside it: SLSA's provenance
     #[arg(long, conflicts_with_all = ["drv", "dry_run", "no_link"])]
     pub(crate) provenance: bool,

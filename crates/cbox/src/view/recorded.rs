@@ -26,12 +26,14 @@ macro_rules! recorded {
     ($name:literal) => {
         [
             include_str!(concat!(
-                "../../../cbox-nix/src/events/recorded/2.26-",
+                env!("CARGO_MANIFEST_DIR"),
+                "/../cbox-nix/src/events/recorded/2.26-",
                 $name,
                 ".jsonl"
             )),
             include_str!(concat!(
-                "../../../cbox-nix/src/events/recorded/2.34-",
+                env!("CARGO_MANIFEST_DIR"),
+                "/../cbox-nix/src/events/recorded/2.34-",
                 $name,
                 ".jsonl"
             )),

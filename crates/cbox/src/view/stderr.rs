@@ -123,7 +123,7 @@ impl Shared {
     /// Takes what happens in the run.
     pub(super) fn report(self: &Arc<Self>, event: Event<'_>) {
         // These come behind others, and often.
-        let is_first = !matches!(event, Event::Nix(_) | Event::Copied { .. });
+        let is_first = !matches!(event, Event::Nix(_) | Event::Push(_) | Event::Copied { .. });
         self.with(|stderr| stderr.report(event));
         if is_first {
             self.watch();
@@ -354,6 +354,13 @@ impl Stderr {
         let line = words::news(news, now);
         let title = match news {
             News::Doing(_) | News::Evaluated { .. } | News::Copied { .. } => None,
+            // The builds that it goes beside have their group, and behind them it needs none.
+            News::Pushing(_) | News::Pushed { .. } => {
+                if let Some(log) = &mut self.log {
+                    log.event(&line, now);
+                }
+                None
+            }
             News::Evaluating(_) => Some("evaluating".to_owned()),
             News::Copying(copying) => copying.title.clone(),
             News::Building(_)
@@ -376,7 +383,9 @@ impl Stderr {
         let (stays, word) = match news {
             News::Silent(_, silence) if silence.kvm.is_some() => (true, self.paint.warning()),
             News::Silent(..) | News::Copied { .. } => (true, Printable::default()),
-            News::Built { failed, .. } => (*failed, Printable::default()),
+            News::Built { failed, .. } | News::Pushed { failed, .. } => {
+                (*failed, Printable::default())
+            }
             _ => (false, Printable::default()),
         };
         if self.tells_events() || (stays && self.loudness > Loudness::Quiet) {

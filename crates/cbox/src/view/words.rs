@@ -43,6 +43,14 @@ pub(super) fn news(news: &News, now: Duration) -> String {
             false => format!("built {} in {}", build.name(), lasted(build.since)),
         },
         News::Silent(build, known) => silence(build, known, now),
+        News::Pushing(pushing) => format!("pushing {} to {}", pushing.target, pushing.store),
+        News::Pushed { pushing, failed } => {
+            let (target, lasted) = (&pushing.target, lasted(pushing.since));
+            match failed {
+                true => format!("failed: pushing {target} after {lasted}"),
+                false => format!("pushed {target} in {lasted}"),
+            }
+        }
         News::Fetching(from) => format!("fetching from {}", store(from)),
         News::Sending(to) => format!("copying to {}", store(to)),
     }
@@ -93,6 +101,7 @@ pub(super) fn summary(summary: &Summary, time: Duration) -> String {
         failed,
         paths,
         bytes,
+        pushed,
     } = *summary;
     let mut parts = Vec::new();
     if built > 0 {
@@ -113,6 +122,9 @@ pub(super) fn summary(summary: &Summary, time: Duration) -> String {
     }
     if parts.is_empty() {
         parts.push("nothing to build or fetch".to_owned());
+    }
+    if pushed > 0 {
+        parts.push(format!("pushed {}", count(number(pushed), "target")));
     }
     format!("{}, in {}", parts.join(", "), duration(time))
 }
@@ -212,10 +224,11 @@ mod tests {
             failed: 1,
             paths: 12,
             bytes: 120_000_000,
+            pushed: 2,
         };
         assert_eq!(
             summary(&all, seconds(72)),
-            "built 3 derivations, 1 failed, fetched 12 paths (120.0 MB), in 1 min 12 s"
+            "built 3 derivations, 1 failed, fetched 12 paths (120.0 MB), pushed 2 targets, in 1 min 12 s"
         );
         assert_eq!(
             summary(&Summary::default(), Duration::from_millis(420)),

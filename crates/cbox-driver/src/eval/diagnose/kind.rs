@@ -72,6 +72,7 @@ impl From<NixError> for Error {
             NixError::Store(fault) => {
                 let kind = match fault {
                     StoreFault::Unreachable { .. } | StoreFault::Lost { .. } => Kind::Environment,
+                    StoreFault::Refused { .. } => Kind::Output,
                     _ => Kind::Usage,
                 };
                 return Self::new(kind, error.to_string())

@@ -139,7 +139,11 @@ pub(crate) fn built(
             cases.push(Case::new(&name, Outcome::Errored(missing(&name, failures))));
             continue;
         };
-        cases.push(Case::new(&name, Outcome::Passed));
+        let outcome = match &done.pushed {
+            Some(Err(error)) => Outcome::Errored(missing(&name, std::slice::from_ref(error))),
+            _ => Outcome::Passed,
+        };
+        cases.push(Case::new(&name, outcome));
         if let Some(verdict) = budget(done) {
             let hint = format!("`cbox size {name}` shows why");
             cases.extend(budgets(&name, &[verdict], Some(&hint)));
