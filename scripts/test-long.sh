@@ -11,6 +11,7 @@ list() {
   cat <<'TESTS'
 git's patterns and walks without git, 500 trees with 500 lists of patterns each, against git | cargo test --locked --package cbox-source --lib against_git
 every end-to-end test, with each release of Nix in CBOX_OTHER_NIX | scripts/test-releases.sh
+90,000 filesystems with a few bits flipped that secrets are to go to | cargo test --locked --package cbox-driver --lib flipped_bits
 a file swapped for links and pipes while it is read, for a minute | cargo test --locked --package cbox-source --lib swapped_meanwhile
 a build killed with -9 at each call that changes a file, and all through the call of Nix that makes the link: 200 times, and 100 such calls that fail | cargo test --locked --package cbox-cli --test end_to_end killed:: -- --nocapture --test-threads 1
 edits of what hosts read in every way that Nix has, 300 times at random, each against Nix | cargo test --locked --package cbox-cli --test end_to_end whatever_is_edited -- --nocapture

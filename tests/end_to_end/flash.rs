@@ -1,6 +1,7 @@
 //! `cbox flash`: to files, which need no rights, and to loop devices, which need root.
 
 mod above;
+mod secrets;
 
 use std::{
     fs::{self, File},
@@ -372,16 +373,16 @@ struct Loop {
 
 impl Loop {
     /// `None` where there can be none, which is said.
-    fn of(bench: &Bench, file: &Path) -> Option<Self> {
+    fn of(place: &Place, file: &Path) -> Option<Self> {
         if !Path::new("/sys/block").exists() {
             say_left_out("no /sys here, where the kernel tells of drives");
             return None;
         }
-        let call = bench.place.call("losetup").args(["--find", "--show"]);
+        let call = place.call("losetup").args(["--find", "--show"]);
         let made = find_program("losetup").map(|_| call.args([file]).run());
         match made {
             Some(made) if made.status.success() => Some(Self {
-                place: bench.place.folder(),
+                place: place.folder(),
                 device: made.text().into(),
             }),
             _ => {
@@ -436,7 +437,7 @@ fn with<'a>(bench: &'a Bench, command: &[&str], undo: &[&str]) -> Undo<'a> {
 fn a_drive_is_read_back_and_not_memory() {
     let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
-    let Some(device) = Loop::of(&bench, &drive) else {
+    let Some(device) = Loop::of(&bench.place, &drive) else {
         return;
     };
     let before = device.bytes_read();
@@ -455,7 +456,7 @@ fn a_drive_is_read_back_and_not_memory() {
 fn a_drive_that_is_in_use_is_refused() {
     let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
-    let Some(device) = Loop::of(&bench, &drive) else {
+    let Some(device) = Loop::of(&bench.place, &drive) else {
         return;
     };
     let path = device.device.to_str().unwrap();
@@ -507,7 +508,7 @@ fn a_drive_that_is_in_use_is_refused() {
 fn a_partition_is_no_drive() {
     let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
-    let Some(device) = Loop::of(&bench, &drive) else {
+    let Some(device) = Loop::of(&bench.place, &drive) else {
         return;
     };
     let path = device.device.to_str().unwrap();
@@ -552,7 +553,7 @@ fn a_drive_that_fails_in_the_middle_says_where() {
     // It says that it is bigger than it is.
     let file = File::create(point.join("disk.img")).unwrap();
     file.set_len(64 * MIB as u64).unwrap();
-    let Some(device) = Loop::of(&bench, &point.join("disk.img")) else {
+    let Some(device) = Loop::of(&bench.place, &point.join("disk.img")) else {
         return;
     };
     let options = ["--erase", device.name(), "--json"];

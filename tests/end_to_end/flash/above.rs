@@ -18,7 +18,7 @@ use crate::{
 fn bench() -> Option<(Bench, Loop)> {
     let bench = Bench::new();
     let drive = bench.drive("disk.img", 64 * MIB);
-    let device = Loop::of(&bench, &drive)?;
+    let device = Loop::of(&bench.place, &drive)?;
     Some((bench, device))
 }
 
@@ -147,7 +147,7 @@ fn loop_devices_of_a_drive() {
     let Some((bench, device)) = bench() else {
         return;
     };
-    let Some(above) = Loop::of(&bench, &device.device) else {
+    let Some(above) = Loop::of(&bench.place, &device.device) else {
         return;
     };
     let words = [

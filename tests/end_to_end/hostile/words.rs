@@ -36,7 +36,13 @@ const LINES: &[(&str, &[&str])] = &[
         ],
     ),
     ("doctor", &["doctor"]),
-    ("flash", &["flash appliance/iso /drive --file --dry-run"]),
+    (
+        "flash",
+        &[
+            "flash appliance/iso /drive --file --dry-run",
+            "flash appliance/iso /drive --file --dry-run --secret MARKED",
+        ],
+    ),
     ("hosts", &["hosts"]),
     ("image", &["image box MARKED", "image _appliance_iso"]),
     ("init", &["init --print"]),

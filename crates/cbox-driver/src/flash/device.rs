@@ -24,14 +24,19 @@ use crate::{
 pub struct Device {
     file: File,
     size: u64,
+    /// Whether it is a file of holes as far as nothing was written to it, so that zeros need not be.
+    is_empty: bool,
 }
+
+/// How much of a new file stays a hole where it would be empty.
+const HOLE: usize = 1 << 16;
 
 impl Device {
     /// Opens the drive with this number, which people know as `shown`, for nobody else: what is
     /// mounted, swapped to or part of something cannot be opened so, nor can that be done to it as
     /// long as it is open.
     pub fn open(path: &Utf8Path, display_path: &Utf8Path, number: Number) -> Result<Self, Error> {
-        let device = Self::with(path, display_path, OFlags::EXCL)?;
+        let device = Self::with(path, display_path, OFlags::EXCL, 0)?;
         let metadata = device.file.metadata();
         let opened = metadata
             .map_err(|error| not_opened(display_path, error))?
@@ -49,19 +54,49 @@ impl Device {
 
     /// Opens a file that is to be written to as a drive of its size.
     pub fn open_file(path: &Utf8Path, display_path: &Utf8Path) -> Result<Self, Error> {
-        Self::with(path, display_path, OFlags::empty())
+        Self::with(path, display_path, OFlags::empty(), 0)
     }
 
-    fn with(path: &Utf8Path, display_path: &Utf8Path, flags: OFlags) -> Result<Self, Error> {
+    /// Makes a file of `size` bytes that is to be written to as a drive. It is not there before.
+    pub fn create(
+        path: &Utf8Path,
+        display_path: &Utf8Path,
+        size: u64,
+        mode: u32,
+    ) -> Result<Self, Error> {
+        let flags = OFlags::CREATE | OFlags::EXCL;
+        let mut device = Self::with(path, display_path, flags, mode)?;
+        let sized = device.file.set_len(size);
+        sized.map_err(|error| {
+            // It was made a moment ago, and a second fault says nothing more.
+            std::fs::remove_file(path).ok();
+            Error::file(Kind::Output, "write to", display_path, &error)
+                .hint("free some space for the file, or name another")
+        })?;
+        device.size = size;
+        device.is_empty = true;
+        Ok(device)
+    }
+
+    fn with(
+        path: &Utf8Path,
+        display_path: &Utf8Path,
+        flags: OFlags,
+        mode: u32,
+    ) -> Result<Self, Error> {
         let opened = open(
             path.as_std_path(),
             OFlags::RDWR | OFlags::CLOEXEC | flags,
-            Mode::empty(),
+            Mode::from_raw_mode(mode),
         );
         let mut file = File::from(opened.map_err(|error| not_opened(display_path, error.into()))?);
         let size = file.seek(SeekFrom::End(0));
         let size = size.map_err(|error| not_opened(display_path, error))?;
-        Ok(Self { file, size })
+        Ok(Self {
+            file,
+            size,
+            is_empty: false,
+        })
     }
 }
 
@@ -71,7 +106,16 @@ impl Medium for Device {
     }
 
     fn write(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)
+        if !self.is_empty {
+            return self.file.write_all_at(bytes, at);
+        }
+        let holes = bytes.chunks(HOLE).zip((at..).step_by(HOLE));
+        for (chunk, at) in holes {
+            if chunk.iter().any(|byte| *byte != 0) {
+                self.file.write_all_at(chunk, at)?;
+            }
+        }
+        Ok(())
     }
 
     fn settle(&mut self) -> io::Result<()> {
@@ -79,6 +123,7 @@ impl Medium for Device {
     }
 
     fn forget(&mut self) -> io::Result<()> {
+        self.is_empty = false;
         Ok(fadvise(&self.file, 0, None, Advice::DontNeed)?)
     }
 

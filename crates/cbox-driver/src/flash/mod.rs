@@ -1,6 +1,6 @@
 //! Writing an image to a drive: which drive it is, what is on it and whether it may be erased
-//! ([`kernel`], [`content`], [`drive`]), the drive as something open ([`device`]), writing and comparing ([`copy`]).
-//! This file finds the drive, runs the copy beside the view, and says what became of it.
+//! ([`kernel`], [`content`], [`drive`]), the drive as something open ([`device`]), writing and comparing ([`copy`]),
+//! and secrets that are put on it besides ([`secrets`]). This file finds the drive, runs the copy beside the view, and says what became of it.
 
 pub mod block_devices;
 mod content;
@@ -8,6 +8,7 @@ mod copy;
 mod device;
 mod drive;
 mod kernel;
+pub mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +28,14 @@ use self::{
     copy::{Cause, Expected, Failure, State},
     device::Device,
     kernel::{BlockDevice, Kernel},
+    secrets::{Partition, Secrets},
 };
 use crate::{
     error::{Error, Kind},
     flake::session::Hears,
     flash::block_devices::Number,
     image::{ImageFile, reader::Reader},
+    process::blocking::blocking,
     progress::follow::{Called, follow},
     text::size,
 };
@@ -50,6 +53,19 @@ pub struct Place {
     pub drive: Drive,
     /// The number of the device; `None` for a file.
     number: Option<Number>,
+    /// Whether it is a file that is not there yet.
+    is_new: bool,
+}
+
+/// What kind of thing is meant by the path of a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A drive.
+    Drive,
+    /// A file that is there, and is written to like a drive of its size.
+    File,
+    /// A file that is not there, and becomes as large as the image.
+    NewFile,
 }
 
 /// Where no drive is: none is suggested by its spelling, since it is erased if that is believed.
@@ -66,22 +82,30 @@ pub struct Flashed {
     pub writing: Duration,
     /// How long it was read back.
     pub comparing: Duration,
+    /// Where the secrets are, if there are any.
+    pub secrets: Option<Partition>,
 }
 
 impl Place {
     /// Finds the drive at `path`, which people know as `shown`, and checks that it may be
     /// erased and takes `source`.
     ///
-    /// A file can only be meant where `is_file` says so: it is good for trying things, and for
+    /// A file can only be meant where `wanted` says so: it is good for trying things, and for
     /// drives that are passed on to a virtual machine, but a file that has the name of a drive
-    /// by mistake, or a drive that is none any more, has to be told from it.
+    /// by mistake, or a drive that is none any more, has to be told from it. For the same reason
+    /// a file is only made where a new one is wanted.
     pub fn find(
         path: Utf8PathBuf,
         display_path: &Utf8Path,
-        is_file: bool,
+        wanted: PlaceKind,
         source: &ImageFile,
     ) -> Result<Self, Error> {
         let wrong = |message: String| Error::new(Kind::Usage, message);
+        let is_file = match wanted {
+            PlaceKind::NewFile => return Self::new_file(path, display_path, source),
+            PlaceKind::File => true,
+            PlaceKind::Drive => false,
+        };
         let kernel = Kernel::read(Path::new("/"));
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
@@ -100,6 +124,7 @@ impl Place {
             path: path.clone(),
             drive,
             number,
+            is_new: false,
         };
         let place = match (kind.is_block_device(), kind.is_file()) {
             (true, _) if is_file => {
@@ -135,9 +160,61 @@ impl Place {
         Ok(place)
     }
 
-    /// Opens it for nobody else.
-    pub fn open(&self) -> Result<Device, Error> {
+    /// A file that is to be made, as large as the image.
+    fn new_file(
+        path: Utf8PathBuf,
+        display_path: &Utf8Path,
+        source: &ImageFile,
+    ) -> Result<Self, Error> {
+        let wrong = |message: String| Error::new(Kind::Usage, message);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(wrong(format!("{display_path} is there already")).hint(
+                "name a file that is not there yet, or use `--file` to write over this one",
+            ));
+        }
+        let folder = path.parent().unwrap_or(&path);
+        if !folder.is_dir() {
+            return Err(
+                wrong(format!("there is no folder {folder} for {display_path}"))
+                    .hint("make it, or name another file"),
+            );
+        }
+        let Some(size) = source.unpacked_size().exact() else {
+            let message = format!(
+                "{} does not say how large it is when it is unpacked",
+                source.name
+            );
+            return Err(Error::new(Kind::Unsupported, message)
+                .hint("unpack it first, or use `--file` to write to a file that is large enough"));
+        };
+        let name = display_path.file_name().unwrap_or(display_path.as_str());
+        Ok(Self {
+            drive: Drive::of_file(name, size),
+            display_path: display_path.to_owned(),
+            path,
+            number: None,
+            is_new: true,
+        })
+    }
+
+    /// Whether it is a file that is not there yet, so that nothing is lost.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether it is a file that others can read.
+    pub fn is_open_to_others(&self) -> bool {
+        let mode = || Some(fs::metadata(&self.path).ok()?.mode());
+        self.number.is_none() && mode().is_some_and(|mode| mode & 0o044 != 0)
+    }
+
+    /// Opens it for nobody else. A new file is made, for its owner alone where `is_private`.
+    pub fn open(&self, is_private: bool) -> Result<Device, Error> {
         match self.number {
+            _ if self.is_new => {
+                let (size, mode) = (self.drive.size, if is_private { 0o600 } else { 0o666 });
+                Device::create(&self.path, &self.display_path, size, mode)
+            }
             Some(number) => Device::open(&self.path, &self.display_path, number),
             None => Device::open_file(&self.path, &self.display_path),
         }
@@ -160,11 +237,28 @@ impl Place {
         self.number.is_none() || Command::new("blockdev", words).run(interrupt).await.is_ok()
     }
 
-    /// Writes an image to it and compares what is on it then.
+    /// Writes an image to it, and then secrets, and compares what is on it then. A file that was
+    /// made for it goes with a failure.
     pub async fn flash(
         &self,
         device: Device,
         source: &ImageFile,
+        secrets: Option<Secrets>,
+        hears: Hears<'_>,
+    ) -> Result<Flashed, Error> {
+        let flashed = self.write(device, source, secrets, hears).await;
+        if flashed.is_err() && self.is_new {
+            let removed = fs::remove_file(&self.path);
+            removed.map_err(|error| Error::file(Kind::Output, "remove", &self.path, &error))?;
+        }
+        flashed
+    }
+
+    async fn write(
+        &self,
+        device: Device,
+        source: &ImageFile,
+        secrets: Option<Secrets>,
         (reporter, interrupt): Hears<'_>,
     ) -> Result<Flashed, Error> {
         let (name, length) = (&self.drive.name, source.unpacked_size().exact());
@@ -203,16 +297,26 @@ impl Place {
         let called_so = called(&comparing, "compared");
         let compared = follow(reporter, interrupt, called_so, bytes, move |watch| {
             let mut again = Reader::new(again, compression);
-            copy::compare(&mut again, bytes, &mut device, watch)
+            copy::compare(&mut again, bytes, &mut device, watch).map(|()| device)
         });
         let compared = compared.await;
         let signal = interrupt.signal();
-        compared.map_err(|failure| self.failed(failure, signal, length))?;
+        let mut device = compared.map_err(|failure| self.failed(failure, signal, length))?;
+        let comparing = begun.elapsed().saturating_sub(writing);
+        let partition = match secrets {
+            None => None,
+            // A few blocks, which no signal cuts short.
+            Some(secrets) => {
+                let path = self.display_path.to_string();
+                Some(blocking(move || secrets.put(&mut device, &path)).await?)
+            }
+        };
         Ok(Flashed {
             bytes,
             sha256: written.sha256,
             writing,
-            comparing: begun.elapsed().saturating_sub(writing),
+            comparing,
+            secrets: partition,
         })
     }
 
@@ -220,6 +324,7 @@ impl Place {
     fn failed(&self, failure: Failure, signal: Option<Signal>, length: Option<u64>) -> Error {
         let path = &self.display_path;
         let state = match failure.state {
+            _ if self.is_new => format!("{path} was not made"),
             State::Untouched => format!("nothing was written to {path}"),
             State::Partly(done) => format!(
                 "{}{} were written to {path}, which cannot boot now and has lost its contents",

@@ -4,7 +4,10 @@ use camino::Utf8Path;
 use cbox_driver::{
     error::{Error, Kind},
     flake::session::{Hears, Session},
-    flash::{Drive, Flashed, Place},
+    flash::{
+        Drive, Flashed, Place, PlaceKind,
+        secrets::{FOLDER, Partition, Secrets},
+    },
     image::{ImageFile, download, parts},
     links::image::{self, Built, BuiltFile},
     progress::Reporter,
@@ -30,6 +33,8 @@ Examples:
   cbox flash appliance/raw /dev/sdb --erase sdb  ask nothing
   cbox flash appliance/raw disk.img --file       to a file, like a drive of its size
   cbox flash nixos-sd-aarch64.img.zst /dev/sdb   a file that was downloaded
+  cbox flash appliance/raw /dev/sdb --secret password.txt=account-password
+  cbox flash appliance/raw mine.img --new-file --secret wifi.txt=wifi.nmconnection
 ";
 
 /// Write an image to a drive, and verify what was written
@@ -57,6 +62,14 @@ pub(crate) struct FlashArgs {
     /// Write to an existing file, like a drive of its size
     #[arg(long)]
     file: bool,
+    /// Write to a file that is made, a copy of the image as large as it is
+    #[arg(long, conflicts_with_all = ["file", "erase"])]
+    new_file: bool,
+    /// Put the content of a file under this name into the folder `secrets` of the EFI system
+    /// partition, for the machine to take at its first boot; may be repeated. It is in no log, no
+    /// manifest and not in the store
+    #[arg(long, value_name = "FILE=NAME")]
+    secret: Vec<String>,
     #[command(flatten)]
     links: OutDirOption,
 }
@@ -67,7 +80,12 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
     let hears = (context.view as &dyn Reporter, context.interrupt);
     let (chosen, device) = choose(context, args, hears).await?;
     let source = &chosen.source;
-    let place = Place::find(environment.absolute(device), device, args.file, source)?;
+    let wanted = match (args.new_file, args.file) {
+        (true, _) => PlaceKind::NewFile,
+        (_, true) => PlaceKind::File,
+        _ => PlaceKind::Drive,
+    };
+    let place = Place::find(environment.absolute(device), device, wanted, source)?;
     let drive = &place.drive;
     if let Some(erase) = &args.erase
         && *erase != drive.name
@@ -78,19 +96,44 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         );
         return Err(Error::new(Kind::Usage, message).hint(format!("its name is {}", drive.name)));
     }
+    let secrets = Secrets::read(environment, &args.secret)?;
+    // Over the image, in memory: what would go wrong is told before anything is written.
+    let partition = secrets.as_ref().map(|secrets| secrets.check(source));
+    let partition = partition.transpose()?.flatten();
+    if let Some(secrets) = &secrets {
+        secrets.warnings.iter().for_each(|line| view.warn(line));
+        if place.is_open_to_others() {
+            let path = &place.display_path;
+            view.warn(&format!(
+                "others can read {path}, and the secrets in it: `chmod 600 {path}`"
+            ));
+        }
+    }
+    let given = secrets.as_ref().map(|secrets| Given {
+        names: secrets.names().into_iter().map(str::to_owned).collect(),
+        partition,
+    });
+    let lines = lines(source, &place, given.as_ref());
     // Opened in a dry run too: only then it is known what else would refuse it.
-    let opened = place.open();
+    let opened = match args.dry_run && place.is_new() {
+        true => None,
+        false => Some(place.open(secrets.is_some())),
+    };
     if args.dry_run {
-        for line in lines(source, drive) {
+        for line in lines {
             view.plain(&line);
         }
-        drop(opened?);
-        context.document("flash", "flash", || result(&chosen, &place, None));
+        drop(opened.transpose()?);
+        context.document("flash", "flash", || {
+            result(&chosen, &place, given.as_ref(), None)
+        });
         return Ok(());
     }
-    let device = opened?;
-    confirm(context, args, source, &place).await?;
-    let flashed = place.flash(device, source, hears).await?;
+    let Some(device) = opened.transpose()? else {
+        return Ok(());
+    };
+    confirm(context, args, &lines, &place).await?;
+    let flashed = place.flash(device, source, secrets, hears).await?;
     if !place.reread(context.interrupt).await && !drive.partitions.is_empty() {
         view.warn(&format!(
             "the kernel still has the old partitions of {}: reconnect it before mounting it",
@@ -103,8 +146,43 @@ pub(crate) async fn run(context: &Context<'_>, args: &FlashArgs) -> Result<(), E
         place.display_path,
         size(flashed.bytes)
     ));
-    context.document("flash", "flash", || result(&chosen, &place, Some(&flashed)));
+    let given = given.map(|given| Given {
+        partition: flashed.secrets.clone(),
+        ..given
+    });
+    if let Some(given) = &given {
+        view.plain(&format!("{}: written and compared", given.description()));
+    }
+    context.document("flash", "flash", || {
+        result(&chosen, &place, given.as_ref(), Some(&flashed))
+    });
     Ok(())
+}
+
+/// The secrets of this run, for people.
+struct Given {
+    names: Vec<String>,
+    /// Where they go; nobody knows that of some compressed images before they are written.
+    partition: Option<Partition>,
+}
+
+impl Given {
+    /// `2 secrets on partition 1 (ESP)`
+    fn description(&self) -> String {
+        let secrets = count(self.names.len(), "secret");
+        match &self.partition {
+            Some(partition) => format!("{secrets} on {}", partition.description()),
+            None => secrets,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "names": self.names,
+            "folder": FOLDER,
+            "partition": self.partition.as_ref().map(|partition| partition.number),
+        })
+    }
 }
 
 /// What is written.
@@ -306,12 +384,11 @@ fn check_format(
 async fn confirm(
     context: &Context<'_>,
     args: &FlashArgs,
-    source: &ImageFile,
+    lines: &[String],
     place: &Place,
 ) -> Result<(), Error> {
     let (view, drive) = (context.view, &place.drive);
-    let lines = lines(source, drive);
-    if args.erase.is_some() {
+    if args.erase.is_some() || place.is_new() {
         lines.iter().for_each(|line| view.note(line));
         return Ok(());
     }
@@ -351,19 +428,34 @@ async fn confirm(
 }
 
 /// What is erased, and what for.
-fn lines(source: &ImageFile, drive: &Drive) -> Vec<String> {
+fn lines(source: &ImageFile, place: &Place, given: Option<&Given>) -> Vec<String> {
+    let drive: &Drive = &place.drive;
     let mut lines = vec![drive.title()];
-    lines.extend(drive.rows());
-    lines.push(format!(
-        "All of this will be erased to write {} ({}).",
-        source.name,
-        source.shown_size()
-    ));
+    if place.is_new() {
+        lines.push(format!(
+            "This file will be made, a copy of {} ({}).",
+            source.name,
+            source.shown_size()
+        ));
+    } else {
+        lines.extend(drive.rows());
+        lines.push(format!(
+            "All of this will be erased to write {} ({}).",
+            source.name,
+            source.shown_size()
+        ));
+    }
+    lines.extend(given.map(|given| format!("{}: {}", given.description(), given.names.join(", "))));
     // What a label holds must not look like another line.
     lines.iter().map(|line| harmless(line, 1000)).collect()
 }
 
-fn result(chosen: &Chosen, place: &Place, flashed: Option<&Flashed>) -> Value {
+fn result(
+    chosen: &Chosen,
+    place: &Place,
+    given: Option<&Given>,
+    flashed: Option<&Flashed>,
+) -> Value {
     let Chosen { source, target } = chosen;
     let written = flashed.map(|flashed| flashed.bytes);
     let sha256 = flashed.map(|flashed| &flashed.sha256);
@@ -380,6 +472,7 @@ fn result(chosen: &Chosen, place: &Place, flashed: Option<&Flashed>) -> Value {
         "compression": packing.map(|packing| packing.compression.name()),
         "device": place.path,
         "drive": place.drive.to_json(),
+        "secrets": given.map(Given::to_json),
         "written": flashed.is_some(),
         "writeSeconds": flashed.map(|flashed| seconds(flashed.writing)),
         "compareSeconds": flashed.map(|flashed| seconds(flashed.comparing)),
