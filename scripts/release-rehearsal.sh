@@ -34,7 +34,7 @@ commit=$(git -C "$root" rev-parse HEAD)
 # shellcheck source=/dev/null
 . "$tools/env"
 
-doing="the rehearsal"
+doing="the beginning"
 work=$(mktemp -d)
 loop=
 cleanup() {
