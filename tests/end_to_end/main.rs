@@ -38,6 +38,7 @@ mod first_steps;
 mod flake_references;
 mod flash;
 mod foreign_files;
+mod github_action;
 mod help;
 mod hostile;
 mod init;
