@@ -202,6 +202,53 @@ fn a_provenance_goes_when_another_image_takes_the_link() {
 }
 
 #[test]
+fn an_sbom_beside_an_image_is_of_that_image() {
+    let place = place();
+    let (file, image) = ("out/box-raw.sbom.json", "out/box-raw/box.raw");
+    let build = ["build", "box/raw", "--sbom", "--sign", "../one.key"];
+    place.cbox(&build).run().ok();
+    let run = verify(&place, image, "one").ok();
+    let line = run.lines().pop().unwrap().to_owned();
+    assert!(
+        line.starts_with("sbom       verified  out/box-raw.sbom.json is of this image"),
+        "{run}"
+    );
+    let own = place.read(file);
+    let hash = place.manifest("box-raw")["artifact"]["sha256"].clone();
+    let other = own.replace(hash.as_str().unwrap(), &"0".repeat(64));
+    for (text, code, words) in [
+        (
+            other.as_str(),
+            9,
+            "out/box-raw.sbom.json is the SBOM of another image",
+        ),
+        ("[]", 9, "out/box-raw.sbom.json is not an SBOM of CycloneDX"),
+        (
+            "{",
+            9,
+            "out/box-raw.sbom.json is not an SBOM of CycloneDX: ",
+        ),
+        // One that names no image says nothing of it.
+        ("{\"bomFormat\": \"CycloneDX\"}", 0, ""),
+        (own.as_str(), 0, "sbom       verified"),
+    ] {
+        place.write(file, text);
+        let run = verify(&place, image, "one").code(code);
+        assert!(run.to_string().contains(words), "no `{words}` in {run}");
+    }
+    place.edit("flake.nix", "%510s", "%509s");
+    place.edit("flake.nix", "'\\\\125", "'\\\\001\\\\125");
+    place.commit("another image");
+    place.cbox(&["build", "box/raw"]).run().ok();
+    assert!(!place.path(file).exists());
+    let run = place.cbox(&["build", "box/raw", "--sbom"]);
+    let run = run.env("SOURCE_DATE_EPOCH", "86400").run().ok();
+    run.says(&["wrote the SBOM out/box-raw.sbom.json"]);
+    let document: Value = serde_json::from_str(&place.read(file)).unwrap();
+    assert_eq!(document["metadata"]["timestamp"], "1970-01-02T00:00:00Z");
+}
+
+#[test]
 fn what_has_no_provenance_is_said_in_a_sentence() {
     let place = place();
     place.write("notes.txt", "mine");

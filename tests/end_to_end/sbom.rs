@@ -222,8 +222,125 @@ fn the_images_of_the_mini_box_list_their_system() {
     let document = place.cbox(&["sbom", "appliance", "iso"]).run().ok().json();
     check(&document);
     let root = &document["metadata"]["component"];
-    assert_eq!(root["name"], "nixos-system-coder-box");
+    assert_eq!(root["name"], "appliance/iso");
+    let system = component(&document, "nixos-system-coder-box");
+    assert_eq!(system["type"], "operating-system");
+    assert_eq!(root["version"], system["version"]);
     assert!(names(&document).contains("initrd"));
+}
+
+/// A flake with two images of one system: `raw` is built by a script, `iso` is as nixpkgs makes
+/// such, with structured attributes, and is never built. Both pack a package in a store, and a
+/// boot loader outside of it.
+fn images(word: &str) -> Place {
+    let text = r#"{
+  outputs = _: let
+    make = name: text: more: derivation ({
+      inherit name; system = "SYSTEM"; builder = "/bin/sh"; args = [ "-c" text ];
+    } // more);
+    tool = make "tool-1.0" "echo WORD >$out" { };
+    lib = make "lib-1.0" "echo WORD >$out" { };
+    extra = make "extra-2.0" "echo ${lib} >$out" { };
+    boot = make "boot-3.0" "PATH=/bin:/usr/bin; mkdir $out; echo WORD >$out/boot.bin" { };
+    own = make "own-4.0" "echo WORD >$out" { };
+    # What only the system packs, into something of its own.
+    inner = make "closure-info" "echo WORD >$out" { exportReferencesGraph = [ "closure" tool ]; };
+    toplevel = make "nixos-system-box-25.05" "echo ${own} >$out; : ${inner}" { };
+    plain = make "closure-info" "echo WORD >$out" {
+      exportReferencesGraph = [ "system" toplevel "extra" extra ];
+    };
+    structured = make "closure-info" "false" {
+      __structuredAttrs = true;
+      exportReferencesGraph.closure = [ toplevel extra ];
+    };
+    store = info: make "store.img" "echo ${info} ${tool} >$out" { };
+    raw = make "box" "PATH=/bin:/usr/bin; mkdir $out; echo WORD >$out/box.raw; : ${store plain}" {
+      sources = [ "${boot}/boot.bin" ];
+      targets = [ "/boot/boot.bin" ];
+    };
+    iso = make "box.iso" "false" {
+      __structuredAttrs = true;
+      closureInfo = store structured;
+      sources = [ "${boot}/boot.bin" ];
+      targets = [ "/boot/boot.bin" ];
+    };
+  in {
+    nixosConfigurations._box.config = {
+      nixpkgs.hostPlatform.system = "SYSTEM";
+      system.build = { inherit toplevel raw iso; };
+    };
+  };
+}
+"#;
+    let place = Place::flake(&text.replace("SYSTEM", &native()).replace("WORD", word));
+    let target = |format: &str| {
+        format!(
+            "[[target]]\nkind = \"box\"\nformat = \"{format}\"\nhost = \"_box\"\nsystem = \"{}\"\n\
+             attribute = \"system.build.{format}\"\nartifact = \"box.{format}\"\n",
+            native()
+        )
+    };
+    let toml = format!("hosts = []\n{}{}", target("raw"), target("iso"));
+    place.write("cbox.toml", toml);
+    place.commit("images");
+    place
+}
+
+#[test]
+fn what_is_packed_beside_the_system_is_listed() {
+    let place = images(&unique());
+    // Nothing is built yet: all that it takes to build the image.
+    let document = place.cbox(&["sbom", "box/raw"]).run().ok().json();
+    check(&document);
+    assert_eq!(closure(&document), "build");
+    let system = component(&document, "nixos-system-box");
+    assert_eq!(system["type"], "operating-system");
+    assert!(names(&document).is_superset(&BTreeSet::from(["tool", "boot", "extra", "own"])));
+
+    let run = place.cbox(&["build", "box/raw", "--sbom"]).run().ok();
+    run.says(&["wrote the SBOM out/box-raw.sbom.json"]);
+    let packed = BTreeSet::from(["boot", "extra", "lib", "nixos-system-box", "own"]);
+    let text = place.read("out/box-raw.sbom.json");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    check(&document);
+    assert_eq!(closure(&document), "runtime");
+    assert_eq!(names(&document), packed);
+    let root = &document["metadata"]["component"];
+    assert_eq!(
+        (&root["name"], &root["version"]),
+        (&json!("box/raw"), &json!("25.05"))
+    );
+    let file = &root["components"][0];
+    assert_eq!(file["name"], "box.raw");
+    assert_eq!(
+        file["hashes"][0]["content"],
+        place.manifest("box-raw")["artifact"]["sha256"]
+    );
+    let needed = document["dependencies"].as_array().unwrap().iter();
+    let needed = needed.filter(|one| one["ref"] == root["bom-ref"]);
+    let needed: Vec<usize> = needed
+        .map(|one| one["dependsOn"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(needed, [3], "system, package and boot loader");
+    // The command says the same of what is built, and other flags nothing of another image.
+    let said = || place.cbox(&["sbom", "box/raw"]).run().ok().stdout;
+    assert_eq!(said(), text);
+    place.cbox(&["clean", "box/raw"]).run().ok();
+    assert_eq!(place.names("out"), [""; 0], "it goes with its image");
+    assert_ne!(said(), text, "no file is known any more");
+    place.cbox(&["build", "box/raw", "--sbom"]).run().ok();
+    assert_eq!(place.read("out/box-raw.sbom.json"), text);
+
+    // All that is packed is there, though the image is not.
+    let document = place.cbox(&["sbom", "box/iso"]).run().ok().json();
+    check(&document);
+    assert_eq!(closure(&document), "runtime");
+    assert_eq!(names(&document), packed);
+    assert!(
+        document["metadata"]["component"]
+            .get("components")
+            .is_none()
+    );
 }
 
 #[test]

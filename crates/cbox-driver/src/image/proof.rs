@@ -1,5 +1,5 @@
 //! Whether an image file is what somebody with a key vouches for: the signature of the checksum
-//! file beside it, the checksum, and whether manifest and provenance are its own.
+//! file beside it, the checksum, and whether manifest, provenance and SBOM are its own.
 
 use std::io::ErrorKind;
 
@@ -15,7 +15,7 @@ use crate::{
     flake::session::Hears,
     links::entries::{Companion, MANIFEST, read_manifest},
     process::environment::Environment,
-    provenance,
+    provenance, sbom,
     signature::{EXTENSION, VerifyingKey},
 };
 
@@ -30,6 +30,8 @@ pub enum What {
     Manifest,
     /// The provenance.
     Provenance,
+    /// The SBOM.
+    Sbom,
 }
 
 impl What {
@@ -41,6 +43,7 @@ impl What {
             Self::Checksum => "checksum",
             Self::Manifest => "manifest",
             Self::Provenance => "provenance",
+            Self::Sbom => "sbom",
         }
     }
 }
@@ -88,8 +91,8 @@ pub struct Proof {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
-    /// All that was checked: signatures, checksums, the manifest, and the provenance where
-    /// there is one.
+    /// All that was checked: signatures, checksums, the manifest, and provenance and SBOM where
+    /// they are there.
     pub checks: Vec<Check>,
 }
 
@@ -199,6 +202,7 @@ pub async fn check(
     checks.extend(checksums);
     checks.push(manifest(&path, shown, bytes, &sha256));
     checks.extend(provenance(&path, shown, &sha256));
+    checks.extend(sbom(&path, shown, &sha256));
     Ok(Proof {
         bytes,
         sha256,
@@ -326,6 +330,20 @@ fn provenance(path: &Utf8Path, shown: &Utf8Path, sha256: &str) -> Option<Check> 
         Ok(_) => Err(format!("{file} is the provenance of another image")),
     };
     Some(told(What::Provenance, file, judged))
+}
+
+/// Whether the SBOM beside the image is its own; `None` where there is none, or it names no image.
+fn sbom(path: &Utf8Path, shown: &Utf8Path, sha256: &str) -> Option<Check> {
+    let (text, file) = companion(path, shown, Companion::Sbom)?;
+    let judged = match text.and_then(|text| sbom::images(&text)) {
+        Err(why) => Err(format!("{file} {why}")),
+        Ok(images) if images.is_empty() => return None,
+        Ok(images) if images.iter().any(|one| one == sha256) => Ok(format!(
+            "{file} is of this image; no signature covers what else it says"
+        )),
+        Ok(_) => Err(format!("{file} is the SBOM of another image")),
+    };
+    Some(told(What::Sbom, file, judged))
 }
 
 /// The first companion of this kind beside the image, and its name.

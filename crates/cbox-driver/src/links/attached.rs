@@ -1,5 +1,5 @@
-//! What lies beside an image for others and is of no other: a signature of its checksum, or its
-//! provenance. It is made when the image is what its records say. What makes another link
+//! What lies beside an image for others and is of no other: a signature of its checksum, its
+//! provenance, or its SBOM. It is made when the image is what its records say. What makes another link
 //! of the name takes it away ([`super::records`]).
 
 use std::io;

@@ -37,17 +37,20 @@ pub enum Companion {
     Signature,
     /// Where it comes from.
     Provenance,
+    /// What it is made of.
+    Sbom,
 }
 
 impl Companion {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::Signature, Self::Provenance];
+    pub(crate) const ALL: [Self; 3] = [Self::Signature, Self::Provenance, Self::Sbom];
 
     /// What its name ends with, behind the name of the link or of the file.
     pub(crate) const fn extension(self) -> &'static str {
         match self {
             Self::Signature => SIGNATURE,
             Self::Provenance => ".provenance.json",
+            Self::Sbom => ".sbom.json",
         }
     }
 
@@ -56,6 +59,7 @@ impl Companion {
         match self {
             Self::Signature => "a signature of minisign",
             Self::Provenance => "a provenance of cbox",
+            Self::Sbom => "an SBOM of cbox",
         }
     }
 
@@ -65,6 +69,7 @@ impl Companion {
         match self {
             Self::Signature => signature::COMMENT,
             Self::Provenance => "\"urn:cbox:build:",
+            Self::Sbom => "\"cbox:",
         }
     }
 
@@ -79,7 +84,7 @@ impl Companion {
         is_file(path)
             && head().is_some_and(|head| match self {
                 Self::Signature => head.starts_with(self.mark()),
-                Self::Provenance => head.contains(self.mark()),
+                Self::Provenance | Self::Sbom => head.contains(self.mark()),
             })
     }
 }
@@ -87,12 +92,13 @@ impl Companion {
 /// What the names of all records end with, in the order in which they come. They go the other way:
 /// as long as the manifest is there, so is the rest, and a companion is beside no other checksum
 /// than its own.
-pub(super) const RECORDS: [&str; 4] = {
-    let [signature, provenance] = Companion::ALL;
+pub(super) const RECORDS: [&str; 5] = {
+    let [signature, provenance, sbom] = Companion::ALL;
     [
         CHECKSUM,
         signature.extension(),
         provenance.extension(),
+        sbom.extension(),
         MANIFEST,
     ]
 };

@@ -3,7 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::store::Store;
-use nix_formats::system::System;
+use nix_formats::{store_path::DrvPath, system::System};
 
 use crate::{
     error::{Error, Kind},
@@ -139,6 +139,14 @@ pub fn find(
         files,
         manifest,
     })
+}
+
+/// The files of what was built for `name` from the derivation `drv`, as the records in `folder` have
+/// it; none where something else was built, or nothing.
+pub fn recorded(folder: &Utf8Path, name: &TargetName, drv: &DrvPath) -> Vec<Artifact> {
+    let record = record_of(&folder.join(name.slug())).ok();
+    let record = record.filter(|record| record.drv == *drv);
+    record.map(|record| record.artifacts.0).unwrap_or_default()
 }
 
 /// The names under which the image can be linked: its own, and the one with or without

@@ -1,7 +1,7 @@
 //! The records of a link while the link changes: written beforehand, and never beside another
 //! link than their own.
 //!
-//! A link, its records and their companions (a signature, a provenance) are up to five
+//! A link, its records and their companions (a signature, a provenance, an SBOM) are up to six
 //! files, and a run can be killed between any two steps. So the records of before go out of the way
 //! first, then the link changes, and then the new records come: what is there at any moment belongs together, and what is not there is missing for
 //! everybody to see. All of them are in the run's own folder in the meantime, and so the next run

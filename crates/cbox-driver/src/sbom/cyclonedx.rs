@@ -13,11 +13,13 @@ use serde_cyclonedx::cyclonedx::v_1_6::{
     LicenseBuilder, LicenseChoiceUrl, LicenseChoiceUrlVariant0ItemUrl, Metadata, MetadataBuilder,
     MetadataTools, MetadataToolsVariant0Builder, Patch, PatchBuilder, Property,
 };
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::parts::{Fetched, FixedHash, Part, PatchFile};
 use crate::{
     error::{Error, Kind},
+    links::manifest::Artifact,
     text::{harmless_json, utc},
 };
 
@@ -31,6 +33,10 @@ pub(super) struct Head<'h> {
     pub(super) target: &'h str,
     /// The system that it is for.
     pub(super) system: &'h str,
+    /// The files of the image, where it is one that is built.
+    pub(super) files: &'h [Artifact],
+    /// Which of the parts is the system in the image.
+    pub(super) toplevel: Option<&'h str>,
     /// Whether the parts are what was packed, and not all that it takes to build that.
     pub(super) is_runtime: bool,
     /// Seconds since 1970, where the caller says a time.
@@ -68,7 +74,7 @@ pub(super) fn document(head: &Head<'_>, parts: &[Part]) -> Result<(String, Strin
         metadata: metadata(head, root)?,
         components: others
             .iter()
-            .map(|part| component(part, kind(part)))
+            .map(|part| component(part, kind(head, part)))
             .collect::<Result<_, _>>()?,
         dependencies: parts.iter().map(dependency).collect::<Result<_, _>>()?,
     };
@@ -114,7 +120,10 @@ fn metadata(head: &Head<'_>, root: &Part) -> Result<Metadata, Error> {
     let closure = if head.is_runtime { "runtime" } else { "build" };
     let mut metadata = MetadataBuilder::default();
     metadata
-        .component(component(root, "operating-system")?)
+        .component(Component {
+            components: files(head, root)?,
+            ..component(root, OPERATING_SYSTEM)?
+        })
         .properties(vec![
             property("cbox:closure", closure),
             property("cbox:system", head.system),
@@ -127,11 +136,64 @@ fn metadata(head: &Head<'_>, root: &Part) -> Result<Metadata, Error> {
     made(metadata.build())
 }
 
-fn kind(part: &Part) -> &'static str {
-    if part.is_package {
-        "application"
+/// The files of the image, with their hashes.
+fn files(head: &Head<'_>, root: &Part) -> Result<Option<Vec<Component>>, Error> {
+    let files = head.files.iter().map(|file| {
+        let mut component = ComponentBuilder::default();
+        component
+            .type_(FILE)
+            .bom_ref(format!("{}#{}", root.reference, file.path))
+            .name(name_of(&file.path, root))
+            .hashes(vec![Hash {
+                alg: HashAlg::Sha256,
+                content: file.sha256.clone(),
+            }]);
+        made(component.build())
+    });
+    let files = files.collect::<Result<Vec<_>, Error>>()?;
+    Ok((!files.is_empty()).then_some(files))
+}
+
+/// The name of the file at `path` in what `root` is; empty where that is the file.
+fn name_of<'n>(path: &'n str, root: &'n Part) -> &'n str {
+    let path = if path.is_empty() {
+        &root.reference
     } else {
-        "file"
+        path
+    };
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The SHA-256 of each image file that a document in `text` says to be about, in hexadecimal.
+///
+/// # Errors
+/// When it is no SBOM, with the end of a sentence that begins with its name.
+pub(crate) fn images(text: &[u8]) -> Result<Vec<String>, String> {
+    let document: Value = serde_json::from_slice(text)
+        .map_err(|error| format!("is not an SBOM of CycloneDX: {error}"))?;
+    if document["bomFormat"] != "CycloneDX" {
+        return Err("is not an SBOM of CycloneDX".to_owned());
+    }
+    let root = &document["metadata"]["component"];
+    let files = root["components"].as_array().into_iter().flatten();
+    let hashes = files
+        .chain([root])
+        .filter_map(|file| file["hashes"].as_array())
+        .flatten()
+        .filter(|hash| hash["alg"] == "SHA-256");
+    let contents = hashes.filter_map(|hash| hash["content"].as_str());
+    Ok(contents.map(str::to_ascii_lowercase).collect())
+}
+
+/// What CycloneDX calls the kinds of components.
+const OPERATING_SYSTEM: &str = "operating-system";
+const FILE: &str = "file";
+
+fn kind(head: &Head<'_>, part: &Part) -> &'static str {
+    match part.is_package {
+        _ if head.toplevel == Some(part.reference.as_str()) => OPERATING_SYSTEM,
+        true => "application",
+        false => FILE,
     }
 }
 

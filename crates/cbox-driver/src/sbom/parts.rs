@@ -35,6 +35,15 @@ pub(super) struct Part {
     pub(super) needs: Vec<String>,
 }
 
+impl Part {
+    /// Makes it an image: called `name`, of the version of its system, and no package.
+    pub(super) fn become_image(&mut self, name: &str, version: Option<String>) {
+        name.clone_into(&mut self.name);
+        self.version = version.unwrap_or_default();
+        self.is_package = false;
+    }
+}
+
 /// A hash that a derivation fixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FixedHash {
@@ -112,10 +121,24 @@ impl Derivations {
         parts
     }
 
+    /// The derivation at `path`.
+    pub(super) fn get(&self, path: &str) -> Option<&Derivation> {
+        self.by_path.get(path)
+    }
+
+    /// What is made of `needs`, references of other parts: the image that `drv` makes, called
+    /// `reference`.
+    pub(super) fn image(&self, reference: &str, drv: &str, needs: Vec<String>) -> Part {
+        Part {
+            needs,
+            ..self.part(reference.to_owned(), drv, None)
+        }
+    }
+
     /// Every path of `closure` in the store below `store_dir`, the root first and the others by
     /// their paths; each needs those that it refers to. What is not known of a path from the
     /// derivations, whose output only a build can tell, `infos` may know.
-    pub(super) fn packed(
+    pub(super) fn closure(
         &self,
         closure: &Closure,
         infos: &PathInfos,
@@ -236,7 +259,7 @@ fn unmade(reference: String, store_name: &str) -> Part {
 }
 
 /// The name of a store path, without its hash.
-fn name_of(path: &str) -> &str {
+pub(super) fn name_of(path: &str) -> &str {
     let base = path.rsplit('/').next().unwrap_or(path);
     base.split_once('-').map_or(base, |(_, name)| name)
 }
@@ -264,13 +287,14 @@ fn is_url(text: &str) -> bool {
 }
 
 /// The attributes of a derivation, structured or not.
-enum Attributes<'d> {
+pub(super) enum Attributes<'d> {
     Plain(&'d Derivation),
     Structured(Value),
 }
 
 impl<'d> Attributes<'d> {
-    fn of(derivation: &'d Derivation) -> Self {
+    /// Those of `derivation`.
+    pub(super) fn of(derivation: &'d Derivation) -> Self {
         let json = derivation.variable(STRUCTURED);
         match json.and_then(|json| serde_json::from_slice(json).ok()) {
             Some(attributes) => Self::Structured(attributes),
@@ -290,7 +314,7 @@ impl<'d> Attributes<'d> {
     }
 
     /// The words that `name` is: a list, or a text with blanks between them.
-    fn words(&self, name: &str) -> Vec<String> {
+    pub(super) fn words(&self, name: &str) -> Vec<String> {
         if let Self::Structured(attributes) = self
             && let Some(list) = attributes.get(name).and_then(Value::as_array)
         {

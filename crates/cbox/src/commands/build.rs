@@ -16,6 +16,7 @@ use cbox_driver::{
         out_link,
     },
     process::options::Limits,
+    sbom,
     subject::{
         target::{self, Target},
         words,
@@ -106,10 +107,13 @@ pub(super) async fn build_from(
         out_link::check(link, names.len(), &store.dir)?;
     }
     let native = &evaluator.nix.settings.system;
-    let targets = names
+    let mut targets = names
         .iter()
         .map(|name| target::resolve(&session.project, name, &forced, native, sources))
         .collect::<Result<Vec<Target>, Error>>()?;
+    if flags.sbom {
+        targets.iter_mut().for_each(sbom::want_system);
+    }
     if !flags.drv && !flags.dry_run && targets.iter().any(Target::is_image) {
         audit::check(session, sources).await?;
     }
@@ -135,6 +139,7 @@ pub(super) async fn build_from(
             (false, true) => skip_cached(context, evaluator, jobs).await?,
             (false, false) => (jobs, vec![]),
         };
+        let described = jobs.clone();
         let built = build_jobs(evaluator, sources, (flags, no_link), jobs, &mut failures).await?;
         let pushed = built.iter().filter_map(|done| done.pushed.clone());
         failures.extend(pushed.filter_map(Result::err));
@@ -149,7 +154,9 @@ pub(super) async fn build_from(
             }
         }
         for done in &built {
-            companions.write(context, done).await?;
+            companions
+                .write(context, evaluator, &described, done)
+                .await?;
         }
         let shown = report::Shown {
             out_links: &links,

@@ -1,9 +1,9 @@
-//! What `cbox build` writes beside an image for others, when they ask for it: its provenance and
-//! the signature of its checksum.
+//! What `cbox build` writes beside an image for others, when they ask for it: its SBOM, its
+//! provenance and the signature of its checksum.
 
 use camino::Utf8Path;
 use cbox_driver::{
-    build::Built,
+    build::{Built, Job},
     error::{Error, Kind},
     eval::evaluator::Evaluator,
     links::{
@@ -12,6 +12,7 @@ use cbox_driver::{
     },
     progress::Reporter,
     provenance::{BUILDER, statement},
+    sbom::{self, Described},
     signature::SigningKey,
 };
 
@@ -22,6 +23,7 @@ use crate::{commands::context::Context, options::BuildOptions};
 pub(super) struct Wanted {
     key: Option<SigningKey>,
     has_provenance: bool,
+    has_sbom: bool,
     /// When they are built, in seconds since 1970, where the caller says that.
     time: Option<u64>,
 }
@@ -39,6 +41,7 @@ impl Wanted {
         let asked = [
             ("--sign", flags.sign.is_some(), "signs checksums"),
             ("--provenance", flags.provenance, "writes"),
+            ("--sbom", flags.sbom, "writes"),
         ];
         if let Some((option, _, writes)) = asked.into_iter().find(|(_, is_asked, _)| *is_asked)
             && !evaluator.nix.outputs.is_here()
@@ -50,13 +53,14 @@ impl Wanted {
                 "fetch what was built, and build it here, which then only links it, with the same option",
             ));
         }
-        let has_provenance = flags.provenance;
+        let is_dated = flags.provenance || flags.sbom;
         Ok(Self {
-            time: match has_provenance {
+            time: match is_dated {
                 true => context.environment.source_date()?,
                 false => None,
             },
-            has_provenance,
+            has_provenance: flags.provenance,
+            has_sbom: flags.sbom,
             key: match &flags.sign {
                 Some(file) => Some(sign::key(context, file).await?),
                 None => None,
@@ -64,28 +68,55 @@ impl Wanted {
         })
     }
 
-    /// Writes it for `built`.
+    /// Writes it for `built`, which one of `jobs` was to build.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) async fn write(&self, context: &Context<'_>, built: &Built) -> Result<(), Error> {
+    pub(super) async fn write(
+        &self,
+        context: &Context<'_>,
+        evaluator: &Evaluator<'_>,
+        jobs: &[Job<'_>],
+        built: &Built,
+    ) -> Result<(), Error> {
         let target = &built.manifest.target;
         let link = match &built.link {
             Some(link) if !built.manifest.artifacts.is_empty() => link,
             _ => {
-                if self.key.is_some() {
-                    context.view.note(&format!(
-                        "{target} has no file with a checksum, so nothing of it is signed"
-                    ));
-                }
-                if self.has_provenance {
-                    context.view.note(&format!(
-                        "{target} has no file with a checksum, so no provenance is written"
-                    ));
+                for (is_wanted, what) in [
+                    (self.key.is_some(), "nothing of it is signed"),
+                    (self.has_provenance, "no provenance is written"),
+                    (self.has_sbom, "no SBOM is written; `cbox sbom` prints one"),
+                ] {
+                    if is_wanted {
+                        context
+                            .view
+                            .note(&format!("{target} has no file with a checksum, so {what}"));
+                    }
                 }
                 return Ok(());
             }
         };
+        let job = jobs
+            .iter()
+            .find(|job| job.derivation.drv == built.manifest.drv);
+        if let Some(job) = job.filter(|_| self.has_sbom) {
+            let described = Described {
+                target: job.target,
+                evaluated: &job.evaluated,
+                derivation: &job.derivation,
+                files: &built.manifest.artifacts,
+            };
+            let bill = sbom::of(evaluator, &described).await?;
+            let make = |records: &Records<'_>| match records.manifest.out == built.manifest.out {
+                true => Ok(bill.text),
+                false => {
+                    let message = format!("another cbox built another {target} meanwhile");
+                    Err(Error::new(Kind::Artifact, message).hint("build it again"))
+                }
+            };
+            put(context, link, Companion::Sbom, "the SBOM", make).await?;
+        }
         if self.has_provenance {
             let make = |records: &Records<'_>| statement(records.manifest, self.time, BUILDER);
             put(context, link, Companion::Provenance, "the provenance", make).await?;

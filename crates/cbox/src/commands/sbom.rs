@@ -18,6 +18,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   cbox sbom appliance iso --output ../appliance.cdx.json   into a file
+  cbox build appliance iso --sbom                          beside the image, when it is built
   cbox sbom box | jq '.components | length'                to standard output
   cbox sbom HEAD~1:box --output -                          of a host at a commit
 ";
@@ -26,17 +27,17 @@ Examples:
 const FILE: ResultFile = ResultFile {
     what: "the SBOM",
     made_by: "cbox sbom",
-    mark: sbom::MARK,
+    mark: "\"cbox:",
     hint: "`--output -` writes to standard output",
 };
 
 /// Write what an image or a host is made of: an SBOM, CycloneDX 1.6
 ///
-/// It lists what `system.build.toplevel` of the target's host refers to if that is built, and
-/// otherwise every derivation that it takes to build it; the property `cbox:closure` says which,
-/// `runtime` or `build`. Nothing is built. Names, versions, sources, hashes and patches are
-/// those of the derivations. Licences are not in these, so each is NOASSERTION; homepages and CPE
-/// are left out, and so is what an image has beside its system, such as a boot loader. The same
+/// It lists what is packed and what that refers to if all of it is built: `system.build.toplevel`
+/// of the target's host, and what an image has beside it. Otherwise it lists every derivation that
+/// it takes to build the target; the property `cbox:closure` says which, `runtime` or `build`.
+/// Nothing is built. Names, versions, sources, hashes and patches are those of the derivations.
+/// Licences are not in these, so each is NOASSERTION; homepages and CPE are left out. The same
 /// target gives the same bytes; the time is that of SOURCE_DATE_EPOCH, or left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -20,8 +20,8 @@ Examples:
 /// Check who vouches for an image file, and whether it is whole
 ///
 /// Checks the signature of the checksum file beside it (FILE.sha256.minisig or SHA256SUMS.minisig),
-/// the checksum, and whether the manifest (FILE.json) and the provenance (FILE.provenance.json) are its
-/// own. A signature and a checksum have to be there; the others need not.
+/// the checksum, and whether the manifest (FILE.json), the provenance (FILE.provenance.json) and the
+/// SBOM (FILE.sbom.json) are its own. A signature and a checksum have to be there; the others need not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyImageArgs {

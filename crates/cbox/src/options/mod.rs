@@ -261,6 +261,9 @@ pub(crate) struct BuildOptions {
     /// Copy what was built to this store too, each target as soon as it is there
     #[arg(long, value_name = "STORE", conflicts_with_all = ["drv", "dry_run"])]
     pub(crate) push: Option<String>,
+    /// Write what each image is made of beside it: an SBOM, CycloneDX 1.6
+    #[arg(long, conflicts_with_all = ["drv", "dry_run", "no_link"])]
+    pub(crate) sbom: bool,
     /// Write where each image comes from beside it: SLSA's provenance
     #[arg(long, conflicts_with_all = ["drv", "dry_run", "no_link"])]
     pub(crate) provenance: bool,
