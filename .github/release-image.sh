@@ -7,8 +7,7 @@ set -eu
 target=$1 out=$2 folder=$3
 here=$(dirname "$0")
 
-cbox build "$target" --stamp --provenance
-cbox sbom "$target" --stamp --output "$out.sbom.json"
+cbox build "$target" --stamp --sbom --provenance
 if [ -n "${BOOT_UNTIL-}" ]; then
   cbox boot "$target" --until "$BOOT_UNTIL" --timeout 30m
 else
