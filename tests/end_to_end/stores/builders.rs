@@ -185,6 +185,90 @@ fn the_old_protocol_builds_too() {
     });
 }
 
+/// How many targets are spread over the builders.
+const MANY: usize = 50;
+
+#[test]
+fn fifty_targets_over_three_builders_say_who_built_what() {
+    let many = || {
+        let script = format!("/bin/sleep 0.5; echo {} >$out", unique());
+        let names: Vec<String> = (0..MANY).map(|number| format!("h{number:02}")).collect();
+        let hosts: Vec<(&str, &str)> = names.iter().map(|name| (&**name, &*script)).collect();
+        Place::flake(&tiny::scripts(&hosts))
+    };
+    let names = ["first", "second", "third"];
+    each(many, |lab| {
+        let Some(lab) = lab.with_builders(&names) else {
+            return;
+        };
+        // One at a time each, so that all of them are needed.
+        let builders = names.map(|name| format!("ssh-ng://{name} {} - 1 1 - - -", native()));
+        let targets: Vec<String> = (0..MANY)
+            .map(|number| format!("hosts/h{number:02}"))
+            .collect();
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let builders = builders.join("; ");
+        let elsewhere = ["--builders", &builders, "--json", "--", "--max-jobs", "0"];
+        let summary = lab.place.beside("summary");
+        let call = lab.cbox(&[&["build"], &targets[..], &elsewhere].concat());
+        let call = call.env("GITHUB_ACTIONS", "true");
+        let ended = call.env("GITHUB_STEP_SUMMARY", &summary).run().ok();
+        let summary = std::fs::read_to_string(summary).unwrap();
+        let builds = ended.json()["builds"].as_array().unwrap().clone();
+        assert_eq!(builds.len(), MANY, "{ended}");
+        let mut all = vec![];
+        for name in names {
+            let machine = format!("ssh-ng://{name}");
+            let its = builds.iter().filter(|build| build["machine"] == *machine);
+            let its = its.count();
+            assert!(its > 0, "{name} built nothing: {ended}");
+            all.push(format!("{its} on {machine}"));
+            assert!(
+                summary.contains(&format!("\n| {machine} | {its} |  |\n")),
+                "{summary}"
+            );
+        }
+        let ended = ended.says(&[&format!(
+            "built {MANY} derivations ({}), ",
+            all.join(", ")
+        )]);
+        for (target, done) in targets
+            .iter()
+            .zip(ended.json()["targets"].as_array().unwrap())
+        {
+            let manifest = &done["manifest"];
+            assert_eq!(manifest["target"], *target);
+            let is_it = |build: &&serde_json::Value| build["drvPath"] == manifest["drvPath"];
+            let build = builds.iter().find(is_it).unwrap();
+            let machine = build["machine"].as_str().unwrap();
+            // The log, the summary and the store of that machine say the same.
+            let host = target.strip_prefix("hosts/").unwrap();
+            assert!(
+                ended
+                    .stderr
+                    .contains(&format!("building {host} on {machine}\n")),
+                "{ended}"
+            );
+            let row = format!("\n| {target} | built |  | {machine} |\n");
+            assert!(summary.contains(&row), "{row}: {summary}");
+            let name = machine.strip_prefix("ssh-ng://").unwrap();
+            let out = manifest["outPath"].as_str().unwrap();
+            assert!(lab.holds(&format!("nix-{name}"), out) && lab.holds("nix", out));
+        }
+        // Here nothing is built, and that is said too.
+        let again = lab.place.beside("again");
+        let call = lab.cbox(&["build", "hosts/h00", "hosts/h01"]);
+        let call = call.env("GITHUB_ACTIONS", "true");
+        call.env("GITHUB_STEP_SUMMARY", &again).run().ok();
+        let again = std::fs::read_to_string(again).unwrap();
+        assert!(
+            again.contains("\n| hosts/h00 | built |  | it was there |\n"),
+            "{again}"
+        );
+        assert!(!again.contains("machine"), "{again}");
+    });
+}
+
 #[test]
 fn the_doctor_asks_each_builder() {
     with_builder(|lab| {

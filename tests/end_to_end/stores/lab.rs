@@ -110,6 +110,12 @@ impl Lab {
 
     /// The same with a builder that can be reached. `None`, said so, without `sshd`.
     pub(super) fn with_builder(self) -> Option<Self> {
+        self.with_builders(&["builder"])
+    }
+
+    /// The same with several builders, each with a store of its own: that of `NAME` is
+    /// `nix-NAME`, and its configuration `conf-NAME`.
+    pub(super) fn with_builders(self, names: &[&str]) -> Option<Self> {
         let Some(sshd) = sshd() else {
             say_left_out("no `sshd` here");
             return None;
@@ -125,23 +131,39 @@ impl Lab {
                 .ok();
         }
         let read = |file: &str| fs::read_to_string(place.beside(file)).unwrap();
-        place.write(
-            place.beside("known"),
-            format!("builder,127.0.0.1 {}", read("host.pub")),
-        );
         place.write(place.beside("authorized"), read("home/.ssh/id_ed25519.pub"));
         let folder = place.folder();
         let folder = folder.display();
-        let ssh = format!(
-            "Host builder\n HostName 127.0.0.1\n User root\n\
-             Host *\n BatchMode yes\n UserKnownHostsFile {folder}/known\n IdentityFile {folder}/home/.ssh/id_ed25519\n"
-        );
+        let (mut known, mut ssh) = (String::new(), String::new());
+        for (number, name) in (1..).zip(names) {
+            prepare_store(place, &format!("nix-{name}"));
+            place.write(place.beside(&format!("conf-{name}/nix.conf")), CONFIG);
+            known.push_str(&format!("{name},127.0.0.{number} {}", read("host.pub")));
+            ssh.push_str(&format!(
+                "Host {name}\n HostName 127.0.0.{number}\n User root\n"
+            ));
+        }
+        place.write(place.beside("known"), known);
+        ssh.push_str(&format!(
+            "Host *\n BatchMode yes\n UserKnownHostsFile {folder}/known\n IdentityFile {folder}/home/.ssh/id_ed25519\n"
+        ));
         place.write(place.beside("home/.ssh/config"), ssh);
+        for (number, name) in (1..).zip(names) {
+            self.start_sshd(&sshd, name, number);
+        }
+        Some(self)
+    }
+
+    /// Starts the `sshd` of a builder, which it goes with.
+    fn start_sshd(&self, sshd: &Path, name: &str, number: usize) {
+        let place = &self.place;
+        let folder = place.folder();
+        let folder = folder.display();
         let path = self.path();
         let mut config = format!(
-            "ListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n\
+            "ListenAddress 127.0.0.{number}\nHostKey {folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nPermitRootLogin yes\nAuthorizedKeysFile {folder}/authorized\n\
-             SetEnv PATH={path} NIX_CONF_DIR={folder}/conf-builder\n"
+             SetEnv PATH={path} NIX_CONF_DIR={folder}/conf-{name}\n"
         );
         // From OpenSSH 9.8 on it is several programs, which know where they would be installed.
         let parts = sshd
@@ -158,26 +180,22 @@ impl Lab {
                 config.push_str(&format!("{option} {}\n", part.display()));
             }
         }
-        place.write(place.beside("sshd_config"), config);
+        let file = format!("sshd_config-{name}");
+        place.write(place.beside(&file), config);
         let start = format!(
-            "mount --bind {0}/nix-builder /nix; exec {1} -D -E {0}/sshd.log -f {0}/sshd_config",
+            "mount --bind {0}/nix-{name} /nix; exec {1} -D -E {0}/sshd-{name}.log -f {0}/{file}",
             quoted(place.folder()),
-            quoted(&sshd)
+            quoted(sshd)
         );
-        // It goes with the machine.
         let start = format!(
             "unshare --mount sh -euc {} >/dev/null 2>&1 &",
             quoted(start)
         );
         self.call("sh").args(["-c", &start]).run().ok();
         wait_until("sshd listens", || {
-            self.call("ssh")
-                .args(["builder", "true"])
-                .run()
-                .status
-                .success()
+            let asked = self.call("ssh").args([name, "true"]).run();
+            asked.status.success()
         });
-        Some(self)
     }
 
     /// Waits until there is a file beside the working tree.
@@ -303,9 +321,11 @@ impl Drop for Lab {
             kill_process(pid, Signal::KILL).unwrap();
         }
         // Nix takes the right to write from what is in a store, and so to remove it.
-        for folder in ["nix", "nix-builder", "roots"] {
-            let folder = self.place.beside(folder);
-            if folder.exists() {
+        let stores = self.place.names("..").into_iter();
+        let stores = stores.filter(|name| name.starts_with("nix") || name == "roots");
+        for folder in stores {
+            let folder = self.place.beside(&folder);
+            if folder.is_dir() {
                 self.place
                     .call("chmod")
                     .args(["-R", "u+w"])
@@ -352,11 +372,7 @@ fn sshd() -> Option<PathBuf> {
 
 /// Writes what the machines need.
 fn prepare(place: &Place) {
-    for folder in ["nix", "nix-builder"] {
-        for inside in ["store", "var/nix"] {
-            fs::create_dir_all(place.beside(folder).join(inside)).unwrap();
-        }
-    }
+    prepare_store(place, "nix");
     fs::create_dir(place.beside("home/.ssh")).unwrap();
     let home = place.beside("home");
     let home = home.display();
@@ -382,10 +398,17 @@ fn prepare(place: &Place) {
         place.beside("group"),
         format!("nixbld:x:30000:nixbld1,nixbld2\nme:x:{USER}:\n{groups}"),
     );
-    let config = "experimental-features = nix-command flakes\nsandbox = false\nbuild-users-group =\n\
-                  substituters =\nsandbox-paths = /bin /lib /lib64 /usr\n";
-    for folder in ["conf", "conf-builder"] {
-        place.write(place.beside(folder).join("nix.conf"), config);
+    place.write(place.beside("conf/nix.conf"), CONFIG);
+}
+
+/// The configuration of Nix on each machine.
+const CONFIG: &str = "experimental-features = nix-command flakes\nsandbox = false\nbuild-users-group =\n\
+                      substituters =\nsandbox-paths = /bin /lib /lib64 /usr\n";
+
+/// Makes the folders of a store that is in this one of the place.
+fn prepare_store(place: &Place, folder: &str) {
+    for inside in ["store", "var/nix"] {
+        fs::create_dir_all(place.beside(folder).join(inside)).unwrap();
     }
 }
 

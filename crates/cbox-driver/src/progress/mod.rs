@@ -49,9 +49,25 @@ pub struct UnderWay {
     pub pushing: Option<Pushing>,
     /// What was built and fetched until now.
     pub summary: Summary,
+    /// The builds that have ended until now, each once it is known how.
+    pub ended: Vec<Ended>,
     /// How long a build may say nothing before that is worth a word; `None` for ever.
     pub patience: Option<Duration>,
 }
+
+/// A build that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its `.drv` path.
+    pub drv: String,
+    /// The other machine that built it.
+    pub machine: Option<String>,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// How many builds that have ended are kept: more than any summary shows.
+const ENDED_KEPT: usize = 100_000;
 
 /// What came of an event, if that is worth a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,6 +121,22 @@ pub enum News {
 impl UnderWay {
     /// Takes an event, and gives what came of it.
     pub fn event(&mut self, event: Event<'_>, now: Duration) -> Vec<News> {
+        let news = self.take(event, now);
+        for one in &news {
+            if let News::Built { build, failed } = one
+                && self.ended.len() < ENDED_KEPT
+            {
+                self.ended.push(Ended {
+                    drv: build.drv.clone(),
+                    machine: build.machine.clone(),
+                    failed: *failed,
+                });
+            }
+        }
+        news
+    }
+
+    fn take(&mut self, event: Event<'_>, now: Duration) -> Vec<News> {
         let begins = matches!(
             event,
             Event::EvaluationBegan { .. } | Event::CopyBegan { .. } | Event::BuildsBegan { .. }

@@ -164,6 +164,7 @@ pub(super) async fn build_from(
             skipped: &skipped,
         };
         report::built(context, evaluator, names, (&built, &failures), &shown);
+        failures.extend(report::summarize(context, names, &skipped, &built).err());
     }
     report::first_of(context.view, failures)
 }

@@ -13,7 +13,11 @@ use cbox_driver::{
 use cbox_nix::{build, expression::Evaluated, plan::Plan};
 use serde_json::{Value, json};
 
-use crate::{commands::context::Context, formats::junit, view::View};
+use crate::{
+    commands::context::Context,
+    formats::{builds, junit},
+    view::View,
+};
 
 /// How many derivations or paths of a plan are shown.
 const MOST_PLANNED: usize = 20;
@@ -167,6 +171,15 @@ pub(super) fn built(
     view.sum_up(!failures.is_empty());
     let mut parts = targets(items.collect(), failures);
     parts["skipped"] = json!(shown.skipped);
+    let builds = view.builds();
+    let builds = builds.iter().map(|build| {
+        json!({
+            "drvPath": build.drv,
+            "machine": build.machine,
+            "succeeded": !build.failed,
+        })
+    });
+    parts["builds"] = builds.collect();
     context.parts("build", parts);
     for (number, done) in built.iter().enumerate() {
         let manifest = &done.manifest;
@@ -211,6 +224,26 @@ pub(super) fn built(
         }
     }
     missing(view, names, shown.skipped, built);
+}
+
+/// Writes what became of the targets, and who built what, for the summary of the job that this run
+/// is in, where it has one.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn summarize(
+    context: &Context<'_>,
+    names: &[TargetName],
+    skipped: &[String],
+    built: &[Built],
+) -> Result<(), Error> {
+    match context.environment.ci() {
+        Some(job) if job.summary.is_some() => {
+            let ended = context.view.builds();
+            job.record(&builds::summary(names, skipped, built, &ended), &[])
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says which of several targets are not there, since their errors may be about

@@ -90,7 +90,7 @@ pub(crate) fn fenced(language: &str, text: &str) -> String {
 }
 
 /// `text` as a cell of a table.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     escaped(text).replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 

@@ -1,5 +1,6 @@
 //! Explanations and verdicts as text: for people, for Markdown, for CI systems.
 
+pub(crate) mod builds;
 pub(crate) mod ci;
 pub(crate) mod explanation;
 pub(crate) mod junit;

@@ -29,7 +29,7 @@ use cbox_driver::{
     ci::{CiSystem, Line, defused},
     error::{Error, Kind},
     progress::{
-        Event, Reporter,
+        Ended, Event, Reporter,
         builds::{Build, Summary},
     },
     report::{self, document},
@@ -122,6 +122,11 @@ impl View {
         self.shared.with(|stderr| stderr.ask(question));
     }
 
+    /// The builds that have ended in the run.
+    pub(crate) fn builds(&self) -> Vec<Ended> {
+        self.shared.with(|stderr| stderr.under_way.ended.clone())
+    }
+
     /// Says what was done in all, and how long it took; that it was nothing only where
     /// nothing `is_missing`.
     pub(crate) fn sum_up(&self, is_missing: bool) {
@@ -130,7 +135,8 @@ impl View {
             if is_missing && summary == Summary::default() {
                 return;
             }
-            let line = words::summary(&summary, stderr.now());
+            let machines = words::machines(&stderr.under_way.ended);
+            let line = words::summary(&summary, &machines, stderr.now());
             stderr.keep(&line);
             if self.loudness > Loudness::Quiet {
                 stderr.say(line);

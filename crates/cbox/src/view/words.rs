@@ -1,10 +1,10 @@
 //! Progress as lines, for a pipe and for what stays on a terminal.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cbox_driver::{
     progress::{
-        News,
+        Ended, News,
         builds::{Build, Silence, Summary},
     },
     text::{count, duration, size},
@@ -94,8 +94,24 @@ fn silence(build: &Build, silence: &Silence, now: Duration) -> String {
     )
 }
 
-/// What was done in all.
-pub(super) fn summary(summary: &Summary, time: Duration) -> String {
+/// Which machines built how much, where others than this one did: ` (2 here, 40 on ssh://a)`.
+pub(super) fn machines(ended: &[Ended]) -> String {
+    let mut machines: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    for build in ended.iter().filter(|build| !build.failed) {
+        *machines.entry(build.machine.as_deref()).or_default() += 1;
+    }
+    if machines.keys().all(Option::is_none) {
+        return String::new();
+    }
+    let words = machines.iter().map(|(machine, number)| match machine {
+        Some(machine) => format!("{number} on {machine}"),
+        None => format!("{number} here"),
+    });
+    format!(" ({})", words.collect::<Vec<_>>().join(", "))
+}
+
+/// What was done in all, by `machines` where there were several.
+pub(super) fn summary(summary: &Summary, machines: &str, time: Duration) -> String {
     let Summary {
         built,
         failed,
@@ -105,7 +121,8 @@ pub(super) fn summary(summary: &Summary, time: Duration) -> String {
     } = *summary;
     let mut parts = Vec::new();
     if built > 0 {
-        parts.push(format!("built {}", count(number(built), "derivation")));
+        let derivations = count(number(built), "derivation");
+        parts.push(format!("built {derivations}{machines}"));
     }
     if failed > 0 {
         parts.push(format!("{failed} failed"));
@@ -218,6 +235,24 @@ mod tests {
     }
 
     #[test]
+    fn machines_are_counted_where_there_are_others() {
+        let ended = |machine: Option<&str>, failed| Ended {
+            drv: String::new(),
+            machine: machine.map(str::to_owned),
+            failed,
+        };
+        assert_eq!(machines(&[ended(None, false), ended(None, false)]), "");
+        let all = [
+            ended(Some("ssh://b"), false),
+            ended(Some("ssh://a"), false),
+            ended(None, false),
+            ended(Some("ssh://b"), false),
+            ended(Some("ssh://c"), true),
+        ];
+        assert_eq!(machines(&all), " (1 here, 1 on ssh://a, 2 on ssh://b)");
+    }
+
+    #[test]
     fn the_summary_has_times_and_sizes() {
         let all = Summary {
             built: 3,
@@ -227,11 +262,11 @@ mod tests {
             pushed: 2,
         };
         assert_eq!(
-            summary(&all, seconds(72)),
+            summary(&all, "", seconds(72)),
             "built 3 derivations, 1 failed, fetched 12 paths (120.0 MB), pushed 2 targets, in 1 min 12 s"
         );
         assert_eq!(
-            summary(&Summary::default(), Duration::from_millis(420)),
+            summary(&Summary::default(), "", Duration::from_millis(420)),
             "nothing to build or fetch, in 0.4 s"
         );
     }
