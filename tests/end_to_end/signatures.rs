@@ -7,7 +7,7 @@ use minisign::KeyPair;
 
 use crate::{
     bad_words::fails,
-    support::{call::Ended, nix::native, place::Place, tiny},
+    support::{call::Ended, nix::native, place::Place, quoted, tiny},
 };
 
 /// A flake with an image of 512 bytes, and two pairs of keys beside it.
@@ -245,6 +245,78 @@ fn a_download_is_verified_with_what_lies_beside_it() {
             .says(&["box.raw is not verified"]);
         assert!(run.stdout.contains(" failed "), "{run}");
     }
+}
+
+/// Signs `SHA256SUMS` of all files of the folder with the first key.
+fn seal(place: &Place, folder: &Place) {
+    let list = "rm -f SHA256SUMS*; sha256sum -- * >../sums; mv ../sums SHA256SUMS";
+    folder.call("sh").args(["-c", list]).run().ok();
+    let secret = fs::read_to_string(place.beside("one.key")).unwrap();
+    let secret = minisign::SecretKeyBox::from_string(&secret).unwrap();
+    let secret = secret.into_unencrypted_secret_key().unwrap();
+    let text = fs::File::open(folder.path("SHA256SUMS")).unwrap();
+    let signed = minisign::sign(None, &secret, text, None, None).unwrap();
+    folder.write("SHA256SUMS.minisig", signed.into_string());
+}
+
+#[test]
+fn a_compressed_image_is_that_of_its_records_and_a_signed_list_covers_them() {
+    let place = place();
+    place
+        .cbox(&["box", "raw", "--provenance", "--sbom"])
+        .run()
+        .ok();
+    let release = Place::empty("release");
+    let records = ["json", "provenance.json", "sbom.json"];
+    for record in records {
+        let from = place.path(format!("out/box-raw.{record}"));
+        fs::copy(from, release.path(format!("box.raw.gz.{record}"))).unwrap();
+    }
+    let image = place.path("out/box-raw/box.raw");
+    let pack = |to: &str| {
+        let pack = format!("gzip -c {} >{to}", quoted(&image));
+        release.call("sh").args(["-c", &pack]).run().ok();
+    };
+    pack("box.raw.gz");
+    seal(&place, &release);
+    let key = place.beside("one.pub");
+    let words = ["verify-image", "box.raw.gz", "--public-key"];
+    let verify = || release.cbox(&words).args([&key]).run();
+    let run = verify().ok();
+    for (record, is) in records.iter().zip([
+        "is of this image, box/raw",
+        "is of this image, by urn:cbox:builder:1",
+        "is of this image",
+    ]) {
+        let said = format!("box.raw.gz.{record} {is}, and signed in SHA256SUMS");
+        assert!(run.stdout.contains(&said), "{run}");
+    }
+    // A record that was changed on the way, and is of the image as before.
+    let manifest = release.read("box.raw.gz.json");
+    release.write("box.raw.gz.json", manifest.replace("main", "mine"));
+    verify()
+        .code(9)
+        .says(&["box.raw.gz.json is not the file that SHA256SUMS is of: its SHA-256 is "]);
+    // Signed as it is, but with the records of another image.
+    let other = fs::read(&image).unwrap();
+    fs::write(release.path("box.raw"), [&other[..510], b"xy"].concat()).unwrap();
+    let pack = "gzip -c box.raw >box.raw.gz; rm box.raw";
+    release.call("sh").args(["-c", pack]).run().ok();
+    seal(&place, &release);
+    let run = verify()
+        .code(9)
+        .says(&["box.raw.gz.json is the manifest of another image, one of box/raw"]);
+    for other in ["provenance.json is the provenance", "sbom.json is the SBOM"] {
+        let said = format!("box.raw.gz.{other} of another image");
+        assert!(run.stdout.contains(&said), "{run}");
+    }
+    // Signed, and cannot be unpacked.
+    let packed = fs::read(release.path("box.raw.gz")).unwrap();
+    fs::write(release.path("box.raw.gz"), &packed[..packed.len() - 6]).unwrap();
+    seal(&place, &release);
+    verify()
+        .code(9)
+        .says(&["box.raw.gz.json cannot be compared with box.raw.gz, which cannot be unpacked: "]);
 }
 
 #[test]

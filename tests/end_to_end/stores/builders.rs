@@ -228,10 +228,7 @@ fn fifty_targets_over_three_builders_say_who_built_what() {
                 "{summary}"
             );
         }
-        let ended = ended.says(&[&format!(
-            "built {MANY} derivations ({}), ",
-            all.join(", ")
-        )]);
+        let ended = ended.says(&[&format!("built {MANY} derivations ({}), ", all.join(", "))]);
         for (target, done) in targets
             .iter()
             .zip(ended.json()["targets"].as_array().unwrap())

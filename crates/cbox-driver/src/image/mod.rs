@@ -117,6 +117,12 @@ pub fn look_at(path: Utf8PathBuf, shown: &Utf8Path) -> Result<Image, Error> {
     })
 }
 
+/// How the file at `path` is compressed, if it is, whatever is in it.
+fn compression_of(path: &Utf8Path) -> Option<Compression> {
+    let mut file = regular_file::open(path).ok()?;
+    Compression::of(&head(&mut file).ok()?)
+}
+
 /// The error for a compressed file that cannot be unpacked.
 pub(crate) fn not_unpacked(shown: &Utf8Path, error: &std::io::Error) -> Error {
     Error::new(

@@ -1,11 +1,14 @@
 //! Whether an image file is what somebody with a key vouches for: the signature of the checksum
-//! file beside it, the checksum, and whether manifest, provenance and SBOM are its own.
+//! file beside it, the checksum, and whether what is told of it is its own ([`records`]).
+
+mod records;
 
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::regular_file;
 
+use self::records::Subject;
 use super::{
     checksum::{self, ALL, OWN},
     download,
@@ -13,9 +16,7 @@ use super::{
 use crate::{
     error::Error,
     flake::session::Hears,
-    links::entries::{Companion, MANIFEST, read_manifest},
     process::environment::Environment,
-    provenance, sbom,
     signature::{EXTENSION, VerifyingKey},
 };
 
@@ -121,6 +122,12 @@ struct Listing {
     is_own: bool,
 }
 
+/// A checksum file whose signature was verified.
+struct SignedList {
+    shown: Utf8PathBuf,
+    text: String,
+}
+
 /// The file called `name` beside that at `path`, which people know as `shown`.
 fn beside(path: &Utf8Path, shown: &Utf8Path, name: &str) -> (Utf8PathBuf, Utf8PathBuf) {
     (path.with_file_name(name), shown.with_file_name(name))
@@ -175,12 +182,18 @@ pub async fn check(
         shown: all_shown,
         is_own: false,
     });
-    let (mut signatures, mut checksums) = (Vec::new(), Vec::new());
+    let (mut signatures, mut checksums, mut signed) = (Vec::new(), Vec::new(), Vec::new());
     let name = path.file_name().unwrap_or_default();
-    for listing in &listings {
-        let Some((signature, checksum)) = judge(listing, name, &sha256, key) else {
+    for listing in listings {
+        let Some((signature, checksum, text)) = judge(&listing, name, &sha256, key) else {
             continue;
         };
+        if signature.status == Status::Verified {
+            signed.push(SignedList {
+                shown: listing.shown,
+                text,
+            });
+        }
         signatures.push(signature);
         checksums.push(checksum);
     }
@@ -200,9 +213,8 @@ pub async fn check(
     }
     let mut checks = signatures;
     checks.extend(checksums);
-    checks.push(manifest(&path, shown, bytes, &sha256));
-    checks.extend(provenance(&path, shown, &sha256));
-    checks.extend(sbom(&path, shown, &sha256));
+    let image = Subject::new(hears, (&path, shown), (bytes, &sha256)).await?;
+    checks.extend(records::check(&image, &signed));
     Ok(Proof {
         bytes,
         sha256,
@@ -210,14 +222,14 @@ pub async fn check(
     })
 }
 
-/// What a checksum file and its signature say of the image `name`; `None` where the file is not
-/// there or does not name it.
+/// What a checksum file and its signature say of the image `name`, and its text; `None` where the
+/// file is not there or does not name it.
 fn judge(
     listing: &Listing,
     name: &str,
     sha256: &str,
     key: &VerifyingKey,
-) -> Option<(Check, Check)> {
+) -> Option<(Check, Check, String)> {
     let file = &listing.shown;
     // Read once: what is compared is what was signed.
     let text = match regular_file::read(&listing.path) {
@@ -282,98 +294,6 @@ fn judge(
         file,
         message,
     };
-    Some((signature, checksum))
-}
-
-/// Whether the manifest beside the image is its own.
-fn manifest(path: &Utf8Path, shown: &Utf8Path, bytes: u64, sha256: &str) -> Check {
-    let name = path.file_name().unwrap_or_default();
-    let found = candidates(path, shown, MANIFEST)
-        .into_iter()
-        .find_map(|(path, shown)| Some((read_manifest(&path)?, shown)));
-    let Some((read, file)) = found else {
-        return Check {
-            what: What::Manifest,
-            status: Status::Missing,
-            file: None,
-            message: format!("there is no {name}{MANIFEST}, so nothing is known of its origin"),
-        };
-    };
-    let judged = match read {
-        Err(error) => Err(format!("{file} cannot be used: {error}")),
-        Ok(manifest) => {
-            let target = &manifest.target;
-            let mut artifacts = manifest.artifacts.iter();
-            match artifacts.any(|one| one.sha256 == sha256 && one.size == bytes) {
-                true => Ok(format!(
-                    "{file} is of this image, {target}; no signature covers what else it says"
-                )),
-                false => Err(format!(
-                    "{file} is the manifest of another image, one of {target}"
-                )),
-            }
-        }
-    };
-    told(What::Manifest, file, judged)
-}
-
-/// Whether the provenance beside the image is its own; `None` where there is none.
-fn provenance(path: &Utf8Path, shown: &Utf8Path, sha256: &str) -> Option<Check> {
-    let (text, file) = companion(path, shown, Companion::Provenance)?;
-    let claim = text.and_then(|text| provenance::claim(&text));
-    let judged = match claim {
-        Err(why) => Err(format!("{file} {why}")),
-        Ok(claim) if claim.sha256.iter().any(|one| one == sha256) => Ok(format!(
-            "{file} is of this image, by {}; no signature covers what else it says",
-            claim.builder
-        )),
-        Ok(_) => Err(format!("{file} is the provenance of another image")),
-    };
-    Some(told(What::Provenance, file, judged))
-}
-
-/// Whether the SBOM beside the image is its own; `None` where there is none, or it names no image.
-fn sbom(path: &Utf8Path, shown: &Utf8Path, sha256: &str) -> Option<Check> {
-    let (text, file) = companion(path, shown, Companion::Sbom)?;
-    let judged = match text.and_then(|text| sbom::images(&text)) {
-        Err(why) => Err(format!("{file} {why}")),
-        Ok(images) if images.is_empty() => return None,
-        Ok(images) if images.iter().any(|one| one == sha256) => Ok(format!(
-            "{file} is of this image; no signature covers what else it says"
-        )),
-        Ok(_) => Err(format!("{file} is the SBOM of another image")),
-    };
-    Some(told(What::Sbom, file, judged))
-}
-
-/// The first companion of this kind beside the image, and its name.
-fn companion(
-    path: &Utf8Path,
-    shown: &Utf8Path,
-    companion: Companion,
-) -> Option<(Result<Vec<u8>, String>, Utf8PathBuf)> {
-    let all = candidates(path, shown, companion.extension()).into_iter();
-    let mut read = all.map(|(path, shown)| (regular_file::read(path), shown));
-    let (text, file) = read.find(|(text, _)| match text {
-        Err(error) => error.kind() != ErrorKind::NotFound,
-        Ok(_) => true,
-    })?;
-    Some((
-        text.map_err(|error| format!("cannot be read: {error}")),
-        file,
-    ))
-}
-
-/// What is to be said of `file`: that it fits, or that it does not.
-fn told(what: What, file: Utf8PathBuf, judged: Result<String, String>) -> Check {
-    let (status, message) = match judged {
-        Ok(message) => (Status::Verified, message),
-        Err(message) => (Status::Failed, message),
-    };
-    Check {
-        what,
-        status,
-        file: Some(file),
-        message,
-    }
+    let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+    Some((signature, checksum, text))
 }
