@@ -56,9 +56,13 @@ HEAD
     grep -qxF "$crate" "$work/used" || continue
     printf '\n==== %s: %s\n' "$crate" "$license"
     found=
+    # Some have no text of their own; that of Apache is the same for everybody.
+    general=
+    case $license in *Apache-2.0*) general=LICENSE-APACHE ;; esac
     for file in "${manifest%/*}"/[Ll][Ii][Cc][Ee][Nn][SsCc][Ee]* "${manifest%/*}"/COPYING* \
-      "${manifest%/*}"/COPYRIGHT* "${manifest%/*}"/NOTICE* "${manifest%/*}"/UNLICENSE*; do
+      "${manifest%/*}"/COPYRIGHT* "${manifest%/*}"/NOTICE* "${manifest%/*}"/UNLICENSE* $general; do
       [ -f "$file" ] || continue
+      [ "$file" != LICENSE-APACHE ] || [ -z "$found" ] || continue
       found=yes
       sum=$(sha256sum <"$file" | cut -d ' ' -f 1)
       if [ -e "$work/said/$sum" ]; then
