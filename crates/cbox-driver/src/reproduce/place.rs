@@ -1,11 +1,10 @@
 //! Where in an image a byte is: in which file of an ISO, or in which partition of a disk.
-//!
-//! Sources: the UEFI specification, 5.2.1 (the partition records of an MBR), 5.3.2 and 5.3.3 (the
-//! header and the entries of a GPT).
 
-use std::{fs::File, io, os::unix::fs::FileExt as _};
+use std::{fs::File, io, mem::size_of, os::unix::fs::FileExt as _};
 
+use bytemuck::{bytes_of_mut, pod_read_unaligned};
 use cbox_source::disk_image;
+use gpt_disk_types::{BlockSize, GptHeader, GptPartitionEntry, MasterBootRecord};
 
 use crate::{boot::iso9660, image::head};
 
@@ -70,75 +69,55 @@ pub(super) fn find(file: &mut File, offset: u64) -> Option<Place> {
 }
 
 /// The partitions of a disk that begins with `start`: the name of each, its first byte, and the one
-/// behind its last.
+/// behind its last. Nobody writes by this table, so what it says is taken as it is.
 fn partitions(file: &File, start: &[u8]) -> io::Result<Vec<(String, u64, u64)>> {
-    let gpt = [512_usize, 4096].into_iter().find(|block| {
-        let header = start.get(*block..);
-        header.is_some_and(|header| header.starts_with(b"EFI PART"))
-    });
-    match gpt {
-        Some(block) => of_gpt(file, &start[block..], block as u64),
-        None => Ok(of_mbr(start)),
+    for sector in [BlockSize::BS_512, BlockSize::BS_4096] {
+        let at = sector.to_u32() as usize;
+        let Some(header) = start.get(at..at + size_of::<GptHeader>()) else {
+            continue;
+        };
+        let header: GptHeader = pod_read_unaligned(header);
+        if header.is_signature_valid() {
+            return of_gpt(file, &header, u64::from(sector.to_u32()));
+        }
     }
+    let record = start.get(..size_of::<MasterBootRecord>());
+    Ok(record.map_or(vec![], |record| of_mbr(&pod_read_unaligned(record))))
 }
 
-fn of_gpt(file: &File, header: &[u8], block: u64) -> io::Result<Vec<(String, u64, u64)>> {
-    let (Some(table), Some(number), Some(length)) =
-        (u64_at(header, 72), u32_at(header, 80), u32_at(header, 84))
-    else {
-        return Ok(vec![]);
-    };
-    let length = length.clamp(128, 4096);
+fn of_gpt(file: &File, header: &GptHeader, sector: u64) -> io::Result<Vec<(String, u64, u64)>> {
+    let (table, length) = (header.partition_entry_lba, header.size_of_partition_entry);
+    let number = header.number_of_partition_entries.to_u32();
     let mut found = Vec::new();
-    for number in 0..number.min(MOST_ENTRIES) {
-        let mut entry = [0; 128];
-        let place = table.saturating_mul(block) + u64::from(number) * u64::from(length);
-        file.read_exact_at(&mut entry, place)?;
-        let (Some(first), Some(last)) = (u64_at(&entry, 32), u64_at(&entry, 40)) else {
-            continue;
-        };
-        // One without a type is not used.
-        if entry[..16].iter().all(|&byte| byte == 0) {
+    for index in 0..number.min(MOST_ENTRIES) {
+        let mut entry = GptPartitionEntry::default();
+        let place = table.to_u64().saturating_mul(sector);
+        let place = place.saturating_add(u64::from(index) * u64::from(length.to_u32()));
+        file.read_exact_at(bytes_of_mut(&mut entry), place)?;
+        if !entry.is_used() {
             continue;
         }
-        let units = entry[56..].chunks_exact(2);
-        let units = units.map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-        let units: Vec<u16> = units.take_while(|&unit| unit != 0).collect();
-        let name = match String::from_utf16_lossy(&units) {
-            none if none.is_empty() => format!("{}", number + 1),
-            label => format!("{} ({label})", number + 1),
+        let (label, first, last) = (entry.name, entry.starting_lba, entry.ending_lba);
+        let label: String = label.chars().collect();
+        let name = match label.as_str() {
+            "" => format!("{}", index + 1),
+            label => format!("{} ({label})", index + 1),
         };
-        let end = last.saturating_add(1).saturating_mul(block);
-        found.push((name, first.saturating_mul(block), end));
+        let end = last.to_u64().saturating_add(1).saturating_mul(sector);
+        found.push((name, first.to_u64().saturating_mul(sector), end));
     }
     Ok(found)
 }
 
-fn of_mbr(start: &[u8]) -> Vec<(String, u64, u64)> {
-    let entry = |number: usize| {
-        let entry = start.get(446 + 16 * number..446 + 16 * (number + 1))?;
-        let (first, blocks) = (u32_at(entry, 8)?, u32_at(entry, 12)?);
-        let (first, blocks) = (u64::from(first), u64::from(blocks));
-        let is_used = entry[4] != 0;
-        is_used.then(|| {
-            (
-                format!("{}", number + 1),
-                first * 512,
-                (first + blocks) * 512,
-            )
-        })
-    };
-    (0..4).filter_map(entry).collect()
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let bytes = bytes.get(at..at + 4)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at + 8)?;
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+fn of_mbr(record: &MasterBootRecord) -> Vec<(String, u64, u64)> {
+    let used = (1..).zip(&record.partitions);
+    let used = used.filter(|(_, partition)| partition.os_indicator != 0);
+    let places = used.map(|(number, partition)| {
+        let first = u64::from(partition.starting_lba.to_u32()) * 512;
+        let size = u64::from(partition.size_in_lba.to_u32()) * 512;
+        (format!("{number}"), first, first + size)
+    });
+    places.collect()
 }
 
 #[cfg(test)]
