@@ -12,6 +12,7 @@ in
 {
   imports = [
     ../modules/disk-layout
+    ../modules/secrets
     ./boot-disk.nix
     ./disko-vm.nix
     ./first-start.nix
@@ -57,6 +58,9 @@ in
       # A stick with this image in an installed machine has other labels.
       labelPrefix = "BOXIMG";
     };
+
+    # Only who flashes a drive puts any there; a machine that is installed has none.
+    box.secrets.enable = lib.mkDefault true;
 
     disko.devices.disk.main = {
       imageName = config.image.baseName;

@@ -22,6 +22,7 @@ let
     podman = ./podman;
     reset = ./reset;
     resources = ./resources;
+    secrets = ./secrets;
     # What evaluating this flake takes besides nixpkgs, for images to carry.
     source.imports = [
       ./source

@@ -22,5 +22,12 @@ in
   (row "partition grows" config.boot.growPartition true)
   (row "file system grows" config.fileSystems."/".autoResize true)
   (row "root by label" config.fileSystems."/".device "/dev/disk/by-partlabel/BOXIMG-ROOT")
+  (row "secrets come from the drive" config.box.secrets.folder "/boot/secrets")
+  (row "before what uses them" config.systemd.services.box-secrets.before [
+    "NetworkManager.service"
+    "box-account-password.service"
+    "coder-first-boot.service"
+    "sshd.service"
+  ])
   (row "boot by label" config.fileSystems."/boot".device "/dev/disk/by-partlabel/BOXIMG-ESP")
 ]

@@ -13,6 +13,7 @@ ensure_admin() {
       ;;
     *) unexpected "looking for the first user" ;;
   esac
+  forget_given_password
   # Only now may the network see Coder: before, whoever came first could have
   # made himself its owner.
   write_file 0644 "$flag_file" </dev/null
@@ -31,9 +32,22 @@ create_admin() {
   case $api_status in
     201) log "made the first user '$admin_user' ($admin_email)" ;;
     409) log "the first user is there already: an answer was lost" ;;
-    400) die "$exit_config" "Coder refuses the first user: $(field .message) $(field '[.validations[]?.field] | join(", ")')" ;;
+    400) die "$exit_config" "Coder refuses the first user: $(field .message) $(field '[.validations[]?.field] | join(", ")')$(given_hint)" ;;
     *) unexpected "making the first user" ;;
   esac
+}
+
+# A password that came with the drive counts until there is a user, and only once.
+forget_given_password() {
+  [[ -e $given_file ]] || return 0
+  [[ -s $password_file && $(<"$password_file") == "$(<"$given_file")" ]] ||
+    log "the password that came with the drive is not that of Coder's admin, who was there before"
+  shred --iterations=0 --zero --remove=unlink "$given_file" || die "$exit_io" "cannot remove $given_file"
+}
+
+given_hint() {
+  [[ ! -e $given_file || -n $owner_password_file ]] ||
+    printf '; if it is the password that came with the drive, write another one to %s' "$given_file"
 }
 
 # As long as the server has no user the owner's choice wins over what an
@@ -46,6 +60,10 @@ choose_password() {
     write_file 0600 "$owners_mark" </dev/null
     write_file 0600 "$password_file" <"$owner_password_file"
     log "the admin's password is the owner's"
+  elif [[ -s $given_file ]]; then
+    write_file 0600 "$owners_mark" </dev/null
+    write_file 0600 "$password_file" <"$given_file"
+    log "the admin's password is the one that came with the drive"
   elif [[ ! -s $password_file || -e $owners_mark ]]; then
     generate_password | write_file 0600 "$password_file"
     rm -f "$owners_mark"

@@ -11,6 +11,7 @@ load_config() {
 
   password_file=$state_dir/admin-password
   owners_mark=$state_dir/admin-password-is-the-owners
+  given_file=$state_dir/admin-password.given
   token_file=$state_dir/session-token
   stamps_dir=$state_dir/templates
   unix_dir=$state_dir/unix
@@ -28,6 +29,12 @@ load_config() {
   templates_dir=${FIRST_BOOT_TEMPLATES-}
   desktop_user=${FIRST_BOOT_DESKTOP_USER-}
   show_passwords=${FIRST_BOOT_SHOW_PASSWORDS:-yes}
+  secrets_folder=${FIRST_BOOT_SECRETS:-/boot/secrets}
+  secrets_folder=${secrets_folder%/}
+  account_password_user=${FIRST_BOOT_SECRETS_ACCOUNT-}
+  authorized_keys_file=${FIRST_BOOT_SECRETS_KEYS-}
+  coder_password_is_open=${FIRST_BOOT_SECRETS_CODER:-no}
+  networks_dir=${FIRST_BOOT_SECRETS_NETWORKS-}
   held_lock=${FIRST_BOOT_LOCK_FD-}
   # Where Terraform starts when it looks for a provider. Empty is an answer:
   # a box with a provider mirror needs no network.

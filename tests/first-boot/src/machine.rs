@@ -36,8 +36,10 @@ const TOOLS: &[&str] = &[
     "mv",
     "readlink",
     "rm",
+    "rmdir",
     "sed",
     "sha256sum",
+    "shred",
     "sleep",
     "sync",
     "tar",
@@ -48,7 +50,7 @@ const TOOLS: &[&str] = &[
 const FAKES: &[&str] = &["chpasswd", "getent"];
 
 /// The tools that change something outside of the process.
-const PLUGS: &[&str] = &["chmod", "chpasswd", "curl", "mv", "rm"];
+const PLUGS: &[&str] = &["chmod", "chpasswd", "curl", "mv", "rm", "rmdir", "shred"];
 
 #[derive(Clone, Copy, Debug)]
 pub enum When {

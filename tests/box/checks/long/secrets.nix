@@ -1,0 +1,1 @@
+{ box.secrets.enable = true; }
