@@ -19,6 +19,9 @@
   box = {
     enable = true;
     desktop.autologin = lib.mkDefault true;
+    # What is small beside the image; the rest is the owner's choice (`box.offline.enable`).
+    offline.kubernetes.enable = lib.mkDefault config.box.k3s.enable;
+    offline.tools.enable = lib.mkDefault config.box.templates.enable;
     source.baked = import ../box-source.nix ../..;
   };
 

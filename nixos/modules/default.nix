@@ -19,6 +19,7 @@ let
     first-boot = ./first-boot;
     k3s = ./k3s;
     mdns = ./mdns;
+    offline = ./offline;
     podman = ./podman;
     reset = ./reset;
     resources = ./resources;

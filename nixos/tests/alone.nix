@@ -29,6 +29,12 @@ let
     appliance.box.enable = true;
     disk-layout.box.diskLayout.enable = true;
     first-boot.box.firstBoot.enable = true;
+    # What takes no hashes.
+    offline.box = {
+      k3s.enable = true;
+      offline.kubernetes.enable = true;
+      offline.tools.enable = true;
+    };
   };
 
   machine = {

@@ -56,6 +56,8 @@ let
 
   alone = rows.judge (import ./alone.nix { inherit lib box; });
 
+  offline = rows.judge (import ./offline.nix { inherit lib nixosConfigurations; });
+
   # Install hosts have one system; image hosts are built for every one.
   platformOf = name: nixosConfigurations.${name}.config.nixpkgs.hostPlatform.system;
   hostsFor = system: lib.filter (host: isImage host || platformOf host == system) hosts;
@@ -137,9 +139,11 @@ let
           discovery = rows.text discovery;
           refusals = rows.text refusals;
           alone = rows.text alone;
+          offline = rows.text offline;
         };
       };
       modules-alone = rows.check pkgs "modules-alone" alone "";
+      offline = rows.check pkgs "offline" offline "";
       refusals = rows.check pkgs "refusals" refusals "";
     }
     // lib.optionalAttrs hasRust {

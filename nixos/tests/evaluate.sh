@@ -17,13 +17,14 @@ set -eu
 # hosts     the flake has the hosts of hosts/, and image hosts for each system
 # refusals  options that contradict each other are refused in a sentence
 # alone     each module works without the others
+# offline   a host that carries what workspaces need without a network
 # hermetic  what is no part of a system changes none
 # local     local.nix changes its own host alone
 # images    installed hosts do not depend on nixos/images
 # baked     the source in an image is small, clean, and evaluates to that image
 # newhost   a new host is a new folder
 # badinput  wrong names and values are refused in a sentence
-groups="table hosts refusals alone hermetic local images baked newhost badinput"
+groups="table hosts refusals alone offline hermetic local images baked newhost badinput"
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=nixos/tests/common.sh
@@ -314,6 +315,7 @@ for group in $wanted; do
     hosts) judge_attribute "hosts and the attributes that the flake has for them" discovery ;;
     refusals) judge_attribute "options that contradict each other are refused" refusals ;;
     alone) judge_attribute "each module works without the others" alone ;;
+    offline) judge_attribute "what a host carries for places without a network" offline ;;
     hermetic) hermetic ;;
     local) own_settings ;;
     images) without_images ;;

@@ -27,6 +27,7 @@ rustPlatform.buildRustPackage {
       (root + "/coderd")
       (root + "/crates")
       (root + "/packages/first-boot")
+      (root + "/scripts")
       (root + "/tests")
     ];
   };

@@ -155,6 +155,50 @@ lib.concatLists [
     ]
   )
 
+  (refuses "coder-thinkcentre"
+    {
+      box.offline = {
+        enable = true;
+        terraform.coderProvider = null;
+        images.lock = lib.mkForce { };
+      };
+    }
+    [
+      [
+        "box.offline.terraform.enable"
+        "scripts/lock-carried.sh provider"
+      ]
+      [
+        "box.offline.images.enable"
+        "docker.io/codercom/enterprise-base:ubuntu"
+        "quay.io/podman/stable:v5"
+        "scripts/lock-carried.sh images"
+      ]
+    ]
+  )
+
+  # An image that is known for the other architecture alone.
+  (refuses "coder-thinkcentre"
+    {
+      box.k3s.enable = false;
+      box.offline.kubernetes.enable = true;
+      box.offline.images = {
+        enable = true;
+        lock = lib.mkForce { "docker.io/library/python:3.13-bookworm".arm64 = { }; };
+      };
+    }
+    [
+      [
+        "docker.io/library/python:3.13-bookworm"
+        "amd64"
+      ]
+      [
+        "box.offline.kubernetes.enable"
+        "box.k3s.enable"
+      ]
+    ]
+  )
+
   (refuses "_appliance_iso"
     {
       box.diskLayout.enable = true;

@@ -25,13 +25,15 @@ locals {
   home   = "/home/coder"
   folder = local.home
 
+  # With its registry: Podman does not guess one.
+  image = "docker.io/codercom/enterprise-base:ubuntu"
+
   # Podman calls the machine so inside a container.
   coder_url = local.only_here ? "http://host.containers.internal:${data.coder_workspace.me.access_port}" : local.access_url
 }
 
 resource "docker_image" "workspace" {
-  # With its registry: Podman does not guess one.
-  name = "docker.io/codercom/enterprise-base:ubuntu"
+  name = local.image
   # Other workspaces use it too.
   keep_locally = true
 }
@@ -62,6 +64,16 @@ resource "docker_container" "workspace" {
   volumes {
     container_path = local.home
     volume_name    = docker_volume.home.name
+  }
+
+  dynamic "volumes" {
+    for_each = local.has_tools ? ["${local.tools_folder}/nix"] : []
+
+    content {
+      container_path = "/nix"
+      host_path      = volumes.value
+      read_only      = true
+    }
   }
 
   labels {

@@ -31,6 +31,7 @@ locals {
   name   = "coder-${data.coder_workspace.me.id}"
   home   = "/home/podman"
   folder = local.home
+  image  = "quay.io/podman/stable:v5"
   podman = "/etc/coder-podman"
 
   # The address of the pod's node, which is known when the pod starts.
@@ -118,7 +119,7 @@ resource "kubernetes_pod_v1" "workspace" {
 
     container {
       name    = "workspace"
-      image   = "quay.io/podman/stable:v5"
+      image   = local.image
       command = ["sh", "-c", replace(coder_agent.main.init_script, local.access_url, "$CODER_BOX_URL")]
 
       # See "Trust" in README.md. What is left is for newuidmap and newgidmap, two
@@ -190,6 +191,16 @@ resource "kubernetes_pod_v1" "workspace" {
         mount_path = local.podman
         read_only  = true
       }
+
+      dynamic "volume_mount" {
+        for_each = local.has_tools ? ["tools"] : []
+
+        content {
+          name       = volume_mount.value
+          mount_path = "/nix"
+          read_only  = true
+        }
+      }
     }
 
     volume {
@@ -205,6 +216,20 @@ resource "kubernetes_pod_v1" "workspace" {
 
       config_map {
         name = kubernetes_config_map_v1.podman.metadata[0].name
+      }
+    }
+
+    # A folder of the machine, which only its administrator could offer.
+    dynamic "volume" {
+      for_each = local.has_tools ? ["tools"] : []
+
+      content {
+        name = volume.value
+
+        persistent_volume_claim {
+          claim_name = "workspace-tools"
+          read_only  = true
+        }
       }
     }
   }

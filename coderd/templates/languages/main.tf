@@ -36,6 +36,7 @@ locals {
   folder = local.home
 
   language = data.coder_parameter.language.value
+  image    = local.languages[local.language].image
   demo     = "${path.module}/demos/${local.language}"
 
   # Podman calls the machine so inside a container.
@@ -109,7 +110,7 @@ resource "coder_app" "demo" {
 }
 
 resource "docker_image" "workspace" {
-  name = local.languages[local.language].image
+  name = local.image
   # Other workspaces use it too.
   keep_locally = true
 }
@@ -143,6 +144,16 @@ resource "docker_container" "workspace" {
   volumes {
     container_path = local.home
     volume_name    = docker_volume.work.name
+  }
+
+  dynamic "volumes" {
+    for_each = local.has_tools ? ["${local.tools_folder}/nix"] : []
+
+    content {
+      container_path = "/nix"
+      host_path      = volumes.value
+      read_only      = true
+    }
   }
 
   labels {

@@ -11,6 +11,7 @@
     ../first-boot
     ../k3s
     ../mdns
+    ../offline
     ../podman
     ../reset
     ../resources

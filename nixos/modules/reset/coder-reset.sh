@@ -69,7 +69,7 @@ remove_pods() {
   echo "Removing workspaces in Kubernetes"
   timeout 300 k3s kubectl --namespace "$NAMESPACE" delete \
     deployments,statefulsets,jobs,pods,services,persistentvolumeclaims,configmaps \
-    --all --ignore-not-found --timeout=120s ||
+    --selector='app.kubernetes.io/part-of!=coder-box' --ignore-not-found --timeout=120s ||
     fail "workspaces in Kubernetes are left. See: journalctl -u k3s"
 }
 

@@ -24,6 +24,11 @@ let
       cp --no-preserve=mode --no-clobber ${source}/shared/* "$template"
     done
   '';
+
+  # Coder takes no links, of which `symlinkJoin` makes a folder.
+  whole = pkgs.runCommandLocal "coder-templates" { } ''
+    cp --recursive --dereference --no-preserve=mode ${cfg.directory} $out
+  '';
 in
 {
   imports = [
@@ -44,7 +49,7 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    box.firstBoot.templates = cfg.directory;
+    box.firstBoot.templates = if cfg.directory == ours then ours else whole;
 
     assertions = [
       {

@@ -380,10 +380,18 @@ fn each_workspace_shows_its_load_and_has_an_editor() {
 /// Whoever has such a container is root on the machine.
 #[test]
 fn no_workspace_is_privileged() {
+    /// Programs for workspaces, and nothing of the owner's.
+    const TOOLS: [&str; 2] = ["${local.tools_folder}/nix", "volumes.value"];
+
     #[derive(Default)]
     struct Privileges(Vec<String>);
     impl Visit for Privileges {
         fn visit_attr(&mut self, attribute: &Attribute) {
+            let value = attribute.value.to_string();
+            let of_machine = attribute.key.as_str() == "host_path";
+            if of_machine && !TOOLS.contains(&value.trim().trim_matches('"')) {
+                self.0.push(attribute.key.to_string());
+            }
             let ways_out = [
                 "privileged",
                 "host_pid",
@@ -398,6 +406,19 @@ fn no_workspace_is_privileged() {
         fn visit_block(&mut self, block: &Block) {
             if block.ident.as_str() == "host_path" {
                 self.0.push(block.ident.to_string());
+            }
+            // What is mounted of the machine can only be read.
+            let content = block.body.get_blocks("content").next();
+            if let Some(content) = content.filter(|block| block.body.has_attribute("host_path")) {
+                let value = |body: &Body, key: &str| -> String {
+                    let attribute = body.get_attribute(key).expect("an attribute");
+                    attribute.value.to_string()
+                };
+                let read_only = value(&content.body, "read_only");
+                if read_only.trim() != "true" || !value(&block.body, "for_each").contains(TOOLS[0])
+                {
+                    self.0.push(block.ident.to_string());
+                }
             }
             visit::visit_block(self, block);
         }

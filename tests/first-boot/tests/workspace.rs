@@ -102,12 +102,14 @@ impl Workspace {
     fn calls(&self, program: &str) -> String {
         // The editor runs beside the script.
         for _ in 0..50 {
-            if self.path(program).exists() {
-                break;
+            if let Ok(calls) = fs::read_to_string(self.path(program))
+                && calls.ends_with('\n')
+            {
+                return calls;
             }
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        fs::read_to_string(self.path(program)).unwrap_or_default()
+        String::new()
     }
 }
 
