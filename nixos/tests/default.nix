@@ -140,6 +140,10 @@ let
           refusals = rows.text refusals;
           alone = rows.text alone;
           offline = rows.text offline;
+          # Of the host that has them all.
+          options = import ../options-page.nix { inherit lib; } (
+            lib.getAttrs [ "box" ] nixosConfigurations._appliance-disk.options
+          );
         };
       };
       modules-alone = rows.check pkgs "modules-alone" alone "";

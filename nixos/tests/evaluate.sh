@@ -18,13 +18,14 @@ set -eu
 # refusals  options that contradict each other are refused in a sentence
 # alone     each module works without the others
 # offline   a host that carries what workspaces need without a network
+# options   docs/options.md is what the modules declare (BOX_UPDATE_OPTIONS=1 writes it)
 # hermetic  what is no part of a system changes none
 # local     local.nix changes its own host alone
 # images    installed hosts do not depend on nixos/images
 # baked     the source in an image is small, clean, and evaluates to that image
 # newhost   a new host is a new folder
 # badinput  wrong names and values are refused in a sentence
-groups="table hosts refusals alone offline hermetic local images baked newhost badinput"
+groups="table hosts refusals alone offline options hermetic local images baked newhost badinput"
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=nixos/tests/common.sh
@@ -142,6 +143,22 @@ judge_attribute() {
   else
     bad "$1 does not evaluate:"
     tail -n 20 "$scratch/error"
+  fi
+}
+
+options_page() {
+  say "== docs/options.md"
+  if ! ask "$repository" options >"$scratch/options.md"; then
+    bad "the options do not evaluate:"
+    tail -n 20 "$scratch/error"
+  elif [ -n "${BOX_UPDATE_OPTIONS-}" ]; then
+    cp "$scratch/options.md" "$top/docs/options.md"
+    ok "docs/options.md is written: $(grep -c '^###' "$scratch/options.md") options"
+  elif diff -u "$scratch/first/docs/options.md" "$scratch/options.md" >"$scratch/difference"; then
+    ok "docs/options.md is what the modules declare: $(grep -c '^###' "$scratch/options.md") options"
+  else
+    bad "docs/options.md is not what the modules declare; BOX_UPDATE_OPTIONS=1 nixos/tests/evaluate.sh options writes it:"
+    head -n 30 "$scratch/difference"
   fi
 }
 
@@ -316,6 +333,7 @@ for group in $wanted; do
     refusals) judge_attribute "options that contradict each other are refused" refusals ;;
     alone) judge_attribute "each module works without the others" alone ;;
     offline) judge_attribute "what a host carries for places without a network" offline ;;
+    options) options_page ;;
     hermetic) hermetic ;;
     local) own_settings ;;
     images) without_images ;;
