@@ -39,7 +39,7 @@ test-long: ## the long form of every random or repeated test (scripts/test-long.
 	@scripts/test-long.sh
 
 test-box: ## The Box alone: evaluated, and started on its bench (see tests/box)
-	@scripts/setup.sh nix curl $${BOX_LONG:+qemu}
+	@scripts/setup.sh rust nix curl $${BOX_LONG:+qemu}
 	@$(with_tools) scripts/check-box.sh
 
 build: check-rust ## the program, as target/release/cbox

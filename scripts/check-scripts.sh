@@ -7,7 +7,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 check_with shellcheck "shellcheck over every script"
 shellcheck -x -a scripts/*.sh .ci/run # and what they source
 shellcheck -x tests/errors/record.sh
-shellcheck -x packages/first-boot/coder-first-boot nixos/tests/*.sh coderd/shared/*.sh
+shellcheck -x nixos/tests/*.sh coderd/shared/*.sh
 shellcheck -x .github/*.sh .github/actions/*/*.sh
 # Texts of programs that Nix writes, which have no first line of their own.
 shellcheck -s bash nixos/modules/*/*.sh nixos/images/*.sh

@@ -56,6 +56,8 @@ doing="the format (\`cargo fmt --all\` mends it)"
 cargo fmt --all --check
 doing="the lints of Rust"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+doing="packages/first-boot"
+scripts/check-first-boot.sh
 doing="the lints of scripts"
 scripts/check-scripts.sh
 doing="the packages of the crates"

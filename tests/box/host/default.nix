@@ -8,8 +8,8 @@
   host ? "coder-thinkcentre",
   machine ? ./container.nix,
   modules ? [ ],
-  # A folder that may hold a switch-to-configuration.
-  switch ? null,
+  # The folder of what cargo made: coder-first-boot, and perhaps a switch-to-configuration.
+  compiled ? null,
 }:
 let
   flakeOf =
@@ -38,8 +38,8 @@ let
     disko = diskoFlake;
   };
 
-  program = switch + "/switch-to-configuration";
-  canSwitch = switch != null && builtins.pathExists program;
+  switchToConfiguration = compiled + "/switch-to-configuration";
+  canSwitch = compiled != null && builtins.pathExists switchToConfiguration;
 
   system = flake.nixosConfigurations.${host}.extendModules {
     modules = [
@@ -58,7 +58,8 @@ let
               inherit (config.nixpkgs) config;
               overlays = config.nixpkgs.overlays ++ [
                 (import ../packages/packages.nix {
-                  switchToConfiguration = if canSwitch then program else null;
+                  firstBoot = compiled + "/coder-first-boot";
+                  switchToConfiguration = if canSwitch then switchToConfiguration else null;
                   real = import (nixpkgs + "/pkgs/top-level") {
                     localSystem = config.nixpkgs.hostPlatform;
                     inherit (config.nixpkgs) config;

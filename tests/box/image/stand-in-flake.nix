@@ -28,6 +28,7 @@
           overlays = overlays ++ [
             (import ./packages/packages.nix {
               real = plain;
+              firstBoot = ./coder-first-boot;
               # Which installs the boot loader of a disk image.
               # It is compiled for the machine that builds.
               switchToConfiguration =

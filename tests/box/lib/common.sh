@@ -41,7 +41,7 @@ need_cbox() {
 missing_needs() {
   [ "$(id -u)" = 0 ] || echo "root"
   [ "$(uname -m)" = x86_64 ] || echo "an x86_64 processor"
-  for program in python3 unshare nsenter setsid flock ip mke2fs curl apt-get dpkg-deb; do
+  for program in python3 unshare nsenter setsid flock ip mke2fs curl apt-get dpkg-deb cargo rustc; do
     have "$program" || echo "$program"
   done
   grep -q ' cgroup2 ' /proc/self/mounts || echo "a mounted cgroup2"

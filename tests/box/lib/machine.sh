@@ -5,9 +5,28 @@
 
 machine=$work/machine
 
-# build_switch: the program that makes a configuration the running one. It is the
-# only one that is compiled outside of the tree: Debian has none, and its crates are
-# downloaded.
+# build_first_boot: packages/first-boot for the processor that is built for, by cargo,
+# as $first_boot. With Rust's library for musl it is static; without, it is one of this
+# machine, which runs in the tree too, since that is newer.
+build_first_boot() {
+  have cargo || die "needs cargo, to compile packages/first-boot"
+  case $arch in amd64) target=x86_64 ;; arm64) target=aarch64 ;; esac
+  target=$target-unknown-linux-musl
+  # In pure Rust: no compiler of that processor is needed.
+  linker=CARGO_TARGET_$(echo "$target" | tr 'a-z-' 'A-Z_')_LINKER=rust-lld
+  if [ ! -d "$(rustc --print target-libdir --target "$target" 2>/dev/null)" ]; then
+    [ "$arch" = amd64 ] ||
+      die "this Rust has no library for $target: run \`rustup target add $target\`"
+    target=$(rustc -vV | sed -n 's/^host: //p') linker=
+  fi
+  env ${linker:+"$linker"} cargo build --quiet --release --locked --target "$target" \
+    --manifest-path "$root/packages/first-boot/Cargo.toml" --target-dir "$cache/first-boot" ||
+    die "packages/first-boot could not be compiled"
+  first_boot=$cache/first-boot/$target/release/coder-first-boot
+}
+
+# build_switch: the program that makes a configuration the running one. Debian has
+# none, and its crates are downloaded.
 build_switch() {
   source=$nixpkgs/pkgs/by-name/sw/switch-to-configuration-ng
   want=$(cat "$source/src/main.rs" "$source/Cargo.lock" "$tree/made" | sha256sum)
@@ -55,13 +74,15 @@ build_host() {
     cp "$module" "$work/modules/"
     modules="$modules /work/modules/$(basename "$module")"
   done
-  mkdir -p "$work/switch"
+  build_first_boot
+  rm -rf "$work/compiled"
+  mkdir -p "$work/compiled"
+  cp "$first_boot" "$work/compiled/"
   # (It is compiled for this machine.)
-  [ "$arch" = amd64 ] || rm -f "$work/switch/switch-to-configuration"
-  [ "$arch" != amd64 ] || [ ! -e "$cache/switch/made" ] || cp "$cache/switch/switch-to-configuration" "$work/switch/"
+  [ "$arch" != amd64 ] || [ ! -e "$cache/switch/made" ] || cp "$cache/switch/switch-to-configuration" "$work/compiled/"
   in_tree nix-build /bench/host --argstr nixpkgs /nixpkgs --argstr disko /disko --argstr project /project \
     --argstr host "$host" --arg machine "/bench/host/$for_machine.nix" --arg modules "[ $modules ]" \
-    --arg switch /work/switch -A toplevel -o "/work/$result" --keep-going >"$work/build.log" 2>&1 || {
+    --arg compiled /work/compiled -A toplevel -o "/work/$result" --keep-going >"$work/build.log" 2>&1 || {
     tail -n 30 "$work/build.log" >&2
     die "$host could not be built; the whole log is $work/build.log"
   }

@@ -43,12 +43,14 @@ start_virtual() {
 # write_stand_in: flakes in place of nixpkgs and disko, for a driver that evaluates purely
 write_stand_in() {
   fetch_kernel
+  build_first_boot
   [ "$arch" = arm64 ] || build_switch
   stand_in=$work/stand-in
   rm -rf "$stand_in"
   mkdir -p "$stand_in"
   cp -r "$here/packages" "$here/host" "$here/image" "$here/stand-ins" "$stand_in/"
   mv "$stand_in/image/stand-in-flake.nix" "$stand_in/flake.nix"
+  cp "$first_boot" "$stand_in/"
   case $arch in
     amd64)
       cp "$cache/switch/switch-to-configuration" "$stand_in/"

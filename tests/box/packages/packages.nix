@@ -1,8 +1,9 @@
 # The overlay: what the configuration takes from nixpkgs, from Debian instead.
 # `real` is nixpkgs as it is, asked for names, versions and the like only.
-# `switchToConfiguration` is a compiled one, or null.
+# `firstBoot` and `switchToConfiguration` are compiled programs; the second may be null.
 {
   real,
+  firstBoot,
   switchToConfiguration ? null,
 }:
 final: prev:
@@ -288,6 +289,9 @@ let
         name = "json2x";
         source = ../stand-ins/json2x.py;
       }
+    else if args.pname or "" == "coder-first-boot" then
+      # The package's own folders of programs, and no others.
+      shell "coder-first-boot" "PATH=${args.env.FIRST_BOOT_PATH} exec ${firstBoot} \"$@\""
     else
       package
   );
@@ -452,7 +456,8 @@ lib.mapAttrs (name: packages: from name packages { }) (removeAttrs plain [ "host
   fetchFromGitLab = final.fetchFromGitHub;
   fetchgit = lib.makeOverridable (args: final.fetchurl { name = baseNameOf args.url; });
 
-  # What would have to be compiled from Rust or Go: a package without content.
+  # What would have to be compiled from Rust or Go: a package without content, but for
+  # what cargo compiled before.
   rustPlatform = real.rustPlatform // {
     buildRustPackage = compiled;
   };

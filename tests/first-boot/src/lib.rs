@@ -9,4 +9,5 @@
 pub mod coder;
 mod http;
 pub mod machine;
+mod plug;
 pub mod templates;

@@ -2,61 +2,33 @@
 //! tools that the program declares.
 //!
 //! Each tool is a small wrapper that records its arguments (other users read
-//! those in `/proc`) and can pull the plug: SIGKILL to the whole process group
-//! before or after the n-th command that changes something.
+//! those in `/proc`). The plug can be pulled ([`crate::plug`]) at each step of the
+//! program, and before or after a tool that changes something.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::OnceLock;
 
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
 use tempfile::TempDir;
 
 use crate::coder::Coder;
+use crate::plug;
+pub use crate::plug::When;
 
-/// What `packages/first-boot/package.nix` puts in the program's PATH, and bash.
-const TOOLS: &[&str] = &[
-    "bash",
-    "cat",
-    "chmod",
-    "chown",
-    "curl",
-    "date",
-    "dirname",
-    "env",
-    "flock",
-    "grep",
-    "head",
-    "id",
-    "jq",
-    "mkdir",
-    "mv",
-    "readlink",
-    "rm",
-    "rmdir",
-    "sed",
-    "sha256sum",
-    "shred",
-    "sleep",
-    "sync",
-    "tar",
-    "tr",
-];
+/// What `packages/first-boot/package.nix` puts in the program's PATH, and `cat` for stand-ins.
+const TOOLS: &[&str] = &["cat", "curl", "id"];
 
 /// Stand-ins, see `unix_accounts.rs`.
 const FAKES: &[&str] = &["chpasswd", "getent"];
 
 /// The tools that change something outside of the process.
-const PLUGS: &[&str] = &["chmod", "chpasswd", "curl", "mv", "rm", "rmdir", "shred"];
-
-#[derive(Clone, Copy, Debug)]
-pub enum When {
-    Before,
-    After,
-}
+const PLUGS: &[&str] = &["chpasswd", "curl"];
 
 #[derive(Debug)]
 pub struct Outcome {
@@ -186,46 +158,35 @@ impl Machine {
     }
 
     pub fn run(&self, args: &[&str]) -> Outcome {
-        self.start(args, &[])
+        self.start(args, None)
     }
 
-    /// Pulls the plug at the n-th command that changes something.
+    /// Pulls the plug at the n-th step that changes something.
     pub fn run_killed(&self, args: &[&str], at: usize, when: When) -> Outcome {
-        let (at, when) = (at.to_string(), format!("{when:?}"));
-        self.start(args, &[("KILL_AT", &at), ("KILL_WHEN", &when)])
+        self.start(args, Some((at, when)))
     }
 
-    /// How many such commands the last start ran.
+    /// How many such steps the last start took.
     pub fn plugs(&self) -> usize {
-        fs::read_to_string(self.path("count"))
-            .expect("a start")
-            .trim()
-            .parse()
-            .expect("a number")
+        plug::counted(&self.path("count"))
     }
 
-    fn start(&self, args: &[&str], more: &[(&str, &str)]) -> Outcome {
-        fs::write(self.path("count"), "0\n").expect("write");
-        let program = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../packages/first-boot/coder-first-boot")
-            .canonicalize()
-            .expect("the program");
-        let output = Command::new(self.path("tools").join("bash"))
-            .arg(program)
-            .args(args)
-            .env_clear()
-            .envs(&self.env)
-            .envs(more.iter().copied())
-            .stdin(Stdio::null())
-            .process_group(0)
-            .output()
-            .expect("bash starts");
-        let mut log = String::from_utf8_lossy(&output.stdout).into_owned();
-        log.push_str(&String::from_utf8_lossy(&output.stderr));
+    fn start(&self, args: &[&str], at: Option<(usize, When)>) -> Outcome {
+        let mut command = Command::new(program());
+        command.args(args).envs(&self.env);
+        if let Some((at, when)) = at {
+            command.env("KILL_AT", at.to_string());
+            command.env("KILL_WHEN", format!("{when:?}"));
+        }
+        let log = self.path("log");
+        let status = plug::run(&command, &log, &self.path("count"), at);
         let outcome = Outcome {
-            code: output.status.code(),
-            killed: output.status.signal() == Some(9),
-            log,
+            code: match status {
+                WaitStatus::Exited(_, code) => Some(code),
+                _ => None,
+            },
+            killed: matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)),
+            log: String::from_utf8_lossy(&fs::read(log).expect("a log")).into_owned(),
         };
         self.assert_no_leak(&outcome);
         outcome
@@ -280,6 +241,30 @@ impl Machine {
             .mode()
             & 0o7777
     }
+}
+
+/// The program: what FIRST_BOOT_PROGRAM names, or what cargo makes of `packages/first-boot`, which
+/// is no member of this workspace.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("FIRST_BOOT_PROGRAM") {
+            return program.into();
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let target = root.join("target/first-boot");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(root.join("packages/first-boot/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .env_remove("CARGO_BUILD_TARGET")
+            .status()
+            .expect("cargo starts");
+        assert!(built.success(), "the program does not compile");
+        let program = target.join("debug/coder-first-boot");
+        program.canonicalize().expect("the program")
+    })
 }
 
 /// In memory where there is a place for it: the program writes through to the
