@@ -1,5 +1,5 @@
 # The share of the machine that stays with Coder and its database, whatever
-# workspaces do. Three sides: Coder and PostgreSQL have a slice of their own that
+# workspaces do, and a word on the console when there is too little for them. Three sides: Coder and PostgreSQL have a slice of their own that
 # goes first, pods leave room for it, and so does the user of Podman's containers.
 {
   config,
@@ -9,7 +9,12 @@
 }:
 let
   cfg = config.box.resources;
-  inherit (config.box) coder k3s podman;
+  inherit (config.box)
+    coder
+    credentials
+    k3s
+    podman
+    ;
 
   # k3s' own part of what is kept from pods.
   k3sMemoryMiB = cfg.reservedMemoryMiB / 4;
@@ -32,10 +37,20 @@ let
     ];
     text = lib.readFile ./podman-limits.sh;
   };
+
+  scarcity = pkgs.writeShellApplication {
+    name = "box-scarcity";
+    runtimeInputs = [
+      pkgs.coreutils
+      pkgs.gnused
+    ];
+    text = lib.readFile ./scarcity.sh;
+  };
 in
 {
   imports = [
     ../coder
+    ../credentials
     ../k3s
     ../podman
   ];
@@ -79,6 +94,38 @@ in
 
         systemd.services.coder.serviceConfig = preferred;
         systemd.services.postgresql.serviceConfig = lib.mkIf config.services.coder.database.createLocally preferred;
+      })
+
+      (lib.mkIf credentials.enable {
+        systemd.services.box-scarcity = {
+          description = "Say on the console what this machine has too little of";
+          wantedBy = [ "multi-user.target" ];
+          environment = {
+            RESERVED_MIB = toString cfg.reservedMemoryMiB;
+            PODMAN_USER = lib.mkIf podman.enable "coder-podman";
+            DISKS = "/:/nix:/var";
+            POLL_SECONDS = "10";
+          };
+          serviceConfig = {
+            ExecStart = lib.getExe scarcity;
+            Restart = "always";
+            RestartSec = 30;
+            # Of the program whose notices stand beside its own.
+            inherit (credentials.unit.serviceConfig)
+              RuntimeDirectory
+              RuntimeDirectoryMode
+              RuntimeDirectoryPreserve
+              ;
+            # Whoever is short of something still gets to say so.
+            Slice = "box.slice";
+            OOMScoreAdjust = -500;
+            MemoryMax = "64M";
+            NoNewPrivileges = true;
+            PrivateTmp = true;
+            ProtectHome = "read-only";
+            ProtectSystem = "strict";
+          };
+        };
       })
 
       (lib.mkIf k3s.enable {
