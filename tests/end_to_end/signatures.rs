@@ -184,12 +184,8 @@ fn a_download_is_verified_with_what_lies_beside_it() {
 
     // A comment that was signed is shown, and not obeyed.
     files();
-    let secret = fs::read_to_string(place.beside("one.key")).unwrap();
-    let secret = minisign::SecretKeyBox::from_string(&secret).unwrap();
-    let secret = secret.into_unencrypted_secret_key().unwrap();
-    let text = fs::File::open(download.path("box.raw.sha256")).unwrap();
-    let signed = minisign::sign(None, &secret, text, Some("\u{1b}[2Jgone"), None).unwrap();
-    download.write("box.raw.sha256.minisig", signed.into_string());
+    let signed = signature(&place, &download, "box.raw.sha256", Some("\u{1b}[2Jgone"));
+    download.write("box.raw.sha256.minisig", signed);
     let run = verify().ok();
     assert!(
         run.stdout.contains("[2Jgone)") && !run.stdout.contains('\u{1b}'),
@@ -247,16 +243,22 @@ fn a_download_is_verified_with_what_lies_beside_it() {
     }
 }
 
+/// The signature of a file by the first key, with this comment.
+fn signature(place: &Place, folder: &Place, name: &str, comment: Option<&str>) -> String {
+    let secret = fs::read_to_string(place.beside("one.key")).unwrap();
+    let secret = minisign::SecretKeyBox::from_string(&secret).unwrap();
+    let secret = secret.into_unencrypted_secret_key().unwrap();
+    let text = fs::File::open(folder.path(name)).unwrap();
+    let signed = minisign::sign(None, &secret, text, comment, None);
+    signed.unwrap().into_string()
+}
+
 /// Signs `SHA256SUMS` of all files of the folder with the first key.
 fn seal(place: &Place, folder: &Place) {
     let list = "rm -f SHA256SUMS*; sha256sum -- * >../sums; mv ../sums SHA256SUMS";
     folder.call("sh").args(["-c", list]).run().ok();
-    let secret = fs::read_to_string(place.beside("one.key")).unwrap();
-    let secret = minisign::SecretKeyBox::from_string(&secret).unwrap();
-    let secret = secret.into_unencrypted_secret_key().unwrap();
-    let text = fs::File::open(folder.path("SHA256SUMS")).unwrap();
-    let signed = minisign::sign(None, &secret, text, None, None).unwrap();
-    folder.write("SHA256SUMS.minisig", signed.into_string());
+    let signed = signature(place, folder, "SHA256SUMS", None);
+    folder.write("SHA256SUMS.minisig", signed);
 }
 
 #[test]
