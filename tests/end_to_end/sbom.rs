@@ -343,6 +343,121 @@ fn what_is_packed_beside_the_system_is_listed() {
     );
 }
 
+/// A host with packages: `curl` and what it is made from, which the host uses, and what only its
+/// package set has. `config` and `pkgs` are further lines of these.
+fn licensed(config: &str, pkgs: &str) -> Place {
+    let text = r#"{
+  outputs = _: let
+    make = name: version: more: meta: derivation ({
+      inherit version; pname = name; name = "${name}-${version}";
+      system = "SYSTEM"; builder = "/bin/sh"; args = [ "-c" "echo WORD >$out" ];
+    } // more) // { inherit meta; };
+    zlib = make "zlib" "1.3" { } {
+      license = [ { spdxId = "Zlib"; } { spdxId = "Mine+"; fullName = "My own"; } "word of mouth" ];
+      homepage = [ "https://zlib.example" "no address" ];
+    };
+    curl = make "curl" "8.1" { buildInputs = [ zlib ]; } {
+      license = { spdxId = "curl"; fullName = "curl License"; };
+      homepage = "https://curl.example/";
+      identifiers = { cpe = "cpe:2.3:a:haxx:curl:8.1:*:*:*:*:*:*:*"; purl = "pkg:github/curl/curl@8.1"; };
+    };
+    own = make "own-lib" "2" { } {
+      license.fullName = "A licence";
+      identifiers.possibleCPEs = [ { cpe = "cpe:2.3:a:o:own:2:*:*:*:*:*:*:*"; } ];
+    };
+    free = make "free" "3" { } { license = throw "nobody knows"; };
+    odd = name: make name "1" { } { };
+    packages = [ curl zlib own free (odd "old") (odd "bad") (odd "crash") ];
+  in {
+    nixosConfigurations.box = {
+      pkgs = {
+        inherit free;
+        ownlib = own;
+        old = make "old" "0.9" { } { license.spdxId = "MIT"; };
+        bad = throw "not this one";
+        crash = odd "crash" // { drvAttrs.version = 1; };
+        PKGS
+      };
+      config = {
+        nixpkgs.hostPlatform.system = "SYSTEM";
+        networking.hostName = "box";
+        system.build.toplevel = derivation {
+          name = "nixos-system-box-1.0"; system = "SYSTEM"; builder = "/bin/sh";
+          args = [ "-c" "echo ${toString packages} >$out" ];
+        };
+        CONFIG
+      };
+    };
+  };
+}
+"#;
+    let text = text.replace("SYSTEM", &native()).replace("WORD", &unique());
+    Place::flake(&text.replace("CONFIG", config).replace("PKGS", pkgs))
+}
+
+/// The licences of the component called `name`, as identifiers with `#` or as names.
+#[track_caller]
+fn licenses(document: &Value, name: &str) -> Vec<String> {
+    let licenses = component(document, name)["licenses"].as_array().unwrap();
+    let licenses = licenses.iter().map(|one| &one["license"]);
+    let shown = licenses.map(|one| match one["id"].as_str() {
+        Some(id) => format!("#{id}"),
+        None => one["name"].as_str().unwrap().to_owned(),
+    });
+    shown.collect()
+}
+
+#[test]
+fn licences_homepages_and_names_elsewhere_are_those_of_the_packages_of_the_host() {
+    const USED: &str = "environment.systemPackages = [ curl ];";
+    let place = licensed(USED, "");
+    let sbom = ["sbom", "box"];
+    let run = place.cbox(&sbom).run().ok();
+    let document = run.json();
+    check(&document);
+    let curl = component(&document, "curl");
+    assert_eq!(licenses(&document, "curl"), ["#curl"]);
+    assert_eq!(curl["purl"], "pkg:github/curl/curl@8.1");
+    assert_eq!(curl["cpe"], "cpe:2.3:a:haxx:curl:8.1:*:*:*:*:*:*:*");
+    assert_eq!(
+        curl["externalReferences"],
+        json!([{ "type": "website", "url": "https://curl.example/" }])
+    );
+    let of_zlib = ["#Zlib", "My own", "word of mouth"];
+    assert_eq!(licenses(&document, "zlib"), of_zlib);
+    let pages = component(&document, "zlib")["externalReferences"].as_array();
+    assert_eq!(pages.unwrap().len(), 1, "what is no address is left out");
+    assert_eq!(licenses(&document, "own-lib"), ["A licence"]);
+    let own = component(&document, "own-lib");
+    assert_eq!(own["purl"], "pkg:nix/own-lib@2");
+    assert_eq!(own["cpe"], "cpe:2.3:a:o:own:2:*:*:*:*:*:*:*");
+    // Of another version, one that does not evaluate, and one whose licence does not.
+    for name in ["old", "bad", "free", "crash"] {
+        assert_eq!(licenses(&document, name), ["NOASSERTION"], "{name}");
+    }
+    assert_eq!(place.cbox(&sbom).run().ok().stdout, run.stdout);
+    let file = place.beside("box.json");
+    let words = ["sbom", "box", "--json", "-o", file.to_str().unwrap()];
+    let told = place.cbox(&words).run().ok().json();
+    assert_eq!(told["sbom"]["licensedCount"], 3);
+
+    // What nobody can catch keeps what the host uses from nothing.
+    let place = licensed(USED, "curl = { }.missing;");
+    let document = place.cbox(&sbom).run().ok().json();
+    check(&document);
+    assert_eq!(licenses(&document, "curl"), ["#curl"]);
+    assert_eq!(licenses(&document, "zlib"), of_zlib);
+    assert_eq!(licenses(&document, "own-lib"), ["NOASSERTION"]);
+
+    // And what the host uses is not needed for a list.
+    let place = licensed("environment.systemPackages = { }.missing;", "");
+    let run = place.cbox(&sbom).run().ok();
+    assert_eq!(licenses(&run.json(), "curl"), ["NOASSERTION"]);
+    let warning = "the SBOM has no licences, homepages and CPE, since the packages of the host do \
+                   not say: ";
+    run.says(&[warning, "attribute 'missing' missing"]);
+}
+
 #[test]
 fn what_cannot_be_is_said_in_a_sentence() {
     let place = Place::flake(&system(&unique()));

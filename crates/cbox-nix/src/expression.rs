@@ -339,7 +339,8 @@ fn attribute_name(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-fn request_binding(document: &Value) -> String {
+/// Binds `request` to `document`, at the beginning of a `let`.
+pub(crate) fn request_binding(document: &Value) -> String {
     let literal = string_literal(&document.to_string());
     format!("let\n  request = builtins.fromJSON {literal};")
 }

@@ -37,6 +37,7 @@ pub mod interrupt;
 pub mod lock_file;
 pub mod machine;
 pub mod messages;
+pub mod metadata;
 pub mod nix;
 pub mod nix_error;
 pub mod one_or_several;

@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 
+use cbox_nix::metadata::License;
 use serde::Serialize;
 use serde_cyclonedx::cyclonedx::v_1_6::{
     Component, ComponentBuilder, ComponentPedigreeBuilder, Dependency, DependencyBuilder,
@@ -16,7 +17,7 @@ use serde_cyclonedx::cyclonedx::v_1_6::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::parts::{Fetched, FixedHash, Part, PatchFile};
+use super::parts::{Fetched, FixedHash, Part, PatchFile, is_url};
 use crate::{
     error::{Error, Kind},
     links::manifest::Artifact,
@@ -198,6 +199,7 @@ fn kind(head: &Head<'_>, part: &Part) -> &'static str {
 }
 
 fn component(part: &Part, kind: &str) -> Result<Component, Error> {
+    let metadata = part.metadata.as_ref();
     let mut component = ComponentBuilder::default();
     component
         .type_(kind)
@@ -207,14 +209,24 @@ fn component(part: &Part, kind: &str) -> Result<Component, Error> {
         component.version(part.version.as_str());
     }
     if part.is_package {
-        component.purl(purl(part)).licenses(no_license()?);
+        component.purl(purl(part)).licenses(licenses(part)?);
+    }
+    if let Some(cpe) = metadata.and_then(|metadata| metadata.cpe.as_deref())
+        && cpe.starts_with("cpe:2.3:")
+        && is_plain(cpe)
+    {
+        component.cpe(cpe);
     }
     if let Some(hash) = part.hash.as_ref().and_then(hash) {
         component.hashes(vec![hash]);
     }
-    if !part.sources.is_empty() {
-        let references = part.sources.iter().map(source);
-        component.external_references(references.collect::<Result<Vec<_>, _>>()?);
+    let homepages = metadata.map(|metadata| metadata.homepages.as_slice());
+    let homepages = homepages.unwrap_or_default().iter();
+    let homepages = homepages.filter(|url| is_url(url)).map(|url| website(url));
+    let references = part.sources.iter().map(source).chain(homepages);
+    let references = references.collect::<Result<Vec<_>, Error>>()?;
+    if !references.is_empty() {
+        component.external_references(references);
     }
     if !part.patches.is_empty() {
         let patches = part
@@ -240,9 +252,21 @@ fn component(part: &Part, kind: &str) -> Result<Component, Error> {
     made(component.build())
 }
 
-/// The package URL, by <https://github.com/package-url/purl-spec>: what is not of a few characters
-/// is escaped.
+/// Whether it is of visible characters of ASCII alone, as identifiers are.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The package URL that nixpkgs knows; otherwise by its name, as
+/// <https://github.com/package-url/purl-spec> has it: what is not of a few characters is escaped.
 fn purl(part: &Part) -> String {
+    let known = part
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.purl.as_deref());
+    if let Some(known) = known.filter(|known| known.starts_with("pkg:") && is_plain(known)) {
+        return known.to_owned();
+    }
     let escaped = |text: &str| -> String {
         text.bytes()
             .map(|byte| match byte {
@@ -255,11 +279,32 @@ fn purl(part: &Part) -> String {
     format!("pkg:nix/{}@{}", escaped(&part.name), escaped(&part.version))
 }
 
-fn no_license() -> Result<LicenseChoiceUrl, Error> {
-    let license = made(LicenseBuilder::default().name(NO_ASSERTION).build())?;
-    Ok(LicenseChoiceUrl::Variant0(vec![
-        LicenseChoiceUrlVariant0ItemUrl { license },
-    ]))
+/// The licences, each by its identifier in SPDX's list where it is in that, and by its name
+/// otherwise.
+fn licenses(part: &Part) -> Result<LicenseChoiceUrl, Error> {
+    let known = part
+        .metadata
+        .as_ref()
+        .map(|metadata| metadata.licenses.as_slice());
+    let mut built = Vec::new();
+    for License { spdx, name } in known.unwrap_or_default() {
+        let mut license = LicenseBuilder::default();
+        // It takes a `+` behind each of them.
+        let is_known = |id: &&str| spdx::license_id(id).is_some_and(|known| known.name == *id);
+        let id = spdx.as_deref().filter(is_known);
+        match (id, name.as_ref().or(spdx.as_ref())) {
+            (Some(id), _) => license.id(id),
+            (None, Some(name)) => license.name(name.as_str()),
+            (None, None) => continue,
+        };
+        built.push(made(license.build())?);
+    }
+    if built.is_empty() {
+        built.push(made(LicenseBuilder::default().name(NO_ASSERTION).build())?);
+    }
+    let items = built.into_iter();
+    let items = items.map(|license| LicenseChoiceUrlVariant0ItemUrl { license });
+    Ok(LicenseChoiceUrl::Variant0(items.collect()))
 }
 
 /// The hash of a file; that of an archive, CycloneDX has no place for.
@@ -297,6 +342,11 @@ fn source(fetched: &Fetched) -> Result<ExternalReference, Error> {
         reference.hashes(vec![hash]);
     }
     made(reference.build())
+}
+
+fn website(url: &str) -> Result<ExternalReference, Error> {
+    let mut reference = ExternalReferenceBuilder::default();
+    made(reference.url(url).type_("website").build())
 }
 
 fn patch(patch: &PatchFile) -> Result<Patch, Error> {

@@ -1,9 +1,11 @@
 //! The bill of materials of a target: what its system and what is packed beside it are made of,
 //! since an image file refers to nothing. The parts are the store paths that were packed, or, where
 //! these are not built, all derivations that it takes to build the target. [`packed`] finds what is
-//! packed, [`parts`] what derivations say of it, [`cyclonedx`] writes it down.
+//! packed, [`parts`] what derivations say of it, [`licensed`] what nixpkgs does, and [`cyclonedx`]
+//! writes it down.
 
 mod cyclonedx;
+mod licensed;
 mod packed;
 mod parts;
 
@@ -22,7 +24,7 @@ use self::{
 use crate::{
     error::{Error, Kind},
     eval::{evaluator::Evaluator, schedule},
-    flake::session::Session,
+    flake::{session::Session, snapshot::Snapshot},
     links::{self, manifest::Artifact},
     process::{
         blocking::blocking,
@@ -63,6 +65,7 @@ pub struct Bill {
     pub is_runtime: bool,
     serial_number: String,
     component_count: usize,
+    licensed_count: usize,
 }
 
 impl Bill {
@@ -74,6 +77,7 @@ impl Bill {
             "closure": if self.is_runtime { "runtime" } else { "build" },
             "serialNumber": self.serial_number,
             "componentCount": self.component_count,
+            "licensedCount": self.licensed_count,
         })
     }
 }
@@ -117,6 +121,7 @@ pub async fn bill(
     let files = links::image::recorded(&session.project.out_dir, name, &derivation.drv);
     let described = Described {
         target: &found.target,
+        snapshot: &found.snapshot,
         evaluated: &evaluated,
         derivation: &derivation,
         files: &files,
@@ -137,6 +142,8 @@ pub fn want_system(target: &mut Target) {
 pub struct Described<'d> {
     /// The target.
     pub target: &'d Target,
+    /// The tree that it was evaluated from.
+    pub snapshot: &'d Snapshot,
     /// What it evaluates to, with the system in it.
     pub evaluated: &'d Evaluated,
     /// Its derivation.
@@ -153,6 +160,7 @@ pub struct Described<'d> {
 pub async fn of(evaluator: &Evaluator<'_>, described: &Described<'_>) -> Result<Bill, Error> {
     let Described {
         target,
+        snapshot,
         evaluated,
         derivation,
         files,
@@ -206,6 +214,7 @@ pub async fn of(evaluator: &Evaluator<'_>, described: &Described<'_>) -> Result<
             .map(|part| part.version.clone());
         parts[0].become_image(&name, version);
     }
+    licensed::add(evaluator, snapshot, &target.request, &mut parts).await?;
     let head = Head {
         target: &name,
         system: evaluated.system.as_str(),
@@ -220,6 +229,7 @@ pub async fn of(evaluator: &Evaluator<'_>, described: &Described<'_>) -> Result<
         is_runtime: packed.is_some(),
         serial_number,
         component_count: parts.len() - 1,
+        licensed_count: parts[1..].iter().filter(|part| part.is_licensed()).count(),
         target: name,
     })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use cbox_nix::metadata::Metadata;
 use nix_formats::{
     closure::{Closure, PathInfos},
     derivation::{Derivation, Output, STRUCTURED},
@@ -33,9 +34,20 @@ pub(super) struct Part {
     pub(super) patches: Vec<PatchFile>,
     /// What it refers to, or is made from: references of other parts, sorted.
     pub(super) needs: Vec<String>,
+    /// What nixpkgs says of it.
+    pub(super) metadata: Option<Metadata>,
 }
 
 impl Part {
+    /// Whether somebody says which licence it has.
+    pub(super) fn is_licensed(&self) -> bool {
+        let metadata = self.metadata.as_ref();
+        metadata.is_some_and(|metadata| {
+            let mut licenses = metadata.licenses.iter();
+            licenses.any(|license| license.spdx.is_some() || license.name.is_some())
+        })
+    }
+
     /// Makes it an image: called `name`, of the version of its system, and no package.
     pub(super) fn become_image(&mut self, name: &str, version: Option<String>) {
         name.clone_into(&mut self.name);
@@ -255,6 +267,7 @@ fn unmade(reference: String, store_name: &str) -> Part {
         sources: vec![],
         patches: vec![],
         needs: vec![],
+        metadata: None,
     }
 }
 
@@ -281,7 +294,7 @@ fn fixed_hash(derivation: &Derivation, output: Option<&str>) -> Option<FixedHash
 }
 
 /// Whether it is an address that can stand in a document.
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let is_plain = |one: u8| one.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&one);
     text.contains("://") && text.bytes().all(is_plain)
 }

@@ -103,6 +103,7 @@ impl Wanted {
         if let Some(job) = job.filter(|_| self.has_sbom) {
             let described = Described {
                 target: job.target,
+                snapshot: job.snapshot,
                 evaluated: &job.evaluated,
                 derivation: &job.derivation,
                 files: &built.manifest.artifacts,

@@ -36,9 +36,10 @@ const FILE: ResultFile = ResultFile {
 /// It lists what is packed and what that refers to if all of it is built: `system.build.toplevel`
 /// of the target's host, and what an image has beside it. Otherwise it lists every derivation that
 /// it takes to build the target; the property `cbox:closure` says which, `runtime` or `build`.
-/// Nothing is built. Names, versions, sources, hashes and patches are those of the derivations.
-/// Licences are not in these, so each is NOASSERTION; homepages and CPE are left out. The same
-/// target gives the same bytes; the time is that of SOURCE_DATE_EPOCH, or left out.
+/// Nothing is built. Names, versions, sources, hashes and patches are those of the derivations;
+/// licences, homepages, CPE and purl those of the host's packages, by one more evaluation, and
+/// NOASSERTION where these do not say. The same target gives the same bytes; the time is that of
+/// SOURCE_DATE_EPOCH, or left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SbomArgs {
