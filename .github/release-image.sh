@@ -1,13 +1,16 @@
 #!/bin/sh
 # release-image.sh TARGET OUT FOLDER: what a release has of one image, in FOLDER. OUT is the target's
 # link below out/, as `cbox matrix` has it. With BOOT_UNTIL, a regular expression, the image has to
-# boot until its console has a line like it.
+# boot until its console has a line like it; with BUILDER_ID, a URI, its provenance says so who built it.
 set -eu
 
 target=$1 out=$2 folder=$3
 here=$(dirname "$0")
 
 cbox build "$target" --stamp --sbom --provenance
+if [ -n "${BUILDER_ID-}" ]; then
+  cbox provenance "$target" --builder-id "$BUILDER_ID" --output "$out.provenance.json"
+fi
 if [ -n "${BOOT_UNTIL-}" ]; then
   cbox boot "$target" --until "$BOOT_UNTIL" --timeout 30m
 else

@@ -134,7 +134,7 @@ if [ "$(id -u)" = 0 ] && loop_file=$work/drive && truncate --size=4G "$loop_file
   cmp --bytes="$(stat --format=%s ../image.raw)" ../image.raw "$loop" || die "the drive differs from the image"
   losetup --detach "$loop"
   loop=
-  (cd "$root" && cbox boot "$loop_file" --until "$BOOT_UNTIL" --timeout 10m -q)
+  ../program/bin/cbox boot "$loop_file" --until "$BOOT_UNTIL" --timeout 10m -q
 else
   say "LEFT OUT: no loop device can be had here, so nothing was written to one"
 fi
