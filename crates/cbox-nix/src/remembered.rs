@@ -116,6 +116,10 @@ pub fn read(file: &Utf8Path, key: &str) -> Result<Option<Vec<u8>>, Damage> {
 /// # Errors
 /// When it cannot be looked through, or one cannot be removed.
 pub fn forget_oldest(folder: &Utf8Path) -> io::Result<()> {
+    // Mostly there are not, and it takes no look at each to see that.
+    if fs::read_dir(folder)?.count() <= MOST_FILES {
+        return Ok(());
+    }
     let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -12,7 +12,13 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use unix::sys::resource::{UsageWho, getrusage};
+use unix::{
+    sys::{
+        resource::{UsageWho, getrusage},
+        wait::{Id, WaitPidFlag, waitid},
+    },
+    unistd::Pid,
+};
 
 use crate::{command::Command, failure::Failure, memory};
 
@@ -37,6 +43,11 @@ pub(crate) struct Taken {
     /// Peak resident memory of all its processes at one moment, in KiB, as far as
     /// looking now and then has seen.
     pub(crate) together: u64,
+    /// How long the process that was started worked itself, on all its threads; what it started
+    /// does not count.
+    pub(crate) own_time: Duration,
+    /// Its own peak resident memory, in KiB.
+    pub(crate) own_memory: u64,
     /// The exit code; none after a signal.
     code: Option<i32>,
 }
@@ -48,6 +59,8 @@ impl Taken {
             time,
             largest: together,
             together,
+            own_time: Duration::ZERO,
+            own_memory: 0,
             code: None,
         }
     }
@@ -59,6 +72,8 @@ impl Taken {
             time: self.time + next.time,
             largest: self.largest.max(next.largest),
             together: self.together.max(next.together),
+            own_time: self.own_time + next.own_time,
+            own_memory: self.own_memory.max(next.own_memory),
             ..next
         }
     }
@@ -103,17 +118,26 @@ pub(crate) fn answer(order: &str) -> Result<String, Failure> {
         .spawn()
         .map_err(|error| order.command.not_started(&error))?;
     let watch = memory::Watch::over(child.id());
+    // Ended and not yet waited for, it still has its figures.
+    let ended = Id::Pid(Pid::from_raw(child.id().cast_signed()));
+    waitid(ended, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+        .map_err(|error| Failure::new(format!("the end cannot be waited for: {error}")))?;
+    let time = begin.elapsed();
+    let own_time = memory::worked(child.id());
     let status = child
         .wait()
         .map_err(|error| order.command.not_started(&error))?;
-    let time = begin.elapsed();
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)
         .map_err(|error| Failure::new(format!("the memory cannot be told: {error}")))?;
     let largest = u64::try_from(usage.max_rss()).unwrap_or(0);
+    let (together, own) = watch.end();
     let taken = Taken {
         time,
         largest,
-        together: watch.end().max(largest),
+        together: together.max(largest),
+        own_time,
+        // What ended before the first look has started nothing that was larger.
+        own_memory: if own == 0 { largest } else { own },
         code: status.code(),
     };
     serde_json::to_string(&taken).map_err(|error| Failure::new(error.to_string()))

@@ -17,26 +17,28 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Watch {
     end: Sender<()>,
-    thread: JoinHandle<u64>,
+    thread: JoinHandle<(u64, u64)>,
 }
 
 impl Watch {
     pub(crate) fn over(process: u32) -> Self {
         let (end, ended) = channel();
         let thread = std::thread::spawn(move || {
-            let mut peak = 0;
+            let (mut peak, mut own) = (0, 0);
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(PAUSE) {
                 peak = peak.max(of_tree(process));
+                own = own.max(kibibytes(&status(process), "VmHWM:"));
             }
-            peak
+            (peak, own)
         });
         Self { end, thread }
     }
 
-    /// The peak that was seen, in KiB; 0 for what ended before the first look.
-    pub(crate) fn end(self) -> u64 {
+    /// The peaks of all together and of the process itself that were seen, in KiB; 0 for what ended
+    /// before the first look.
+    pub(crate) fn end(self) -> (u64, u64) {
         drop(self.end);
-        self.thread.join().unwrap_or(0)
+        self.thread.join().unwrap_or_default()
     }
 }
 
@@ -44,8 +46,25 @@ impl Watch {
 /// counts nothing.
 fn of_tree(process: u32) -> u64 {
     let below: u64 = children(process).into_iter().map(of_tree).sum();
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    resident(&status) + below
+    kibibytes(&status(process), "VmRSS:") + below
+}
+
+fn status(process: u32) -> String {
+    fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default()
+}
+
+/// How long `process` has worked itself, on all its threads, to the hundredth of a second.
+pub(crate) fn worked(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    Duration::from_millis(10 * ticks(&stat))
+}
+
+/// The hundredths of seconds in user and in kernel mode of a `/proc/<pid>/stat`. The name of the
+/// program, in parentheses, can hold anything.
+fn ticks(stat: &str) -> u64 {
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let numbers = rest.split_whitespace().skip(11).take(2);
+    numbers.filter_map(|word| word.parse::<u64>().ok()).sum()
 }
 
 /// Whether `process` has started others that have not ended.
@@ -69,9 +88,9 @@ fn numbers(list: &str) -> Vec<u32> {
     words.filter_map(|word| word.parse().ok()).collect()
 }
 
-/// `VmRSS` of a `/proc/<pid>/status`, in KiB; a process that is a zombie has none.
-fn resident(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+/// `VmRSS` or `VmHWM` of a `/proc/<pid>/status`, in KiB; a process that is a zombie has none.
+fn kibibytes(status: &str, field: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let number = line.and_then(|line| line.trim().strip_suffix("kB"));
     number
         .and_then(|number| number.trim().parse().ok())
@@ -84,11 +103,17 @@ mod tests {
 
     #[test]
     fn the_resident_memory_is_read() {
-        assert_eq!(
-            resident("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t    7128 kB\n"),
-            7128
-        );
-        assert_eq!(resident("Name:\tx\nState:\tZ (zombie)\n"), 0);
+        let status = "Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t    7128 kB\n";
+        assert_eq!(kibibytes(status, "VmRSS:"), 7128);
+        assert_eq!(kibibytes(status, "VmHWM:"), 9);
+        assert_eq!(kibibytes("Name:\tx\nState:\tZ (zombie)\n", "VmRSS:"), 0);
+    }
+
+    #[test]
+    fn what_a_process_worked_itself_is_read() {
+        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 12 30 500 600 20 0";
+        assert_eq!(ticks(stat), 42);
+        assert_eq!(ticks(""), 0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod edited;
 mod explain;
 mod fleet;
 mod round_trip;
+mod scale;
 mod small;
 mod staging;
 mod verify;
@@ -32,6 +33,8 @@ pub(crate) enum Table {
     Watch,
     /// `cbox verify-hosts` with nothing remembered, on more and more hosts
     Fleet,
+    /// What is cbox's own part with 500 hosts and 200 targets
+    Scale,
     /// Two hosts with nothing remembered, beside all the ways to evaluate them
     Cold,
     /// Two hosts with nothing changed, beside all the ways to evaluate them
@@ -68,6 +71,7 @@ impl Table {
             Self::Edited => "a fleet behind one edit, once it is known what each host reads",
             Self::Watch => "from a save to the verdict about a fleet",
             Self::Fleet => "a fleet with no evaluation remembered, as it grows",
+            Self::Scale => "500 hosts and 200 targets: what is cbox's own part",
             Self::Cold => "two hosts against their baseline, no evaluation remembered",
             Self::Warm => "two hosts against their baseline, nothing changed since",
             Self::Staging => "the working tree into the store, as it grows",
@@ -87,6 +91,7 @@ impl Table {
             Self::Causes => Some("derivations"),
             Self::Size => Some("store paths"),
             Self::Startup
+            | Self::Scale
             | Self::Cold
             | Self::Warm
             | Self::Library
@@ -99,7 +104,7 @@ impl Table {
     pub(crate) fn wants_real_hosts(self) -> bool {
         !matches!(
             self,
-            Self::Startup | Self::Staging | Self::Causes | Self::Size
+            Self::Startup | Self::Scale | Self::Staging | Self::Causes | Self::Size
         )
     }
 
@@ -112,6 +117,7 @@ impl Table {
     ) -> Result<(), Failure> {
         match (self, &mut fixture.real) {
             (Self::Startup, _) => small::startup(environment, report),
+            (Self::Scale, _) => scale::make(environment, report),
             (Self::Size, _) => small::size(environment, report),
             (Self::Staging, _) => staging::make(environment, report),
             (Self::Causes, _) => causes::make(environment, report),

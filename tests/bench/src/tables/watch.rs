@@ -141,7 +141,7 @@ impl Watching {
             .map_err(|error| Failure::file("write", file, &error))?;
         self.next_round()?;
         let time = begin.elapsed();
-        Ok(Taken::part(time, memory.end()))
+        Ok(Taken::part(time, memory.end().0))
     }
 
     /// Until none of its children has run for a second.
