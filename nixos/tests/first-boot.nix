@@ -6,6 +6,8 @@
   callPackage,
   coreutils,
   curl,
+  gitMinimal,
+  jq,
 }:
 let
   root = ../..;
@@ -20,6 +22,7 @@ rustPlatform.buildRustPackage {
       (root + "/Cargo.lock")
       (root + "/coderd")
       (root + "/crates")
+      (root + "/nixos/modules/offline")
       (root + "/scripts")
       (root + "/tests")
     ];
@@ -33,6 +36,9 @@ rustPlatform.buildRustPackage {
   nativeCheckInputs = [
     coreutils
     curl
+    # Of scripts/lock-carried.sh.
+    gitMinimal
+    jq
   ];
   # As cargo would make it: with the programs in the PATH, some of which are stand-ins.
   env.FIRST_BOOT_PROGRAM = lib.getExe (

@@ -94,6 +94,13 @@ in
   (row "Coder's Terraform has a folder of providers" (lib.hasInfix "terraform.rc" (
     variable host "coder" "TF_CLI_CONFIG_FILE"
   )) true)
+  (row "Coder asks no server of the internet"
+    [
+      (variable host "coder" "CODER_DERP_SERVER_STUN_ADDRESSES")
+      (variable plain "coder" "CODER_DERP_SERVER_STUN_ADDRESSES")
+    ]
+    [ "disable" "unset" ]
+  )
   (row "the first boot waits for no network" (variable host "coder-first-boot"
     "FIRST_BOOT_PROBE_URL"
   ) "")

@@ -37,10 +37,10 @@ let
   nameOf = archive: "${archive.imageName or archive.name}:${archive.imageTag or "latest"}";
 
   # An image says for which architecture it is, but who starts it hears "exec format
-  # error". k3s wants the end of the name.
-  checked =
+  # error".
+  check =
     archive:
-    pkgs.runCommandLocal "${lib.strings.sanitizeDerivationName (nameOf archive)}.tar" {
+    pkgs.runCommandLocal "carried-image-is-for-${GOARCH}" {
       nativeBuildInputs = [
         pkgs.gnutar
         pkgs.gzip
@@ -141,7 +141,9 @@ in
       map nameOf (cfg.podman ++ cfg.kubernetes)
     );
 
-    services.k3s.images = map checked cfg.kubernetes;
+    services.k3s.images = cfg.kubernetes;
+
+    system.checks = map check (cfg.podman ++ cfg.kubernetes);
 
     systemd.user.services = lib.mkIf (cfg.podman != [ ]) {
       coder-podman-images = {
@@ -153,7 +155,7 @@ in
         serviceConfig = {
           Type = "oneshot";
           RemainAfterExit = true;
-          ExecStart = "${lib.getExe load} ${lib.escapeShellArgs (map checked cfg.podman)}";
+          ExecStart = "${lib.getExe load} ${lib.escapeShellArgs (map toString cfg.podman)}";
         };
       };
       # Who asks it finds them all.

@@ -109,7 +109,7 @@ in
 
     # Nothing that Terraform could have to wait for.
     systemd.services.coder-first-boot.environment = lib.mkIf templates.enable {
-      FIRST_BOOT_PROBE_URL = "";
+      FIRST_BOOT_PROBE_URL = lib.mkDefault "";
     };
   };
 }
