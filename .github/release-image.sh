@@ -7,10 +7,7 @@ set -eu
 target=$1 out=$2 folder=$3
 here=$(dirname "$0")
 
-cbox build "$target" --stamp --sbom --provenance
-if [ -n "${BUILDER_ID-}" ]; then
-  cbox provenance "$target" --builder-id "$BUILDER_ID" --output "$out.provenance.json"
-fi
+cbox build "$target" --stamp --sbom --provenance ${BUILDER_ID:+--builder-id "$BUILDER_ID"}
 if [ -n "${BOOT_UNTIL-}" ]; then
   cbox boot "$target" --until "$BOOT_UNTIL" --timeout 30m
 else

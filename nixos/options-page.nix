@@ -80,7 +80,9 @@ in
   # Options of The Box
 
   What `hosts/<host>/default.nix` and `local.nix` may set, beside the options of NixOS. `box.enable` switches on
-  every part at a priority that a plain assignment overrides. This page is made from the modules:
+  what every Box has ([nixos/modules/appliance](../nixos/modules/appliance)), at a priority that a plain assignment
+  overrides; disk layout, secrets and what is carried for places without a network are for each host or image to
+  choose. This page is made from the modules:
   `BOX_UPDATE_OPTIONS=1 nixos/tests/evaluate.sh options` writes it, and without the variable the same command fails
   where it is not what they say.
 

@@ -129,7 +129,7 @@ fi
 
 doing="writing to a loop device"
 if [ "$(id -u)" = 0 ] && loop_file=$work/drive && truncate --size=4G "$loop_file" && loop=$(losetup --find --show "$loop_file"); then
-  downloaded flash "$file" "$loop" --yes
+  downloaded flash "$file" "$loop" --erase "${loop#/dev/}"
   zstd --decompress --quiet "$file" -o ../image.raw
   cmp --bytes="$(stat --format=%s ../image.raw)" ../image.raw "$loop" || die "the drive differs from the image"
   losetup --detach "$loop"

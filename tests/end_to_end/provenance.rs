@@ -122,6 +122,11 @@ fn a_provenance_names_the_image_and_all_that_it_is_built_from() {
     let other: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     check(&place, &other);
     assert_eq!(other["predicate"]["runDetails"]["builder"]["id"], builder);
+    // As the build writes it.
+    let words = ["build", "box/raw", "--provenance", "--builder-id", builder];
+    place.cbox(&words).run().ok();
+    let built: Value = serde_json::from_str(&place.read(FILE)).unwrap();
+    assert_eq!(built["predicate"]["runDetails"]["builder"]["id"], builder);
 
     // What replaces the input is named in its place, and a tree that nobody committed as such.
     let new = place.beside("new");

@@ -7,7 +7,12 @@ use minisign::KeyPair;
 
 use crate::{
     bad_words::fails,
-    support::{call::Ended, nix::native, place::Place, quoted, tiny},
+    support::{
+        call::{Ended, find_program},
+        nix::{native, say_left_out},
+        place::Place,
+        quoted, tiny,
+    },
 };
 
 /// A flake with an image of 512 bytes, and two pairs of keys beside it.
@@ -259,6 +264,36 @@ fn seal(place: &Place, folder: &Place) {
     folder.call("sh").args(["-c", list]).run().ok();
     let signed = signature(place, folder, "SHA256SUMS", None);
     folder.write("SHA256SUMS.minisig", signed);
+}
+
+#[test]
+fn an_image_is_that_of_its_records_however_it_is_compressed() {
+    let place = place();
+    place.cbox(&["box", "raw"]).run().ok();
+    for (program, end) in [
+        ("gzip", "gz"),
+        ("zstd", "zst"),
+        ("xz", "xz"),
+        ("bzip2", "bz2"),
+    ] {
+        if find_program(program).is_none() {
+            say_left_out(&format!("no `{program}` here"));
+            continue;
+        }
+        let release = Place::empty("release");
+        let name = format!("box.raw.{end}");
+        let image = quoted(place.path("out/box-raw/box.raw"));
+        let pack = format!("{program} -c <{image} >{name}");
+        release.call("sh").args(["-c", &pack]).run().ok();
+        let manifest = release.path(format!("{name}.json"));
+        fs::copy(place.path("out/box-raw.json"), manifest).unwrap();
+        seal(&place, &release);
+        let key = place.beside("one.pub");
+        let words = ["verify-image", &name, "--public-key"];
+        let run = release.cbox(&words).args([&key]).run().ok();
+        let said = format!("{name}.json is of this image, box/raw, and signed in SHA256SUMS");
+        assert!(run.stdout.contains(&said), "{run}");
+    }
 }
 
 #[test]

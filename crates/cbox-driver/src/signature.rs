@@ -56,7 +56,10 @@ fn key_bytes(text: &str) -> Option<Vec<u8>> {
 fn read(environment: &Environment, file: &Utf8Path, what: &str) -> Result<String, Error> {
     regular_file::read_to_string(environment.absolute(file)).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::new(Kind::Usage, format!("there is no {what} {file}"))
-            .hint("`minisign -G -p minisign.pub -s minisign.key` makes a pair of keys"),
+            .hint(match what == "public key" {
+                true => "name a file with it, or the key itself: 56 letters and digits that begin with `RW`",
+                false => "`minisign -G -p minisign.pub -s minisign.key` makes a pair of keys",
+            }),
         ErrorKind::InvalidData => not_a_key(file, what),
         _ => Error::file(Kind::Usage, "read", format!("the {what} {file}"), &error),
     })

@@ -34,7 +34,10 @@ in
   ];
 
   options.box.secrets = {
-    enable = lib.mkEnableOption "taking secrets from the drive, where `cbox flash --secret` puts them";
+    enable = lib.mkEnableOption ''
+      taking secrets from the drive, where `cbox flash --secret` puts them. Disk images have
+      it on; on an installed machine whose root is encrypted, whoever can write to the EFI
+      system partition could set a password here'';
 
     folder = lib.mkOption {
       type = lib.types.strMatching "/.*[^/]";

@@ -239,6 +239,15 @@ fn a_store_that_there_is_not_is_said_before_anything_is_built() {
         assert!(!run.stderr.contains("building"), "{run}");
         assert!(place.names("out").is_empty());
     }
+    let folder = place.beside("folder").display().to_string();
+    let run = place
+        .cbox(&[&BOTH[..], &["--push", &folder]].concat())
+        .run();
+    run.code(2).says(&[
+        &format!("error: `--push`: {folder} is a folder"),
+        &format!("hint: `file://{folder}` is a binary cache in it"),
+    ]);
+    assert!(!place.beside("folder").exists());
     for option in ["--drv", "--dry-run"] {
         let words = [&BOTH[..], &["--push", "file:///x", option]].concat();
         place.cbox(&words).run().code(2).says(&[option]);

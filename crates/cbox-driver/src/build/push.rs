@@ -148,6 +148,13 @@ impl<'p> Pusher<'p> {
 /// # Errors
 /// When there is no such store.
 pub async fn check(evaluator: &Evaluator<'_>, store: &str) -> Result<(), Error> {
+    // Nix would make a store below another root of it, whatever is in it.
+    if store.starts_with('/') {
+        let message = format!("`--push`: {store} is a folder");
+        return Err(Error::new(Kind::Usage, message).hint(format!(
+            "`file://{store}` is a binary cache in it, `local?root={store}` a store below it"
+        )));
+    }
     match push::fault(&evaluator.nix, store).await? {
         None => Ok(()),
         Some(StoreFault::Refused { store, reason }) => {

@@ -11,7 +11,7 @@ use cbox_driver::{
         attached::{Records, attach},
     },
     progress::Reporter,
-    provenance::{BUILDER, statement},
+    provenance::statement,
     sbom::{self, Described},
     signature::SigningKey,
 };
@@ -23,6 +23,8 @@ use crate::{commands::context::Context, options::BuildOptions};
 pub(super) struct Wanted {
     key: Option<SigningKey>,
     has_provenance: bool,
+    /// Who builds it, for the provenance.
+    builder: String,
     has_sbom: bool,
     /// When they are built, in seconds since 1970, where the caller says that.
     time: Option<u64>,
@@ -60,6 +62,7 @@ impl Wanted {
                 false => None,
             },
             has_provenance: flags.provenance,
+            builder: flags.builder_id.clone(),
             has_sbom: flags.sbom,
             key: match &flags.sign {
                 Some(file) => Some(sign::key(context, file).await?),
@@ -119,7 +122,8 @@ impl Wanted {
             put(context, link, Companion::Sbom, "the SBOM", make).await?;
         }
         if self.has_provenance {
-            let make = |records: &Records<'_>| statement(records.manifest, self.time, BUILDER);
+            let make =
+                |records: &Records<'_>| statement(records.manifest, self.time, &self.builder);
             put(context, link, Companion::Provenance, "the provenance", make).await?;
         }
         if let Some(key) = &self.key {

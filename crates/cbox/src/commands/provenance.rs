@@ -14,7 +14,7 @@ use super::sign;
 use crate::{
     commands::context::Context,
     formats::result_file::ResultFile,
-    options::{OutDirOption, complete},
+    options::{OutDirOption, complete, uri},
 };
 
 const EXAMPLES: &str = "\
@@ -44,26 +44,6 @@ pub(crate) struct ProvenanceArgs {
     builder_id: String,
     #[command(flatten)]
     links: OutDirOption,
-}
-
-/// Checks that `text` is a URI, by its scheme and its characters.
-fn uri(text: &str) -> Result<String, String> {
-    let is_scheme = |scheme: &str| {
-        let mut bytes = scheme.bytes();
-        bytes
-            .next()
-            .is_some_and(|first| first.is_ascii_alphabetic())
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    };
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    match text.split_once(':') {
-        Some((scheme, rest))
-            if is_scheme(scheme) && !rest.is_empty() && rest.bytes().all(is_plain) =>
-        {
-            Ok(text.to_owned())
-        }
-        _ => Err("it is no URI, such as https://example.org/builders/1".to_owned()),
-    }
 }
 
 /// Runs the command.

@@ -29,7 +29,7 @@ pub(crate) struct VerifyImageArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Utf8PathBuf,
     /// The public key of minisign, or a file with it
-    #[arg(long, value_name = "KEY|FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "KEY|FILE", value_hint = ValueHint::FilePath)]
     public_key: String,
 }
 

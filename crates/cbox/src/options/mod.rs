@@ -15,6 +15,7 @@ use cbox_driver::{
     Environment,
     ci::{CiSystem, SYSTEMS},
     process::options::{Forced, Limits, NixArguments, Options},
+    provenance::BUILDER,
     text::memory_size::parse_size,
 };
 use cbox_nix::overrides::Setting;
@@ -267,6 +268,9 @@ pub(crate) struct BuildOptions {
     /// Write where each image comes from beside it: SLSA's provenance
     #[arg(long, conflicts_with_all = ["drv", "dry_run", "no_link"])]
     pub(crate) provenance: bool,
+    /// Who built it, in the provenance: a URI for the machine, or for the service
+    #[arg(long, value_name = "URI", default_value = BUILDER, value_parser = uri, requires = "provenance", hide_default_value = true)]
+    pub(crate) builder_id: String,
     /// Sign the checksums of the images with this secret key of minisign
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["drv", "dry_run", "no_link"])]
     pub(crate) sign: Option<Utf8PathBuf>,
@@ -482,4 +486,24 @@ pub(crate) struct JudgeOptions {
     pub(crate) show: ShowOptions,
     #[command(flatten)]
     pub(crate) nix: NixOptions,
+}
+
+/// Checks that `text` is a URI, by its scheme and its characters.
+pub(crate) fn uri(text: &str) -> Result<String, String> {
+    let is_scheme = |scheme: &str| {
+        let mut bytes = scheme.bytes();
+        bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    };
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    match text.split_once(':') {
+        Some((scheme, rest))
+            if is_scheme(scheme) && !rest.is_empty() && rest.bytes().all(is_plain) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("it is no URI, such as https://example.org/builders/1".to_owned()),
+    }
 }

@@ -1,7 +1,7 @@
 //! What is told of an image beside it, its manifest, its provenance and its SBOM: whether each is of
 //! this image, and whether what was signed covers it.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Seek as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cbox_nix::{NixError, regular_file};
@@ -93,12 +93,15 @@ async fn unpacked(
         title: None,
         done: None,
     };
-    let file = match regular_file::open(path) {
-        Ok(file) => file,
+    // Whoever looks for the size leaves off somewhere in the file.
+    let opened = regular_file::open(path).and_then(|mut file| {
+        let size = compression.unpacked_size(&file).ok();
+        file.rewind().map(|()| (file, size))
+    });
+    let (file, size) = match opened {
+        Ok((file, size)) => (file, size.and_then(|size| size.exact()).unwrap_or(0)),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let size = compression.unpacked_size(&file);
-    let size = size.ok().and_then(|size| size.exact()).unwrap_or(0);
     let hashed = follow(reporter, interrupt, called, size, move |watch| {
         let mut content = Content {
             reader: Reader::new(file, Some(compression)),
