@@ -14,6 +14,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib/qemu.sh"
 # shellcheck source=scripts/lib/ssh.sh
 . "$root/scripts/lib/ssh.sh"
+# shellcheck source=scripts/lib/fat.sh
+. "$root/scripts/lib/fat.sh"
 # shellcheck source=scripts/lib/parts.sh
 . "$root/scripts/lib/parts.sh"
 # shellcheck source=scripts/lib/rust.sh
@@ -38,6 +40,8 @@ steps:
   curl, jq                    what the tests of the first boot run
   ssh                         ssh and its server, for the tests of stores on other
                               machines (10 MB, unpacked)
+  fat                         what reads FAT filesystems, for the tests of secrets on a
+                              drive (1 MB)
   zstd, minisign              what packs and signs a release, for `make release-rehearsal`
                               (only if they are named)
   valgrind                    what counts the instructions of cbox's own code, for
@@ -121,11 +125,11 @@ fi
 wanted=
 for step in "${@:-all}"; do
   case $step in
-    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck curl jq ssh parts-amd64 parts-arm64" ;;
+    all) wanted="$wanted nix qemu-x86_64 qemu-aarch64 shellcheck curl jq ssh fat parts-amd64 parts-arm64" ;;
     qemu) wanted="$wanted qemu-x86_64 qemu-aarch64" ;;
     parts) wanted="$wanted nix parts-amd64 parts-arm64" ;;
     parts-amd64 | parts-arm64) wanted="$wanted nix $step" ;;
-    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | zstd | minisign | ssh | valgrind | other-nix | rust) wanted="$wanted $step" ;;
+    nix | qemu-x86_64 | qemu-aarch64 | shellcheck | curl | jq | zstd | minisign | ssh | fat | valgrind | other-nix | rust) wanted="$wanted $step" ;;
     *)
       usage >&2
       die "no such step: $step"
@@ -158,6 +162,7 @@ for tool in shellcheck curl jq zstd minisign valgrind; do
   if wants "$tool"; then setup_tool "$tool"; fi
 done
 if wants ssh; then setup_ssh; fi
+if wants fat; then setup_fat; fi
 if wants other-nix; then "$root/scripts/other-nix.sh"; fi
 write_env
 # shellcheck source=/dev/null
