@@ -142,7 +142,11 @@ fn what_does_not_fit_together_is_said_and_gives_no_verdict() {
             3,
             &["../empty.json is no verdict of cbox"],
         ),
-        (&["../absent.json"], 2, &["cannot read ../absent.json"]),
+        (
+            &["../absent.json"],
+            2,
+            &["cannot read ../absent.json", "hint: name the files that"],
+        ),
     ] {
         let run = merge(&place, files, &[]).code(code);
         let run = run.says(says);

@@ -92,8 +92,10 @@ fn show(context: &Context<'_>, report: &Report, args: &VerifyArgs) -> Result<(),
 /// The report that the `files` make together.
 fn merged(context: &Context<'_>, files: &[Utf8PathBuf]) -> Result<Report, Error> {
     let part = |file: &Utf8PathBuf| -> Result<Part, Error> {
-        let bytes = regular_file::read(context.environment.absolute(file))
-            .map_err(|error| Error::file(Kind::Usage, "read", file, &error))?;
+        let bytes = regular_file::read(context.environment.absolute(file)).map_err(|error| {
+            Error::file(Kind::Usage, "read", file, &error)
+                .hint("name the files that `cbox verify-hosts HOST… --json` wrote on each machine")
+        })?;
         Ok((file.to_string(), bytes))
     };
     merge::merge(&files.iter().map(part).collect::<Result<Vec<_>, _>>()?)
