@@ -138,6 +138,11 @@ in
       })
 
       (lib.mkIf podman.enable {
+        # Among what the kernel would end for want of memory containers are the first: before
+        # the Podman that they belong to, and the manager of its user. Kubernetes sees to
+        # that for pods.
+        virtualisation.containers.containersConf.settings.containers.oom_score_adj = 500;
+
         # Its number, and with it the name of its slice, is known on the machine only.
         systemd.services.box-podman-limits = {
           description = "Limits of all workspaces in Podman together";
