@@ -22,6 +22,9 @@ check "and go last" same "$(property "$podman" CPUWeight)" 30
 in_box "systemctl daemon-reload"
 check "also after a reload" same "$(property "$podman" CPUWeight)" 30
 
+check "the kernel ends containers before their Podman" \
+  in_box "grep -qE '^\"?oom_score_adj\"? = 500\$' /etc/containers/containers.conf"
+
 kubelet() { in_box "tr '\0' '\n' </proc/$(property k3s MainPID)/cmdline"; }
 kubelet_says() { kubelet | grep -qxF -- "--kubelet-arg=$1"; }
 check "pods leave memory and time to k3s" eventually 30 kubelet_says "kube-reserved=cpu=250m,memory=512Mi"

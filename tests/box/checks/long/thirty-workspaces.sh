@@ -5,7 +5,6 @@ user=$(in_box "id -u coder-podman")
 slice=user-$user.slice
 pids() { in_box "systemctl show --property MainPID --value coder postgresql k3s sshd systemd-journald dbus user@$user"; }
 before=$(pids)
-check "containers go before their Podman" in_box "grep -qx 'oom_score_adj = *500' /etc/containers/containers.conf"
 said_on_console() { in_box "cat /run/coder-first-boot/console/scarce.issue" | grep -q "$1"; }
 
 # As workspaces of the rootless Podman: below its owner's slice, and as its containers are to be
