@@ -53,21 +53,27 @@ fn key_bytes(text: &str) -> Option<Vec<u8>> {
     bytes.starts_with(ALGORITHM).then_some(bytes)
 }
 
-fn read(environment: &Environment, file: &Utf8Path, what: &str) -> Result<String, Error> {
+/// How one gets keys.
+const PAIR: &str = "`minisign -G -p minisign.pub -s minisign.key` makes a pair of keys";
+
+/// Reads the key in `file`, which is a `what`; `hint` is the way out where there is none.
+fn read(
+    environment: &Environment,
+    file: &Utf8Path,
+    what: &str,
+    hint: &str,
+) -> Result<String, Error> {
     regular_file::read_to_string(environment.absolute(file)).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::new(Kind::Usage, format!("there is no {what} {file}"))
-            .hint(match what == "public key" {
-                true => "name a file with it, or the key itself: 56 letters and digits that begin with `RW`",
-                false => "`minisign -G -p minisign.pub -s minisign.key` makes a pair of keys",
-            }),
+        ErrorKind::NotFound => {
+            Error::new(Kind::Usage, format!("there is no {what} {file}")).hint(hint)
+        }
         ErrorKind::InvalidData => not_a_key(file, what),
         _ => Error::file(Kind::Usage, "read", format!("the {what} {file}"), &error),
     })
 }
 
 fn not_a_key(file: &Utf8Path, what: &str) -> Error {
-    Error::new(Kind::Usage, format!("{file} is not a {what} of minisign"))
-        .hint("`minisign -G -p minisign.pub -s minisign.key` makes a pair of keys")
+    Error::new(Kind::Usage, format!("{file} is not a {what} of minisign")).hint(PAIR)
 }
 
 /// A file with a secret key, which may have a password.
@@ -83,7 +89,7 @@ impl KeyFile {
     /// # Errors
     /// When there is none.
     pub fn read(environment: &Environment, file: &Utf8Path) -> Result<Self, Error> {
-        let text = read(environment, file, "secret key")?;
+        let text = read(environment, file, "secret key", PAIR)?;
         let bytes = key_bytes(&text).unwrap_or_default();
         match bytes.len() {
             SECRET => Ok(Self {
@@ -215,7 +221,9 @@ impl VerifyingKey {
             return Ok(found);
         }
         let file = Utf8Path::new(given);
-        let text = read(environment, file, "public key")?;
+        let hint =
+            "name a file with it, or the key itself: 56 letters and digits that begin with `RW`";
+        let text = read(environment, file, "public key", hint)?;
         if key_bytes(&text).is_some_and(|bytes| bytes.len() == SECRET) {
             let message = format!("{file} is a secret key, and the public one verifies");
             return Err(Error::new(Kind::Usage, message)

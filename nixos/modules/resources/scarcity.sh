@@ -19,11 +19,9 @@ remembered=600
 groups=/sys/fs/cgroup
 declare -A kills=() killed_at=()
 
-# is_above NAME VALUE FULL CALM: with the lower bound once it was said
-is_above() {
-  local bound=$3
-  [[ " $scarce " != *" $1 "* ]] || bound=$4
-  (($2 >= bound))
+# bound NAME SCARCE ENOUGH: what is measured against, which is another one once it was said
+bound() {
+  if [[ " $scarce " == *" $1 "* ]]; then echo "$3"; else echo "$2"; fi
 }
 
 # workspace_groups: the control groups that all workspaces are in
@@ -35,9 +33,9 @@ workspace_groups() {
   printf '%s\n' "$groups/kubepods" "$groups/kubepods.slice"
 }
 
-# memory_is_scarce: they hold nearly all that they may have, one was ended for want of it a
+# lacks_memory: workspaces hold nearly all that they may have, one was ended for want of it a
 # while ago, or the rest of the machine has too little
-memory_is_scarce() {
+lacks_memory() {
   local group held max count now name bytes answer=1 available
   now=${EPOCHSECONDS}
   while read -r group; do
@@ -57,7 +55,7 @@ memory_is_scarce() {
     while read -r name bytes; do
       case $name in anon | shmem) ((held += bytes)) || true ;; esac
     done <"$group/memory.stat"
-    if is_above memory $((held / (max / 100 + 1))) "$full_memory" "$calm_memory"; then
+    if ((held / (max / 100 + 1) >= $(bound memory "$full_memory" "$calm_memory"))); then
       answer=0
     fi
   done < <(workspace_groups)
@@ -68,18 +66,18 @@ memory_is_scarce() {
   return "$answer"
 }
 
-processors_are_scarce() {
+lacks_processors() {
   local load
   read -r load _ </proc/loadavg
-  is_above processors "${load%.*}" $((busy_load * $(nproc))) $((calm_load * $(nproc)))
+  ((${load%.*} >= $(bound processors "$busy_load" "$calm_load") * $(nproc)))
 }
 
-disk_is_scarce() {
-  local disk free bound=$full_disk
-  [[ " $scarce " != *" disk "* ]] || bound=$calm_disk
+lacks_disk() {
+  local disk free least
+  least=$(bound disk "$full_disk" "$calm_disk")
   while read -rd: disk; do
     free=$(df --output=avail --block-size=1M "$disk" 2>/dev/null | tail -n 1)
-    if [[ -n $free ]] && ((free < bound)); then
+    if [[ -n $free ]] && ((free < least)); then
       return 0
     fi
   done <<<"$DISKS:"
@@ -117,9 +115,7 @@ show
 while :; do
   now=''
   for name in memory processors disk; do
-    verb=is
-    [[ $name != processors ]] || verb=are
-    if "${name}_${verb}_scarce"; then now+="${now:+ }$name"; fi
+    if "lacks_$name"; then now+="${now:+ }$name"; fi
   done
   if [[ $now != "$scarce" ]]; then
     for name in $now; do

@@ -95,6 +95,14 @@ impl Bench {
         self.check_with_tools(drive);
     }
 
+    /// Options with secrets that are more than is free, a hundred and more of them.
+    fn too_many(&self) -> Vec<String> {
+        self.secret("full.txt", &vec![1; MIB]);
+        let word = |number| self.word("full.txt", &format!("n{number}"));
+        let options = (0..128).flat_map(|number| ["--secret".to_owned(), word(number)]);
+        options.collect()
+    }
+
     /// The same by other programs that know FAT.
     fn check_with_tools(&self, drive: &Path) {
         if find_program("mtype").is_none() || find_program("fsck.vfat").is_none() {
@@ -223,17 +231,8 @@ fn what_cannot_be_is_told_before_anything_is_written() {
     large.set_len(bench.size).unwrap();
     bench.secret("empty.txt", b"");
     bench.secret("large.txt", &vec![1; MIB + 1]);
-    // A hundred of them are more than is free.
-    bench.secret("full.txt", &vec![1; MIB]);
     let good = bench.word("password.txt", "a");
-    let full: Vec<String> = (0..128)
-        .flat_map(|number| {
-            [
-                "--secret".to_owned(),
-                bench.word("full.txt", &format!("n{number}")),
-            ]
-        })
-        .collect();
+    let full = bench.too_many();
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
     let (slash, folder) = (bench.word("password.txt", "a/b"), bench.word(".", "a"));
     let (twice, none) = (bench.word("wifi.txt", "A"), bench.word("none.txt", "a"));
@@ -371,15 +370,7 @@ fn a_compressed_image_is_checked_as_far_as_it_is_unpacked() {
     run.says(&["2 secrets on partition 1 (ESP): account-password"]);
     bench.check(&copy);
     fs::remove_file(&copy).unwrap();
-    bench.secret("full.txt", &vec![1; MIB]);
-    let full: Vec<String> = (0..128)
-        .flat_map(|number| {
-            [
-                "--secret".to_owned(),
-                bench.word("full.txt", &format!("n{number}")),
-            ]
-        })
-        .collect();
+    let full = bench.too_many();
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
     one_error(&flash(&full).run().code(11).says(&["the secrets need 134."]));
     assert!(!copy.exists());

@@ -18,8 +18,6 @@ pub struct Reader<'f> {
     content: Box<dyn Read + 'f>,
     hasher: Rc<RefCell<Sha256>>,
     is_packed: bool,
-    /// Whether all was read: what unpacks need not bear to be asked again.
-    is_over: bool,
 }
 
 impl<'f> Reader<'f> {
@@ -40,16 +38,15 @@ impl<'f> Reader<'f> {
             content,
             hasher,
             is_packed: compression.is_some(),
-            is_over: false,
         }
     }
 
     /// Fills `block`, or as much of it as there is. Answers how much that is.
     pub(crate) fn fill(&mut self, block: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
-        while filled < block.len() && !self.is_over {
+        while filled < block.len() {
             match self.content.read(&mut block[filled..]) {
-                Ok(0) => self.is_over = true,
+                Ok(0) => break,
                 Ok(length) => filled += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

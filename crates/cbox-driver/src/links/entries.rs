@@ -349,12 +349,16 @@ fn is_called(manifest: &Manifest, name: &str) -> bool {
 
 /// Reads a manifest; `None` where there is no such file. A link is none: cbox writes files.
 pub(crate) fn read_manifest(path: &Utf8Path) -> Option<Result<Manifest, ManifestError>> {
+    Some(read_manifest_text(path)?.and_then(|text| Manifest::parse(&text)))
+}
+
+/// The text of the manifest at `path`; `None` where nothing is.
+pub(crate) fn read_manifest_text(path: &Utf8Path) -> Option<Result<Vec<u8>, ManifestError>> {
     let kind = path.symlink_metadata().ok()?.file_type();
     if !kind.is_file() {
         return Some(Err(ManifestError::Broken("it is not a file".to_owned())));
     }
-    let text = regular_file::read(path).map_err(|error| ManifestError::Broken(error.to_string()));
-    Some(text.and_then(|text| Manifest::parse(&text)))
+    Some(regular_file::read(path).map_err(|error| ManifestError::Broken(error.to_string())))
 }
 
 pub(super) fn is_file(path: &Utf8Path) -> bool {

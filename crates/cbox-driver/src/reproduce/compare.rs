@@ -238,29 +238,29 @@ fn files(
     };
     let (mut one, mut other) = (open(&paths[0])?, open(&paths[1])?);
     let sizes = [one.metadata()?.len(), other.metadata()?.len()];
-    let (mut block, mut block_of_other) = (vec![0; BLOCK], vec![0; BLOCK]);
+    let blocks = || Vec::with_capacity(BLOCK);
+    let (mut block, mut block_of_other) = (blocks(), blocks());
     let (mut position, mut first, mut count) = (0, None, 0);
     loop {
         if (watch.stop)() {
             return Ok(None);
         }
-        let read = fill(&mut one, &mut block)?;
-        let read_of_other = fill(&mut other, &mut block_of_other)?;
-        let (block, block_of_other) = (&block[..read], &block_of_other[..read_of_other]);
+        fill(&mut one, &mut block)?;
+        fill(&mut other, &mut block_of_other)?;
         if block != block_of_other {
-            let pairs = block.iter().zip(block_of_other);
+            let pairs = block.iter().zip(&block_of_other);
             let differing = pairs.enumerate().filter(|(_, (one, other))| one != other);
             let mut places = differing.map(|(place, _)| place as u64);
-            let shorter = read.min(read_of_other) as u64;
+            let shorter = block.len().min(block_of_other.len()) as u64;
             let here = places.next();
             count += places.count() + usize::from(here.is_some());
             first.get_or_insert(position + here.unwrap_or(shorter));
         }
-        position += read as u64;
+        position += block.len() as u64;
         (watch.progress)(done + position);
         // Of two sizes, no more is to be counted.
         let is_told = first.is_some() && sizes[0] != sizes[1];
-        if is_told || read == 0 && read_of_other == 0 {
+        if is_told || block.is_empty() && block_of_other.is_empty() {
             break;
         }
     }
@@ -276,18 +276,11 @@ fn files(
     })))
 }
 
-/// Reads until `block` is full or the file ends; gives how much there was.
-fn fill(file: &mut File, block: &mut [u8]) -> io::Result<usize> {
-    let mut full = 0;
-    while full < block.len() {
-        match file.read(&mut block[full..]) {
-            Ok(0) => break,
-            Ok(read) => full += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(full)
+/// Reads the next block, or as much of it as there is.
+fn fill(file: &mut File, block: &mut Vec<u8>) -> io::Result<()> {
+    block.clear();
+    file.take(BLOCK as u64).read_to_end(block)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,7 +18,10 @@ use crate::{
         compression_of,
         reader::Reader,
     },
-    links::entries::{Companion, MANIFEST, read_manifest},
+    links::{
+        entries::{Companion, MANIFEST, read_manifest_text},
+        manifest::Manifest,
+    },
     progress::follow::{Called, follow},
     provenance, sbom,
 };
@@ -142,9 +145,10 @@ pub(super) fn check(image: &Subject<'_>, signed: &[SignedList]) -> Vec<Check> {
 
 /// Whether the manifest beside the image is its own.
 fn manifest(image: &Subject<'_>, signed: &[SignedList]) -> Check {
-    let all = candidates(image.path, image.shown, MANIFEST).into_iter();
-    let mut read = all.filter_map(|(path, shown)| Some((read_manifest(&path)?, path, shown)));
-    let Some((read, path, file)) = read.next() else {
+    let Some(record) = record(image, MANIFEST, |path| {
+        let text = read_manifest_text(path)?;
+        Some(text.map_err(|error| format!("cannot be used: {error}")))
+    }) else {
         let name = image.path.file_name().unwrap_or_default();
         return Check {
             what: What::Manifest,
@@ -153,41 +157,44 @@ fn manifest(image: &Subject<'_>, signed: &[SignedList]) -> Check {
             message: format!("there is no {name}{MANIFEST}, so nothing is known of its origin"),
         };
     };
-    let judged = match read {
-        Err(error) => Err(format!("cannot be used: {error}")),
-        Ok(manifest) => {
-            let target = &manifest.target;
-            let is_own = image.is(|size, sha256| {
-                let mut artifacts = manifest.artifacts.iter();
-                artifacts.any(|one| one.sha256 == sha256 && one.size == size)
-            });
-            match is_own {
-                Ok(true) => Ok(format!("is of this image, {target}")),
-                Ok(false) => Err(format!("is the manifest of another image, one of {target}")),
-                Err(why) => Err(why),
-            }
+    let manifest = record.text.as_deref().map_err(String::clone);
+    let manifest = manifest.and_then(|text| {
+        let parsed = Manifest::parse(text);
+        parsed.map_err(|error| format!("cannot be used: {error}"))
+    });
+    let judged = manifest.and_then(|manifest| {
+        let target = &manifest.target;
+        let is_own = image.is(|size, sha256| {
+            let mut artifacts = manifest.artifacts.iter();
+            artifacts.any(|one| one.sha256 == sha256 && one.size == size)
+        });
+        match is_own? {
+            true => Ok(format!("is of this image, {target}")),
+            false => Err(format!("is the manifest of another image, one of {target}")),
         }
-    };
-    told(What::Manifest, (&path, file), judged, signed)
+    });
+    told(What::Manifest, record, judged, signed)
 }
 
 /// Whether the provenance beside the image is its own; `None` where there is none.
 fn provenance(image: &Subject<'_>, signed: &[SignedList]) -> Option<Check> {
-    let (text, path, file) = companion(image, Companion::Provenance)?;
-    let claim = text.and_then(|text| provenance::claim(&text));
+    let record = record(image, Companion::Provenance.extension(), read)?;
+    let text = record.text.as_deref().map_err(String::clone);
+    let claim = text.and_then(provenance::claim);
     let judged = claim.and_then(|claim| {
         match image.is(|_, sha256| claim.sha256.iter().any(|one| one == sha256))? {
             true => Ok(format!("is of this image, by {}", claim.builder)),
             false => Err("is the provenance of another image".to_owned()),
         }
     });
-    Some(told(What::Provenance, (&path, file), judged, signed))
+    Some(told(What::Provenance, record, judged, signed))
 }
 
 /// Whether the SBOM beside the image is its own; `None` where there is none, or it names no image.
 fn sbom(image: &Subject<'_>, signed: &[SignedList]) -> Option<Check> {
-    let (text, path, file) = companion(image, Companion::Sbom)?;
-    let judged = match text.and_then(|text| sbom::images(&text)) {
+    let record = record(image, Companion::Sbom.extension(), read)?;
+    let text = record.text.as_deref().map_err(String::clone);
+    let judged = match text.and_then(sbom::images) {
         Err(why) => Err(why),
         Ok(images) if images.is_empty() => return None,
         Ok(images) => match image.is(|_, sha256| images.iter().any(|one| one == sha256)) {
@@ -196,33 +203,52 @@ fn sbom(image: &Subject<'_>, signed: &[SignedList]) -> Option<Check> {
             Err(why) => Err(why),
         },
     };
-    Some(told(What::Sbom, (&path, file), judged, signed))
+    Some(told(What::Sbom, record, judged, signed))
 }
 
-/// The first companion of this kind beside the image: its text, its path, and its name.
-fn companion(
+/// A file beside the image that tells something of it, read once: what is judged is what was signed.
+struct Record {
+    /// Its name in a list of checksums.
+    name: String,
+    /// As people know it.
+    shown: Utf8PathBuf,
+    /// What is in it, or why nobody knows, as the end of a sentence.
+    text: Result<Vec<u8>, String>,
+}
+
+/// The first record beside the image whose name ends with `extension`, as `read` reads it, which
+/// gives `None` where there is none.
+fn record(
     image: &Subject<'_>,
-    companion: Companion,
-) -> Option<(Result<Vec<u8>, String>, Utf8PathBuf, Utf8PathBuf)> {
-    let all = candidates(image.path, image.shown, companion.extension()).into_iter();
-    let mut read = all.map(|(path, shown)| (regular_file::read(&path), path, shown));
-    let (text, path, file) = read.find(|(text, ..)| match text {
-        Err(error) => error.kind() != ErrorKind::NotFound,
-        Ok(_) => true,
-    })?;
-    let text = text.map_err(|error| format!("cannot be read: {error}"));
-    Some((text, path, file))
+    extension: &str,
+    read: impl Fn(&Utf8Path) -> Option<Result<Vec<u8>, String>>,
+) -> Option<Record> {
+    let mut all = candidates(image.path, image.shown, extension).into_iter();
+    all.find_map(|(path, shown)| {
+        Some(Record {
+            text: read(&path)?,
+            name: path.file_name().unwrap_or_default().to_owned(),
+            shown,
+        })
+    })
 }
 
-/// What is to be said of the file at a path, which people know as `file`: that it fits and who says
-/// so, or that it does not.
+/// The file at `path`, if it is there.
+fn read(path: &Utf8Path) -> Option<Result<Vec<u8>, String>> {
+    match regular_file::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        read => Some(read.map_err(|error| format!("cannot be read: {error}"))),
+    }
+}
+
+/// What is to be said of a record: that it fits and who says so, or that it does not.
 fn told(
     what: What,
-    (path, file): (&Utf8Path, Utf8PathBuf),
+    record: Record,
     judged: Result<String, String>,
     signed: &[SignedList],
 ) -> Check {
-    let judged = judged.and_then(|good| match signing_list(path, signed)? {
+    let judged = judged.and_then(|good| match signing_list(&record, signed)? {
         Some(list) => Ok(format!("{good}, and signed in {list}")),
         None => Ok(format!("{good}; no signature covers what else it says")),
     });
@@ -233,24 +259,23 @@ fn told(
     Check {
         what,
         status,
-        message: format!("{file} {message}"),
-        file: Some(file),
+        message: format!("{} {message}", record.shown),
+        file: Some(record.shown),
     }
 }
 
-/// The signed list that has the checksum of the file at `path`, if one has; an error says, as the
-/// end of a sentence, that it is another file.
+/// The signed list that has the checksum of a record, if one has; an error says, as the end of a
+/// sentence, that it is another file.
 fn signing_list<'s>(
-    path: &Utf8Path,
+    record: &Record,
     signed: &'s [SignedList],
 ) -> Result<Option<&'s Utf8Path>, String> {
-    let name = path.file_name().unwrap_or_default();
+    let text = record.text.as_ref().map_err(String::clone)?;
     for list in signed {
-        let wanted = look_up(&list.text, name, false);
+        let wanted = look_up(&list.text, &record.name, false);
         let wanted = wanted.map_err(|why| format!("cannot be judged: {} {why}", list.shown))?;
         let Some(wanted) = wanted else { continue };
-        let bytes = regular_file::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-        let found = HEXLOWER.encode(&Sha256::digest(bytes));
+        let found = HEXLOWER.encode(&Sha256::digest(text));
         if found != wanted {
             return Err(format!(
                 "is not the file that {} is of: its SHA-256 is {found}, and should be {wanted}",
